@@ -1,0 +1,83 @@
+# Everything a person or CI types. Each target sets up what it needs first.
+SHELL := bash
+.DEFAULT_GOAL := help
+.SUFFIXES:
+
+PY := .venv/bin/python
+AUTOGRADER := .venv/bin/autograder
+# Two workers, a file each: more would only share the two cores this is meant to run on.
+WORKERS ?= 2
+TESTS ?= tests
+PYTEST_ARGS ?=
+
+# The programs of .venv are found first: nbgrader and Jupyter start others by name.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: help
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: .venv/.ready  ## make .venv with the pinned dependencies (at once if nothing changed)
+
+# The stamp holds the folder it was made in: programs of a .venv that was moved are dead.
+ifneq ($(shell cat .venv/.ready 2>/dev/null),$(CURDIR))
+MOVED := moved
+endif
+.PHONY: moved
+.venv/.ready: requirements.lock pyproject.toml litcourse/pyproject.toml tools/setup.sh $(MOVED)
+	@tools/setup.sh
+
+.PHONY: demo
+demo: setup  ## build lab 1, grade a class of made-up submissions, print the scores (no network)
+	@$(AUTOGRADER) demo
+
+.PHONY: test
+test: setup  ## all tests that this machine can run, and a list of those it can't
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS) $(TESTS)
+
+.PHONY: check
+check: format lint types test  ## format, lint, types, test: what CI runs
+
+.PHONY: format
+format: setup  ## fail where `ruff format` would change a file (`make fix` changes it)
+	@$(PY) -m ruff format --check .
+
+.PHONY: lint
+lint: setup  ## ruff with nearly all of its rules
+	@$(PY) -m ruff check .
+
+.PHONY: types
+types: setup  ## mypy, strict
+	@$(PY) -m mypy
+
+.PHONY: fix
+fix: setup  ## format, and mend what ruff can mend by itself
+	@$(PY) -m ruff format .
+	@$(PY) -m ruff check --fix .
+
+.PHONY: release
+release: setup  ## compile source/ into release/ (students) and dist/ (otter bundles)
+	@$(AUTOGRADER) build
+
+.PHONY: verify
+verify: setup  ## hold every question against its bank of right and wrong answers (LAB=... SEEDS=...)
+	@$(AUTOGRADER) verify $(LAB) $(if $(SEEDS),--seeds $(SEEDS))
+
+.PHONY: bench
+bench: setup  ## measure the times that the documentation promises
+	@$(AUTOGRADER) bench
+
+.PHONY: new
+new: setup  ## make the files of a new question: make new LAB=lab1_mnist Q=wrap
+	@test -n "$(LAB)" -a -n "$(Q)" || { echo "usage: make new LAB=lab1_mnist Q=wrap" >&2; exit 2; }
+	@$(AUTOGRADER) new $(LAB) $(Q)
+
+.PHONY: lock
+lock: setup  ## resolve the ranges of both pyproject files anew into requirements.lock
+	@tools/lock.sh
+
+.PHONY: clean
+clean:  ## remove caches and what builds, demo and grading left; keeps .venv and the secret
+	@rm -rf dist demo runs lightning_logs .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

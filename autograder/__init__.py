@@ -1,0 +1,1 @@
+"""Build, verify and grade the course: for instructors, never shipped to students."""
