@@ -1,0 +1,236 @@
+"""MNIST and CIFAR10 behind one function each: the real images, or a set that needs no network.
+
+Where the images come from is decided in this order:
+
+1. ``root`` given as argument: the real set lies there, or is downloaded to it;
+2. else the environment variable ``LITCOURSE_DATA``: the same, with that folder as root;
+3. else the embedded set, which travels with the package.
+
+Both forms keep torchvision's conventions: ``len(dataset)``, ``dataset[i]`` is an image and its
+class, ``.data``, ``.targets`` and ``.classes`` are as torchvision has them.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import contextmanager, redirect_stderr
+from dataclasses import dataclass
+from functools import partial
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torchvision import datasets
+from torchvision.datasets import utils as torchvision_utils
+
+from litcourse.embedded.sets import EmbeddedCIFAR10, EmbeddedMNIST
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from PIL import Image
+    from torchvision.datasets import VisionDataset
+
+__all__ = [
+    "CIFAR10_MEAN",
+    "CIFAR10_STD",
+    "MNIST_MEAN",
+    "MNIST_STD",
+    "DataError",
+    "cifar10",
+    "mnist",
+]
+
+MNIST_MEAN = (0.1307,)
+"""Mean of the real training images, one number per channel, pixels in [0, 1]."""
+MNIST_STD = (0.3081,)
+"""Standard deviation of the real training images, as ``MNIST_MEAN``."""
+CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)
+"""Mean of the real training images: red, green, blue, pixels in [0, 1]."""
+CIFAR10_STD = (0.2470, 0.2435, 0.2616)
+"""Standard deviation of the real training images, as ``CIFAR10_MEAN``."""
+
+VARIABLE = "LITCOURSE_DATA"
+PATIENCE = 20  # seconds; on a compute node without a route a connection would hang for minutes
+
+
+class DataError(RuntimeError):
+    """The real images were asked for and can't be had; the message says what to type next."""
+
+
+def mnist(
+    root: str | Path | None = None,
+    train: bool = True,
+    transform: Callable[[Image.Image], Any] | None = None,
+) -> VisionDataset:
+    """Return handwritten digits: pairs of a PIL image ("L", 28x28) and its class, 0 to 9.
+
+    With a root (see the module's docstring) the real MNIST, 60,000 training and 10,000 test
+    images; what is missing there is downloaded. Without one, 1438 and 359 embedded digits of
+    the same size and grey levels.
+
+    ``transform`` is applied to each image. Raises ``DataError`` if there is a root, and the
+    images are neither there nor can be brought there.
+    Source: LeCun, Cortes and Burges (real); ``litcourse.embedded.digits`` (embedded).
+    """
+    found = _root(root)
+    if found is None:
+        return EmbeddedMNIST(train, transform)
+    return _real(_MNIST, found, train, transform)
+
+
+def cifar10(
+    root: str | Path | None = None,
+    train: bool = True,
+    transform: Callable[[Image.Image], Any] | None = None,
+) -> VisionDataset:
+    """Return small colour images: pairs of a PIL image ("RGB", 32x32) and its class, 0 to 9.
+
+    With a root (see the module's docstring) the real CIFAR10, 50,000 training and 10,000 test
+    images; what is missing there is downloaded. Without one, 5000 and 1000 embedded drawings of
+    ten shapes with about the colour statistics of CIFAR10.
+
+    ``transform`` is applied to each image. Raises ``DataError`` if there is a root, and the
+    images are neither there nor can be brought there.
+    Source: Krizhevsky 2009 (real); ``litcourse.embedded.shapes`` (embedded).
+    """
+    found = _root(root)
+    if found is None:
+        return EmbeddedCIFAR10(train, transform)
+    return _real(_CIFAR10, found, train, transform)
+
+
+@dataclass(frozen=True)
+class _Root:
+    """A folder, and who named it."""
+
+    path: Path
+    origin: str  # "root" or VARIABLE
+
+
+@dataclass(frozen=True)
+class _RealSet:
+    """What is to be known of one of torchvision's data sets."""
+
+    name: str  # in torchvision.datasets
+    folder: str  # below the root
+    files: tuple[str, ...]  # in that folder, unpacked
+    packed: tuple[str, ...]  # what torchvision downloads and unpacks, below the root
+
+
+_MNIST_FILES = tuple(
+    f"{part}-{content}-ubyte"
+    for part in ("train", "t10k")
+    for content in ("images-idx3", "labels-idx1")
+)
+_MNIST = _RealSet(
+    "MNIST", "MNIST/raw", _MNIST_FILES, tuple(f"MNIST/raw/{file}.gz" for file in _MNIST_FILES)
+)
+_CIFAR10 = _RealSet(
+    "CIFAR10",
+    "cifar-10-batches-py",
+    (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch", "batches.meta"),
+    ("cifar-10-python.tar.gz",),
+)
+
+
+def _root(argument: str | Path | None) -> _Root | None:
+    """Return the folder that holds, or is to hold, the real images; None means embedded."""
+    if argument is not None:
+        return _Root(Path(argument).expanduser(), "root")
+    variable = os.environ.get(VARIABLE)
+    return _Root(Path(variable).expanduser(), VARIABLE) if variable else None
+
+
+def _real(
+    which: _RealSet, root: _Root, train: bool, transform: Callable[[Image.Image], Any] | None
+) -> VisionDataset:
+    """Open the real set, after bringing it to the root if it isn't there."""
+    create = partial(getattr(datasets, which.name), root.path, train=train, transform=transform)
+    folder = root.path / which.folder
+    complete = all(_readable(folder / file) for file in which.files)
+    try:
+        if complete:
+            return create(download=False)
+        with _quiet_download():
+            return create(download=True)
+    except Exception as error:  # noqa: BLE001 (networks and disks raise anything)
+        explain = _damaged if complete else _missing
+        # Without its cause: a hundred lines from urllib would bury the message, which has it.
+        raise DataError(explain(which, root, error)) from None
+
+
+@contextmanager
+def _quiet_download() -> Iterator[None]:
+    """Keep torchvision's progress bar away, and let no connection hang for long.
+
+    nbgrader gives no points to a cell that writes to stderr, and in a notebook the bar is a
+    widget that ``redirect_stderr`` alone doesn't reach.
+    """
+    bar, timeout = torchvision_utils.tqdm, socket.getdefaulttimeout()
+    torchvision_utils.tqdm = partial(bar, disable=True)
+    socket.setdefaulttimeout(PATIENCE)
+    try:
+        with redirect_stderr(StringIO()):
+            yield
+    finally:
+        torchvision_utils.tqdm = bar
+        socket.setdefaulttimeout(timeout)
+
+
+def _readable(path: Path) -> bool:
+    """Say whether a path is there for us; ``Path.is_file`` raises below a closed folder."""
+    return os.access(path, os.R_OK)
+
+
+def _missing(which: _RealSet, root: _Root, error: Exception) -> str:
+    """Say that the files aren't there and couldn't be brought there, and what helps."""
+    folder = root.path / which.folder
+    absent = [file for file in which.files if not _readable(folder / file)]
+    packed = all(_readable(root.path / file) for file in which.packed)
+    if packed and not os.access((root.path / which.packed[0]).parent, os.W_OK):
+        why = "lie there packed, and you may not write there to unpack them"
+        remedy = f"copy {root.path} to where you may write and name the copy: it unpacks itself"
+    else:
+        why = "are not there, and downloading them failed"
+        remedy = f"put these files into {folder}, then run this again"
+    return (
+        f"{which.name}: the images {why}.\n"
+        f"  {_named(root)}\n"
+        f"  looked for: {', '.join(absent)} in {folder}\n"
+        f"  what failed: {type(error).__name__}: {_short(error)}\n"
+        f"{_way_out(root)}\n"
+        f"Or {remedy}."
+    )
+
+
+def _damaged(which: _RealSet, root: _Root, error: Exception) -> str:
+    """Say that the files are there but no data set, and what helps."""
+    folder = root.path / which.folder
+    return (
+        f"{which.name}: the files are there, but cannot be read as images.\n"
+        f"  {_named(root)}\n"
+        f"  looked in: {folder}\n"
+        f"  what failed: {type(error).__name__}: {_short(error)}\n"
+        f"{_way_out(root)}\n"
+        f"Or delete {folder} and run this again: it is downloaded anew."
+    )
+
+
+def _named(root: _Root) -> str:
+    origin = "the argument root" if root.origin == "root" else f"the variable {root.origin}"
+    state = "" if _readable(root.path) and root.path.is_dir() else ", which is no open folder"
+    return f"root: {root.path}{state} (from {origin})"
+
+
+def _way_out(root: _Root) -> str:
+    if root.origin == "root":
+        return f"To use the embedded images, leave root out (and {VARIABLE} unset)."
+    return f"To use the embedded images, type: unset {VARIABLE} (or del os.environ[{VARIABLE!r}])."
+
+
+def _short(error: Exception) -> str:
+    """Return the last line: torchvision's messages list each mirror, and end with the reason."""
+    lines = str(error).strip().splitlines()
+    return lines[-1] if lines else "no reason given"
