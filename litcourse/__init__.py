@@ -1,0 +1,12 @@
+"""What a student of the course installs: given models and data, checks, explanations.
+
+`Check("lab1_mnist")` gives the checks of a lab, `explain("LIT101")` tells more about a
+finding. Importing this package is cheap; torch and Lightning are imported by the first
+thing that needs them.
+"""
+
+from litcourse.catalogue import explain
+from litcourse.check import Check
+
+__all__ = ["Check", "explain"]
+__version__ = "0.1.0"

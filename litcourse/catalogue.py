@@ -1,0 +1,65 @@
+"""The catalogue of findings: `findings.toml`, read by cards, `explain` and the command line."""
+
+from __future__ import annotations
+
+import textwrap
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from html import escape
+from importlib.resources import files
+
+from litcourse.names import UnknownNameError
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the catalogue says of a finding.
+
+    Args:
+        code: stable code, e.g. "LIT004".
+        title: what happened, in one line.
+        why: what it means and how it comes about, a paragraph.
+        fix: what to do.
+        read: where to read on; may be empty.
+    """
+
+    code: str
+    title: str
+    why: str
+    fix: str
+    read: str = ""
+
+    def __str__(self) -> str:
+        """The entry as text of at most 79 columns."""
+        body = (self.why, "What to do: " + self.fix, self.read and "Read on: " + self.read)
+        parts = [textwrap.fill(part.strip(), 79) for part in body if part]
+        return "\n\n".join([f"{self.code}  {self.title}", *parts])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        read = f"<p>Read on: {escape(self.read)}</p>" if self.read else ""
+        return (
+            f"<h4>{self.code} · {escape(self.title)}</h4><p>{escape(self.why)}</p>"
+            f"<p><b>What to do.</b> {escape(self.fix)}</p>{read}"
+        )
+
+
+@cache
+def catalogue() -> dict[str, Entry]:
+    """All entries by code, in the file's order."""
+    text = files("litcourse").joinpath("findings.toml").read_text(encoding="utf-8")
+    return {code: Entry(code, **entry) for code, entry in tomllib.loads(text).items()}
+
+
+def explain(code: str) -> Entry:
+    """What the finding `code` means and what to do about it.
+
+    Raises:
+        UnknownNameError: there is no such code; the message lists those there are.
+    """
+    known = catalogue()
+    if code.upper() not in known:
+        raise UnknownNameError("finding", code, known)
+    return known[code.upper()]

@@ -1,0 +1,44 @@
+"""The command `litcourse`, for students: `litcourse explain LIT101`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from litcourse.catalogue import catalogue, explain
+from litcourse.names import UnknownNameError
+
+UNKNOWN = 2
+"""Exit code for a code that does not exist, as argparse has it for other mistakes."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; its exit code.
+
+    Args:
+        arguments: those of the command line unless given.
+    """
+    parser = argparse.ArgumentParser(prog="litcourse", description="Help with the course's labs.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    about = "tell more about the findings of a check"
+    command = commands.add_parser("explain", help=about, description=about)
+    command.add_argument("code", nargs="*", help="such as LIT101; without one, a list of all")
+    options = parser.parse_args(arguments)
+    try:
+        _explain(options.code)
+    except UnknownNameError as error:
+        print(f"litcourse: {error}", file=sys.stderr)
+        return UNKNOWN
+    return 0
+
+
+def _explain(codes: Sequence[str]) -> None:
+    if codes:
+        print("\n\n".join(str(explain(code)) for code in codes))
+    else:
+        print("\n".join(f"{code}  {entry.title}" for code, entry in catalogue().items()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,36 @@
+"""Comparing tensors: NaN, shape and type come before any tolerance."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+
+def not_finite(value: float) -> bool:
+    """Whether `value` is NaN or infinite."""
+    return not math.isfinite(value)
+
+
+def distance(seen: Tensor, right: Tensor) -> float:
+    """Relative distance `|seen - right| / |right|` in Euclidean norm, computed in float64.
+
+    Infinite if shapes differ or `seen` holds NaN or infinity; where `right` is zero, 0 if
+    `seen` is zero too, else infinite.
+    """
+    if seen.shape != right.shape or seen.is_complex() or seen.is_sparse:
+        return math.inf
+    a, b = seen.to(torch.float64), right.to(torch.float64)
+    if not bool(torch.isfinite(a).all()):
+        return math.inf
+    gap, size = float((a - b).norm()), float(b.norm())
+    if gap == 0:
+        return 0.0
+    return gap / size if size else math.inf
+
+
+def largest_difference(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> float:
+    """The largest `distance` over tensors of the same name."""
+    return max((distance(b[name], a[name]) for name in a), default=0.0)

@@ -1,0 +1,104 @@
+"""The plain torch loop that `wrap` is held against, and the ways to miss it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from litcourse.compare import distance
+from litcourse.lightning_tools import copied
+from litcourse.networks import build
+
+# Float32 sums differ in their last digits with the number of threads. Adam divides by the
+# gradient's size, so its steps are compared per tensor, by norm.
+LOSS_TOLERANCE = 1e-4
+GRADIENT_TOLERANCE = 1e-3
+STEP_TOLERANCE = 3e-3
+
+
+def plain_loop(case: dict[str, Any], **change: Any) -> dict[str, Any]:
+    """The same steps in plain torch; `change` bends one thing, to name a mistake.
+
+    Args:
+        case: a drawn case.
+        change: `loss` (a function of logits and labels), `optimizer` (a function of
+            parameters and lr), `mode` ("eval" switches dropout and batch norm).
+    """
+    model = build(case["network"]).train(change.get("mode") != "eval")
+    loss_of: Callable[..., Tensor] = change.get("loss", F.cross_entropy)
+    optimizer = change.get("optimizer", lambda p, lr: torch.optim.Adam(p, lr=lr))(
+        [p for p in model.parameters() if p.requires_grad], case["lr"]
+    )
+    losses, gradients = [], {}
+    for images, labels in case["batches"]:
+        torch.manual_seed(case["seed"])
+        loss = loss_of(model(images), labels)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        grads = {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
+        gradients = gradients or copied(grads)
+        optimizer.step()
+        losses.append(loss.item())
+    return {"losses": losses, "gradients": gradients, "weights": copied(model.state_dict())}
+
+
+OTHER_LOSSES: dict[str, dict[str, Any]] = {
+    "LIT111": {"loss": lambda z, y: F.cross_entropy(z.softmax(1), y)},
+    "LIT112": {"loss": lambda z, y: F.cross_entropy(z, y, reduction="sum")},
+    "LIT113": {"loss": F.nll_loss},
+    "LIT114": {"loss": lambda z, y: F.mse_loss(z, F.one_hot(y, z.shape[1]).to(z))},
+    "LIT116": {"mode": "eval"},
+}
+
+
+OTHER_OPTIMIZERS: dict[str, Callable[[Any, float], torch.optim.Optimizer]] = {
+    "LIT131": lambda p, _: torch.optim.Adam(p),
+    "LIT132": lambda p, lr: torch.optim.AdamW(p, lr=lr),
+    "LIT133": lambda p, lr: torch.optim.SGD(p, lr=lr),
+}
+
+
+def first_loss(case: dict[str, Any], **change: Any) -> float:
+    loss: float = plain_loop({**case, "batches": case["batches"][:1]}, **change)["losses"][0]
+    return loss
+
+
+def near(loss: float, right: float) -> bool:
+    return abs(loss - right) <= LOSS_TOLERANCE * max(1.0, abs(right))
+
+
+def which_weights(
+    case: dict[str, Any], seen: dict[str, Tensor], right: dict[str, Tensor]
+) -> tuple[str, str]:
+    start = case["network"]["state"]
+    moved = [n for n in right if distance(right[n], start[n]) > 0]
+    still = [n for n in moved if n in seen and distance(seen[n], start[n]) == 0]
+    if still and len(still) < len(moved):
+        return "LIT136", "weights that never move: " + ", ".join(still)
+    if len(still) == len(moved):
+        return "LIT137", "no weight moved, although the optimizer stepped"
+    if any("num_batches" in n and not torch.equal(seen[n], right[n]) for n in right):
+        return "LIT138", "the network ran more than once per step"
+    for code, optimizer in OTHER_OPTIMIZERS.items():
+        other = plain_loop(case, optimizer=optimizer)["weights"]
+        if furthest(other, seen, start)[0] <= STEP_TOLERANCE:
+            return code, "the weights of another optimizer"
+    return "LIT139", "other weights"
+
+
+def furthest(
+    right: dict[str, Tensor], seen: dict[str, Tensor], start: dict[str, Tensor] | None
+) -> tuple[float, str]:
+    """The largest relative difference, and its tensor; of changes since `start` if given."""
+    gaps = {}
+    for name, value in right.items():
+        base = start[name] if start else torch.zeros_like(value)
+        if name not in seen or seen[name].shape != value.shape:
+            return float("inf"), name
+        gaps[name] = distance(seen[name] - base, value - base)
+    name = max(gaps, key=lambda key: gaps[key], default="")
+    return gaps.get(name, 0.0), name

@@ -1,0 +1,246 @@
+"""evaluate: exact epoch metrics in validation and test.
+
+The probe lets a real Trainer validate, test and validate again on drawn samples whose last
+batch is smaller, and brings back the logged values beside the logits that the student's own
+module gives. The judge computes the metrics from those logits, so a wrong `forward` costs
+nothing here.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from litcourse.evidence import Evidence
+from litcourse.known_errors import error_finding
+from litcourse.lightning_tools import bases, quiet_trainer, samples, scalar
+from litcourse.networks import CLASSES, batch, build, drawn_networks, generator
+from litcourse.question import Criterion, Draw, Finding, Question
+from litcourse.student import Student, attempt
+
+SIDE = 6
+RUNS = (("val", "first"), ("test", "test"), ("val", "second"))
+TOLERANCE = 1e-5
+
+
+def draw(rng: Random) -> Draw:
+    """Two networks with dropout or batch norm; for each, three sets in uneven batches."""
+    networks = drawn_networks(rng, SIDE)
+    size = rng.choice([9, 11, 13])  # no batch mean is a round decimal
+    cases = {}
+    for kind in ("dropout", "conv"):
+        sets = {name: _drawn_set(rng, networks[kind], size) for _, name in RUNS}
+        cases[kind] = {"network": networks[kind], "sets": sets}
+    return Draw({"cases": cases, "batch_size": size})
+
+
+def _drawn_set(rng: Random, network: dict[str, Any], size: int) -> dict[str, Tensor]:
+    """Samples of which the network gets about half right, and all of the last, small batch.
+
+    So every way to average wrongly gives another number.
+    """
+    last = rng.randrange(1, size // 2)
+    images, labels = batch(rng, size * rng.randrange(4, 7) + last, (1, SIDE, SIDE))
+    with torch.no_grad():
+        ranked = build(network).eval()(images).argsort(dim=1, descending=True)
+    easy = torch.rand(len(labels), generator=generator(rng)) < rng.uniform(0.3, 0.7)
+    easy[:2] = torch.tensor([True, False])
+    easy[-last:] = True
+    second_or_third = ranked[torch.arange(len(labels)), 1 + labels % 2]
+    return {"images": images, "labels": torch.where(easy, ranked[:, 0], second_or_third)}
+
+
+# --- probe ------------------------------------------------------------------------------
+
+
+def probe(given: dict[str, Any], student: Student) -> dict[str, Any]:
+    """Validate, test and validate again with each network."""
+    cls = student["EvaluatedClassifier"]
+    own = student["LitClassifier"]
+    cases = {
+        kind: _probe_case(cls, case, given["batch_size"]) for kind, case in given["cases"].items()
+    }
+    return {"bases": bases(cls), "is_subclass": _derives(cls, own), "cases": cases}
+
+
+def _derives(cls: object, own: object) -> bool:
+    return isinstance(cls, type) and isinstance(own, type) and issubclass(cls, own)
+
+
+def _probe_case(cls: Any, case: dict[str, Any], size: int) -> dict[str, Any]:
+    def run() -> dict[str, Any]:
+        module = cls(build(case["network"]))
+        modes: list[list[bool]] = []
+        module.model[-1].register_forward_hook(
+            lambda layer, *_: modes.append([layer.training, torch.is_grad_enabled()])
+        )
+        sets = case["sets"]
+        return {n: _probe_run(module, sets[n], size, step, modes) for step, n in RUNS}
+
+    return attempt(run, "EvaluatedClassifier(model)")
+
+
+def _probe_run(
+    module: Any,
+    drawn: dict[str, Tensor],
+    size: int,
+    step: str,
+    modes: list[list[bool]],
+) -> dict[str, Any]:
+    images = drawn["images"]
+    batches = samples(images, drawn["labels"], size)
+    called = f"Trainer.{'validate' if step == 'val' else 'test'}"
+
+    def run() -> dict[str, Any]:
+        module.eval()
+        with torch.no_grad():
+            logits = module(images)
+        module.train()
+        modes.clear()
+        trainer = quiet_trainer()
+        entry = trainer.validate if step == "val" else trainer.test
+        entry(module, batches, verbose=False)
+        return {
+            "logits": logits if isinstance(logits, Tensor) else None,
+            "logged": {str(k): scalar(v) for k, v in trainer.callback_metrics.items()},
+            "trained": any(mode[0] for mode in modes),
+            "with_gradient": any(mode[1] for mode in modes),
+            "forwards": len(modes),
+        }
+
+    return attempt(run, called)
+
+
+# --- judge ------------------------------------------------------------------------------
+
+
+def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
+    """Compare what was logged with the metrics of the student's own logits."""
+    every = tuple(criterion.id for criterion in QUESTION.criteria)
+    if not evidence["is_subclass"].flag():
+        got = (evidence["bases"].texts() or ["no class"])[0]
+        return [Finding("LIT200", every, "class EvaluatedClassifier", "of LitClassifier", got)]
+    for kind, case in draw.given["cases"].items():
+        seen = evidence["cases"][kind]
+        if "error" in seen:
+            return [error_finding(seen["error"], every)]
+        size, sets = draw.given["batch_size"], case["sets"]
+        runs = [_judge_run(sets[name], size, step, name, seen[name]) for step, name in RUNS]
+        found = [finding for run in runs for finding in run]
+        if found:
+            return _once(found)
+    return []
+
+
+def _once(found: list[Finding]) -> list[Finding]:
+    """The first finding of each kind."""
+    return list({(f.code, f.criteria): f for f in reversed(found)}.values())[::-1]
+
+
+def _judge_run(
+    drawn: dict[str, Tensor], size: int, step: str, name: str, seen: Evidence
+) -> list[Finding]:
+    cost = f"{step}_loss", f"{step}_acc"
+    if "error" in seen:
+        return [error_finding(seen["error"], (*cost, "keys"))]
+    if seen["logits"].is_none:
+        got = "module(images) is no tensor"
+        return [Finding("LIT904", (*cost, "keys"), "EvaluatedClassifier", "wrap solved", got)]
+    found = _judge_keys(step, name, seen)
+    if seen["trained"].flag():
+        called, expected = f"{step} step", "the network in eval mode"
+        found.append(Finding("LIT204", cost, called, expected, "train mode"))
+    if seen["with_gradient"].flag():
+        expected = "no gradient is recorded"
+        found.append(Finding("LIT205", cost, f"{step} step", expected, "gradients are recorded"))
+    return found + _judge_values(drawn["labels"], size, step, name, seen)
+
+
+def _judge_keys(step: str, name: str, seen: Evidence) -> list[Finding]:
+    wanted = {f"{step}_loss", f"{step}_acc"}
+    logged = set(seen["logged"].keys())
+    listed = ", ".join(sorted(logged)) or "nothing"
+    called, got = _where(step, name), f"logged: {listed}"
+    found = [Finding("LIT201", (key,), called, key, got) for key in sorted(wanted - logged)]
+    extra = sorted(logged - wanted)
+    if extra:
+        expected = " and ".join(sorted(wanted))
+        found.append(Finding("LIT202", ("keys",), called, expected, ", ".join(extra)))
+    return found
+
+
+def _where(step: str, name: str) -> str:
+    call = "Trainer.validate" if step == "val" else "Trainer.test"
+    return f"{call}, once more" if name == "second" else call
+
+
+def _judge_values(labels: Tensor, size: int, step: str, name: str, seen: Evidence) -> list[Finding]:
+    logits = seen["logits"].tensor()
+    if logits.shape != (len(labels), CLASSES) or not logits.is_floating_point():
+        expected, got = f"logits of shape {(len(labels), CLASSES)}", str(tuple(logits.shape))
+        cost = f"{step}_loss", f"{step}_acc"
+        return [Finding("LIT904", cost, "module(images)", expected, f"shape {got}, see wrap")]
+    loss = F.cross_entropy(logits, labels, reduction="none")
+    predicted = logits.argmax(1)
+    hit = (predicted == labels).float()
+    found = []
+    for key, values in ((f"{step}_loss", loss), (f"{step}_acc", hit)):
+        if key not in seen["logged"]:
+            continue
+        got = seen["logged"][key].number()
+        if abs(got - float(values.mean())) <= TOLERANCE * max(1.0, abs(got)):
+            continue
+        code, note = _which_value(key, got, values, size, hit, _macro(predicted, labels))
+        expected = f"{key} = {float(values.mean()):.5f}"
+        found.append(Finding(code, (key,), _where(step, name), expected, f"{got:.5f}", note))
+    return found
+
+
+def _macro(predicted: Tensor, labels: Tensor) -> float:
+    """Accuracy as torchmetrics averages it over classes: of all that occur on either side."""
+    hit = (predicted == labels).float()
+    classes = torch.cat([labels, predicted]).unique()
+    shares = [hit[labels == c].mean() if (labels == c).any() else torch.zeros(()) for c in classes]
+    return float(torch.stack(shares).mean())
+
+
+def _which_value(
+    key: str, got: float, values: Tensor, size: int, hit: Tensor, macro: float
+) -> tuple[str, str]:
+    """The finding whose mistake gives just this value, and a note."""
+    right = float(values.mean())
+    means = torch.stack([chunk.mean() for chunk in values.split(size)])
+    candidates = [
+        ("LIT203", float(means.mean()), "the mean of the batches' means"),
+        ("LIT206", float(means[-1]), "the value of the last batch alone"),
+    ]
+    if key.endswith("acc"):
+        candidates += [
+            ("LIT207", macro, "the mean over classes"),
+            ("LIT208", 100 * right, "in percent"),
+            ("LIT209", float(hit.sum()), "a count"),
+        ]
+    for code, value, note in candidates:
+        if abs(got - value) <= TOLERANCE * max(1.0, abs(value)):
+            return code, note
+    return "LIT210", f"difference {got - right:+.5f}"
+
+
+QUESTION = Question(
+    title="Measure it",
+    defines=("LitClassifier", "EvaluatedClassifier"),
+    criteria=(
+        Criterion("val_loss", "val_loss is exact", 0.2),
+        Criterion("val_acc", "val_acc is exact", 0.3),
+        Criterion("test_loss", "test_loss is exact", 0.2),
+        Criterion("test_acc", "test_acc is exact", 0.2),
+        Criterion("keys", "no other key is logged", 0.1),
+    ),
+    draw=draw,
+    probe=probe,
+    judge=judge,
+)

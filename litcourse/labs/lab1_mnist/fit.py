@@ -1,0 +1,334 @@
+"""fit: `train` returns a trainer that kept the best, stopped early and logged.
+
+Two runs follow given curves: a scripted module logs what it is told, so checkpoint, early
+stopping and log are judged whatever the student's own module does. A third run trains the
+student's own classes on drawn digits whose labels were permuted; the weights of its best
+checkpoint come back and are scored on digits that the process never saw.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from random import Random
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor
+
+from litcourse.evidence import Evidence, same_keys
+from litcourse.known_errors import error_finding
+from litcourse.labs.lab1_mnist._digits import drawn_digits, figure
+from litcourse.lightning_tools import copied
+from litcourse.models import MLP
+from litcourse.question import Criterion, Draw, Finding, Question
+from litcourse.runs import csv_column, find_checkpoint, load_weights
+from litcourse.stand_ins import CurveData, ScriptedCurve, TensorData
+from litcourse.student import Student, attempt
+
+ALL = ("best", "stop", "log", "device", "data", "converge")
+CURVES = ("gap", "rising")
+PATIENCE = 3
+LEAST_ACCURACY = 0.90
+"""On embedded digits never seen; right answers reach 0.95 to 0.99 (`make bench`)."""
+
+
+def draw(rng: Random) -> Draw:
+    """Two curves, and digits under a drawn permutation of their labels."""
+    digits = drawn_digits(rng, train=1250, val=197, kept=350)
+    given = {
+        "curves": {"gap": _gap(rng), "rising": _rising(rng)},
+        "digits": digits.given,
+        "network": {"in_features": 784, "hidden": [rng.randrange(60, 76)], "classes": 10},
+        "lr": rng.uniform(1.4e-3, 1.8e-3),
+        "epochs": 8,
+        "seed": rng.randrange(2**31),
+    }
+    return Draw(given, digits.kept)
+
+
+def _gap(rng: Random) -> dict[str, Any]:
+    """Rises, falls for two epochs, rises to its best, then falls until patience ends."""
+    rise = sorted(rng.uniform(0.2, 0.5) for _ in range(rng.randrange(2, 4)))
+    fall = [rise[-1] - 0.05, rise[-1] - 0.1]
+    best = rise[-1] + rng.uniform(0.1, 0.3)
+    after = [best - 0.02 - 0.01 * step for step in range(7)]
+    values = [round(value, 4) for value in (*rise, *fall, best, *after)]
+    return {"values": values, "max_epochs": len(values)}
+
+
+def _rising(rng: Random) -> dict[str, Any]:
+    """Rises to the end: nothing stops it but max_epochs."""
+    values = sorted(round(rng.uniform(0.2, 0.9), 4) for _ in range(rng.randrange(4, 6)))
+    return {"values": [round(v + 0.01 * i, 4) for i, v in enumerate(values)],
+            "max_epochs": len(values)}  # fmt: skip
+
+
+# --- probe ------------------------------------------------------------------------------
+
+
+def probe(given: dict[str, Any], student: Student) -> dict[str, Any]:
+    """Run the two curves, then train on the digits."""
+    train = student["train"]
+    curves = {name: _probe_curve(train, name, given["curves"][name]) for name in CURVES}
+    missing = student.missing(("LitClassifier", "EvaluatedClassifier"))
+    if missing is not None:
+        return {"curves": curves, "digits": {"waits": str(missing["name"])}}
+    own = student["EvaluatedClassifier"]
+    return {"curves": curves, "digits": attempt(lambda: _probe_digits(train, own, given), "train")}
+
+
+@contextlib.contextmanager
+def _recorded_arguments() -> Iterator[list[dict[str, str]]]:
+    """What every Trainer is told of devices while the context lasts."""
+    original = L.Trainer.__init__
+    seen: list[dict[str, str]] = []
+    names = ("accelerator", "devices", "strategy", "num_nodes")
+
+    def recording(self: Any, *arguments: Any, **keywords: Any) -> None:
+        seen.append({name: str(keywords[name]) for name in names if name in keywords})
+        original(self, *arguments, **keywords)
+
+    L.Trainer.__init__ = recording  # type: ignore[method-assign]
+    try:
+        yield seen
+    finally:
+        L.Trainer.__init__ = original  # type: ignore[method-assign]
+
+
+def _probe_curve(train: Any, name: str, curve: dict[str, Any]) -> dict[str, Any]:
+    module, data, run_dir = ScriptedCurve(curve["values"]), CurveData(), f"curve-{name}"
+
+    def run() -> dict[str, Any]:
+        with _recorded_arguments() as arguments:
+            trainer = train(module, data, curve["max_epochs"], run_dir)
+        if not isinstance(trainer, L.Trainer):
+            return {"returned": type(trainer).__name__}
+        return {
+            "returned": "Trainer",
+            "arguments": arguments,
+            "epochs": module.epochs,
+            "trained_on": module.trained_on,
+            "steps": trainer.global_step,
+            "logged": csv_column(run_dir, "val_acc"),
+            **_checkpoint_evidence(trainer),
+        }
+
+    return attempt(run, "train(module, datamodule, max_epochs, run_dir)")
+
+
+def _checkpoint_evidence(trainer: L.Trainer) -> dict[str, Any]:
+    callback = find_checkpoint(trainer, "val_acc")
+    weights = load_weights(getattr(callback, "best_model_path", ""))
+    return {
+        "monitor": str(getattr(callback, "monitor", None)),
+        "best_epoch": int(weights["epoch_mark"]) if "epoch_mark" in weights else None,
+    }
+
+
+def _probe_digits(train: Any, own: Any, given: dict[str, Any]) -> dict[str, Any]:
+    torch.manual_seed(given["seed"])
+    shape = given["network"]
+    network = MLP(shape["in_features"], tuple(shape["hidden"]), shape["classes"])
+    made = attempt(lambda: {"module": own(network, lr=given["lr"])}, "EvaluatedClassifier(...)")
+    if "error" in made:
+        return {"waits": "EvaluatedClassifier", **made}
+    data = TensorData(given["digits"], batch_size=25)
+    trainer = train(made["module"], data, given["epochs"], "digits")
+    callback = find_checkpoint(trainer, "val_acc")
+    state = load_weights(getattr(callback, "best_model_path", ""))
+    own_part = {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
+    return {
+        "weights": copied(own_part),
+        "curve": csv_column("digits", "val_acc"),
+        "start": float(network(given["digits"]["val_images"]).float().mean()),
+    }
+
+
+# --- judge ------------------------------------------------------------------------------
+
+
+def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
+    """The curves first; then how well the returned weights do on unseen digits."""
+    found = []
+    for name in CURVES:
+        found = _judge_curve(draw.given["curves"][name], evidence["curves"][name])
+        if found:
+            break
+    if any("converge" in finding.criteria for finding in found):
+        return found
+    return [*found, *_judge_digits(draw, evidence["digits"])]
+
+
+def _judge_curve(curve: dict[str, Any], seen: Evidence) -> list[Finding]:
+    called = "train(module, datamodule, max_epochs, run_dir)"
+    if "error" in seen:
+        return [error_finding(seen["error"], ALL)]
+    returned = seen["returned"].text()
+    if returned != "Trainer":
+        return [Finding("LIT400", ALL, called, "a lightning Trainer that has fitted", returned)]
+    if seen["steps"].integer() == 0:
+        code = "LIT402" if list(seen["trained_on"]) else "LIT401"
+        got = "global_step is 0"
+        return [Finding(code, ALL, called, "a trainer that has fitted the module", got)]
+    return [
+        *_judge_best(curve, seen),
+        *_judge_stop(curve, seen),
+        *_judge_log(curve, seen),
+        *_judge_arguments(seen),
+        *_judge_samples(seen),
+    ]
+
+
+def _shown(values: list[float]) -> str:
+    return ", ".join(f"{value:.4g}" for value in values)
+
+
+def _best_epoch(values: list[float]) -> int:
+    return values.index(max(values))
+
+
+def _judge_best(curve: dict[str, Any], seen: Evidence) -> list[Finding]:
+    ran = seen["epochs"].integer()
+    values = curve["values"][: max(1, min(ran, len(curve["values"])))]
+    wanted, cost = _best_epoch(values), ("best",)
+    called = f"val_acc: {_shown(values)}"
+    expected = f"the checkpoint of epoch {wanted}"
+    if seen["best_epoch"].is_none:
+        got = f"no readable best checkpoint; monitor {seen['monitor'].text()}"
+        return [Finding("LIT410", cost, called, expected, got)]
+    got_epoch = seen["best_epoch"].integer()
+    if got_epoch == wanted and seen["monitor"].text() == "val_acc":
+        return []
+    got = f"that of epoch {got_epoch}, by {seen['monitor'].text()}"
+    code = "LIT413"
+    if values[got_epoch : got_epoch + 1] == [min(values)]:
+        code = "LIT411"
+    elif got_epoch == ran - 1:
+        code = "LIT412"
+    return [Finding(code, cost, called, expected, got)]
+
+
+def stopped_after(values: list[float], patience: int, max_epochs: int) -> int:
+    """Epochs that a run on `values` takes under early stopping by the highest value."""
+    best, waited = float("-inf"), 0
+    for epoch, value in enumerate(values[:max_epochs]):
+        waited = 0 if value > best else waited + 1
+        best = max(best, value)
+        if waited >= patience:
+            return epoch + 1
+    return max_epochs
+
+
+def _judge_stop(curve: dict[str, Any], seen: Evidence) -> list[Finding]:
+    values, most = curve["values"], curve["max_epochs"]
+    wanted, ran = stopped_after(values, PATIENCE, most), seen["epochs"].integer()
+    if ran == wanted:
+        return []
+    called = f"max_epochs={most}, val_acc: {_shown(values)}"
+    code = "LIT423"
+    if ran == stopped_after([-value for value in values], PATIENCE, most):
+        code = "LIT422"
+    elif ran >= most:
+        code = "LIT420" if ran == most else "LIT424"
+    elif any(ran == stopped_after(values, other, most) for other in range(1, most)):
+        code = "LIT421"
+    expected, got = f"{wanted} epochs", f"{ran} epochs"
+    return [Finding(code, ("stop",), called, expected, got)]
+
+
+def _judge_log(curve: dict[str, Any], seen: Evidence) -> list[Finding]:
+    ran = seen["epochs"].integer()
+    wanted, got = curve["values"][:ran], seen["logged"].numbers()
+    same = len(got) == len(wanted)
+    if same and all(abs(a - b) < 1e-4 for a, b in zip(got, wanted, strict=True)):  # noqa: PLR2004
+        return []
+    called, expected = "val_acc in the CSV files under run_dir", _shown(wanted)
+    code, shown = ("LIT431", _shown(got)) if got else ("LIT430", "no such column")
+    return [Finding(code, ("log",), called, expected, shown)]
+
+
+def _judge_arguments(seen: Evidence) -> list[Finding]:
+    for arguments in seen["arguments"]:
+        for name in arguments.keys():  # noqa: SIM118 (not a dict)
+            value = arguments[name].text()
+            neutral = {"auto", "1"} if name == "num_nodes" else {"auto"}
+            if value not in neutral:
+                called, got = "L.Trainer(...)", f"{name}={value}"
+                return [Finding("LIT440", ("device",), called, f"{name} left out", got)]
+    return []
+
+
+def _judge_samples(seen: Evidence) -> list[Finding]:
+    ids = {int(number) for number in seen["trained_on"].numbers()}
+    if ids == set(CurveData.TRAIN):
+        return []
+    called, expected = "training_step's samples", "all of train_dataloader() and no others"
+    others = sorted(ids - set(CurveData.TRAIN))
+    got = f"{len(others)} others" if others else f"{len(ids)} of {len(CurveData.TRAIN)}"
+    return [Finding("LIT450", ("data",), called, expected, got)]
+
+
+def _judge_digits(draw: Draw, seen: Evidence) -> list[Finding]:
+    cost, called = ("converge",), "train(EvaluatedClassifier(MLP(...)), digits, ...)"
+    if "waits" in seen:
+        name = seen["waits"].text()
+        detail = f"{seen['error']['type'].text()} in it" if "error" in seen else "not defined"
+        return [Finding("LIT904", cost, called, f"{name} solved", f"{name}: {detail}")]
+    if "error" in seen:
+        return [_waits_or_fails(seen["error"], cost)]
+    model = _rebuilt(draw, seen["weights"].tensors())
+    if model is None:
+        return [Finding("LIT461", cost, called, "weights of the given MLP", "others, or none")]
+    right = float((model(draw.kept["images"]).argmax(1) == draw.kept["labels"]).float().mean())
+    if right >= LEAST_ACCURACY:
+        return []
+    expected = f"at least {LEAST_ACCURACY:.0%} of {len(draw.kept['labels'])} unseen digits"
+    where = f"val_acc by epoch: {_shown(seen['curve'].numbers()) or 'none'}"
+    return [Finding("LIT460", cost, called, expected, f"{right:.1%}", where)]
+
+
+def _waits_or_fails(error: Evidence, cost: tuple[str, ...]) -> Finding:
+    finding = error_finding(error, cost)
+    if finding.code not in {"LIT900", "LIT010", "LIT011", "LIT130"}:
+        return finding
+    got = f"{error['type'].text()}: {error['message'].text().splitlines()[:1]}"
+    expected = "wrap and evaluate solved: a module that trains and logs val_acc"
+    return Finding("LIT904", cost, finding.called, expected, got, finding.where)
+
+
+def _rebuilt(draw: Draw, weights: dict[str, Tensor]) -> MLP | None:
+    shape = draw.given["network"]
+    model = MLP(shape["in_features"], tuple(shape["hidden"]), shape["classes"]).eval()
+    right = model.state_dict()
+    if not same_keys(weights, right):
+        return None
+    if any(weights[k].shape != right[k].shape or weights[k].is_complex() for k in right):
+        return None
+    model.load_state_dict(weights)
+    return model.requires_grad_(requires_grad=False)
+
+
+def picture(draw: Draw, evidence: Evidence) -> str:
+    """val_acc of the run on the digits, by epoch."""
+    digits = evidence["digits"]
+    return figure(digits["curve"].numbers(), LEAST_ACCURACY) if "curve" in digits else ""
+
+
+QUESTION = Question(
+    title="Train, keep the best, stop in time",
+    defines=("train",),
+    criteria=(
+        Criterion("best", "keeps the checkpoint with the highest val_acc", 0.2),
+        Criterion("stop", f"stops after {PATIENCE} epochs without a better val_acc", 0.2),
+        Criterion("log", "a CSV log with val_acc under run_dir", 0.1),
+        Criterion("device", "leaves accelerator and devices to Lightning", 0.1),
+        Criterion("data", "trains on the train loader's samples, all of them", 0.1),
+        Criterion("converge", f"{LEAST_ACCURACY:.0%} on digits it never saw", 0.3),
+    ),
+    draw=draw,
+    probe=probe,
+    judge=judge,
+    picture=picture,
+)

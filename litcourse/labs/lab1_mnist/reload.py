@@ -1,0 +1,203 @@
+"""reload: `load_best` gives back the model of the best epoch.
+
+The probe trains the student's own class on a drawn network, and sets the weights of each
+epoch from outside, so that one epoch in the middle is the best by far. The weights of what
+`load_best` returns come back and are compared, on images that the process never saw, with
+those of the best and of the last epoch.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+from torch import Tensor, nn
+
+from litcourse.compare import distance
+from litcourse.evidence import Evidence, same_keys
+from litcourse.known_errors import error_finding
+from litcourse.lightning_tools import bases, copied, quiet_trainer
+from litcourse.networks import batch, build, drawn_networks, with_state
+from litcourse.question import Criterion, Draw, Finding, Question
+from litcourse.stand_ins import TensorData
+from litcourse.student import Student, attempt
+
+ALL = ("best", "whole", "mode")
+SIDE = 6
+TOLERANCE = 1e-4
+CALLED = "load_best(trainer)"
+
+
+def draw(rng: Random) -> Draw:
+    """A plain and a conv network, weights for each epoch, and which epoch is best."""
+    networks = drawn_networks(rng, SIDE)
+    cases = {}
+    kept: dict[str, Any] = {}
+    for kind in ("dropout", "conv"):
+        epochs = rng.randrange(3, 5)
+        states = [with_state(networks[kind], rng)["state"] for _ in range(epochs)]
+        best = rng.randrange(1, epochs - 1)
+        plan = {"layers": networks[kind]["layers"], "state": states[best]}
+        images, _ = batch(rng, 40, (1, SIDE, SIDE))
+        with torch.no_grad():
+            labels = build(plan).eval()(images).argmax(1)
+        cases[kind] = {
+            "layers": networks[kind]["layers"],
+            "states": states,
+            "data": _data(images, labels),
+        }
+        kept[kind] = {"best": best, "images": batch(rng, 20, (1, SIDE, SIDE))[0]}
+    return Draw({"cases": cases}, kept)
+
+
+def _data(images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    return {
+        "train_images": images[:8],
+        "train_labels": labels[:8],
+        "val_images": images,
+        "val_labels": labels,
+    }
+
+
+# --- probe ------------------------------------------------------------------------------
+
+
+class _SetWeights(L.Callback):
+    """Gives the network its drawn weights before each epoch's validation."""
+
+    def __init__(self, states: list[dict[str, Tensor]]) -> None:
+        self.states = states
+
+    def on_validation_start(self, trainer: L.Trainer, pl_module: Any) -> None:
+        """Load the epoch's weights."""
+        pl_module.model.load_state_dict(self.states[trainer.current_epoch])
+
+
+def probe(given: dict[str, Any], student: Student) -> dict[str, Any]:
+    """Train each network with the student's class, then ask for the best."""
+    missing = student.missing(("LitClassifier", "EvaluatedClassifier"))
+    if missing is not None:
+        return {"waits": str(missing["name"])}
+    own, load_best = student["EvaluatedClassifier"], student["load_best"]
+    cases = given["cases"].items()
+    return {"cases": {kind: _probe_case(own, load_best, kind, case) for kind, case in cases}}
+
+
+def _probe_case(own: Any, load_best: Any, kind: str, case: dict[str, Any]) -> dict[str, Any]:
+    trained = attempt(lambda: {"trainer": _trained(own, kind, case)}, "EvaluatedClassifier")
+    if "error" in trained:
+        return {"waits": trained["error"]}
+    return attempt(lambda: _asked(load_best, own, trained["trainer"]), CALLED)
+
+
+def _trained(own: Any, kind: str, case: dict[str, Any]) -> L.Trainer:
+    torch.manual_seed(0)
+    checkpoint = ModelCheckpoint(f"reload-{kind}", monitor="val_acc", mode="max")
+    trainer = quiet_trainer(
+        max_epochs=len(case["states"]),
+        callbacks=[_SetWeights(case["states"]), checkpoint],
+        enable_checkpointing=True,
+    )
+    trainer.fit(own(build(case), lr=0.0), TensorData(case["data"], batch_size=8))
+    return trainer
+
+
+def _asked(load_best: Any, own: Any, trainer: L.Trainer) -> dict[str, Any]:
+    result = load_best(trainer)
+    network = getattr(result, "model", None)
+    if not isinstance(result, nn.Module) or not isinstance(network, nn.Module):
+        return {"returned": type(result).__name__, "bases": bases(type(result))}
+    return {
+        "returned": "own" if isinstance(result, own) else type(result).__name__,
+        "weights": copied(network.state_dict()),
+        "training": [name for name, part in result.named_modules() if part.training],
+    }
+
+
+# --- judge ------------------------------------------------------------------------------
+
+
+def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
+    """Outputs of the returned weights against those of the best epoch's."""
+    if "waits" in evidence:
+        got = f"{evidence['waits'].text()} is not defined"
+        return [Finding("LIT904", ALL, CALLED, "wrap and evaluate solved", got)]
+    for kind in draw.given["cases"]:
+        found = _judge_case(draw, kind, evidence["cases"][kind])
+        if found:
+            return found
+    return []
+
+
+def _judge_case(draw: Draw, kind: str, seen: Evidence) -> list[Finding]:
+    if "waits" in seen:
+        error = seen["waits"]
+        got = f"{error['type'].text()}: {error['message'].text()}".split("\n")[0]
+        where = error["line"].text()
+        return [Finding("LIT904", ALL, CALLED, "wrap and evaluate solved", got, where)]
+    if "error" in seen:
+        return [_raised(seen["error"])]
+    if seen["returned"].text() != "own":
+        got = seen["returned"].text()
+        return [Finding("LIT500", ALL, CALLED, "an EvaluatedClassifier", got)]
+    found = _judge_weights(draw, kind, seen["weights"].tensors())
+    training = seen["training"].texts()
+    if training:
+        got = f"{len(training)} in train mode: {', '.join(name or 'all' for name in training[:4])}"
+        found.append(Finding("LIT503", ("mode",), CALLED, "every submodule in eval mode", got))
+    return found
+
+
+def _raised(error: Evidence) -> Finding:
+    message = error["message"].text()
+    missing = "__init__() missing" in message and "model" in message
+    finding = error_finding(error, ALL)
+    if not missing:
+        return finding
+    return Finding("LIT504", ALL, CALLED, "a module", finding.got, finding.where)
+
+
+def _judge_weights(draw: Draw, kind: str, weights: dict[str, Tensor]) -> list[Finding]:
+    states, kept = draw.given["cases"][kind]["states"], draw.kept[kind]
+    right = states[kept["best"]]
+    where = f"network {kind!r}"
+    if not same_keys(weights, right) or any(weights[k].shape != right[k].shape for k in right):
+        expected = f"the trained network, {len(right)} tensors in its state"
+        got = f"{len(weights)} tensors in its state, or of other shapes"
+        return [Finding("LIT505", ("best", "whole"), CALLED, expected, got, where)]
+    outputs = _outputs(draw, kind, weights)
+    gap = distance(outputs, _outputs(draw, kind, right))
+    if gap <= TOLERANCE:
+        return []
+    expected = f"the outputs of epoch {kept['best']}, the best by val_acc"
+    for epoch, state in enumerate(states):
+        if distance(outputs, _outputs(draw, kind, state)) <= TOLERANCE:
+            last = epoch == len(states) - 1
+            code, got = ("LIT501" if last else "LIT502"), f"those of epoch {epoch}"
+            return [Finding(code, ("best",), CALLED, expected, got, where)]
+    got = f"others, relative difference {gap:.2g}"
+    return [Finding("LIT506", ("best", "whole"), CALLED, expected, got, where)]
+
+
+def _outputs(draw: Draw, kind: str, state: dict[str, Tensor]) -> Tensor:
+    plan = {"layers": draw.given["cases"][kind]["layers"], "state": state}
+    with torch.no_grad():
+        outputs: Tensor = build(plan).eval()(draw.kept[kind]["images"])
+    return outputs
+
+
+QUESTION = Question(
+    title="Bring the best back",
+    defines=("load_best",),
+    criteria=(
+        Criterion("best", "the model of the best epoch, not of the last", 0.6),
+        Criterion("whole", "for whatever network was trained, all of its state", 0.2),
+        Criterion("mode", "every submodule in eval mode", 0.2),
+    ),
+    draw=draw,
+    probe=probe,
+    judge=judge,
+)

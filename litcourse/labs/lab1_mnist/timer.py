@@ -1,0 +1,234 @@
+"""timer: `EpochTimer` logs the wall time of each training epoch.
+
+The probe trains a module that sleeps for drawn times, with and without validation, and one
+run that goes on from a checkpoint in the middle of an epoch. A callback of its own measures
+each epoch between the same hooks; the judge compares the two.
+"""
+
+from __future__ import annotations
+
+import time
+from random import Random
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, TensorDataset
+
+from litcourse.evidence import Evidence
+from litcourse.known_errors import error_finding
+from litcourse.lightning_tools import bases, quiet_trainer, scalar
+from litcourse.question import Criterion, Draw, Finding, Question
+from litcourse.student import Student, attempt
+
+ALL = ("logged", "true", "without_val", "resumed")
+RUNS = {"plain": "true", "without_val": "without_val", "resumed": "resumed"}
+KEY = "epoch_seconds"
+RELATIVE, ABSOLUTE = 0.10, 0.1
+"""A value may differ from the truth by 10 % and a tenth of a second."""
+EPOCHS = 2
+
+
+def draw(rng: Random) -> Draw:
+    """How long a training batch and a validation take, in seconds."""
+    train = [round(rng.uniform(0.05, 0.07) + 0.13 * epoch, 3) for epoch in range(EPOCHS)]
+    return Draw({"train": train, "val": round(rng.uniform(0.24, 0.3), 3)})
+
+
+# --- probe ------------------------------------------------------------------------------
+
+
+class Sleeper(L.LightningModule):
+    """Trains nothing much, and takes its time over it.
+
+    Args:
+        train: seconds of a training batch, by epoch.
+        val: seconds of a validation.
+    """
+
+    def __init__(self, train: list[float], val: float) -> None:
+        super().__init__()
+        self.train_seconds, self.val_seconds = train, val
+        self.layer = torch.nn.Linear(1, 1)
+
+    def training_step(self, batch: list[Tensor], _: int) -> Tensor:
+        """Sleep, and return a loss."""
+        time.sleep(self.train_seconds[min(self.current_epoch, EPOCHS - 1)])
+        loss: Tensor = self.layer(batch[0]).sum()
+        return loss
+
+    def validation_step(self, _: list[Tensor], __: int) -> None:
+        """Sleep."""
+        time.sleep(self.val_seconds)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Gradient descent that moves nothing."""
+        return torch.optim.SGD(self.parameters(), lr=0.0)
+
+
+class Truth(L.Callback):
+    """Measures each epoch between the hooks, outside of the student's callback."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+        self.logged: list[float | str | None] = []
+        self.started = 0.0
+
+    def on_train_start(self, *_: Any) -> None:
+        """A resumed epoch counts from here: its own start was in another run."""
+        self.started = time.perf_counter()
+
+    def on_train_epoch_start(self, *_: Any) -> None:
+        """The clock starts."""
+        self.started = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """The clock stops; what was logged by now is not yet among the metrics."""
+        self.seconds.append(time.perf_counter() - self.started)
+
+
+class Reader(L.Callback):
+    """Reads the logged value of each epoch, once Lightning has gathered it."""
+
+    def __init__(self) -> None:
+        self.logged: list[float | str | None] = []
+
+    def _read(self, trainer: L.Trainer) -> None:
+        value = trainer.callback_metrics.pop(KEY, None)
+        self.logged.append(None if value is None else scalar(value))
+
+    def on_train_epoch_start(self, trainer: L.Trainer, *_: Any) -> None:
+        """The metrics of the epoch before are there."""
+        if trainer.current_epoch:
+            self._read(trainer)
+
+    def on_train_end(self, trainer: L.Trainer, *_: Any) -> None:
+        """Those of the last epoch too."""
+        self._read(trainer)
+
+
+def _batches(count: int) -> DataLoader[Any]:
+    return DataLoader(TensorDataset(torch.ones(count, 1)), batch_size=1)
+
+
+def probe(given: dict[str, Any], student: Student) -> dict[str, Any]:
+    """Three runs: with validation, without, and resumed in the middle of an epoch."""
+    cls = student["EpochTimer"]
+    evidence: dict[str, Any] = {"bases": bases(cls)}
+    called = "Trainer(callbacks=[EpochTimer()]).fit(...)"
+    for name in RUNS:
+        evidence[name] = attempt(lambda name=name: _run(cls, given, name), called)  # type: ignore[misc]
+    return evidence
+
+
+def _run(cls: Any, given: dict[str, Any], name: str) -> dict[str, Any]:
+    module = Sleeper(given["train"], given["val"])
+    start = _middle_of_an_epoch(given) if name == "resumed" else None
+    truth, reader = Truth(), Reader()
+    trainer = quiet_trainer(max_epochs=EPOCHS, callbacks=[truth, reader, cls()])
+    val = None if name == "without_val" else _batches(1)
+    trainer.fit(module, _batches(2), val, ckpt_path=start, weights_only=True if start else None)
+    return {"seconds": truth.seconds, "logged": reader.logged}
+
+
+class _SaveInTheMiddle(L.Callback):
+    """Writes a checkpoint after the first of an epoch's batches."""
+
+    def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
+        """Save once."""
+        if trainer.global_step == 1:
+            trainer.save_checkpoint("middle.ckpt")
+
+
+def _middle_of_an_epoch(given: dict[str, Any]) -> str:
+    """A checkpoint after the first of two batches, from a run without the callback."""
+    trainer = quiet_trainer(max_epochs=1, callbacks=[_SaveInTheMiddle()])
+    trainer.fit(Sleeper([0.0] * EPOCHS, given["val"]), _batches(2))
+    return "middle.ckpt"
+
+
+# --- judge ------------------------------------------------------------------------------
+
+
+def judge(_: Draw, evidence: Evidence) -> list[Finding]:
+    """What was logged, epoch by epoch, against the probe's own clock."""
+    names = evidence["bases"].texts()
+    if not any(name.startswith("lightning.") and name.endswith(".Callback") for name in names):
+        got, expected = (names or ["no class"])[0], "of lightning.Callback"
+        return [Finding("LIT600", ALL, "class EpochTimer", expected, got)]
+    found: list[Finding] = []
+    for name, criterion in RUNS.items():
+        cost = ("logged", "true") if name == "plain" else (criterion,)
+        found += _judge_run(name, cost, evidence[name])
+        if name == "plain" and found:
+            every = tuple(c for c in ALL if c not in found[0].criteria)
+            return [*found, *_same(found[0], every)]
+    return found
+
+
+def _same(finding: Finding, criteria: tuple[str, ...]) -> list[Finding]:
+    """The same finding for the other runs: they can't be right where the plain one is not."""
+    if not criteria or finding.criteria == ("true",):
+        return []
+    cost = criteria
+    called, expected = finding.called, finding.expected
+    return [Finding(finding.code, cost, called, expected, finding.got, finding.where)]
+
+
+_CALLS = {
+    "plain": "fit with validation",
+    "without_val": "fit without a validation loader",
+    "resumed": "fit, resumed in the middle of an epoch",
+}
+
+
+def _judge_run(name: str, cost: tuple[str, ...], seen: Evidence) -> list[Finding]:
+    if "error" in seen:
+        return [error_finding(seen["error"], cost)]
+    truth, called = seen["seconds"].numbers(), _CALLS[name]
+    logged = [None if value.is_none else value.number() for value in seen["logged"]]
+    if all(value is None for value in logged):
+        return [Finding("LIT601", cost, called, f"{KEY} in each epoch", "not logged")]
+    missing = [epoch for epoch, value in enumerate(logged) if value is None]
+    if missing or len(logged) != len(truth):
+        got = f"{len(logged) - len(missing)} values in {len(truth)} epochs"
+        return [Finding("LIT602", cost, called, f"{KEY} in each epoch", got)]
+    values = [float(value) for value in logged if value is not None]
+    return _judge_values(cost, called, truth, values)
+
+
+def _judge_values(
+    cost: tuple[str, ...], called: str, truth: list[float], values: list[float]
+) -> list[Finding]:
+    if all(_true(value, right) for value, right in zip(values, truth, strict=True)):
+        return []
+    code = "LIT603"
+    if all(_true(v, 1000 * r) for v, r in zip(values, truth, strict=True)):
+        code = "LIT604"
+    elif len(truth) > 1 and _true(values[-1], sum(truth)) and _true(values[0], truth[0]):
+        code = "LIT605"
+    elif all(value < right for value, right in zip(values, truth, strict=True)):
+        code = "LIT606"
+    expected = ", ".join(f"{value:.2f} s" for value in truth)
+    got = ", ".join(f"{value:.2f}" for value in values)
+    return [Finding(code, cost[-1:], called, expected, got)]
+
+
+def _true(value: float, right: float) -> bool:
+    return abs(value - right) <= RELATIVE * right + ABSOLUTE
+
+
+QUESTION = Question(
+    title="Time the epochs",
+    defines=("EpochTimer",),
+    criteria=(
+        Criterion("logged", "logs epoch_seconds once per epoch", 0.2),
+        Criterion("true", "the time from the epoch's start to its end, validation included", 0.4),
+        Criterion("without_val", "also in a fit without validation", 0.2),
+        Criterion("resumed", "also in a run resumed in the middle of an epoch", 0.2),
+    ),
+    draw=draw,
+    probe=probe,
+    judge=judge,
+)

@@ -1,0 +1,329 @@
+"""wrap: `LitClassifier` trains any torch classifier just as the plain torch loop does.
+
+The probe lets a real Trainer take three optimizer steps on drawn networks and brings back
+the loss, gradients, weights and log. The judge takes the same steps in plain torch.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+
+from litcourse.compare import distance, largest_difference, not_finite
+from litcourse.evidence import Evidence
+from litcourse.known_errors import error_finding
+from litcourse.labs.lab1_mnist._plain_loop import (
+    GRADIENT_TOLERANCE,
+    LOSS_TOLERANCE,
+    OTHER_LOSSES,
+    STEP_TOLERANCE,
+    first_loss,
+    furthest,
+    near,
+    plain_loop,
+    which_weights,
+)
+from litcourse.lightning_tools import bases, copied, counted_steps, loader, quiet_trainer, scalar
+from litcourse.networks import batch, build, drawn_networks
+from litcourse.pretended_gpu import run_on_pretended_gpu
+from litcourse.question import Criterion, Draw, Finding, Question
+from litcourse.student import Student, attempt
+
+STEPS = 3
+SIDE = 6
+ALL = ("forward", "loss", "step", "log", "device")
+
+
+def draw(rng: Random) -> Draw:
+    """Four networks, their batches, a learning rate each; sizes of batches differ."""
+    cases = {}
+    for kind, network in drawn_networks(rng, SIDE).items():
+        cases[kind] = {
+            "network": network,
+            "batches": [batch(rng, rng.randrange(9, 17), (1, SIDE, SIDE)) for _ in range(STEPS)],
+            "lr": rng.choice([2e-3, 5e-3, 1e-2]) * rng.uniform(0.8, 1.2),
+            "seed": rng.randrange(2**31),
+        }
+    return Draw(given={"cases": cases})
+
+
+# --- probe ------------------------------------------------------------------------------
+
+
+class Recorder(L.Callback):
+    """Seeds each step as the plain loop will, and copies what a step leaves behind."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.losses: list[float | str | None] = []
+        self.gradients: dict[str, Tensor] = {}
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        """Seed dropout."""
+        torch.manual_seed(self.seed)
+
+    def on_before_optimizer_step(self, _: Any, module: Any, __: Any) -> None:
+        """Copy the gradients of the first step."""
+        if not self.gradients:
+            grads = {n: p.grad for n, p in module.model.named_parameters() if p.grad is not None}
+            self.gradients = copied(grads)
+
+    def on_train_batch_end(self, _: Any, __: Any, outputs: Any, *___: Any) -> None:
+        """Copy what `training_step` returned."""
+        returned = outputs.get("loss") if isinstance(outputs, dict) else outputs
+        self.losses.append(None if returned is None else scalar(returned))
+
+
+def probe(given: dict[str, Any], student: Student) -> dict[str, Any]:
+    """Train each drawn network with the student's class."""
+    cls = student["LitClassifier"]
+    return {
+        "bases": bases(cls),
+        "cases": {kind: _probe_case(cls, case) for kind, case in given["cases"].items()},
+        "device": _probe_device(cls, given["cases"]["deep"]),
+    }
+
+
+def _probe_case(cls: Any, case: dict[str, Any]) -> dict[str, Any]:
+    model = build(case["network"])
+    made = "LitClassifier(model, lr=...)"
+
+    def run() -> dict[str, Any]:
+        module = cls(model, lr=case["lr"])
+        images = case["batches"][0][0]
+        start = copied(module.model.state_dict()) if isinstance(module.model, nn.Module) else {}
+        return {
+            "start": start,
+            "kept_as": type(module.model).__name__,
+            "forward": attempt(lambda: _forward(module, images), "LitClassifier.forward(images)"),
+            "training": attempt(lambda: _train(module, case), "Trainer.fit(LitClassifier(...))"),
+        }
+
+    return attempt(run, made)
+
+
+def _forward(module: Any, images: Tensor) -> dict[str, Any]:
+    module.eval()
+    with torch.no_grad():
+        output = module(images)
+    module.train()
+    return {"output": output if isinstance(output, Tensor) else type(output).__name__}
+
+
+def _train(module: Any, case: dict[str, Any]) -> dict[str, Any]:
+    recorder = Recorder(case["seed"])
+    trainer = quiet_trainer(max_epochs=1, callbacks=[recorder], log_every_n_steps=1)
+    with counted_steps() as steps:
+        trainer.fit(module, loader(case["batches"]))
+    logged = trainer.callback_metrics.get("train_loss")
+    return {
+        "automatic": bool(module.automatic_optimization),
+        "losses": recorder.losses,
+        "gradients": recorder.gradients,
+        "weights": copied(module.model.state_dict()),
+        "optimizer_steps": steps(),
+        "optimizers": [type(optimizer).__name__ for optimizer in trainer.optimizers],
+        "logged": None if logged is None else scalar(logged),
+        "logged_names": sorted(str(key) for key in trainer.callback_metrics),
+    }
+
+
+def _probe_device(cls: Any, case: dict[str, Any]) -> dict[str, Any]:
+    """One `training_step` where network and batch lie on a GPU that is not there."""
+    plain = {"layers": case["network"]["layers"]}
+
+    def step(network: nn.Module, images: tuple[Any, ...]) -> None:
+        cls(network, lr=0.1).training_step(images, 0)
+
+    def run() -> dict[str, Any]:
+        return {"to_its_end": run_on_pretended_gpu(lambda: build(plain), case["batches"][0], step)}
+
+    return attempt(run, "training_step on another device")
+
+
+# --- judge ------------------------------------------------------------------------------
+
+
+def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
+    """Compare with the plain loop, network by network, up to the first difference."""
+    found = _not_lightning(evidence) or _each_case(draw, evidence["cases"])
+    found.extend(_judge_device(evidence["device"], found))
+    return found
+
+
+def _not_lightning(evidence: Evidence) -> list[Finding]:
+    names = evidence["bases"].texts()
+    if any(name.startswith("lightning.") and name.endswith("LightningModule") for name in names):
+        return []
+    other = any(name.startswith("pytorch_lightning") for name in names)
+    expected = "a subclass of lightning.LightningModule"
+    return [Finding("LIT100", ALL, "class LitClassifier", expected, _base(names, other=other))]
+
+
+def _base(names: list[str], *, other: bool) -> str:
+    kind = "pytorch_lightning's LightningModule" if other else (names or ["no class"])[0]
+    return f"a subclass of {kind}"
+
+
+def _each_case(draw: Draw, cases: Evidence) -> list[Finding]:
+    for kind, case in draw.given["cases"].items():
+        found = _judge_case(kind, case, cases[kind])
+        if found:
+            return found
+    return []
+
+
+def _judge_case(kind: str, case: dict[str, Any], seen: Evidence) -> list[Finding]:
+    if "error" in seen:
+        return [error_finding(seen["error"], ALL)]
+    identity = _judge_identity(kind, case, seen)
+    if identity:
+        return identity
+    training = seen["training"]
+    found = _judge_forward(kind, case, seen["forward"])
+    if "error" in training:
+        return [*found, error_finding(training["error"], ALL[1:])]
+    steps = training["optimizer_steps"].integer()
+    if "_MockOptimizer" in training["optimizers"].texts():  # Lightning's name for none at all
+        steps = 0
+    if steps != STEPS:
+        return [*found, _other_steps(kind, steps), *_judge_log(kind, training)]
+    loss = _judge_loss(kind, case, training)
+    found += loss + _judge_log(kind, training)
+    if any("step" in finding.criteria for finding in loss):
+        return found
+    # A loss that was recognised is paid for once: the step is held against that loss.
+    expected = plain_loop(case, **(OTHER_LOSSES[loss[0].code] if loss else {}))
+    return [*found, *_judge_step(kind, case, expected, training)]
+
+
+def _judge_identity(kind: str, case: dict[str, Any], seen: Evidence) -> list[Finding]:
+    given, start = case["network"]["state"], seen["start"].tensors()
+    if set(given) == set(start) and largest_difference(given, start) == 0:
+        return []
+    got = f"self.model is a {seen['kept_as'].text()}, {len(start)} tensors in its state"
+    expected = f"self.model is the given network, {len(given)} tensors in its state"
+    return [Finding("LIT101", ALL, "LitClassifier(model)", expected, got, f"network {kind!r}")]
+
+
+def _other_steps(kind: str, steps: int) -> Finding:
+    code, cost = ("LIT134", ("loss", "step")) if steps else ("LIT130", ("step",))
+    called, expected = f"Trainer.fit, {STEPS} batches", f"{STEPS} optimizer steps"
+    return Finding(code, cost, called, expected, str(steps), f"network {kind!r}")
+
+
+def _judge_forward(kind: str, case: dict[str, Any], seen: Evidence) -> list[Finding]:
+    called = "LitClassifier(model)(images)"
+    if "error" in seen:
+        return [error_finding(seen["error"], ("forward",))]
+    with torch.no_grad():
+        expected = build(case["network"]).eval()(case["batches"][0][0])
+    try:
+        output = seen["output"].tensor()
+    except ValueError:
+        got = f"a {seen['output'].text()}"
+        return [Finding("LIT110", ("forward",), called, "a tensor", got, f"network {kind!r}")]
+    gap = distance(output, expected)
+    if gap <= GRADIENT_TOLERANCE:
+        return []
+    shapes = f"shape {tuple(output.shape)}", f"shape {tuple(expected.shape)}, the model's logits"
+    where = f"network {kind!r}, relative difference {gap:.2g}"
+    return [Finding("LIT110", ("forward",), called, shapes[1], shapes[0], where)]
+
+
+def _judge_loss(kind: str, case: dict[str, Any], seen: Evidence) -> list[Finding]:
+    called, cost = "training_step(batch, batch_idx)", ("loss", "step")
+    where = f"network {kind!r}, first batch"
+    first = next(iter(seen["losses"]), None)
+    if first is None or first.is_none:
+        if not seen["automatic"].flag():  # the log and the weights speak for manual steps
+            return []
+        return [Finding("LIT102", cost, called, "the loss", "None", where)]
+    loss, right = first.number(), first_loss(case)
+    if not_finite(loss):
+        return [Finding("LIT120", cost, called, f"{right:.4f}", str(loss), where)]
+    if near(loss, right):
+        return []
+    expected, got = f"a loss of {right:.4f}", f"{loss:.4f}"
+    for code, change in OTHER_LOSSES.items():
+        if near(loss, first_loss(case, **change)):
+            return [Finding(code, ("loss",), called, expected, got, where)]
+    return [Finding("LIT115", cost, called, expected, got, where)]
+
+
+def _judge_step(
+    kind: str, case: dict[str, Any], expected: dict[str, Any], seen: Evidence
+) -> list[Finding]:
+    cost, called = ("step",), f"Trainer.fit, {STEPS} batches"
+    where = f"network {kind!r}"
+    gap, name = furthest(expected["gradients"], seen["gradients"].tensors(), None)
+    if gap > GRADIENT_TOLERANCE:
+        at = f"{where}, gradient of {name}, relative difference {gap:.2g}"
+        return [Finding("LIT135", cost, called, "the plain loop's gradients", "others", at)]
+    return _judge_weights(case, expected["weights"], seen["weights"].tensors(), where)
+
+
+def _judge_weights(
+    case: dict[str, Any], right: dict[str, Tensor], seen: dict[str, Tensor], where: str
+) -> list[Finding]:
+    start = case["network"]["state"]
+    gap, name = furthest(right, seen, start)
+    if gap <= STEP_TOLERANCE:
+        return []
+    called, expected = f"Trainer.fit, {STEPS} batches", "the plain loop's weights"
+    at = f"{where}, {name}, relative difference of the change {gap:.2g}"
+    code, got = which_weights(case, seen, right)
+    return [Finding(code, ("step",), called, expected, got, at)]
+
+
+def _judge_log(kind: str, seen: Evidence) -> list[Finding]:
+    called, where = 'trainer.callback_metrics["train_loss"]', f"network {kind!r}"
+    names = seen["logged_names"].texts()
+    if seen["logged"].is_none:
+        got = "logged: " + (", ".join(names) or "nothing")
+        return [Finding("LIT140", ("log",), called, "train_loss", got, where)]
+    losses = [loss for loss in seen["losses"] if not loss.is_none]
+    if not losses:
+        return []
+    last, values = seen["logged"].number(), [loss.number() for loss in losses]
+    mean = sum(values) / len(values)  # on_epoch=True leaves the mean instead of the last
+    low, high = min([*values, mean]), max([*values, mean])
+    slack = LOSS_TOLERANCE * max(1.0, abs(high))
+    if low - slack <= last <= high + slack:
+        return []
+    expected, got = f"the loss, {values[-1]:.4f} in the last step", f"{last:.4f}"
+    return [Finding("LIT141", ("log",), called, expected, got, where)]
+
+
+def _judge_device(seen: Evidence, found: list[Finding]) -> list[Finding]:
+    if "error" not in seen or any("device" in finding.criteria for finding in found):
+        return []
+    kind, message = seen["error"]["type"].text(), seen["error"]["message"].text()
+    if kind == "FakeTensorDeviceMismatchError" or "same device" in message:
+        called = "training_step with network and batch on a GPU"
+        line = seen["error"]["line"].text()
+        expected = "tensors made on the batch's device"
+        return [Finding("LIT142", ("device",), called, expected, "tensors on the CPU", line)]
+    if "not attached to a `Trainer`" in message:
+        return []  # manual optimization asks the Trainer for its optimizer
+    return [error_finding(seen["error"], ("device",))]
+
+
+QUESTION = Question(
+    title="Wrap a torch model",
+    defines=("LitClassifier",),
+    criteria=(
+        Criterion("forward", "keeps the given network; forward gives its logits", 0.1),
+        Criterion("loss", "the loss of the plain torch loop", 0.3),
+        Criterion("step", "gradients and weights of the plain torch loop", 0.4),
+        Criterion("log", "logs train_loss", 0.1),
+        Criterion("device", "runs wherever Lightning puts it", 0.1),
+    ),
+    draw=draw,
+    probe=probe,
+    judge=judge,
+)

@@ -1,0 +1,74 @@
+"""Lightning runs as probes need them: one CPU process, silent, nothing on disk."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import lightning as L
+import torch
+from torch.optim.optimizer import register_optimizer_step_post_hook
+from torch.utils.data import DataLoader, TensorDataset
+
+from litcourse.question import Tree
+
+
+def quiet_trainer(**arguments: Any) -> L.Trainer:
+    """A Trainer on one CPU process, without log, checkpoint or progress bar unless asked."""
+    defaults: dict[str, Any] = {
+        "accelerator": "cpu",
+        "devices": 1,
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "num_sanity_val_steps": 0,
+    }
+    return L.Trainer(**(defaults | arguments))
+
+
+def loader(batches: list[list[Tree]]) -> DataLoader[Any]:
+    """A loader that yields just these `[images, labels]` batches, in order."""
+    return DataLoader(batches, batch_size=None, shuffle=False)  # type: ignore[arg-type]
+
+
+def samples(images: torch.Tensor, labels: torch.Tensor, size: int) -> DataLoader[Any]:
+    """A loader over `images` and `labels` in batches of `size`, in order."""
+    return DataLoader(TensorDataset(images, labels), batch_size=size)
+
+
+@contextlib.contextmanager
+def counted_steps() -> Iterator[Callable[[], int]]:
+    """Counts the steps of every torch optimizer in this process while the context lasts."""
+    count = 0
+
+    def hook(*_: object) -> None:
+        nonlocal count
+        count += 1
+
+    handle = register_optimizer_step_post_hook(hook)
+    try:
+        yield lambda: count
+    finally:
+        handle.remove()
+
+
+def copied(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """A detached CPU copy of a dict of tensors; what is no tensor is left out."""
+    items = state.items()
+    return {k: v.detach().cpu().clone() for k, v in items if isinstance(v, torch.Tensor)}
+
+
+def scalar(value: object) -> float | str:
+    """A number out of a tensor or number, else the name of its type."""
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, RuntimeError):
+        return type(value).__name__
+
+
+def bases(cls: object) -> list[str]:
+    """Full names of the classes that `cls` derives from, `cls` left out."""
+    own = getattr(cls, "__mro__", ())[1:]
+    return [f"{base.__module__}.{base.__qualname__}" for base in own]

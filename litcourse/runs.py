@@ -1,0 +1,44 @@
+"""Reading what a training run left behind: its CSV logs and its checkpoints."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+from torch import Tensor
+
+
+def csv_column(run_dir: str | Path, name: str) -> list[float]:
+    """The values of column `name` in the CSV files under `run_dir`, in their order.
+
+    Of several files the newest that has the column counts.
+    """
+    found: list[float] = []
+    files = sorted(Path(run_dir).rglob("*.csv"), key=lambda file: file.stat().st_mtime)
+    for file in files:
+        with file.open(newline="", encoding="utf-8") as table:
+            rows = [row[name] for row in csv.DictReader(table) if row.get(name)]
+        found = [float(value) for value in rows] or found
+    return found
+
+
+def find_checkpoint(trainer: L.Trainer, monitor: str) -> Any:
+    """The trainer's ModelCheckpoint that monitors `monitor`, else its first one, else None."""
+    callbacks = [c for c in trainer.callbacks if isinstance(c, ModelCheckpoint)]  # type: ignore[attr-defined]
+    return next((c for c in callbacks if c.monitor == monitor), next(iter(callbacks), None))
+
+
+def load_weights(path: object) -> dict[str, Tensor]:
+    """The state dict in a Lightning checkpoint file, on the CPU; {} if there is none.
+
+    Only tensors and plain data are read, never code.
+    """
+    if not isinstance(path, str) or not Path(path).is_file():
+        return {}
+    content = torch.load(path, map_location="cpu", weights_only=True)
+    state: dict[str, Tensor] = content.get("state_dict", {})
+    return state

@@ -1,0 +1,100 @@
+"""Modules and data that stand in for a student's own, and are no solution of any question."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import lightning as L
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, TensorDataset
+
+
+class ScriptedCurve(L.LightningModule):
+    """Learns nothing and logs `val_acc` from a given curve, one value per epoch.
+
+    Its buffer `epoch_mark` holds the epoch, so that a checkpoint tells when it was written.
+
+    Args:
+        values: `val_acc` of each epoch; the last one is repeated past its end.
+    """
+
+    def __init__(self, values: list[float]) -> None:
+        super().__init__()
+        self.values = values
+        self.epochs = 0
+        self.trained_on: list[int] = []
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+        self.epoch_mark: Tensor
+        self.register_buffer("epoch_mark", torch.tensor(-1))
+
+    def training_step(self, batch: list[Tensor], _: int) -> Tensor:
+        """Take note of the samples and return a loss without meaning."""
+        self.trained_on += [int(number) for number in batch[0]]
+        self.epoch_mark.fill_(self.epochs)
+        return (self.weight * batch[1]).sum()
+
+    def validation_step(self, batch: list[Tensor], _: int) -> None:
+        """Log the epoch's value."""
+        value = self.values[min(self.epochs, len(self.values) - 1)]
+        self.log("val_acc", value, batch_size=len(batch[0]))
+
+    def on_validation_epoch_end(self) -> None:
+        """Count the epoch, unless Lightning only tries the validation out."""
+        if not self.trainer.sanity_checking:
+            self.epochs += 1
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Plain gradient descent."""
+        return torch.optim.SGD(self.parameters(), lr=1e-3)
+
+
+class CurveData(L.LightningDataModule):
+    """Numbered samples; which of them a run trained on tells where they came from."""
+
+    TRAIN: ClassVar[range] = range(6)
+    VAL: ClassVar[range] = range(100, 103)
+    TEST: ClassVar[range] = range(200, 203)
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Samples 0 to 5."""
+        return _numbered(self.TRAIN)
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        """Samples 100 to 102."""
+        return _numbered(self.VAL)
+
+    def test_dataloader(self) -> DataLoader[Any]:
+        """Samples 200 to 202."""
+        return _numbered(self.TEST)
+
+
+def _numbered(numbers: range) -> DataLoader[Any]:
+    samples = TensorDataset(torch.tensor(list(numbers)), torch.ones(len(numbers)))
+    return DataLoader(samples, batch_size=3)
+
+
+class TensorData(L.LightningDataModule):
+    """Images and labels given as tensors.
+
+    Args:
+        tensors: `train_images` (N, ...), `train_labels` (N,), and the same with `val`.
+        batch_size: samples in a batch.
+    """
+
+    def __init__(self, tensors: dict[str, Tensor], batch_size: int) -> None:
+        super().__init__()
+        self.tensors = tensors
+        self.batch_size = batch_size
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Training samples in a new order each epoch."""
+        return self._loader("train", self.batch_size, shuffle=True)
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        """Validation samples."""
+        return self._loader("val", 256, shuffle=False)
+
+    def _loader(self, part: str, size: int, *, shuffle: bool) -> DataLoader[Any]:
+        samples = TensorDataset(self.tensors[f"{part}_images"], self.tensors[f"{part}_labels"])
+        return DataLoader(samples, batch_size=size, shuffle=shuffle)
