@@ -1,0 +1,96 @@
+"""Right, unusual and wrong answers of every question, each wrong one with its finding.
+
+One package per lab, one module per question, `autograder/bank/<lab>/<question>.py`, with a
+list `CASES`. Most cases are the instructor's solution with one place changed, so that it
+stays clear what is wrong with them. Never ships.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+import textwrap
+from dataclasses import dataclass
+
+from autograder.course import AuthorError, Lab
+
+_MARKER = re.compile(r"^[ \t]*#+ (BEGIN|END) SOLUTION[^\n]*\n?", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One answer to a question.
+
+    Args:
+        id: name within the question.
+        edits: pairs `(old, new)`, applied to the solution in order; each `old` must occur.
+        code: the whole answer, in place of an edited solution.
+        expects: the finding that must come first; "" for a right answer.
+        needs: edits to the lab's other solutions, by question id.
+    """
+
+    id: str
+    edits: tuple[tuple[str, str], ...] = ()
+    code: str = ""
+    expects: str = ""
+    needs: tuple[tuple[str, str, str], ...] = ()
+
+    @property
+    def right(self) -> bool:
+        """Whether the answer deserves all points."""
+        return not self.expects
+
+    def answer(self, solution: str) -> str:
+        """The solution cell's source for this case.
+
+        Args:
+            solution: source of the instructor's solution cell.
+
+        Raises:
+            ValueError: an edit's old text does not occur in the solution.
+        """
+        if self.code:
+            return textwrap.dedent(self.code).strip() + "\n"
+        text = without_markers(solution)
+        for old, new in self.edits:
+            if old not in text:
+                raise ValueError(f"case {self.id!r}: the solution has no {old!r}")
+            text = text.replace(old, new, 1)
+        return text
+
+
+def right(name: str, *edits: tuple[str, str], code: str = "") -> Case:
+    """An unusual answer that is right."""
+    return Case(name, edits, code)
+
+
+def wrong(name: str, expects: str, *edits: tuple[str, str], code: str = "") -> Case:
+    """A wrong answer and the finding that it must trigger first."""
+    return Case(name, edits, code, expects)
+
+
+def without_markers(solution: str) -> str:
+    """A solution cell without nbgrader's BEGIN and END SOLUTION lines."""
+    return _MARKER.sub("", solution)
+
+
+def load(lab: Lab) -> dict[str, list[Case]]:
+    """The cases of every question of `lab`, in the notebook's order.
+
+    Raises:
+        AuthorError: a question has no bank module, or the module no cases.
+    """
+    return {question_id: _cases(lab, question_id) for question_id in lab.questions}
+
+
+def _cases(lab: Lab, question_id: str) -> list[Case]:
+    file = f"autograder/bank/{lab.id}/{question_id}.py"
+    try:
+        module = importlib.import_module(f"autograder.bank.{lab.id}.{question_id}")
+    except ModuleNotFoundError as error:
+        step = f"write {file} with a list CASES"
+        raise AuthorError(file, question_id, "it has no bank", step) from error
+    cases: list[Case] = getattr(module, "CASES", [])
+    if not cases:
+        raise AuthorError(file, question_id, "its list CASES is empty", "add right and wrong cases")
+    return cases

@@ -1,0 +1,190 @@
+"""Answers to `evaluate`: metrics of validation and test."""
+
+from autograder.bank import right, wrong
+
+ACC = "accuracy = (logits.argmax(dim=1) == labels).float().mean()"
+LOG = "self.log_dict(values, batch_size=len(labels), prog_bar=True)"
+TEST = 'self._evaluate(batch, "test")'
+VAL = 'self._evaluate(batch, "val")'
+
+TORCHMETRICS = """
+from torchmetrics.classification import MulticlassAccuracy
+
+class EvaluatedClassifier(LitClassifier):
+    def __init__(self, model, lr=1e-3):
+        super().__init__(model, lr)
+        self.val_accuracy = MulticlassAccuracy(num_classes=10, average={average!r})
+        self.test_accuracy = MulticlassAccuracy(num_classes=10, average={average!r})
+
+    def validation_step(self, batch, batch_idx):
+        x, y = batch
+        logits = self(x)
+        self.val_accuracy(logits, y)
+        self.log("val_loss", F.cross_entropy(logits, y))
+        self.log("val_acc", self.val_accuracy)
+
+    def test_step(self, batch, batch_idx):
+        x, y = batch
+        logits = self(x)
+        self.test_accuracy(logits, y)
+        self.log("test_loss", F.cross_entropy(logits, y))
+        self.log("test_acc", self.test_accuracy)
+"""
+
+COLLECTED = """
+class EvaluatedClassifier(LitClassifier):
+    def on_validation_epoch_start(self):
+        self.seen = []
+
+    on_test_epoch_start = on_validation_epoch_start
+
+    def validation_step(self, batch, batch_idx):
+        x, y = batch
+        self.seen.append((self(x), y))
+
+    test_step = validation_step
+
+    def finish(self, stage):
+        logits = torch.cat([z for z, _ in self.seen])
+        labels = torch.cat([y for _, y in self.seen])
+        self.log(f"{stage}_loss", F.cross_entropy(logits, labels))
+        self.log(f"{stage}_acc", (logits.argmax(1) == labels).float().mean())
+
+    def on_validation_epoch_end(self):
+        self.finish("val")
+
+    def on_test_epoch_end(self):
+        self.finish("test")
+"""
+
+MEANS = COLLECTED.replace(
+    """        logits = torch.cat([z for z, _ in self.seen])
+        labels = torch.cat([y for _, y in self.seen])
+        self.log(f"{stage}_loss", F.cross_entropy(logits, labels))
+        self.log(f"{stage}_acc", (logits.argmax(1) == labels).float().mean())
+""",
+    """        losses = [F.cross_entropy(z, y) for z, y in self.seen]
+        hits = [(z.argmax(1) == y).float().mean() for z, y in self.seen]
+        self.log(f"{stage}_loss", torch.stack(losses).mean())
+        self.log(f"{stage}_acc", torch.stack(hits).mean())
+""",
+)
+
+NOT_RESET = """
+class EvaluatedClassifier(LitClassifier):
+    def __init__(self, model, lr=1e-3):
+        super().__init__(model, lr)
+        self.right = self.total = 0
+
+    def count(self, batch, stage):
+        x, y = batch
+        logits = self(x)
+        self.right += (logits.argmax(1) == y).sum().item()
+        self.total += len(y)
+        self.log(f"{stage}_loss", F.cross_entropy(logits, y))
+
+    def validation_step(self, batch, batch_idx):
+        self.count(batch, "val")
+
+    def test_step(self, batch, batch_idx):
+        self.count(batch, "test")
+
+    def on_validation_epoch_end(self):
+        self.log("val_acc", self.right / self.total)
+
+    def on_test_epoch_end(self):
+        self.log("test_acc", self.right / self.total)
+"""
+
+CASES = [
+    right("torchmetrics, micro", code=TORCHMETRICS.format(average="micro")),
+    right("collected and logged at the end", code=COLLECTED),
+    right("softmax before argmax", (ACC, ACC.replace("logits.argmax", "logits.softmax(1).argmax"))),
+    right("logs a float", (ACC, ACC + ".item()")),
+    right("without batch_size", (LOG, "self.log_dict(values)")),
+    right(
+        "calls the network itself",
+        ("logits = self(images)", "logits = self.model(images)"),
+    ),
+    wrong("macro accuracy", "LIT207", code=TORCHMETRICS.format(average="macro")),
+    wrong("means of batch means", "LIT203", code=MEANS),
+    wrong("every batch weighs the same", "LIT203", (LOG, "self.log_dict(values, batch_size=1)")),
+    wrong(
+        "last batch alone",
+        "LIT206",
+        (LOG, "self.last = values"),
+        (
+            "def test_step",
+            "def on_validation_epoch_end(self):\n        self.log_dict(self.last)\n\n"
+            "    on_test_epoch_end = on_validation_epoch_end\n\n    def test_step",
+        ),
+    ),
+    wrong(
+        "per step only",
+        "LIT201",
+        (LOG, "self.log_dict(values, batch_size=len(labels), on_step=True, on_epoch=False)"),
+    ),
+    wrong("counts are not reset", "LIT210", code=NOT_RESET),
+    wrong("percent", "LIT208", (ACC, ACC.replace("accuracy = ", "accuracy = 100 * "))),
+    wrong(
+        "counts hits",
+        "LIT209",
+        (ACC, "hits = (logits.argmax(dim=1) == labels).float().sum()"),
+        (', f"{stage}_acc": accuracy', ""),
+        (LOG, LOG + '\n        self.log(f"{stage}_acc", hits, reduce_fx="sum")'),
+    ),
+    wrong("no test_step", "LIT902", ("def test_step", "def testing_step")),
+    wrong("test logs val keys", "LIT201", (TEST, VAL)),
+    wrong("other names", "LIT201", ('f"{stage}_acc"', 'f"{stage}_accuracy"')),
+    wrong("another key too", "LIT202", (LOG, LOG + '\n        self.log("lr", self.hparams.lr)')),
+    wrong(
+        "logs per step too",
+        "LIT202",
+        (LOG, "self.log_dict(values, on_step=True, on_epoch=True)"),
+    ),
+    wrong(
+        "calls training_step",
+        "LIT202",
+        (LOG, LOG + "\n        self.training_step(batch, 0)"),
+    ),
+    wrong(
+        "train mode", "LIT204", ("images, labels = batch", "images, labels = batch; self.train()")
+    ),
+    wrong(
+        "with gradients",
+        "LIT205",
+        ("logits = self(images)", "with torch.enable_grad():\n            logits = self(images)"),
+    ),
+    wrong(
+        "summed loss",
+        "LIT210",
+        ("F.cross_entropy(logits, labels)", 'F.cross_entropy(logits, labels, reduction="sum")'),
+    ),
+    wrong(
+        "softmax before the loss",
+        "LIT210",
+        ("F.cross_entropy(logits, labels)", "F.cross_entropy(logits.softmax(1), labels)"),
+    ),
+    wrong(
+        "top two",
+        "LIT210",
+        (ACC, "accuracy = (logits.topk(2, 1).indices == labels[:, None]).any(1).float().mean()"),
+    ),
+    wrong(
+        "rounds",
+        "LIT210",
+        (ACC, ACC.replace("labels).float().mean()", "labels).float().mean().round(decimals=1)")),
+    ),
+    wrong("argmax over the batch", "LIT902", ("logits.argmax(dim=1)", "logits.argmax(dim=0)")),
+    wrong("logs a vector", "LIT008", (".float().mean()", ".float()")),
+    wrong(
+        "hook of Lightning 1",
+        "LIT009",
+        (
+            "def test_step",
+            "def validation_epoch_end(self, outputs):\n        pass\n\n    def test_step",
+        ),
+    ),
+    wrong("does not build on wrap", "LIT200", ("(LitClassifier)", "(L.LightningModule)")),
+    wrong("another name", "LIT901", ("class EvaluatedClassifier", "class Evaluated")),
+]

@@ -1,0 +1,102 @@
+"""Answers to `fit`: checkpoint, early stopping, log, and what is left to Lightning."""
+
+from autograder.bank import right, wrong
+
+CHECKPOINT = 'ModelCheckpoint(monitor="val_acc", mode="max")'
+STOPPING = 'EarlyStopping(monitor="val_acc", mode="max", patience=3)'
+LOGGER = "logger=CSVLogger(run_dir)"
+FIT = "trainer.fit(module, datamodule=datamodule)"
+EPOCHS = "max_epochs=max_epochs"
+RETURN = "return trainer"
+
+CASES = [
+    right(
+        "monitor of a top three", (CHECKPOINT, CHECKPOINT[:-1] + ", save_top_k=3, save_last=True)")
+    ),
+    right(
+        "two loggers",
+        (LOGGER, 'logger=[CSVLogger(run_dir, name="a"), CSVLogger(run_dir, name="b")]'),
+    ),
+    right(
+        "loaders in place of the module",
+        (FIT, "trainer.fit(module, datamodule.train_dataloader(), datamodule.val_dataloader())"),
+    ),
+    right("auto, said aloud", (EPOCHS, EPOCHS + ', accelerator="auto", devices="auto"')),
+    right("no trial validation", (EPOCHS, EPOCHS + ", num_sanity_val_steps=0")),
+    right(
+        "checkpoints elsewhere", (CHECKPOINT, CHECKPOINT[:-1] + ', dirpath=Path(run_dir) / "best")')
+    ),
+    right(
+        "a last checkpoint beside the best",
+        (CHECKPOINT, "ModelCheckpoint(filename='newest'), " + CHECKPOINT),
+    ),
+    wrong("lowest val_acc", "LIT411", (CHECKPOINT, 'ModelCheckpoint(monitor="val_acc")')),
+    wrong("the newest", "LIT412", (CHECKPOINT, "ModelCheckpoint()")),
+    wrong(
+        "no checkpoints",
+        "LIT410",
+        (CHECKPOINT + ",", ""),
+        (EPOCHS, EPOCHS + ", enable_checkpointing=False"),
+    ),
+    wrong(
+        "monitors another key",
+        "LIT010",
+        (CHECKPOINT, 'ModelCheckpoint(monitor="val_accuracy", mode="max")'),
+    ),
+    wrong("every second epoch", "LIT413", (CHECKPOINT, CHECKPOINT[:-1] + ", every_n_epochs=2)")),
+    wrong("no early stopping", "LIT420", (STOPPING + ",", "")),
+    wrong("impatient", "LIT421", (STOPPING, STOPPING.replace("patience=3", "patience=1"))),
+    wrong("patient", "LIT421", (STOPPING, STOPPING.replace("patience=3", "patience=5"))),
+    wrong("stops on the rise", "LIT422", (STOPPING, STOPPING.replace('mode="max"', 'mode="min"'))),
+    wrong(
+        "stops on another key", "LIT011", (STOPPING, STOPPING.replace("val_acc", "val_accuracy"))
+    ),
+    wrong("ignores max_epochs", "LIT424", (EPOCHS, "max_epochs=50"), (STOPPING + ",", "")),
+    wrong("one epoch only", "LIT423", (EPOCHS, "max_epochs=1")),
+    wrong("no logger", "LIT430", (LOGGER, "logger=False")),
+    wrong(
+        "log beside the program",
+        "LIT430",
+        (LOGGER, 'logger=CSVLogger(Path(run_dir).parent / "elsewhere")'),
+    ),
+    wrong("on the CPU", "LIT440", (EPOCHS, EPOCHS + ', accelerator="cpu"')),
+    wrong("on the GPU", "LIT013", (EPOCHS, EPOCHS + ', accelerator="gpu"')),
+    wrong("one device", "LIT440", (EPOCHS, EPOCHS + ", devices=1")),
+    wrong(
+        "trains on the validation set",
+        "LIT450",
+        (FIT, "trainer.fit(module, datamodule.val_dataloader(), datamodule.val_dataloader())"),
+    ),
+    wrong("a part of the batches", "LIT450", (EPOCHS, EPOCHS + ", limit_train_batches=1")),
+    wrong("returns nothing", "LIT400", (RETURN, "")),
+    wrong("never fits", "LIT401", (FIT, "")),
+    wrong(
+        "data and module swapped",
+        "LIT902",
+        (FIT, "trainer.fit(datamodule, module)"),
+    ),
+    wrong(
+        "own loop",
+        "LIT402",
+        (
+            FIT,
+            """module.log = lambda *_, **__: None
+    optimizer = module.configure_optimizers()
+    for _ in range(max_epochs):
+        for number, batch in enumerate(datamodule.train_dataloader()):
+            optimizer.zero_grad()
+            module.training_step(batch, number).backward()
+            optimizer.step()""",
+        ),
+    ),
+    wrong(
+        "forgets what it learned",
+        "LIT460",
+        (
+            FIT,
+            "module.configure_optimizers = lambda: torch.optim.SGD(module.parameters(), lr=1e-6)\n    "
+            + FIT,
+        ),
+    ),
+    wrong("another name", "LIT901", ("def train(", "def training(")),
+]

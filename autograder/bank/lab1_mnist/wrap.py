@@ -1,0 +1,177 @@
+"""Answers to `wrap`: the module, its loss, its optimizer, its log."""
+
+from autograder.bank import right, wrong
+
+RETURN = "return loss"
+LOSS = "loss = F.cross_entropy(self(images), labels)"
+LOG = 'self.log("train_loss", loss)'
+ADAM = "torch.optim.Adam(self.parameters(), lr=self.hparams.lr)"
+KEEP = "self.model = model"
+
+CASES = [
+    right(
+        "returns a dict",
+        (RETURN, 'return {"loss": loss, "logits": None}'),
+    ),
+    right(
+        "only trainable parameters",
+        ("self.parameters()", "[p for p in self.parameters() if p.requires_grad]"),
+    ),
+    right(
+        "log_softmax and nll_loss",
+        (LOSS, "loss = F.nll_loss(self(images).log_softmax(dim=1), labels)"),
+    ),
+    right(
+        "optimizer in a dict",
+        (ADAM, '{"optimizer": torch.optim.Adam(self.model.parameters(), lr=self.hparams.lr)}'),
+    ),
+    right(
+        "logs on epoch too",
+        (LOG, 'self.log("train_loss", loss, on_step=True, on_epoch=True)'),
+    ),
+    right(
+        "logs a float",
+        (LOG, 'self.log("train_loss", loss.item())'),
+    ),
+    right(
+        "manual optimization",
+        code="""
+        class LitClassifier(L.LightningModule):
+            def __init__(self, model, lr=1e-3):
+                super().__init__()
+                self.automatic_optimization = False
+                self.model, self.lr = model, lr
+
+            def forward(self, x):
+                return self.model(x)
+
+            def training_step(self, batch, batch_idx):
+                x, y = batch
+                optimizer = self.optimizers()
+                loss = nn.CrossEntropyLoss()(self.model(x), y)
+                optimizer.zero_grad()
+                self.manual_backward(loss)
+                optimizer.step()
+                self.log("train_loss", loss)
+
+            def configure_optimizers(self):
+                return torch.optim.Adam(self.parameters(), self.lr)
+        """,
+    ),
+    wrong("returns a number", "LIT001", (RETURN, "return loss.item()")),
+    wrong("returns nothing", "LIT102", (RETURN, "pass")),
+    wrong("returns it detached", "LIT002", (RETURN, "return loss.detach()")),
+    wrong("under no_grad", "LIT002", (LOSS, "with torch.no_grad():\n            " + LOSS)),
+    wrong("dict without loss", "LIT003", (RETURN, 'return {"train_loss": loss}')),
+    wrong("backward by hand", "LIT004", (RETURN, "loss.backward()\n        return loss")),
+    wrong("manual_backward", "LIT005", (RETURN, "self.manual_backward(loss)\n        return loss")),
+    wrong(
+        "step by hand",
+        "LIT134",
+        (
+            LOSS,
+            LOSS
+            + "\n        optimizer = self.optimizers()\n        loss.backward()\n"
+            + "        optimizer.step()\n        loss = F.cross_entropy(self(images), labels)",
+        ),
+    ),
+    wrong("step before the loss", "LIT134", (LOSS, "self.optimizers().step()\n        " + LOSS)),
+    wrong("no configure_optimizers", "LIT130", ("def configure_optimizers", "def optimizer")),
+    wrong("optimizer is None", "LIT130", ("return " + ADAM, "optimizer = " + ADAM)),
+    wrong(
+        "a part of the parameters",
+        "LIT136",
+        ("self.parameters()", "list(self.model.parameters())[-2:]"),
+    ),
+    wrong(
+        "parameters of a copy",
+        "LIT137",
+        ("self.parameters()", '__import__("copy").deepcopy(self).parameters()'),
+    ),
+    wrong("model in a list", "LIT101", (KEEP, "self.model = [model]")),
+    wrong("another network", "LIT101", (KEEP, "self.model = MLP()")),
+    wrong(
+        "a network of the same layers",
+        "LIT101",
+        (
+            KEEP,
+            'self.model = __import__("copy").deepcopy(model)\n        self.model.apply('
+            'lambda m: getattr(m, "reset_parameters", int)())',
+        ),
+    ),
+    wrong(
+        "layers before super",
+        "LIT006",
+        ("super().__init__()", "self.model = model\n        super().__init__()"),
+    ),
+    wrong(
+        "softmax first",
+        "LIT111",
+        (LOSS, "loss = F.cross_entropy(self(images).softmax(dim=1), labels)"),
+    ),
+    wrong(
+        "softmax in forward",
+        "LIT110",
+        ("return self.model(x)", "return self.model(x).softmax(dim=1)"),
+    ),
+    wrong(
+        "argmax in forward", "LIT110", ("return self.model(x)", "return self.model(x).argmax(1)")
+    ),
+    wrong(
+        "sum of losses",
+        "LIT112",
+        (LOSS, 'loss = F.cross_entropy(self(images), labels, reduction="sum")'),
+    ),
+    wrong("nll_loss on logits", "LIT113", (LOSS, "loss = F.nll_loss(self(images), labels)")),
+    wrong(
+        "squared error",
+        "LIT114",
+        (LOSS, "loss = F.mse_loss(self(images), F.one_hot(labels, 10).float())"),
+    ),
+    wrong(
+        "label smoothing",
+        "LIT115",
+        (LOSS, "loss = F.cross_entropy(self(images), labels, label_smoothing=0.1)"),
+    ),
+    wrong("eval mode", "LIT116", (LOSS, "self.eval()\n        " + LOSS)),
+    wrong("not a number", "LIT120", (RETURN, 'return loss * float("nan")')),
+    wrong(
+        "scales the gradient",
+        "LIT135",
+        (RETURN, "return loss + (10 * loss - (10 * loss).detach())"),
+    ),
+    wrong("ignores lr", "LIT131", (", lr=self.hparams.lr", "")),
+    wrong("AdamW", "LIT132", ("torch.optim.Adam", "torch.optim.AdamW")),
+    wrong("SGD", "LIT133", ("torch.optim.Adam", "torch.optim.SGD")),
+    wrong("weight decay", "LIT139", ("lr=self.hparams.lr", "lr=self.hparams.lr, weight_decay=0.1")),
+    wrong("other betas", "LIT139", ("lr=self.hparams.lr", "lr=self.hparams.lr, betas=(0.5, 0.9)")),
+    wrong("forward twice", "LIT138", (LOG, "self(images)\n        " + LOG)),
+    wrong(
+        "cuda in the step",
+        "LIT007",
+        ("images, labels = batch", "images, labels = batch\n        images = images.cuda()"),
+    ),
+    wrong("cuda in __init__", "LIT007", (KEEP, 'self.model = model.to("cuda")')),
+    wrong(
+        "a tensor on the CPU",
+        "LIT142",
+        (RETURN, "return loss + 0 * (torch.zeros(len(labels)) * labels).sum()"),
+    ),
+    wrong("logs a list", "LIT008", (LOG, 'self.log("train_loss", [loss])')),
+    wrong("logs the logits", "LIT008", (LOG, 'self.log("train_loss", self.model(images))')),
+    wrong("logs nothing", "LIT140", (LOG, "")),
+    wrong("another key", "LIT140", (LOG, 'self.log("loss", loss)')),
+    wrong("logs something else", "LIT141", (LOG, 'self.log("train_loss", 0 * loss)')),
+    wrong(
+        "hook of Lightning 1",
+        "LIT009",
+        (
+            "def configure_optimizers",
+            "def training_epoch_end(self, outputs):\n        pass\n\n    def configure_optimizers",
+        ),
+    ),
+    wrong("no LightningModule", "LIT100", ("L.LightningModule", "nn.Module")),
+    wrong("another name", "LIT901", ("class LitClassifier", "class LitClasifier")),
+    wrong("exits", "LIT902", (LOSS, "raise SystemExit")),
+    wrong("forgets lr", "LIT902", ("model: nn.Module, lr: float = 1e-3", "model: nn.Module")),
+]

@@ -1,0 +1,186 @@
+"""Where things lie in a course, and what its instructor notebooks hold.
+
+A course is a folder with `source/<lab>/<lab>.ipynb`. The questions of a lab are the cells
+of that notebook whose `grade_id` has a check cell `<id>-check`; there is no other list.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from litcourse.names import UnknownNameError
+from litcourse.question import Question, find_question, question_ids
+
+CHECK = "-check"
+"""Suffix of the `grade_id` of a question's check cell."""
+DEMO_TAG = "demo"
+"""Tag of cells that show something and that grading skips."""
+
+
+class AuthorError(Exception):
+    """A fault in what an instructor wrote: which file, which question, what to do next.
+
+    Args:
+        file: the file at fault.
+        question_id: the question at fault, or "" where it is none in particular.
+        fault: what is wrong.
+        next_step: what to type or write next.
+    """
+
+    def __init__(self, file: Path | str, question_id: str, fault: str, next_step: str) -> None:
+        self.file, self.question_id = str(file), question_id
+        self.fault, self.next_step = fault, next_step
+        question = f", question {question_id!r}" if question_id else ""
+        super().__init__(f"{file}{question}: {fault}\n  Next: {next_step}")
+
+
+@dataclass(frozen=True)
+class QuestionCells:
+    """A question as the source notebook has it.
+
+    Args:
+        id: the question's id, the `grade_id` of its solution cell.
+        points: points of its check cell.
+        solution: source of the solution cell, solution markers included.
+        check: source of the check cell.
+    """
+
+    id: str
+    points: float
+    solution: str
+    check: str
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A lab of the course and its instructor notebook."""
+
+    id: str
+    folder: Path
+
+    @property
+    def path(self) -> Path:
+        """The instructor notebook."""
+        return self.folder / f"{self.id}.ipynb"
+
+    @cached_property
+    def notebook(self) -> NotebookNode:
+        """The instructor notebook, read once.
+
+        Raises:
+            AuthorError: it is missing or can't be read.
+        """
+        try:
+            return nbformat.read(self.path, as_version=4)
+        except FileNotFoundError:
+            step = f"write {self.path}, or remove the folder"
+            raise AuthorError(self.path, "", "there is no such notebook", step) from None
+        except Exception as error:
+            step = "open it in JupyterLab, or restore it with git"
+            raise AuthorError(self.path, "", f"it can't be read: {error}", step) from error
+
+    @cached_property
+    def questions(self) -> dict[str, QuestionCells]:
+        """The lab's questions in the notebook's order, by id.
+
+        Raises:
+            AuthorError: a check cell without its question, or the other way round.
+        """
+        cells = {grade_id(c): c for c in self.notebook.cells if grade_id(c)}
+        checks = [name for name in cells if name.endswith(CHECK)]
+        found = {name.removesuffix(CHECK): cells[name] for name in checks}
+        for name in found:
+            if name not in cells:
+                fault = f"the check cell {name + CHECK!r} has no solution cell"
+                raise AuthorError(
+                    self.path, name, fault, f"give a solution cell the grade_id {name!r}"
+                )
+        return {
+            name: QuestionCells(
+                name, float(check.metadata.nbgrader.points), cells[name].source, check.source
+            )
+            for name, check in found.items()
+        }
+
+    def judge_of(self, question_id: str) -> Question:
+        """The probe and judge of a question of this notebook.
+
+        Raises:
+            AuthorError: `litcourse` has none; the error names the file to write.
+        """
+        try:
+            return find_question(self.id, question_id)
+        except UnknownNameError as error:
+            file = f"litcourse/labs/{self.id}/{question_id}.py"
+            step = f"write {file}, or run: make new LAB={self.id} Q={question_id}"
+            raise AuthorError(file, question_id, "it has no probe and judge", step) from error
+
+    def check_parts(self) -> None:
+        """Every question has all its parts, and no part is left over.
+
+        Raises:
+            AuthorError: naming the missing or superfluous file.
+        """
+        for question_id in self.questions:
+            self.judge_of(question_id)
+        for name in question_ids(self.id):
+            if name not in self.questions:
+                file = f"litcourse/labs/{self.id}/{name}.py"
+                step = f"add the cells {name!r} and {name + CHECK!r}, or delete {file}"
+                raise AuthorError(self.path, name, "no cell asks this question", step)
+
+
+@dataclass(frozen=True)
+class Course:
+    """A course folder.
+
+    Args:
+        root: folder that holds `source/`, `release/` and `nbgrader_config.py`.
+    """
+
+    root: Path
+
+    @property
+    def labs(self) -> dict[str, Lab]:
+        """All labs under `source/`, by id, in order."""
+        folders = sorted(p for p in (self.root / "source").glob("*") if p.is_dir())
+        return {p.name: Lab(p.name, p) for p in folders if not p.name.startswith(".")}
+
+    def lab(self, lab_id: str) -> Lab:
+        """The lab `lab_id`.
+
+        Raises:
+            UnknownNameError: there is no such lab; the message lists those there are.
+        """
+        if lab_id not in self.labs:
+            raise UnknownNameError("lab", lab_id, self.labs)
+        return self.labs[lab_id]
+
+
+def find_course(start: Path | None = None) -> Course:
+    """The course that `start` (the working folder, unless given) lies in.
+
+    Raises:
+        AuthorError: no folder upwards holds `source/`.
+    """
+    here = (start or Path(os.environ.get("LITCOURSE_COURSE", "."))).resolve()
+    for folder in (here, *here.parents):
+        if (folder / "source").is_dir():
+            return Course(folder)
+    raise AuthorError(here, "", "this is no course: no source/ here or above", "cd into the course")
+
+
+def grade_id(cell: NotebookNode) -> str:
+    """Nbgrader's id of a cell, or ""."""
+    return str(cell.metadata.get("nbgrader", {}).get("grade_id", "") or "")
+
+
+def is_demo(cell: NotebookNode) -> bool:
+    """Whether grading skips the cell."""
+    return DEMO_TAG in cell.metadata.get("tags", [])
