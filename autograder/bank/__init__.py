@@ -26,14 +26,15 @@ class Case:
         edits: pairs `(old, new)`, applied to the solution in order; each `old` must occur.
         code: the whole answer, in place of an edited solution.
         expects: the finding that must come first; "" for a right answer.
-        needs: edits to the lab's other solutions, by question id.
+        after: answers to earlier questions, pairs of question id and case id ("stub" is the
+            unsolved cell); where none is named the instructor's solution stands.
     """
 
     id: str
     edits: tuple[tuple[str, str], ...] = ()
     code: str = ""
     expects: str = ""
-    needs: tuple[tuple[str, str, str], ...] = ()
+    after: tuple[tuple[str, str], ...] = ()
 
     @property
     def right(self) -> bool:
@@ -59,14 +60,22 @@ class Case:
         return text
 
 
-def right(name: str, *edits: tuple[str, str], code: str = "") -> Case:
-    """An unusual answer that is right."""
-    return Case(name, edits, code)
+def right(
+    name: str, *edits: tuple[str, str], code: str = "", after: tuple[tuple[str, str], ...] = ()
+) -> Case:
+    """An unusual answer that is right, or the solution after a wrong answer to another question."""
+    return Case(name, edits, code, after=after)
 
 
-def wrong(name: str, expects: str, *edits: tuple[str, str], code: str = "") -> Case:
+def wrong(
+    name: str,
+    expects: str,
+    *edits: tuple[str, str],
+    code: str = "",
+    after: tuple[tuple[str, str], ...] = (),
+) -> Case:
     """A wrong answer and the finding that it must trigger first."""
-    return Case(name, edits, code, expects)
+    return Case(name, edits, code, expects, after)
 
 
 def without_markers(solution: str) -> str:

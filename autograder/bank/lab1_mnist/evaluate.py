@@ -187,4 +187,7 @@ CASES = [
     ),
     wrong("does not build on wrap", "LIT200", ("(LitClassifier)", "(L.LightningModule)")),
     wrong("another name", "LIT901", ("class EvaluatedClassifier", "class Evaluated")),
+    right("forward with softmax", after=(("wrap", "softmax in forward"),)),
+    right("a wrap that returns nothing", after=(("wrap", "returns nothing"),)),
+    wrong("wrap is not solved", "LIT900", after=(("wrap", "stub"),)),
 ]

@@ -72,7 +72,7 @@ CASES = [
     wrong("never fits", "LIT401", (FIT, "")),
     wrong(
         "data and module swapped",
-        "LIT902",
+        "LIT014",
         (FIT, "trainer.fit(datamodule, module)"),
     ),
     wrong(
@@ -99,4 +99,10 @@ CASES = [
         ),
     ),
     wrong("another name", "LIT901", ("def train(", "def training(")),
+    right("data module not solved", after=(("datamodule", "stub"),)),
+    right("another right wrap", after=(("wrap", "manual optimization"),)),
+    wrong("evaluate is not solved", "LIT904", after=(("evaluate", "stub"),)),
+    wrong("wrap is not solved", "LIT904", after=(("wrap", "stub"),)),
+    wrong("wrap learns nothing", "LIT460", after=(("wrap", "optimizer is None"),)),
+    wrong("no val_acc to go by", "LIT904", after=(("evaluate", "other names"),)),
 ]

@@ -106,4 +106,9 @@ def load_best(trainer):
     wrong("the weights alone", "LIT500", (EVAL, "return best.state_dict()")),
     wrong("a guessed file", "LIT902", (PATH, '"best.ckpt"')),
     wrong("another name", "LIT901", ("def load_best", "def best")),
+    right("train not solved", after=(("fit", "stub"),)),
+    right("forward with softmax", after=(("wrap", "softmax in forward"),)),
+    right("a wrap that logs nothing", after=(("wrap", "logs nothing"),)),
+    wrong("evaluate is not solved", "LIT904", after=(("evaluate", "stub"),)),
+    wrong("wrap is not solved", "LIT904", after=(("wrap", "stub"),)),
 ]

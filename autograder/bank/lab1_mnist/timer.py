@@ -151,4 +151,7 @@ CASES = [
     wrong("no callback", "LIT600", ("(L.Callback)", "")),
     wrong("logs the trainer", "LIT902", ("pl_module.log(", "trainer.log(")),
     wrong("another name", "LIT901", ("class EpochTimer", "class Timer")),
+    right(
+        "nothing else is solved", after=(("wrap", "stub"), ("evaluate", "stub"), ("fit", "stub"))
+    ),
 ]

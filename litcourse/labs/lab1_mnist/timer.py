@@ -67,25 +67,28 @@ class Sleeper(L.LightningModule):
         return torch.optim.SGD(self.parameters(), lr=0.0)
 
 
-class Truth(L.Callback):
-    """Measures each epoch between the hooks, outside of the student's callback."""
+class Diary(L.Callback):
+    """Notes when which hook was called; the judge makes times of it."""
 
     def __init__(self) -> None:
-        self.seconds: list[float] = []
-        self.logged: list[float | str | None] = []
-        self.started = 0.0
+        self.hooks: list[str] = []
+        self.moments: list[float] = []
+
+    def _note(self, hook: str) -> None:
+        self.hooks.append(hook)
+        self.moments.append(time.perf_counter())
 
     def on_train_start(self, *_: Any) -> None:
-        """A resumed epoch counts from here: its own start was in another run."""
-        self.started = time.perf_counter()
+        """Also where a resumed epoch goes on."""
+        self._note("go")
 
     def on_train_epoch_start(self, *_: Any) -> None:
-        """The clock starts."""
-        self.started = time.perf_counter()
+        """An epoch."""
+        self._note("go")
 
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """The clock stops; what was logged by now is not yet among the metrics."""
-        self.seconds.append(time.perf_counter() - self.started)
+    def on_train_epoch_end(self, *_: Any) -> None:
+        """Its end."""
+        self._note("stop")
 
 
 class Reader(L.Callback):
@@ -125,11 +128,11 @@ def probe(given: dict[str, Any], student: Student) -> dict[str, Any]:
 def _run(cls: Any, given: dict[str, Any], name: str) -> dict[str, Any]:
     module = Sleeper(given["train"], given["val"])
     start = _middle_of_an_epoch(given) if name == "resumed" else None
-    truth, reader = Truth(), Reader()
-    trainer = quiet_trainer(max_epochs=EPOCHS, callbacks=[truth, reader, cls()])
+    diary, reader = Diary(), Reader()
+    trainer = quiet_trainer(max_epochs=EPOCHS, callbacks=[diary, reader, cls()])
     val = None if name == "without_val" else _batches(1)
     trainer.fit(module, _batches(2), val, ckpt_path=start, weights_only=True if start else None)
-    return {"seconds": truth.seconds, "logged": reader.logged}
+    return {"hooks": diary.hooks, "moments": diary.moments, "logged": reader.logged}
 
 
 class _SaveInTheMiddle(L.Callback):
@@ -176,6 +179,16 @@ def _same(finding: Finding, criteria: tuple[str, ...]) -> list[Finding]:
     return [Finding(finding.code, cost, called, expected, finding.got, finding.where)]
 
 
+def _spans(seen: Evidence) -> list[float]:
+    """Seconds from each epoch's last "go" to its "stop"."""
+    spans, begun = [], 0.0
+    for hook, moment in zip(seen["hooks"].texts(), seen["moments"].numbers(), strict=False):
+        if hook == "stop":
+            spans.append(moment - begun)
+        begun = moment
+    return spans
+
+
 _CALLS = {
     "plain": "fit with validation",
     "without_val": "fit without a validation loader",
@@ -186,7 +199,7 @@ _CALLS = {
 def _judge_run(name: str, cost: tuple[str, ...], seen: Evidence) -> list[Finding]:
     if "error" in seen:
         return [error_finding(seen["error"], cost)]
-    truth, called = seen["seconds"].numbers(), _CALLS[name]
+    truth, called = _spans(seen), _CALLS[name]
     logged = [None if value.is_none else value.number() for value in seen["logged"]]
     if all(value is None for value in logged):
         return [Finding("LIT601", cost, called, f"{KEY} in each epoch", "not logged")]

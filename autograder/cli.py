@@ -1,0 +1,143 @@
+"""The command `autograder`: every command looks for the course in the working folder and above.
+
+What a command needs is imported within it, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+if TYPE_CHECKING:
+    from autograder.course import Course
+
+AUTHOR_ERROR = 2
+"""Exit code where an instructor has to mend something, or mistyped a name."""
+
+
+class _Group(TyperGroup):
+    """Errors that say what to do next are printed as they are, without a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        from litcourse.names import UnknownNameError
+
+        try:
+            return super().invoke(ctx)
+        except UnknownNameError as error:
+            typer.echo(f"autograder: {error}", err=True)
+        except Exception as error:
+            from autograder.course import AuthorError
+
+            if not isinstance(error, AuthorError):
+                raise
+            typer.echo(f"autograder: {error}", err=True)
+        raise typer.Exit(AUTHOR_ERROR)
+
+
+app = typer.Typer(
+    cls=_Group,
+    help="Build, verify and grade a course on PyTorch Lightning.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+Labs = Annotated[list[str] | None, typer.Argument(help="Labs; all of them unless named.")]
+
+
+def _course() -> Course:
+    from autograder.course import find_course
+
+    return find_course()
+
+
+@app.command()
+def build(
+    labs: Labs = None,
+    check: Annotated[bool, typer.Option("--check", help="Fail if release/ is stale.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder for release/ and dist/.")] = None,
+) -> None:
+    """Compile source/ into release/ for students, and otter bundles into dist/."""
+    started = time.perf_counter()
+    from autograder import build as builder
+
+    if check:
+        _report_stale(builder.stale(_course(), labs or (), out))
+        return
+    built = builder.build(_course(), labs or (), out)
+    for name in built.changed:
+        path = built.release / name
+        typer.echo(f"{'wrote' if path.exists() else 'removed'} {path}")
+    for path in built.bundles:
+        typer.echo(f"wrote {path} (not for students)")
+    typer.echo(f"{len(built.changed)} files changed in {time.perf_counter() - started:.1f} s")
+
+
+def _report_stale(lines: list[str]) -> None:
+    for line in lines:
+        typer.echo(line)
+    if lines:
+        typer.echo("release/ is stale. Next: make release, then commit release/", err=True)
+        raise typer.Exit(1)
+    typer.echo("release/ is fresh")
+
+
+@app.command()
+def verify(
+    labs: Labs = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Repeat under so many secrets.")] = 1,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    question: Annotated[str, typer.Option(help="Only this question.")] = "",
+    jobs: Annotated[int, typer.Option(min=0, help="Processes; 0: one per core.")] = 0,
+) -> None:
+    """Hold every question against its bank of right and wrong answers."""
+    from autograder import verify as verifier
+
+    course = _course()
+    chosen = [course.lab(name) for name in labs or course.labs]
+    code = verifier.run(
+        course, chosen, seeds=seeds, json=json, question=question or None, jobs=jobs or None
+    )
+    raise typer.Exit(code)
+
+
+@app.command()
+def demo() -> None:
+    """Grade a class of made-up submissions through nbgrader, and print the scores."""
+    from autograder import demo as demonstration
+
+    raise typer.Exit(demonstration.run(_course()))
+
+
+@app.command()
+def new(lab: str, question: str) -> None:
+    """Make the three places of a new question, and of its lab if there is none."""
+    from autograder.scaffold import scaffold
+
+    course = _course()
+    for path in scaffold(course, lab, question):
+        typer.echo(f"wrote {path.relative_to(course.root)}")
+    typer.echo(
+        f"Next: write the task in source/{lab}/{lab}.ipynb, then probe and judge, then the bank's "
+        f"cases; then: autograder build {lab}, and: autograder verify {lab}"
+    )
+
+
+@app.command()
+def explain(code: str) -> None:
+    """Tell more about a finding, for example LIT101."""
+    from litcourse.catalogue import explain as look_up
+
+    typer.echo(str(look_up(code)))
+
+
+@app.command()
+def bench() -> None:
+    """Measure the times that the documentation promises."""
+    from autograder import bench as benchmark
+
+    raise typer.Exit(benchmark.run(_course()))

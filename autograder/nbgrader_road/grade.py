@@ -1,0 +1,84 @@
+"""Judges the evidence and decides the points: the last of our steps, on the trusted side."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from nbformat import NotebookNode, v4
+from nbgrader import utils
+from nbgrader.preprocessors import NbGraderPreprocessor
+from traitlets import Unicode
+
+from autograder.course import CHECK, grade_id
+from autograder.nbgrader_road import notes, shelf
+from autograder.nbgrader_road.notes import KEY, Context, Notes, Notice
+from autograder.nbgrader_road.run import Answer
+from autograder.trusted import judge
+from litcourse.question import Verdict
+from litcourse.render import as_html
+from litcourse.verdicts import failed
+
+
+class GradeEvidence(NbGraderPreprocessor):
+    """Gives each check cell exactly one output: its points as a number, and the card.
+
+    nbgrader 0.9.6 fails open: a cell without an output, or with one that is no number, earns
+    full marks. So every check cell gets its number here, whatever happened before.
+    """
+
+    folder = Unicode("evidence", help="Where evidence is kept, under the course.").tag(config=True)
+
+    def preprocess(
+        self, nb: NotebookNode, resources: dict[str, Any]
+    ) -> tuple[NotebookNode, dict[str, Any]]:
+        """Replace the outputs of all check cells, and show what was mended."""
+        context: Context = resources[KEY]
+        known = notes.read(nb)
+        for cell in nb.cells:
+            if utils.is_grade(cell) and not utils.is_solution(cell):
+                self._grade(cell, context, known, resources["answers"])
+        general = [notice for notice in known.notices if not notice.question_id]
+        if general:
+            nb.cells.insert(0, v4.new_markdown_cell(_shown(general)))
+        return nb, resources
+
+    def _grade(
+        self, cell: NotebookNode, context: Context, known: Notes, answers: dict[str, Answer]
+    ) -> None:
+        question_id = grade_id(cell).removesuffix(CHECK)
+        answer = answers[question_id]
+        verdict = _verdict(context.lab.id, question_id, answer)
+        maximum = float(cell.metadata.nbgrader.points)
+        points = points_of(verdict, maximum)
+        notices = [notice for notice in known.notices if notice.question_id == question_id]
+        data = {"text/plain": repr(points), "text/html": _shown(notices) + as_html(verdict)}
+        count = cell.get("execution_count") or 1
+        cell.outputs = [v4.new_output("execute_result", data=data, execution_count=count)]
+        cell.execution_count = count
+        folder = context.root / Path(self.folder) / context.lab.id / context.student
+        more = {
+            "points": points,
+            "maximum": maximum,
+            "submission": known.submission,
+            "reason": "" if answer.evidence else answer.code,
+            "detail": "" if answer.evidence else answer.detail,
+        }
+        shelf.keep(folder, answer.draw, answer.evidence, verdict, more)
+
+
+def points_of(verdict: Verdict, maximum: float) -> float:
+    """The verdict's points, a finite number from 0 to `maximum`."""
+    points = verdict.score * maximum
+    return round(min(maximum, max(0.0, points)), 4) if math.isfinite(points) else 0.0
+
+
+def _verdict(lab: str, question_id: str, answer: Answer) -> Verdict:
+    if answer.evidence is None:
+        return failed(lab, question_id, answer.code, got=answer.detail)
+    return judge(lab, question_id, answer.draw, answer.evidence)
+
+
+def _shown(notices: list[Notice]) -> str:
+    return "".join(notice.as_html() for notice in notices)

@@ -1,0 +1,91 @@
+"""What our steps tell each other about a submission: in the notebook's metadata, key `litcourse`.
+
+It is written anew when a submission is read, so that nothing a student wrote there counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from autograder.course import Lab
+from litcourse.catalogue import explain
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+KEY = "litcourse"
+"""Our key in a notebook's and in a cell's metadata, and in nbconvert's resources."""
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something that was mended, or that a person should know; it costs no points.
+
+    Args:
+        code: entry of the catalogue.
+        question_id: the question whose card shows it, or "" for the head of the notebook.
+        cell: `grade_id` of the cell.
+    """
+
+    code: str
+    question_id: str
+    cell: str
+
+    def as_html(self) -> str:
+        """One paragraph; every text in it is escaped."""
+        entry = explain(self.code)
+        return (
+            '<p style="border-left:6px solid #b26a00;padding:.3em 1em;max-width:52em">'
+            f"<b>{escape(entry.title)}</b> (cell <code>{escape(self.cell)}</code>, "
+            f"<code>{self.code}</code>). {escape(entry.fix)}</p>"
+        )
+
+
+@dataclass
+class Notes:
+    """What is known of a submission.
+
+    Args:
+        submission: SHA-256 of the submitted bytes, hex.
+        trouble: finding that costs every question, or "" for a notebook that could be read.
+        detail: what came, if there is trouble.
+        notices: what was mended.
+    """
+
+    submission: str
+    trouble: str = ""
+    detail: str = ""
+    notices: list[Notice] = field(default_factory=list)
+
+    def write(self, notebook: NotebookNode) -> None:
+        """Put the notes into `notebook`, in place of any that are there."""
+        notebook.metadata[KEY] = asdict(self)
+
+
+def read(notebook: NotebookNode) -> Notes:
+    """The notes that an earlier step wrote into `notebook`."""
+    plain = dict(notebook.metadata[KEY])
+    notices = [Notice(**notice) for notice in plain.pop("notices")]
+    return Notes(**plain, notices=notices)
+
+
+@dataclass(frozen=True)
+class Context:
+    """Where a submission belongs; travels in nbconvert's resources.
+
+    Args:
+        root: the course folder.
+        lab: the lab, with its instructor notebook.
+        unsolved: the lab's notebook as students get it.
+        student: id of the student.
+        files: folder with the other files of the submission.
+    """
+
+    root: Path
+    lab: Lab
+    unsolved: NotebookNode
+    student: str
+    files: Path

@@ -1,0 +1,126 @@
+"""Whatever a student sent, as a notebook that the later steps can rely on."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode, v4
+
+from autograder.nbgrader_road.notes import Notes
+
+MAX_BYTES = 50 * 2**20
+"""A larger notebook is not read: outputs are dropped anyway, and text needs far less."""
+_MAKERS: dict[str, Callable[..., NotebookNode]] = {
+    "code": v4.new_code_cell,
+    "markdown": v4.new_markdown_cell,
+    "raw": v4.new_raw_cell,
+}
+_ATTACHED = re.compile(r"attachment:([^)\s\"'>]*)")
+_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+
+
+def read(path: Path, unsolved: NotebookNode) -> NotebookNode:
+    """The notebook at `path`, rebuilt of its cells' types, sources and metadata, with notes.
+
+    Args:
+        path: what was submitted; it may be missing or be no notebook.
+        unsolved: stands in for it then, and the notes say what is the matter.
+    """
+    notes = Notes(hashlib.sha256(b"").hexdigest())
+    try:
+        data = _bytes(path)
+        notes.submission = hashlib.sha256(data).hexdigest()
+        notebook = _rebuilt(_parsed(data.decode(json.detect_encoding(data))))
+    except FileNotFoundError:
+        notes.trouble, notes.detail = "LIT914", _beside(path)
+    except Exception as error:  # noqa: BLE001 (a damaged file may break any part of a reader)
+        notes.trouble, notes.detail = "LIT908", _first_line(error)
+    if notes.trouble:
+        notebook = copy.deepcopy(unsolved)
+    notes.write(notebook)
+    return notebook
+
+
+def _bytes(path: Path) -> bytes:
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        raise ValueError(f"{size / 2**20:.0f} MiB; at most {MAX_BYTES // 2**20} are read")
+    return path.read_bytes()
+
+
+def _first_line(error: Exception) -> str:
+    line = (str(error).strip() or "no message").splitlines()[0][:200]
+    return f"{type(error).__name__}: {line}"
+
+
+def _beside(path: Path) -> str:
+    others = sorted(other.name for other in path.parent.glob("*.ipynb"))[:5]
+    return ", ".join(others) or "no notebook at all"
+
+
+def _parsed(text: str) -> Mapping[str, Any]:
+    """The notebook as JSON has it; only older formats than 4 pass through nbformat's reader."""
+    found = json.loads(text)
+    if isinstance(found, Mapping) and found.get("nbformat") == v4.nbformat:
+        return found
+    older: NotebookNode = nbformat.reads(text, as_version=v4.nbformat)
+    return older
+
+
+def _rebuilt(found: Mapping[str, Any]) -> NotebookNode:
+    if not isinstance(found.get("cells"), list):
+        raise ValueError("there is no list of cells in it")  # noqa: TRY004 (of a file, not a call)
+    cells = [_cell(cell) for cell in found["cells"] if isinstance(cell, Mapping)]
+    taken: set[str] = set()
+    for cell in cells:
+        if cell["id"] in taken:
+            cell["id"] = _MAKERS["raw"]()["id"]
+        taken.add(cell["id"])
+    made: NotebookNode = v4.new_notebook(cells=cells)
+    return made
+
+
+def _cell(found: Mapping[str, Any]) -> NotebookNode:
+    make = _MAKERS.get(str(found.get("cell_type")), v4.new_raw_cell)
+    metadata = found.get("metadata")
+    marks = metadata.get("nbgrader") if isinstance(metadata, Mapping) else None
+    kept = {"nbgrader": marks} if isinstance(marks, Mapping) else {}
+    cell: NotebookNode = make(  # type: ignore[no-untyped-call]
+        _text(found.get("source", "")), metadata=kept
+    )
+    if cell.cell_type == "markdown":
+        _attach(cell, found.get("attachments"))
+    if _ID.fullmatch(str(found.get("id", ""))):
+        cell["id"] = str(found["id"])
+    return cell
+
+
+def _attach(cell: NotebookNode, found: object) -> None:
+    """Pictures of a text cell; nbconvert 7.17 writes no feedback where one is named but missing."""
+    files = found.items() if isinstance(found, Mapping) else ()
+    kept = {name: kinds for name, kinds in files if _is_picture(kinds)}
+    if kept:
+        cell["attachments"] = kept
+    names = {name for name in _ATTACHED.findall(cell.source) if name not in kept}
+    for name in names:
+        cell.source = cell.source.replace(f"attachment:{name}", f"missing:{name}")
+
+
+def _is_picture(kinds: object) -> bool:
+    return (
+        isinstance(kinds, Mapping)
+        and bool(kinds)
+        and all(isinstance(data, str) for data in kinds.values())
+    )
+
+
+def _text(source: object) -> str:
+    text = "".join(map(str, source)) if isinstance(source, list) else str(source)
+    return text.encode("utf-8", "replace").decode("utf-8")  # lone surrogates can't be written

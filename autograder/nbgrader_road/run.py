@@ -1,0 +1,209 @@
+"""Executes a submitted notebook and takes evidence where its check cells stand."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nbformat import NotebookNode, v4
+from nbgrader import utils
+from nbgrader.preprocessors import NbGraderPreprocessor
+from traitlets import Integer
+
+from autograder.course import CHECK, grade_id
+from autograder.nbgrader_road import notes, repair, shelf
+from autograder.nbgrader_road.kernel import Kernel, Outcome
+from autograder.nbgrader_road.notes import KEY, Context
+from autograder.trusted import draw_for
+from litcourse.packet import encode
+from litcourse.question import Draw
+
+
+@dataclass
+class Answer:
+    """What is there to judge of one question.
+
+    Args:
+        draw: inputs on which the evidence was taken.
+        evidence: the packet, or None.
+        code: finding that says why there is none.
+        detail: what came in its place.
+    """
+
+    draw: Draw
+    evidence: bytes | None = None
+    code: str = "LIT905"
+    detail: str = "the kernels before it had died, or none started"
+
+
+class RunSubmission(NbGraderPreprocessor):
+    """Executes the notebook; leaves an `Answer` per question in `resources["answers"]`."""
+
+    cell_seconds = Integer(120, help="Time limit of a cell.").tag(config=True)
+    notebook_seconds = Integer(900, help="Time limit of all cells together.").tag(config=True)
+    startup_seconds = Integer(120, help="Time limit of a kernel's start.").tag(config=True)
+    restarts = Integer(3, help="Kernels that may die before the rest is given up.").tag(config=True)
+
+    def preprocess(
+        self, nb: NotebookNode, resources: dict[str, Any]
+    ) -> tuple[NotebookNode, dict[str, Any]]:
+        """Execute the cells of `nb`, unless its notes say that it could not be read."""
+        context: Context = resources[KEY]
+        known = notes.read(nb)
+        resources["answers"] = answers = {
+            name: Answer(self._draw(context, name, known.submission))
+            for name in context.lab.questions
+        }
+        if known.trouble:
+            for answer in answers.values():
+                answer.code, answer.detail = known.trouble, known.detail
+            return nb, resources
+        with tempfile.TemporaryDirectory(prefix="grading-") as folder:
+            _Run(self, nb, context, answers, Path(folder)).all()
+        return nb, resources
+
+    def _draw(self, context: Context, question_id: str, submission: str) -> Draw:
+        context.lab.judge_of(question_id)  # a missing judge is an author's error, said so
+        return draw_for(context.root, context.student, context.lab.id, question_id, submission)
+
+
+@dataclass
+class _Run:
+    """One notebook on its way through one or more kernels."""
+
+    limits: RunSubmission
+    notebook: NotebookNode
+    context: Context
+    answers: dict[str, Answer]
+    folder: Path  # private: TemporaryDirectory makes it with mode 0700
+    lost: set[int] = field(default_factory=set)
+    kernel: Kernel | None = None
+
+    def all(self) -> None:
+        """Run every cell that grading runs; when a kernel dies, go on in another."""
+        shutil.copytree(
+            self.context.files,
+            self.folder / "work",
+            symlinks=True,
+            ignore=shutil.ignore_patterns("*.ipynb"),
+        )
+        self.end = time.monotonic() + self.limits.notebook_seconds
+        self.left = self.limits.restarts
+        # If not even the first kernel starts, no student is to blame: nbgrader reports the error.
+        self.kernel = self._start()
+        try:
+            self._walk([i for i, cell in enumerate(self.notebook.cells) if repair.runs(cell)])
+        finally:
+            self._stop()
+
+    def _stop(self) -> None:
+        kernel, self.kernel = self.kernel, None
+        if kernel is not None:
+            kernel.stop()
+
+    def _start(self) -> Kernel:
+        settings = Path(tempfile.mkdtemp(dir=self.folder))
+        name = self.notebook.metadata.get("kernelspec", {}).get("name", "python3")
+        return Kernel(name, self.folder / "work", settings, self.limits.startup_seconds)
+
+    def _walk(self, places: list[int]) -> None:
+        for count, place in enumerate(places, 1):
+            cell = self.notebook.cells[place]
+            cell.execution_count = count
+            question_id = _question(cell)
+            outcome = self._check(question_id) if question_id else self._cell(cell)
+            if outcome.fate != "done":
+                self.lost.add(place)
+                self.limits.log.warning(
+                    "%s: cell %s is %s", self.context.student, grade_id(cell) or place, outcome.fate
+                )
+            if outcome.kernel_lost and not self._revive([p for p in places if p <= place]):
+                return
+
+    def _run(self, source: str, *, ours: bool = False) -> Outcome:
+        """Execute `source`; the lab's own cell of imports may take as long as a kernel's start."""
+        limit = self.limits.startup_seconds if ours else self.limits.cell_seconds
+        seconds = min(limit, self.end - time.monotonic())
+        if self.kernel is None or seconds <= 0:
+            return Outcome("late")
+        return self.kernel.run(source, seconds)
+
+    def _cell(self, cell: NotebookNode) -> Outcome:
+        outcome = self._run(cell.source, ours=utils.is_locked(cell))
+        cell.outputs = outcome.outputs
+        if outcome.fate != "done":
+            cell.outputs.append(_ending(outcome, self.limits.cell_seconds))
+        return outcome
+
+    def _revive(self, places: list[int]) -> bool:
+        """A new kernel in which what ran before has run again, but for what killed others."""
+        while self.left > 0 and time.monotonic() < self.end:
+            self.left -= 1
+            self._stop()
+            try:
+                self.kernel = self._start()
+            except RuntimeError as error:  # nbclient: it did not start
+                self.limits.log.warning("%s: %s", self.context.student, error)
+                continue
+            if self._replayed(places):
+                return True
+        return False
+
+    def _replayed(self, places: list[int]) -> bool:
+        for place in places:
+            cell = self.notebook.cells[place]
+            if place in self.lost or _question(cell):
+                continue
+            outcome = self._run(cell.source, ours=utils.is_locked(cell))
+            if outcome.fate != "done":
+                self.lost.add(place)
+            if outcome.kernel_lost:
+                return False
+        return True
+
+    def _check(self, question_id: str) -> Outcome:
+        """Take evidence on the drawn inputs, and read it before another cell can run."""
+        answer = self.answers[question_id]
+        exchange = Path(tempfile.mkdtemp(dir=self.folder))
+        inbox, outbox = exchange / "inputs", exchange / "evidence"
+        inbox.write_bytes(encode(answer.draw.given))
+        outcome = self._run(_question_source(self.context.lab.id, question_id, inbox, outbox))
+        try:
+            answer.evidence = shelf.read_untrusted(outbox)
+        except FileNotFoundError:
+            answer.code, answer.detail = _reason(outcome, self.limits.cell_seconds)
+        except OSError as error:
+            answer.code, answer.detail = "LIT903", error.strerror or type(error).__name__
+        shutil.rmtree(exchange, ignore_errors=True)
+        return outcome
+
+
+def _question(cell: NotebookNode) -> str:
+    """The question whose check cell this is, or ""."""
+    return grade_id(cell).removesuffix(CHECK) if grade_id(cell).endswith(CHECK) else ""
+
+
+def _question_source(lab: str, question_id: str, inbox: Path, outbox: Path) -> str:
+    called = '__import__("litcourse.remote", fromlist=["answer"]).answer'
+    return f"{called}({lab!r}, {question_id!r}, {str(inbox)!r}, {str(outbox)!r}, globals())"
+
+
+def _reason(outcome: Outcome, limit: int) -> tuple[str, str]:
+    """Finding and detail for a check that left no evidence."""
+    reasons = {
+        "late": ("LIT906", f"no answer within {limit} s"),
+        "stuck": ("LIT906", f"no answer within {limit} s, and no end when interrupted"),
+        "dead": ("LIT907", "the Python process ended"),
+    }
+    return reasons.get(outcome.fate, ("LIT905", outcome.error or "no measurement"))
+
+
+def _ending(outcome: Outcome, limit: int) -> NotebookNode:
+    text = _reason(outcome, limit)[1]
+    traceback = [f"Grading stopped this cell: {text}. The cells after it were run."]
+    made: NotebookNode = v4.new_output("error", ename="Stopped", evalue=text, traceback=traceback)
+    return made

@@ -1,0 +1,123 @@
+"""The folder `release/`: its page for students, and how it differs from what it should be."""
+
+from __future__ import annotations
+
+import difflib
+import filecmp
+import shutil
+from collections.abc import Iterable, Iterator
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+from autograder.course import Lab
+from autograder.wheel import members
+
+COMMON = ("README.md", "requirements.txt")
+_TEMPLATES = {
+    "README.md": "release_readme.md.template",
+    "requirements.txt": "release_requirements.txt.template",
+}
+
+
+def write_pages(labs: Iterable[Lab], wheel: Path, folder: Path) -> None:
+    """Write README.md and requirements.txt for `labs` and the student wheel into `folder`."""
+    labs = list(labs)
+    names = {
+        "labs": "\n".join(f"- `{_notebook(lab)}`: {_title(lab)}" for lab in labs),
+        "first": _notebook(labs[0]) if labs else "",
+        "question": next((name for lab in labs for name in lab.questions), ""),
+        "wheel": wheel.name,
+    }
+    for name, source in _TEMPLATES.items():
+        text = files("autograder").joinpath("templates", source).read_text(encoding="utf-8")
+        (folder / name).write_text(Template(text).substitute(names), encoding="utf-8")
+
+
+def _notebook(lab: Lab) -> str:
+    return f"{lab.id}/{lab.id}.ipynb"
+
+
+def _title(lab: Lab) -> str:
+    """The notebook's first heading."""
+    lines = (line for cell in lab.notebook.cells for line in cell.source.splitlines())
+    return next((line.lstrip("# ") for line in lines if line.startswith("# ")), lab.id)
+
+
+def differences(fresh: Path, old: Path, *, whole: bool) -> list[str]:
+    """How `old` differs from `fresh`, as lines to print; empty if it does not.
+
+    Args:
+        fresh: a release folder just built.
+        old: the release folder that is there.
+        whole: also report files of `old` that `fresh` has not, as when all labs were built.
+    """
+    wanted = _files(fresh)
+    found = [line for name in wanted for line in _differs(fresh / name, old / name, name)]
+    superfluous = sorted(set(_files(old)) - set(wanted)) if whole else []
+    return found + [f"release/{name}: not made from source/ (any more)" for name in superfluous]
+
+
+def _files(folder: Path) -> list[str]:
+    paths = (p for p in folder.rglob("*") if p.is_file() and ".ipynb_checkpoints" not in p.parts)
+    return sorted(p.relative_to(folder).as_posix() for p in paths)
+
+
+def _differs(fresh: Path, old: Path, name: str) -> Iterator[str]:
+    if not old.is_file():
+        yield f"release/{name}: missing"
+    elif fresh.suffix == ".whl":
+        yield from _wheel_differs(fresh, old, name)
+    elif not filecmp.cmp(fresh, old, shallow=False):
+        yield from _text_differs(fresh, old, name)
+
+
+def _text_differs(fresh: Path, old: Path, name: str) -> Iterator[str]:
+    before, after = _lines(old), _lines(fresh)
+    if before is None or after is None:
+        yield f"release/{name}: other bytes"
+        return
+    labels = f"release/{name}", f"release/{name} (built from source/)"
+    yield from difflib.unified_diff(before, after, *labels, lineterm="")
+
+
+def _lines(path: Path) -> list[str] | None:
+    try:
+        return path.read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError:
+        return None
+
+
+def _wheel_differs(fresh: Path, old: Path, name: str) -> Iterator[str]:
+    """By members: another zlib packs the same files into other bytes."""
+    before, after = members(old), members(fresh)
+    for member in sorted(before.keys() | after.keys()):
+        if before.get(member) != after.get(member):
+            state = (
+                "differs"
+                if member in before and member in after
+                else ("missing" if member in after else "not made from litcourse/ (any more)")
+            )
+            yield f"release/{name}: {member} {state}"
+
+
+def publish(fresh: Path, release: Path, *, whole: bool) -> list[str]:
+    """Bring `release` to the state of `fresh`; the names of the files that changed.
+
+    Files that are right already keep their bytes, the wheel also where only its packing differs.
+    """
+    changed = [n for n in _files(fresh) if any(_differs(fresh / n, release / n, n))]
+    for name in changed:
+        (release / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(fresh / name, release / name)
+    gone = (
+        sorted(set(_files(release)) - set(_files(fresh))) if whole else _old_wheels(fresh, release)
+    )
+    for name in gone:
+        (release / name).unlink()
+    return changed + gone
+
+
+def _old_wheels(fresh: Path, release: Path) -> list[str]:
+    """Wheels of other versions: a person would not know which one to install."""
+    return sorted({p.name for p in release.glob("*.whl")} - {p.name for p in fresh.glob("*.whl")})

@@ -1,0 +1,85 @@
+"""The trusted side: the course secret, the inputs drawn from it, and the verdict on evidence.
+
+Nothing else reads the secret. Inputs go into a student's process as values, never as a seed:
+the same submission always gets the same ones, a changed one gets others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import logging
+import os
+import secrets
+from pathlib import Path
+from random import Random
+
+from autograder.course import AuthorError
+from litcourse.packet import PacketError, decode
+from litcourse.question import Draw, Verdict, find_question
+from litcourse.verdicts import failed, reach
+
+SECRET_FILE = ".course-secret"  # noqa: S105 (its name, not the secret)
+SECRET_BYTES = 32
+_OTHERS = 0o077
+_log = logging.getLogger(__name__)
+
+
+def draw_for(root: Path, student: str, lab: str, question_id: str, sha256: str) -> Draw:
+    """The inputs on which one answer is graded.
+
+    Args:
+        root: the course folder, which holds the secret; it is made there on first use.
+        student: id of the student.
+        lab: id of the lab.
+        question_id: id of the question.
+        sha256: hex digest of the submitted bytes.
+
+    Raises:
+        AuthorError: the secret can be read by other users, or is damaged.
+        UnknownNameError: there is no such lab or question.
+    """
+    message = json.dumps([student, lab, question_id, sha256]).encode()
+    digest = hmac.new(_secret(root), message, hashlib.sha256).digest()
+    return find_question(lab, question_id).draw(Random(int.from_bytes(digest, "big")))
+
+
+def judge(lab: str, question_id: str, draw: Draw, evidence: bytes) -> Verdict:
+    """The verdict on a packet of evidence that nobody vouches for; never raises for its sake."""
+    try:
+        return reach(lab, question_id, draw, decode(evidence))
+    except PacketError as error:
+        return failed(lab, question_id, "LIT903", got=str(error))
+    except Exception as error:  # noqa: BLE001 (logged, and scored)
+        # Forged evidence may break a judge in ways that its author did not foresee.
+        _log.exception("the judge of %s, %s broke on its evidence", lab, question_id)
+        return failed(lab, question_id, "LIT903", got=type(error).__name__)
+
+
+def _secret(root: Path) -> bytes:
+    path = root / SECRET_FILE
+    if not path.exists():
+        _make(path)
+    if path.stat().st_mode & _OTHERS:
+        fault = "other users of this machine may read the course secret"
+        raise AuthorError(path, "", fault, f"chmod 600 {path}")
+    data = path.read_bytes()
+    if len(data) != SECRET_BYTES:
+        fault = f"the course secret has {len(data)} bytes in place of {SECRET_BYTES}"
+        raise AuthorError(path, "", fault, "restore it from a backup, or delete it for a new one")
+    return data
+
+
+def _make(path: Path) -> None:
+    """Write a new secret; of several processes that try, one wins and all read the same."""
+    part = path.with_name(f"{path.name}.{os.getpid()}")
+    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(secrets.token_bytes(SECRET_BYTES))
+        path.hardlink_to(part)
+    except FileExistsError:
+        pass
+    finally:
+        part.unlink()

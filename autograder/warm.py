@@ -1,0 +1,137 @@
+"""Many short runs of student code out of one process that has imported torch and Lightning.
+
+`import lightning` takes about ten CPU seconds, a check a tenth of one. So this process
+imports once and forks a child for each run. Children are ours to run bank answers in, not
+a sandbox for submissions.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import tempfile
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+POLL = 0.005
+"""Seconds between two looks at the children."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one child does.
+
+    Args:
+        key: whatever the caller wants back beside the outcome.
+        cells: sources of the notebook's cells, in order.
+        lab: id of the lab.
+        question_id: the question that is probed behind the last cell.
+        given: packet of the inputs.
+    """
+
+    key: Any
+    cells: Sequence[str]
+    lab: str
+    question_id: str
+    given: bytes
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a child left.
+
+    Args:
+        run: the run.
+        evidence: packet of the evidence; b"" if the child died or was killed.
+        cpu_seconds: processor time of the child, its own children included.
+        note: how it ended, where that was not by itself.
+    """
+
+    run: Run
+    evidence: bytes
+    cpu_seconds: float
+    note: str = ""
+
+
+def warm_up() -> None:
+    """Import what answers import, and make the shell that every child inherits."""
+    import lightning  # noqa: F401
+    import torch
+    import torchmetrics.classification  # noqa: F401
+    import torchvision.transforms.v2  # noqa: F401
+    from IPython.core.interactiveshell import InteractiveShell
+
+    torch.set_num_threads(1)  # and no pool of threads, which a fork would not take along
+    InteractiveShell.instance().history_manager.enabled = False
+
+
+def run_all(runs: Iterable[Run], jobs: int, limit: float) -> Iterator[Outcome]:
+    """Outcomes of `runs` as they come, `jobs` at a time, each killed after `limit` seconds."""
+    with tempfile.TemporaryDirectory(prefix="litcourse-warm-") as folder:
+        waiting = deque(enumerate(runs))
+        children: dict[int, tuple[Run, Path, float]] = {}
+        try:
+            while waiting or children:
+                while waiting and len(children) < jobs:
+                    number, run = waiting.popleft()
+                    place = Path(folder) / str(number)
+                    place.mkdir()
+                    children[_start(run, place)] = (run, place, time.monotonic() + limit)
+                yield from _ended(children)
+                time.sleep(POLL)
+        finally:
+            for pid in children:
+                _kill(pid)
+                os.waitpid(pid, 0)
+
+
+def _ended(children: dict[int, tuple[Run, Path, float]]) -> Iterator[Outcome]:
+    for pid, (run, place, deadline) in list(children.items()):
+        late = time.monotonic() > deadline
+        if late:
+            _kill(pid)
+        done, status, usage = os.wait4(pid, 0 if late else os.WNOHANG)
+        if not done:
+            continue
+        del children[pid]
+        evidence = place / "evidence"
+        data = evidence.read_bytes() if evidence.exists() and not late else b""
+        note = "took too long" if late else ("" if data else f"died, status {status}")
+        yield Outcome(run, data, usage.ru_utime + usage.ru_stime, note)
+
+
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def _start(run: Run, place: Path) -> int:
+    (place / "given").write_bytes(run.given)
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        os.setsid()
+        _work(run, place)
+    finally:
+        os._exit(0)  # never back into the caller's stack, whatever a student's code raised
+
+
+def _work(run: Run, place: Path) -> None:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from litcourse.remote import answer
+
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nowhere, stream)
+    os.chdir(place)
+    shell = InteractiveShell.instance()
+    for cell in run.cells:
+        shell.run_cell(cell)
+    answer(run.lab, run.question_id, str(place / "given"), str(place / "evidence"), shell.user_ns)

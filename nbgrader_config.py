@@ -1,0 +1,43 @@
+"""nbgrader's settings for this course: autograding takes our road, `autograder.nbgrader_road`.
+
+Valid in any folder that holds this file and `source/`, with `autograder` installed.
+"""
+
+from nbgrader.preprocessors import (
+    AssignLatePenalties,
+    CheckCellMetadata,
+    ClearOutput,
+    LimitOutput,
+    OverwriteKernelspec,
+    SaveAutoGrades,
+)
+
+from autograder.nbgrader_road.exporter import SubmissionExporter
+from autograder.nbgrader_road.grade import GradeEvidence
+from autograder.nbgrader_road.repair import Repair
+from autograder.nbgrader_road.run import RunSubmission
+
+c = get_config()  # type: ignore[name-defined]  # nbgrader puts it there
+
+c.CourseDirectory.course_id = "litcourse"
+
+# `nbgrader validate`: the first import of torch and Lightning can take longer than the 30 s
+# that are nbgrader's default for a cell.
+c.Execute.timeout = 120
+
+c.Autograde.exporter_class = SubmissionExporter
+# Repair does what nbgrader's DeduplicateIds and OverwriteCells do, and more.
+c.Autograde.sanitize_preprocessors = [
+    Repair,
+    ClearOutput,
+    OverwriteKernelspec,
+    CheckCellMetadata,
+]
+c.Autograde.autograde_preprocessors = [
+    RunSubmission,
+    GradeEvidence,
+    LimitOutput,
+    SaveAutoGrades,
+    AssignLatePenalties,
+    CheckCellMetadata,
+]

@@ -1,0 +1,47 @@
+"""A course of one tiny lab, that needs no Lightning, in a folder of its own."""
+
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from autograder import bank
+from autograder.course import Course, Lab
+from autograder.scaffold import scaffold
+from litcourse import labs
+
+LAB, QUESTION = "lab0_tiny", "add_one"
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Course]:
+    """A course with the lab `lab0_tiny`, whose one question, `add_one`, has a judge that judges."""
+    places = {labs: tmp_path / "litcourse/labs", bank: tmp_path / "autograder/bank"}
+    for package, place in places.items():
+        place.mkdir(parents=True)
+        monkeypatch.setattr(package, "__path__", [*package.__path__, str(place)])
+    (tmp_path / "source").mkdir()
+    shutil.copy(root / "nbgrader_config.py", tmp_path)
+    course = Course(tmp_path)
+    scaffold(course, LAB, QUESTION)
+    _write_judge(tmp_path / f"litcourse/labs/{LAB}/{QUESTION}.py")
+    yield course
+    for name in [name for name in sys.modules if LAB in name]:
+        del sys.modules[name]
+
+
+def _write_judge(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    condition = (
+        '    if evidence["value"].integer() == draw.given["number"] + 1:\n        return []\n'
+    )
+    place = "    # Nobody earns points"
+    path.write_text(text.replace(place, condition + place), encoding="utf-8")
+
+
+@pytest.fixture
+def lab(tiny: Course) -> Lab:
+    """The tiny lab, read anew."""
+    return tiny.lab(LAB)

@@ -1,0 +1,133 @@
+"""The commands `autograder` and `litcourse`: exit codes, and messages in place of tracebacks."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from autograder.cli import app
+from autograder.course import Course
+from litcourse.cli import main
+
+COMMANDS = ("build", "verify", "demo", "new", "explain", "bench")
+
+
+def call(*arguments: str) -> tuple[int, str, str]:
+    done = CliRunner().invoke(app, list(arguments))
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return done.exit_code, done.stdout, done.stderr
+
+
+@pytest.fixture
+def here(tiny: Course, monkeypatch: pytest.MonkeyPatch) -> Course:
+    monkeypatch.chdir(tiny.root / "source")
+    return tiny
+
+
+def test_help_lists_every_command() -> None:
+    code, out, _ = call("--help")
+    assert code == 0
+    assert all(name in out for name in COMMANDS)
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = "import sys, autograder.cli; print(set(sys.modules) & {'torch','nbgrader','nbformat'})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_build_works_from_any_folder_of_the_course(here: Course) -> None:
+    code, out, _ = call("build")
+    assert code == 0
+    assert "lab0_tiny.ipynb" in out
+    assert (here.root / "release/lab0_tiny/lab0_tiny.ipynb").is_file()
+    assert (here.root / "dist/otter/lab0_tiny.zip").is_file()
+
+
+def test_build_check_fails_with_a_diff(here: Course) -> None:
+    call("build")
+    assert call("build", "--check")[0] == 0
+    (here.root / "release/requirements.txt").write_text("nothing\n")
+    code, out, err = call("build", "--check")
+    assert code == 1
+    assert "-nothing" in out
+    assert "Next: make release" in err
+
+
+def test_build_writes_elsewhere(here: Course, tmp_path: Path) -> None:
+    assert call("build", "--out", str(tmp_path / "elsewhere"))[0] == 0
+    assert (tmp_path / "elsewhere/release/README.md").is_file()
+    assert not (here.root / "release").exists()
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("command", [("build", "lab0_tinny"), ("explain", "LIT9O0")])
+def test_an_unknown_name_lists_the_known_ones(command: tuple[str, ...]) -> None:
+    code, _, err = call(*command)
+    assert code == 2
+    assert "Nearest first: " in err
+    assert {"build": "lab0_tiny", "explain": "LIT900"}[command[0]] in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.usefixtures("here")
+def test_an_author_error_is_one_message() -> None:
+    code, _, err = call("new", "lab0_tiny", "add_one")
+    assert code == 2
+    assert err.count("\n  Next: ") == 1
+    assert "Traceback" not in err
+
+
+def test_new_says_what_was_made_and_what_is_next(here: Course) -> None:
+    code, out, _ = call("new", "lab0_tiny", "add_two")
+    assert code == 0
+    assert "wrote litcourse/labs/lab0_tiny/add_two.py" in out
+    assert "autograder verify lab0_tiny" in out
+    assert (here.root / "autograder/bank/lab0_tiny/add_two.py").is_file()
+
+
+def test_outside_of_a_course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, err = call("build")
+    assert code == 2
+    assert "no source/" in err
+
+
+def test_explain_tells_what_the_catalogue_says() -> None:
+    code, out, _ = call("explain", "lit900")
+    assert code == 0
+    assert "Not solved yet" in out
+
+
+# --- the students' command -----------------------------------------------------------------
+
+
+def test_students_ask_for_one_finding(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "LIT900"]) == 0
+    assert "What to do:" in capsys.readouterr().out
+
+
+def test_students_get_a_list(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain"]) == 0
+    assert "LIT900  Not solved yet" in capsys.readouterr().out
+
+
+def test_students_mistype(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "LIT9O0"]) == 2
+    assert "LIT900" in capsys.readouterr().err
+
+
+def test_students_forget_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([])
+    assert stop.value.code == 2
+    assert "explain" in capsys.readouterr().err
+
+
+def test_the_students_command_imports_no_torch() -> None:
+    code = "import sys; from litcourse.cli import main; main(['explain']);"
+    code += "print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("False\n")
