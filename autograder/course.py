@@ -77,13 +77,14 @@ class Lab:
             AuthorError: it is missing or can't be read.
         """
         try:
-            return nbformat.read(self.path, as_version=4)
+            notebook: NotebookNode = nbformat.read(self.path, as_version=4)
         except FileNotFoundError:
             step = f"write {self.path}, or remove the folder"
             raise AuthorError(self.path, "", "there is no such notebook", step) from None
         except Exception as error:
             step = "open it in JupyterLab, or restore it with git"
             raise AuthorError(self.path, "", f"it can't be read: {error}", step) from error
+        return notebook
 
     @cached_property
     def questions(self) -> dict[str, QuestionCells]:

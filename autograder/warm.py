@@ -60,14 +60,17 @@ class Outcome:
 
 def warm_up() -> None:
     """Import what answers import, and make the shell that every child inherits."""
-    import lightning  # noqa: F401
+    import lightning as L  # noqa: F401
     import torch
     import torchmetrics.classification  # noqa: F401
     import torchvision.transforms.v2  # noqa: F401
     from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
 
     torch.set_num_threads(1)  # and no pool of threads, which a fork would not take along
-    InteractiveShell.instance().history_manager.enabled = False
+    settings = Config()
+    settings.HistoryManager.enabled = False  # it would start a thread, which no fork takes along
+    InteractiveShell.instance(config=settings)
 
 
 def run_all(runs: Iterable[Run], jobs: int, limit: float) -> Iterator[Outcome]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
 IMAGES, LABELS = 2051, 2049
 """Magic numbers of the two kinds of file (http://yann.lecun.com/exdb/mnist/)."""

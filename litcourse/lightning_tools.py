@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import lightning as L
-import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook
 from torch.utils.data import DataLoader, TensorDataset
 
 from litcourse.question import Tree
+
+if TYPE_CHECKING:
+    import torch
 
 
 def quiet_trainer(**arguments: Any) -> L.Trainer:
@@ -55,9 +57,8 @@ def counted_steps() -> Iterator[Callable[[], int]]:
 
 
 def copied(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """A detached CPU copy of a dict of tensors; what is no tensor is left out."""
-    items = state.items()
-    return {k: v.detach().cpu().clone() for k, v in items if isinstance(v, torch.Tensor)}
+    """A detached CPU copy of a dict of tensors."""
+    return {name: value.detach().cpu().clone() for name, value in state.items()}
 
 
 def scalar(value: object) -> float | str:

@@ -11,6 +11,8 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from litcourse.question import Tree
 
 _KEY = "$tensor"
@@ -31,12 +33,12 @@ def encode(tree: Tree) -> bytes:
     """
     from safetensors.torch import save
 
-    tensors: dict[str, object] = {}
+    tensors: dict[str, Tensor] = {}
     text = json.dumps(_plain(tree, tensors), allow_nan=False)
     return save(tensors, metadata={"tree": text})
 
 
-def _plain(node: Tree, tensors: dict[str, object]) -> object:
+def _plain(node: Tree, tensors: dict[str, Tensor]) -> object:
     import torch
 
     if node is None or type(node) in {bool, int, str}:

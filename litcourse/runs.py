@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import lightning as L
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
+
+if TYPE_CHECKING:
+    import lightning as L
 
 
 def csv_column(run_dir: str | Path, name: str) -> list[float]:

@@ -73,7 +73,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason=reason))
 
 
-def pytest_terminal_summary(terminalreporter: Any) -> None:  # noqa: ANN401  a private class
+def pytest_terminal_summary(terminalreporter: Any) -> None:
     """List each reason for skipping once, with the number of tests it concerns."""
     counts: dict[str, int] = {}
     for report in terminalreporter.stats.get("skipped", []):
@@ -169,7 +169,7 @@ def _no_children(_no_leftovers: None) -> Iterator[None]:
         pytest.fail(f"the test left processes running: {lines}. End them.", pytrace=False)
 
 
-def _command(process: Any) -> str:  # noqa: ANN401  psutil is untyped
+def _command(process: Any) -> str:
     """The command line of a living process, empty for a harmless or a finished one."""
     try:
         if process.status() == psutil.STATUS_ZOMBIE:

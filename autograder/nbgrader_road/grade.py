@@ -40,6 +40,8 @@ class GradeEvidence(NbGraderPreprocessor):
             if utils.is_grade(cell) and not utils.is_solution(cell):
                 self._grade(cell, context, known, resources["answers"])
         general = [notice for notice in known.notices if not notice.question_id]
+        if known.trouble:
+            general.append(Notice(known.trouble, "", ""))
         if general:
             nb.cells.insert(0, v4.new_markdown_cell(_shown(general)))
         return nb, resources

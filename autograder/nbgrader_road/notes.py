@@ -27,7 +27,7 @@ class Notice:
     Args:
         code: entry of the catalogue.
         question_id: the question whose card shows it, or "" for the head of the notebook.
-        cell: `grade_id` of the cell.
+        cell: `grade_id` of the cell, or "" for the whole notebook.
     """
 
     code: str
@@ -37,10 +37,11 @@ class Notice:
     def as_html(self) -> str:
         """One paragraph; every text in it is escaped."""
         entry = explain(self.code)
+        cell = f"cell <code>{escape(self.cell)}</code>, " if self.cell else ""
         return (
             '<p style="border-left:6px solid #b26a00;padding:.3em 1em;max-width:52em">'
-            f"<b>{escape(entry.title)}</b> (cell <code>{escape(self.cell)}</code>, "
-            f"<code>{self.code}</code>). {escape(entry.fix)}</p>"
+            f"<b>{escape(entry.title)}</b> ({cell}<code>{self.code}</code>). "
+            f"{escape(entry.fix)}</p>"
         )
 
 

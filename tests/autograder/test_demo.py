@@ -9,7 +9,7 @@ from nbformat import NotebookNode
 from autograder import bank, demo
 from autograder.classroom import copied
 from autograder.course import Course, grade_id
-from autograder.demo_class import CLASS
+from autograder.demo_class import CLASS, Member
 
 ROOT = Path(__file__).resolve().parents[2]
 LAB = Course(ROOT).lab(demo.LAB)
@@ -46,7 +46,7 @@ def test_a_wrong_score_is_shown_and_fails(
     def spoil(_: NotebookNode) -> bytes:
         return b"{"
 
-    few = (BY_NAME["hana"], demo.Member("liar", "said to be right", change=spoil))
+    few = (BY_NAME["hana"], Member("liar", "said to be right", change=spoil))
     monkeypatch.setattr(demo, "CLASS", few)
     course = copied(Course(ROOT), tmp_path, LAB, LAB.questions)
     assert demo.run(course) == 1

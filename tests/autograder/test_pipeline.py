@@ -200,6 +200,11 @@ def test_each_check_cell_has_exactly_one_number_and_a_card(course: Course, stude
         assert "litcourse-card" in output.data["text/html"]
 
 
+def test_the_page_of_an_unreadable_notebook_begins_with_the_reason(course: Course) -> None:
+    assert "LIT908" in _graded(course, "broken").cells[0].source
+    assert "LIT914" in _graded(course, "misnamed").cells[0].source
+
+
 def test_what_was_mended_is_shown(course: Course) -> None:
     notebook = _graded(course, "mess")
     assert "LIT913" in notebook.cells[0].source

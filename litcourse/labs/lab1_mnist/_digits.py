@@ -15,7 +15,6 @@ from litcourse.embedded.sets import EmbeddedMNIST
 from litcourse.networks import CLASSES, generator
 from litcourse.question import Draw
 
-
 NEIGHBOURS = 5
 
 
@@ -43,23 +42,23 @@ def drawn_digits(rng: Random, train: int, val: int, kept: int) -> Draw:
     Args:
         rng: random source.
         train: samples to train on, given.
-        val: samples to validate on, given.
+        val: clear samples to validate on, given.
         kept: clear samples for the judge alone.
     """
     source = generator(rng)
     images, labels, clear = _pool()
     order = torch.randperm(len(labels), generator=source)
-    unseen = order[clear[order]][:kept]
-    rest = order[~torch.isin(order, unseen)][: train + val]
+    unseen, checked = order[clear[order]][: kept + val].split([kept, val])
+    learned = order[~torch.isin(order, torch.cat([unseen, checked]))][:train]
     permutation = torch.randperm(CLASSES, generator=source)
     across, down = (rng.randrange(-1, 2) for _ in range(2))
     x = ((images - MNIST_MEAN[0]) / MNIST_STD[0]).roll((down, across), (1, 2)).unsqueeze(1)
     y = permutation[labels]
     given = {
-        "train_images": x[rest[:train]],
-        "train_labels": y[rest[:train]],
-        "val_images": x[rest[train:]],
-        "val_labels": y[rest[train:]],
+        "train_images": x[learned],
+        "train_labels": y[learned],
+        "val_images": x[checked],
+        "val_labels": y[checked],
     }
     return Draw(given, {"images": x[unseen], "labels": y[unseen]})
 

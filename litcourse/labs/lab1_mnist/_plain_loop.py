@@ -33,12 +33,13 @@ def plain_loop(case: dict[str, Any], **change: Any) -> dict[str, Any]:
     optimizer = change.get("optimizer", lambda p, lr: torch.optim.Adam(p, lr=lr))(
         [p for p in model.parameters() if p.requires_grad], case["lr"]
     )
-    losses, gradients = [], {}
+    losses: list[float] = []
+    gradients: dict[str, Tensor] = {}
     for images, labels in case["batches"]:
         torch.manual_seed(case["seed"])
         loss = loss_of(model(images), labels)
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         grads = {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
         gradients = gradients or copied(grads)
         optimizer.step()

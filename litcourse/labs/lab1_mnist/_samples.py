@@ -11,6 +11,8 @@ from litcourse.question import Draw, Finding
 
 TOLERANCE = 1e-4
 UNKNOWN = -1
+MATRIX = 2
+"""Dimensions of a tensor of rows."""
 
 
 def right_images(draw: Draw, part: str) -> Tensor:
@@ -25,7 +27,7 @@ def identify(draw: Draw, part: str, images: Tensor) -> list[int]:
 
     Scaling and shifting all pixels alike leaves the correlation with the drawn image at 1.
     """
-    if images.dim() < 2 or images[0].numel() != right_images(draw, part)[0].numel():
+    if images.dim() < MATRIX or images[0].numel() != right_images(draw, part)[0].numel():
         return [UNKNOWN] * len(images)
     return _match(images.flatten(1), right_images(draw, part).flatten(1))
 
@@ -33,7 +35,7 @@ def identify(draw: Draw, part: str, images: Tensor) -> list[int]:
 def who(draw: Draw, keys: Evidence) -> list[int]:
     """Indices of the training samples whose first rows `keys` (N, 28) hold; -1: none."""
     rows, known = keys.tensor(), right_images(draw, "train").flatten(1)
-    if rows.dim() != 2 or rows.shape[1] > known.shape[1]:
+    if rows.dim() != MATRIX or rows.shape[1] > known.shape[1]:
         return [UNKNOWN] * len(rows)
     return _match(rows, known[:, : rows.shape[1]])
 
@@ -46,8 +48,9 @@ def _match(seen: Tensor, known: Tensor) -> list[int]:
 
 
 def _standardised(rows: Tensor) -> Tensor:
-    centred = rows.double() - rows.double().mean(dim=1, keepdim=True)
-    return centred / centred.norm(dim=1, keepdim=True).clamp_min(1e-12)
+    centred: Tensor = rows.double() - rows.double().mean(dim=1, keepdim=True)
+    scaled: Tensor = centred / centred.norm(dim=1, keepdim=True).clamp_min(1e-12)
+    return scaled
 
 
 def judge_images(draw: Draw, first: Evidence) -> list[Finding]:

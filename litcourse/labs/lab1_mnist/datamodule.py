@@ -80,11 +80,11 @@ class _Fetching:
                 self.phases.append(self.phase)
                 write_mnist(Path(dataset.root), self.sets)
 
-        torchvision.datasets.MNIST.download = download  # type: ignore[method-assign]
+        torchvision.datasets.MNIST.download = download
         try:
             yield
         finally:
-            torchvision.datasets.MNIST.download = original  # type: ignore[method-assign]
+            torchvision.datasets.MNIST.download = original
 
 
 def probe(given: dict[str, Any], student: Student) -> dict[str, Any]:
@@ -218,7 +218,7 @@ def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
 
 
 def _broken(evidence: Evidence) -> Finding:
-    """Nothing came on a rank that prepared nothing; was it the state of prepare_data?"""
+    """Nothing came on a rank that prepared nothing, perhaps for want of prepare_data's state."""
     error = evidence["first"]["error"]
     if "error" in evidence["after_prepare"]:
         return error_finding(error, ALL)
@@ -267,10 +267,10 @@ def _judge_loaders(draw: Draw, evidence: Evidence) -> list[Finding]:
         return [error_finding(evidence["workers"]["error"], cost)]
     wanted = draw.given["num_workers"]
     for name in ("train", "val", "test"):
-        got = evidence["workers"][name].integer()
-        if got != wanted:
+        workers = evidence["workers"][name].integer()
+        if workers != wanted:
             called = f"{name}_dataloader() with num_workers={wanted}"
-            return [Finding("LIT351", cost, called, f"{wanted} workers", f"{got} workers")]
+            return [Finding("LIT351", cost, called, f"{wanted} workers", f"{workers} workers")]
     return _judge_defaults(draw, evidence["defaults"])
 
 

@@ -181,9 +181,9 @@ def _where(step: str, name: str) -> str:
 def _judge_values(labels: Tensor, size: int, step: str, name: str, seen: Evidence) -> list[Finding]:
     logits = seen["logits"].tensor()
     if logits.shape != (len(labels), CLASSES) or not logits.is_floating_point():
-        expected, got = f"logits of shape {(len(labels), CLASSES)}", str(tuple(logits.shape))
-        cost = f"{step}_loss", f"{step}_acc"
-        return [Finding("LIT904", cost, "module(images)", expected, f"shape {got}, see wrap")]
+        expected = f"logits of shape {(len(labels), CLASSES)}"
+        cost, shape = (f"{step}_loss", f"{step}_acc"), f"shape {tuple(logits.shape)}, see wrap"
+        return [Finding("LIT904", cost, "module(images)", expected, shape)]
     loss = F.cross_entropy(logits, labels, reduction="none")
     predicted = logits.argmax(1)
     hit = (predicted == labels).float()

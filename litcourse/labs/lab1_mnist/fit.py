@@ -310,7 +310,7 @@ def _rebuilt(draw: Draw, weights: dict[str, Tensor]) -> MLP | None:
     return model.requires_grad_(requires_grad=False)
 
 
-def picture(draw: Draw, evidence: Evidence) -> str:
+def picture(_: Draw, evidence: Evidence) -> str:
     """val_acc of the run on the digits, by epoch."""
     digits = evidence["digits"]
     return figure(digits["curve"].numbers(), LEAST_ACCURACY) if "curve" in digits else ""
