@@ -25,6 +25,7 @@ c.CourseDirectory.course_id = "litcourse"
 # that are nbgrader's default for a cell.
 c.Execute.timeout = 120
 
+# Time limits while grading, in seconds: c.RunSubmission.cell_seconds, .notebook_seconds.
 c.Autograde.exporter_class = SubmissionExporter
 # Repair does what nbgrader's DeduplicateIds and OverwriteCells do, and more.
 c.Autograde.sanitize_preprocessors = [

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from litcourse.question import Tree
 
 
+LONGEST_TEXT = 2000
+"""Characters of a text that a judge reads; the rest is cut off."""
+LONGEST_LIST = 100_000
+"""Children of a list or dict; no probe writes more."""
+
+
 class MalformedError(ValueError):
     """Evidence that is not what a probe writes; `place` says where."""
 
@@ -43,14 +49,14 @@ class Evidence:
 
     def __iter__(self) -> Iterator[Evidence]:
         """The children of a list."""
-        if not isinstance(self._node, list):
+        if not isinstance(self._node, list) or len(self._node) > LONGEST_LIST:
             raise MalformedError(self.place, "list")
         children = enumerate(self._node)
         return iter([Evidence(child, f"{self.place}/{i}") for i, child in children])
 
     def keys(self) -> list[str]:
         """The keys of a dict."""
-        if not isinstance(self._node, dict):
+        if not isinstance(self._node, dict) or len(self._node) > LONGEST_LIST:
             raise MalformedError(self.place, "dict")
         return list(self._node)
 
@@ -61,7 +67,11 @@ class Evidence:
 
     def number(self) -> float:
         """An int or float, possibly NaN or infinite."""
-        return float(self._of((int, float), "number"))
+        node = self._of((int, float), "number")
+        try:
+            return float(node)
+        except OverflowError:
+            raise MalformedError(self.place, "number that a float can hold") from None
 
     def integer(self) -> int:
         """An int."""
@@ -73,7 +83,7 @@ class Evidence:
 
     def text(self) -> str:
         """A string."""
-        return str(self._of((str,), "text"))
+        return str(self._of((str,), "text"))[:LONGEST_TEXT]
 
     def texts(self) -> list[str]:
         """A list of strings."""
@@ -83,11 +93,17 @@ class Evidence:
         """A list of numbers."""
         return [child.number() for child in self]
 
+    def integers(self) -> list[int]:
+        """A list of integers."""
+        return [child.integer() for child in self]
+
     def tensor(self) -> Tensor:
-        """A tensor of any shape and dtype."""
+        """A tensor of any shape and dtype, neither sparse nor quantised."""
         import torch
 
         node: Tensor = self._of((torch.Tensor,), "tensor")
+        if node.layout is not torch.strided or node.is_quantized:
+            raise MalformedError(self.place, "plain tensor")
         return node
 
     def tensors(self) -> dict[str, Tensor]:

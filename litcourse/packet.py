@@ -19,6 +19,9 @@ _KEY = "$tensor"
 _NUMBER = "$number"
 MAX_BYTES = 64 * 2**20
 """A packet larger than this is refused, before it is parsed."""
+MAX_HEADER = 4 * 2**20
+"""So is one whose structure is larger: JSON takes many times its length in memory."""
+_LENGTH = 8  # bytes in front of the header, which say how long it is
 
 
 class PacketError(ValueError):
@@ -34,8 +37,23 @@ def encode(tree: Tree) -> bytes:
     from safetensors.torch import save
 
     tensors: dict[str, Tensor] = {}
-    text = json.dumps(_plain(tree, tensors), allow_nan=False)
-    return save(tensors, metadata={"tree": text})
+    try:
+        text = json.dumps(_plain(tree, tensors), allow_nan=False)
+        data = save(tensors, metadata={"tree": text})
+    except (RecursionError, RuntimeError) as error:
+        raise PacketError(f"This can't become a packet: {error}.") from error
+    _check_size(data)
+    return data
+
+
+def _check_size(data: bytes) -> int:
+    """The length of the header of `data`."""
+    if len(data) > MAX_BYTES:
+        raise PacketError(f"The packet has {len(data)} bytes; {MAX_BYTES} are allowed.")
+    length = int.from_bytes(data[:_LENGTH], "little")
+    if length > MAX_HEADER:
+        raise PacketError(f"The packet's header has {length} bytes; {MAX_HEADER} are allowed.")
+    return length
 
 
 def _plain(node: Tree, tensors: dict[str, Tensor]) -> object:
@@ -46,6 +64,8 @@ def _plain(node: Tree, tensors: dict[str, Tensor]) -> object:
     if type(node) is float:
         return node if math.isfinite(node) else {_NUMBER: repr(node)}
     if isinstance(node, torch.Tensor):
+        if node.layout is not torch.strided or node.is_quantized:
+            raise PacketError("A packet can't hold a sparse or quantised tensor.")
         name = f"t{len(tensors)}"
         tensors[name] = node.detach().cpu().contiguous().clone()
         return {_KEY: name}
@@ -62,21 +82,33 @@ def decode(data: bytes) -> Tree:
     Raises:
         PacketError: `data` is too large, or was not made by `encode`.
     """
-    if len(data) > MAX_BYTES:
-        raise PacketError(f"The packet has {len(data)} bytes; {MAX_BYTES} are allowed.")
+    length = _check_size(data)
     from safetensors import SafetensorError
     from safetensors.torch import load
 
     try:
-        length = int.from_bytes(data[:8], "little")
-        header = json.loads(data[8 : 8 + length])
-        tree = json.loads(header["__metadata__"]["tree"])
+        header = json.loads(data[_LENGTH : _LENGTH + length])
+        tree = json.loads(header.pop("__metadata__")["tree"])
+        for entry in header.values():
+            _check_shape(entry["shape"])
         return _tree(tree, load(data))
-    except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except PacketError:
+        raise
+    except (SafetensorError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise PacketError(f"This is no packet: {type(error).__name__}.") from error
+    except (RuntimeError, ArithmeticError) as error:  # RecursionError is the first
         raise PacketError(f"This is no packet: {type(error).__name__}.") from error
 
 
+def _check_shape(shape: list[int]) -> None:
+    """Refuse what has few bytes and yet is large, such as `(10**9, 0)`."""
+    if math.prod(max(1, size) for size in shape) > MAX_BYTES:
+        raise PacketError("The packet holds a tensor of too many elements.")
+
+
 def _tree(node: object, tensors: dict[str, Tree]) -> Tree:
+    if isinstance(node, str):
+        return _writable(node)
     if isinstance(node, list):
         return [_tree(child, tensors) for child in node]
     if isinstance(node, dict):
@@ -84,5 +116,10 @@ def _tree(node: object, tensors: dict[str, Tree]) -> Tree:
             return tensors[node[_KEY]]
         if set(node) == {_NUMBER}:
             return float(node[_NUMBER])
-        return {key: _tree(child, tensors) for key, child in node.items()}
+        return {_writable(key): _tree(child, tensors) for key, child in node.items()}
     return node
+
+
+def _writable(text: str) -> str:
+    """`text` without lone surrogates, which no file and no page could take."""
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -1,8 +1,7 @@
-"""Embedded digits as `fit` draws them, and the figure of a run on them."""
+"""Embedded digits as `fit` draws them."""
 
 from __future__ import annotations
 
-import io
 from functools import cache
 from random import Random
 
@@ -61,23 +60,3 @@ def drawn_digits(rng: Random, train: int, val: int, kept: int) -> Draw:
         "val_labels": y[checked],
     }
     return Draw(given, {"images": x[unseen], "labels": y[unseen]})
-
-
-def figure(curve: list[float], least: float) -> str:
-    """An SVG of `val_acc` by epoch, its best epoch marked and `least` as a line."""
-    from matplotlib.figure import Figure
-
-    if not curve:
-        return ""
-    picture = Figure(figsize=(4.6, 1.9), layout="constrained")
-    axes = picture.subplots()
-    axes.plot(range(len(curve)), curve, marker="o", color="#1565c0")
-    best = curve.index(max(curve))
-    axes.plot(best, curve[best], marker="o", markersize=11, fillstyle="none", color="#2e7d32")
-    axes.annotate("best", (best, curve[best]), (0, -16), textcoords="offset points", ha="center")
-    axes.axhline(least, color="#888888", linewidth=0.8, linestyle="--")
-    axes.set(xlabel="epoch", ylabel="val_acc", ylim=(min(0.0, *curve), 1.05))
-    text = io.StringIO()
-    picture.savefig(text, format="svg")
-    svg = text.getvalue()
-    return svg[svg.index("<svg") :]

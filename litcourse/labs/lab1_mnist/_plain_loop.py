@@ -76,13 +76,15 @@ def which_weights(
     case: dict[str, Any], seen: dict[str, Tensor], right: dict[str, Tensor]
 ) -> tuple[str, str]:
     start = case["network"]["state"]
+    if any(n not in seen or seen[n].shape != right[n].shape for n in right):
+        return "LIT139", "a network of other tensors"
     moved = [n for n in right if distance(right[n], start[n]) > 0]
     still = [n for n in moved if n in seen and distance(seen[n], start[n]) == 0]
     if still and len(still) < len(moved):
         return "LIT136", "weights that never move: " + ", ".join(still)
     if len(still) == len(moved):
         return "LIT137", "no weight moved, although the optimizer stepped"
-    if any("num_batches" in n and not torch.equal(seen[n], right[n]) for n in right):
+    if any("num_batches" in n and distance(seen[n], right[n]) > 0 for n in right):
         return "LIT138", "the network ran more than once per step"
     for code, optimizer in OTHER_OPTIMIZERS.items():
         other = plain_loop(case, optimizer=optimizer)["weights"]
@@ -100,6 +102,8 @@ def furthest(
         base = start[name] if start else torch.zeros_like(value)
         if name not in seen or seen[name].shape != value.shape:
             return float("inf"), name
-        gaps[name] = distance(seen[name] - base, value - base)
+        if seen[name].is_complex():
+            return float("inf"), name
+        gaps[name] = distance(seen[name].double() - base.double(), (value - base).double())
     name = max(gaps, key=lambda key: gaps[key], default="")
     return gaps.get(name, 0.0), name

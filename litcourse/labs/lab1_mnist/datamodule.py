@@ -259,7 +259,7 @@ def _judge_loaders(draw: Draw, evidence: Evidence) -> list[Finding]:
     cost = ("loaders",)
     size = draw.given["batch_size"]
     for name in ("train", "val", "test"):
-        sizes = [int(n) for n in evidence["first"][name]["sizes"].numbers()]
+        sizes = evidence["first"][name]["sizes"].integers()
         if any(n != size for n in sizes[:-1]) or not all(0 < n <= size for n in sizes[-1:]):
             called, got = f"{name}_dataloader(), batch_size={size}", f"batches of {sizes}"
             return [Finding("LIT350", cost, called, f"batches of {size}", got)]

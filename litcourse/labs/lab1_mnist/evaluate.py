@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from litcourse.evidence import Evidence
+from litcourse.evidence import Evidence, close
 from litcourse.known_errors import error_finding
 from litcourse.lightning_tools import bases, quiet_trainer, samples, scalar
 from litcourse.networks import CLASSES, batch, build, drawn_networks, generator
@@ -184,6 +184,7 @@ def _judge_values(labels: Tensor, size: int, step: str, name: str, seen: Evidenc
         expected = f"logits of shape {(len(labels), CLASSES)}"
         cost, shape = (f"{step}_loss", f"{step}_acc"), f"shape {tuple(logits.shape)}, see wrap"
         return [Finding("LIT904", cost, "module(images)", expected, shape)]
+    logits = logits.float()
     loss = F.cross_entropy(logits, labels, reduction="none")
     predicted = logits.argmax(1)
     hit = (predicted == labels).float()
@@ -192,10 +193,11 @@ def _judge_values(labels: Tensor, size: int, step: str, name: str, seen: Evidenc
         if key not in seen["logged"]:
             continue
         got = seen["logged"][key].number()
-        if abs(got - float(values.mean())) <= TOLERANCE * max(1.0, abs(got)):
+        right = float(values.mean())
+        if close(got, right, TOLERANCE * max(1.0, abs(right))):
             continue
         code, note = _which_value(key, got, values, size, hit, _macro(predicted, labels))
-        expected = f"{key} = {float(values.mean()):.5f}"
+        expected = f"{key} = {right:.5f}"
         found.append(Finding(code, (key,), _where(step, name), expected, f"{got:.5f}", note))
     return found
 

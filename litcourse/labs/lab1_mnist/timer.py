@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
-from litcourse.evidence import Evidence
+from litcourse.evidence import Evidence, close
 from litcourse.known_errors import error_finding
 from litcourse.lightning_tools import bases, quiet_trainer, scalar
 from litcourse.question import Criterion, Draw, Finding, Question
@@ -229,7 +229,7 @@ def _judge_values(
 
 
 def _true(value: float, right: float) -> bool:
-    return abs(value - right) <= RELATIVE * right + ABSOLUTE
+    return close(value, right, RELATIVE * right + ABSOLUTE)
 
 
 QUESTION = Question(

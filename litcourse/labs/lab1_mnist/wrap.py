@@ -290,6 +290,9 @@ def _judge_log(kind: str, seen: Evidence) -> list[Finding]:
     if not losses:
         return []
     last, values = seen["logged"].number(), [loss.number() for loss in losses]
+    if any(map(not_finite, values)):
+        got = ", ".join(map(str, values))
+        return [Finding("LIT141", ("log",), called, "finite losses", got, where)]
     mean = sum(values) / len(values)  # on_epoch=True leaves the mean instead of the last
     low, high = min([*values, mean]), max([*values, mean])
     slack = LOSS_TOLERANCE * max(1.0, abs(high))
@@ -300,7 +303,10 @@ def _judge_log(kind: str, seen: Evidence) -> list[Finding]:
 
 
 def _judge_device(seen: Evidence, found: list[Finding]) -> list[Finding]:
-    if "error" not in seen or any("device" in finding.criteria for finding in found):
+    if any("device" in finding.criteria for finding in found):
+        return []
+    if "error" not in seen:
+        seen["to_its_end"].flag()  # either will do: a step that asks for a value ends early
         return []
     kind, message = seen["error"]["type"].text(), seen["error"]["message"].text()
     if kind == "FakeTensorDeviceMismatchError" or "same device" in message:
