@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 
 _WIDTH, _HEIGHT = 440, 170
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 424, 14, 132
@@ -12,13 +11,13 @@ _MOST_POINTS, _MOST_MARKS, _X_LABELS = 1000, 60, 8
 _GREY, _BLUE, _GREEN = "#7d7d7d", "#1e88e5", "#43a047"
 
 
-def line_chart(values: list[float], least: float, *, x: str, y: str) -> str:
+def figure(values: list[float], least: float, x: str = "epoch", y: str = "val_acc") -> str:
     """An SVG of `values` by position, the first highest one ringed and `least` as a dashed line.
 
     Args:
         values: what to draw, at most the first 1,000; those that are not finite are left out.
         least: a limit to compare with, same unit.
-        x: what the position counts, e.g. "epoch"; positions start at 0.
+        x: what the position counts; positions start at 0.
         y: name of the values.
 
     Returns:
@@ -77,13 +76,13 @@ def _limit(height: float, least: float) -> list[str]:
 
 
 def _curve(places: list[tuple[float, float]]) -> list[str]:
-    lines = [_line(a, b, _BLUE, 'stroke-width="1.6"') for a, b in pairwise(places)]
-    if len(places) > _MOST_MARKS:
-        return lines
-    return lines + [f'<circle cx="{a}" cy="{b}" r="3" fill="{_BLUE}"/>' for a, b in places]
+    path = " ".join(f"{a},{b}" for a, b in places)
+    line = f'<polyline points="{path}" fill="none" stroke="{_BLUE}" stroke-width="1.6"/>'
+    marks = places if len(places) <= _MOST_MARKS else []
+    return [line, *(f'<circle cx="{a}" cy="{b}" r="3" fill="{_BLUE}"/>' for a, b in marks)]
 
 
 def _ring(x: float, y: float, label: str) -> list[str]:
-    anchor = "end" if x > (_LEFT + _RIGHT) / 2 else "start"
+    anchor, aside = ("end", -4) if x > (_LEFT + _RIGHT) / 2 else ("start", 10)
     circle = f'<circle cx="{x}" cy="{y}" r="6" fill="none" stroke="{_GREEN}" stroke-width="1.6"/>'
-    return [circle, _text(x, min(y + 20, _BOTTOM - 4), label, anchor, _GREEN)]
+    return [circle, _text(x + aside, min(y + 20, _BOTTOM - 4), label, anchor, _GREEN)]

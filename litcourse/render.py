@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import sys
 import textwrap
@@ -95,4 +96,5 @@ def as_html(verdict: Verdict) -> str:
         first=first,
         entry=explain(first.code) if first else None,
         details=details(first) if first else [],
+        picture=base64.b64encode(verdict.picture.encode()).decode(),
     )

@@ -12,6 +12,7 @@ import linecache
 import logging
 import os
 import random
+import sys
 import tempfile
 import traceback
 import warnings
@@ -112,10 +113,10 @@ def take_evidence(question: Question, given: dict[str, Tree], namespace: Mapping
 def quiet_room() -> Iterator[Path]:
     """A place in which a probe leaves no trace, as a context manager.
 
-    Inside: an empty working folder (which is yielded), no output, no warnings, no
-    `LITCOURSE_DATA`, and nothing of Slurm or torchrun, so that a check inside an allocation
-    trains one process. On leaving, random states, environment, threads and torch's global
-    modes are as before.
+    Inside: an empty working folder (which is yielded), no output, nothing displayed, no
+    warnings, no `LITCOURSE_DATA`, and nothing of Slurm or torchrun, so that a check inside an
+    allocation trains one process. On leaving, random states, environment, threads and torch's
+    global modes are as before.
     """
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="litcourse-"))
@@ -128,6 +129,7 @@ def quiet_room() -> Iterator[Path]:
         stack.enter_context(_silent_logging())
         stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
         stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
+        stack.enter_context(_nothing_displayed())
         yield Path(folder)
 
 
@@ -171,6 +173,22 @@ def torch_state() -> Iterator[None]:
             torch.set_num_threads(threads)
             torch.set_grad_enabled(grad)
             torch.use_deterministic_algorithms(strict)
+
+
+@contextlib.contextmanager
+def _nothing_displayed() -> Iterator[None]:
+    """In a notebook, progress bars are widgets and tables HTML: neither is text to redirect."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    if shell is None:
+        yield
+        return
+    from IPython.core.displaypub import CapturingDisplayPublisher
+
+    before, shell.display_pub = shell.display_pub, CapturingDisplayPublisher()
+    try:
+        yield
+    finally:
+        shell.display_pub = before
 
 
 @contextlib.contextmanager

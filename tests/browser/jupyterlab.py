@@ -40,8 +40,9 @@ return Boolean(kernel && kernel.status === 'idle' && panel.content.widgets.lengt
 """
 RUN = """
 const done = arguments[arguments.length - 1], start = performance.now();
+const tell = () => done((performance.now() - start) / 1000);
 panel.content.activeCellIndex = index;
-jupyterapp.commands.execute('notebook:run-cell').then(() => done((performance.now() - start) / 1e3));
+jupyterapp.commands.execute('notebook:run-cell').then(tell, tell);
 """
 OUTPUTS = "return cell.model.outputs ? cell.model.outputs.toJSON() : [];"
 FINISHED = """
@@ -224,14 +225,21 @@ class Notebook:
         self.driver.switch_to.active_element.send_keys(keys)
 
     def completions(self, name: str, text: str) -> list[str]:
-        """What JupyterLab offers when `text` and a tabulator are typed into the cell."""
+        """What JupyterLab offers when `text` and a tabulator are typed into the cell.
+
+        It waits a second for the kernel's answer and then gives up; the first answer of a busy
+        machine can take longer, so the key is pressed again, as a person would.
+        """
         self.type(name, text)
-        self.driver.switch_to.active_element.send_keys(Keys.TAB)
         find = self.driver.find_elements
-        shown = self.wait(
-            lambda: [e.text for e in find("css selector", ".jp-Completer-match")], 20, "completions"
-        )
-        return [str(line) for line in shown]
+
+        def offered() -> list[str]:
+            shown = [e.text for e in find("css selector", ".jp-Completer-match")]
+            if not shown:
+                self.driver.switch_to.active_element.send_keys(Keys.TAB)
+            return shown
+
+        return list(WebDriverWait(self.driver, 30, 1.5).until(lambda _: offered(), "completions"))
 
     def outputs(self, name: str) -> list[dict[str, Any]]:
         """The outputs of a cell, as a saved notebook holds them."""
@@ -240,6 +248,11 @@ class Notebook:
     def card(self, name: str) -> str:
         """The text of the card that a cell shows, as rendered; "" where it shows none."""
         script = "return cell.node.querySelector('.litcourse-card')?.innerText ?? '';"
+        return str(self.ask(script, name))
+
+    def text(self, name: str) -> str:
+        """The text of all outputs of a cell, as rendered."""
+        script = "return cell.node.querySelector('.jp-OutputArea').innerText;"
         return str(self.ask(script, name))
 
     def errors(self) -> dict[str, str]:

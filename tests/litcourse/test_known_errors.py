@@ -70,6 +70,15 @@ def method(name: str) -> Callable[[], None]:
     return lambda: fit(type("Bent", (Module,), {name: lambda *_: None})())
 
 
+def an_old_hook_of_test() -> None:
+    class Bent(Module):
+        test_step = Module.validation_step
+
+        def test_epoch_end(self, outputs: Any) -> None: ...
+
+    quiet_trainer().test(Bent(), DataLoader([torch.ones(2)]), verbose=False)  # type: ignore[arg-type]
+
+
 def assigned_too_early() -> None:
     class Early(L.LightningModule):
         def __init__(self) -> None:
@@ -89,18 +98,26 @@ def without_optimizer() -> None:
 def steps_in_between() -> None:
     class Bent(Module):
         def training_step(self, batch: Tensor, _: int) -> Any:
-            hidden = self.layer(batch)
-            loss = (hidden * hidden * self.layer.weight.sum()).sum()
-            with torch.no_grad():
-                self.layer.weight.add_(1.0)
+            loss = (self.layer(batch) * self.layer.weight).square().sum()
+            loss.backward(retain_graph=True)
+            self.optimizers().step()  # type: ignore[union-attr]
             return loss
 
     fit(Bent())
 
 
-def data(setup: Any) -> Callable[[], None]:
+def setup(self: Any) -> None: ...
+
+
+def misspelt(self: Any, phase: str) -> None: ...
+
+
+misspelt.__qualname__ = "setup"
+
+
+def data(own_setup: Any) -> Callable[[], None]:
     loaders = {"train_dataloader": lambda _: DataLoader([torch.ones(2)])}  # type: ignore[arg-type]
-    kind = type("Data", (L.LightningDataModule,), {"setup": setup, **loaders})
+    kind = type("Data", (L.LightningDataModule,), {"setup": own_setup, **loaders})
     return lambda: fit(Module(), data=kind())
 
 
@@ -120,11 +137,11 @@ REAL: list[tuple[str, str, Callable[[], Any]]] = [
     ("LIT008", "logs a text", validation(lambda m: m.log("a", "1"))),
     ("LIT009", "training_epoch_end", method("training_epoch_end")),
     ("LIT009", "validation_epoch_end", method("validation_epoch_end")),
-    ("LIT009", "test_epoch_end", method("test_epoch_end")),
+    ("LIT009", "test_epoch_end", an_old_hook_of_test),
     ("LIT010", "checkpoint", lambda: fit(Module(), ModelCheckpoint(monitor="val_accuracy"))),
     ("LIT011", "stopping", lambda: fit(Module(), EarlyStopping(monitor="val_accuracy"))),
-    ("LIT012", "setup without stage", data(lambda _: None)),
-    ("LIT012", "stage misspelt", data(lambda _, phase: phase)),
+    ("LIT012", "setup without stage", data(setup)),
+    ("LIT012", "stage misspelt", data(misspelt)),
     ("LIT013", "gpu", lambda: L.Trainer(accelerator="gpu", logger=False)),
     ("LIT013", "cuda", lambda: L.Trainer(accelerator="cuda", logger=False)),
     ("LIT130", "no configure_optimizers", without_optimizer),

@@ -107,6 +107,17 @@ CASES = [
     ),
     wrong("mean and deviation of 0.5", "LIT313", ("(MNIST_MEAN, MNIST_STD)", "(0.5, 0.5)")),
     wrong(
+        "statistics of the test set",
+        "LIT313",
+        (
+            "self.test_set = mnist(",
+            "pixels = mnist(self.data_dir, train=False).data.float() / 255\n"
+            "        self.transform.transforms[1] = transforms.Normalize("
+            "pixels.mean().item(), pixels.std().item())\n        self.test_set = mnist(",
+        ),
+    ),
+    wrong("nothing to validate on", "LIT320", ("held_out = round(len(images) * self.val_size)", "held_out = 0")),
+    wrong(
         "statistics of each image",
         "LIT313",
         (

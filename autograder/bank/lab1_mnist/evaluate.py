@@ -96,8 +96,39 @@ class EvaluatedClassifier(LitClassifier):
         self.log("test_acc", self.right / self.total)
 """
 
+SHARED = TORCHMETRICS.replace(
+    "self.test_accuracy = MulticlassAccuracy(num_classes=10, average={average!r})",
+    "self.test_accuracy = self.val_accuracy",
+)
+IN_A_LIST = TORCHMETRICS.replace(
+    "self.val_accuracy = MulticlassAccuracy(num_classes=10, average={average!r})",
+    "self.metrics = [MulticlassAccuracy(num_classes=10, average={average!r})]",
+).replace("self.val_accuracy", "self.metrics[0]")
+NEVER_RESET = TORCHMETRICS.replace(
+    'self.log("val_acc", self.val_accuracy)', 'self.log("val_acc", self.val_accuracy.compute())'
+)
+NEW_EACH_STEP = """
+from torchmetrics.classification import MulticlassAccuracy
+
+class EvaluatedClassifier(LitClassifier):
+    def measure(self, batch, stage):
+        x, y = batch
+        logits = self(x)
+        accuracy = MulticlassAccuracy(num_classes=10, average="micro").to(logits.device)
+        values = {stage + "_loss": F.cross_entropy(logits, y), stage + "_acc": accuracy(logits, y)}
+        self.log_dict(values, batch_size=len(y))
+
+    def validation_step(self, batch, batch_idx):
+        self.measure(batch, "val")
+
+    def test_step(self, batch, batch_idx):
+        self.measure(batch, "test")
+"""
+
 CASES = [
     right("torchmetrics, micro", code=TORCHMETRICS.format(average="micro")),
+    right("torchmetrics, one object for both", code=SHARED.format(average="micro")),
+    right("torchmetrics, a new object in each step", code=NEW_EACH_STEP),
     right("collected and logged at the end", code=COLLECTED),
     right("softmax before argmax", (ACC, ACC.replace("logits.argmax", "logits.softmax(1).argmax"))),
     right("logs a float", (ACC, ACC + ".item()")),
@@ -107,6 +138,8 @@ CASES = [
         ("logits = self(images)", "logits = self.model(images)"),
     ),
     wrong("macro accuracy", "LIT207", code=TORCHMETRICS.format(average="macro")),
+    wrong("torchmetrics in a list", "LIT902", code=IN_A_LIST.format(average="micro")),
+    wrong("torchmetrics that is never reset", "LIT210", code=NEVER_RESET.format(average="micro")),
     wrong("means of batch means", "LIT203", code=MEANS),
     wrong("every batch weighs the same", "LIT203", (LOG, "self.log_dict(values, batch_size=1)")),
     wrong(
@@ -187,6 +220,7 @@ CASES = [
     ),
     wrong("does not build on wrap", "LIT200", ("(LitClassifier)", "(L.LightningModule)")),
     wrong("another name", "LIT901", ("class EvaluatedClassifier", "class Evaluated")),
+    wrong("not a number", "LIT210", (ACC, ACC + ' * float("inf")')),
     right("forward with softmax", after=(("wrap", "softmax in forward"),)),
     right("a wrap that returns nothing", after=(("wrap", "returns nothing"),)),
     wrong("wrap is not solved", "LIT900", after=(("wrap", "stub"),)),

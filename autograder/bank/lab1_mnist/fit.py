@@ -100,6 +100,7 @@ CASES = [
     ),
     wrong("another name", "LIT901", ("def train(", "def training(")),
     right("data module not solved", after=(("datamodule", "stub"),)),
+    right("a wrap that saves the whole model", after=(("wrap", "saves the whole model"),)),
     right("another right wrap", after=(("wrap", "manual optimization"),)),
     wrong("evaluate is not solved", "LIT904", after=(("evaluate", "stub"),)),
     wrong("wrap is not solved", "LIT904", after=(("wrap", "stub"),)),

@@ -106,6 +106,12 @@ def load_best(trainer):
     wrong("the weights alone", "LIT500", (EVAL, "return best.state_dict()")),
     wrong("a guessed file", "LIT902", (PATH, '"best.ckpt"')),
     wrong("another name", "LIT901", ("def load_best", "def best")),
+    right(
+        "a wrap that saves the whole model",
+        ("weights_only=True", "weights_only=False"),
+        after=(("wrap", "saves the whole model"),),
+    ),
+    right("a wrap that saves no hyperparameters", after=(("wrap", "saves no hyperparameters"),)),
     right("train not solved", after=(("fit", "stub"),)),
     right("forward with softmax", after=(("wrap", "softmax in forward"),)),
     right("a wrap that logs nothing", after=(("wrap", "logs nothing"),)),

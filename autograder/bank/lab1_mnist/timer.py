@@ -149,6 +149,16 @@ CASES = [
         (TRAIN_START, "    started = 0.0\n"),
     ),
     wrong("no callback", "LIT600", ("(L.Callback)", "")),
+    wrong(
+        "a callback of pytorch_lightning",
+        "LIT600",
+        (
+            "class EpochTimer(L.Callback)",
+            'Stranger = type("Callback", (), {"__module__": "pytorch_lightning.callbacks"})\n\n'
+            "class EpochTimer(Stranger)",
+        ),
+    ),
+    wrong("logs infinity", "LIT603", (LOG, 'pl_module.log("epoch_seconds", float("inf"))')),
     wrong("logs the trainer", "LIT902", ("pl_module.log(", "trainer.log(")),
     wrong("another name", "LIT901", ("class EpochTimer", "class Timer")),
     right(

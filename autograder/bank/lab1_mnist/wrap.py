@@ -34,6 +34,15 @@ CASES = [
         (LOG, 'self.log("train_loss", loss.item())'),
     ),
     right(
+        "saves the whole model",
+        ('save_hyperparameters(ignore=["model"])', "save_hyperparameters()"),
+    ),
+    right(
+        "saves no hyperparameters",
+        ('self.save_hyperparameters(ignore=["model"])', "self.lr = lr"),
+        ("self.hparams.lr", "self.lr"),
+    ),
+    right(
         "manual optimization",
         code="""
         class LitClassifier(L.LightningModule):
@@ -169,6 +178,25 @@ CASES = [
             "def configure_optimizers",
             "def training_epoch_end(self, outputs):\n        pass\n\n    def configure_optimizers",
         ),
+    ),
+    wrong(
+        "a module of pytorch_lightning",
+        "LIT100",
+        # The package itself is not installed here; its classes are known by their full names.
+        (
+            "class LitClassifier(L.LightningModule)",
+            'Stranger = type("LightningModule", (nn.Module,), '
+            '{"__module__": "pytorch_lightning.core.module"})\n\n'
+            "class LitClassifier(Stranger)",
+        ),
+        ('self.save_hyperparameters(ignore=["model"])', "self.lr = lr"),
+    ),
+    wrong(
+        "an optimizer of its own in __init__",
+        "LIT137",
+        (KEEP, KEEP + '\n        spare = __import__("copy").deepcopy(model)\n'
+         "        self.optimizer = torch.optim.Adam(spare.parameters(), lr=lr)"),
+        ("return " + ADAM, "return self.optimizer"),
     ),
     wrong("no LightningModule", "LIT100", ("L.LightningModule", "nn.Module")),
     wrong("another name", "LIT901", ("class LitClassifier", "class LitClasifier")),

@@ -17,9 +17,10 @@ import lightning as L
 import torch
 from torch import Tensor
 
+from litcourse.chart import figure
 from litcourse.evidence import Evidence, same_keys
 from litcourse.known_errors import error_finding
-from litcourse.labs.lab1_mnist._digits import drawn_digits, figure
+from litcourse.labs.lab1_mnist._digits import drawn_digits
 from litcourse.lightning_tools import copied
 from litcourse.models import MLP
 from litcourse.question import Criterion, Draw, Finding, Question
@@ -59,10 +60,13 @@ def _gap(rng: Random) -> dict[str, Any]:
 
 
 def _rising(rng: Random) -> dict[str, Any]:
-    """Rises to the end: nothing stops it but max_epochs."""
-    values = sorted(round(rng.uniform(0.2, 0.9), 4) for _ in range(rng.randrange(4, 6)))
-    return {"values": [round(v + 0.01 * i, 4) for i, v in enumerate(values)],
-            "max_epochs": len(values)}  # fmt: skip
+    """Rises to the end: nothing stops it but max_epochs.
+
+    Five epochs: a checkpoint of every second or third epoch misses the last, the best.
+    """
+    values = sorted(rng.uniform(0.2, 0.9) for _ in range(5))
+    values = [round(value + 0.01 * epoch, 4) for epoch, value in enumerate(values)]
+    return {"values": values, "max_epochs": len(values)}
 
 
 # --- probe ------------------------------------------------------------------------------
@@ -151,13 +155,13 @@ def _probe_digits(train: Any, own: Any, given: dict[str, Any]) -> dict[str, Any]
 
 def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
     """The curves first; then how well the returned weights do on unseen digits."""
-    found = []
-    for name in CURVES:
-        found = _judge_curve(draw.given["curves"][name], evidence["curves"][name])
-        if found:
-            break
-    if any("converge" in finding.criteria for finding in found):
-        return found
+    curves = draw.given["curves"]
+    each = [f for name in CURVES for f in _judge_curve(curves[name], evidence["curves"][name])]
+    fatal = [finding for finding in each if finding.criteria == ALL]
+    if fatal:
+        return fatal[:1]
+    found = list({(f.code, f.criteria): f for f in reversed(each)}.values())[::-1]
+    found += _judge_stop(curves, evidence["curves"])
     return [*found, *_judge_digits(draw, evidence["digits"])]
 
 
@@ -174,7 +178,6 @@ def _judge_curve(curve: dict[str, Any], seen: Evidence) -> list[Finding]:
         return [Finding(code, ALL, called, "a trainer that has fitted the module", got)]
     return [
         *_judge_best(curve, seen),
-        *_judge_stop(curve, seen),
         *_judge_log(curve, seen),
         *_judge_arguments(seen),
         *_judge_samples(seen),
@@ -185,14 +188,10 @@ def _shown(values: list[float]) -> str:
     return ", ".join(f"{value:.4g}" for value in values)
 
 
-def _best_epoch(values: list[float]) -> int:
-    return values.index(max(values))
-
-
 def _judge_best(curve: dict[str, Any], seen: Evidence) -> list[Finding]:
     ran = seen["epochs"].integer()
     values = curve["values"][: max(1, min(ran, len(curve["values"])))]
-    wanted, cost = _best_epoch(values), ("best",)
+    wanted, cost = values.index(max(values)), ("best",)
     called = f"val_acc: {_shown(values)}"
     expected = f"the checkpoint of epoch {wanted}"
     if seen["best_epoch"].is_none:
@@ -221,21 +220,35 @@ def stopped_after(values: list[float], patience: int, max_epochs: int) -> int:
     return max_epochs
 
 
-def _judge_stop(curve: dict[str, Any], seen: Evidence) -> list[Finding]:
-    values, most = curve["values"], curve["max_epochs"]
-    wanted, ran = stopped_after(values, PATIENCE, most), seen["epochs"].integer()
-    if ran == wanted:
-        return []
-    called = f"max_epochs={most}, val_acc: {_shown(values)}"
-    code = "LIT423"
-    if ran == stopped_after([-value for value in values], PATIENCE, most):
-        code = "LIT422"
-    elif ran >= most:
-        code = "LIT420" if ran == most else "LIT424"
-    elif any(ran == stopped_after(values, other, most) for other in range(1, most)):
-        code = "LIT421"
-    expected, got = f"{wanted} epochs", f"{ran} epochs"
-    return [Finding(code, ("stop",), called, expected, got)]
+def _judge_stop(curves: dict[str, Any], seen: Evidence) -> list[Finding]:
+    """The first curve on which a run ended elsewhere, named by what explains both curves."""
+    ran = {name: seen[name]["epochs"].integer() for name in CURVES}
+    for name, curve in curves.items():
+        values, most = curve["values"], curve["max_epochs"]
+        wanted = stopped_after(values, PATIENCE, most)
+        if ran[name] != wanted:
+            called = f"max_epochs={most}, val_acc: {_shown(values)}"
+            got = f"{ran[name]} epochs"
+            return [Finding(_why(curves, ran), ("stop",), called, f"{wanted} epochs", got)]
+    return []
+
+
+def _why(curves: dict[str, Any], ran: dict[str, int]) -> str:
+    """The finding whose mistake ends both runs where they ended."""
+
+    def explains(patience: int, sign: float = 1.0) -> bool:
+        return all(
+            ran[name] == stopped_after([sign * v for v in c["values"]], patience, c["max_epochs"])
+            for name, c in curves.items()
+        )
+
+    if any(ran[name] > curve["max_epochs"] for name, curve in curves.items()):
+        return "LIT424"
+    if all(ran[name] == curve["max_epochs"] for name, curve in curves.items()):
+        return "LIT420"
+    if explains(PATIENCE, -1.0):
+        return "LIT422"
+    return "LIT421" if any(explains(other) for other in range(1, 8)) else "LIT423"
 
 
 def _judge_log(curve: dict[str, Any], seen: Evidence) -> list[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -21,7 +22,10 @@ HUGE = 10**400  # no float can hold it
 SIMPLE = [None, True, -1, HUGE, float("nan"), float("inf"), "x", [], {}, [None], {"error": None}]
 OTHER_TYPES = [torch.complex64, torch.float16, torch.uint16, torch.bool, torch.float8_e4m3fn]
 
-pytestmark = pytest.mark.parametrize("name", QUESTIONS)
+pytestmark = [
+    pytest.mark.parametrize("name", QUESTIONS),
+    pytest.mark.filterwarnings("ignore:Casting complex values", "ignore:torch.quantize"),
+]
 
 
 def judged(name: str, of: Answered, tree: Tree) -> Verdict:
@@ -140,6 +144,20 @@ def substitutes(node: Tree) -> Iterator[Tree]:
         torch.ones(node.shape), 0.1, 0, torch.quint8))  # fmt: skip
 
 
+@pytest.fixture
+def of(name: str, answered: dict[str, Answered]) -> Answered:
+    """The question, of `wrap` with one of its four networks, which saves most of the time."""
+    whole = answered[name]
+    if name != "wrap":
+        return whole
+    given, seen, stub = (_conv(tree) for tree in (whole.draw.given, whole.solution, whole.stub))
+    return replace(whole, draw=Draw(given), solution=seen, stub=stub)
+
+
+def _conv(tree: Tree) -> Tree:
+    return {**tree, "cases": {"conv": tree["cases"]["conv"]}}
+
+
 def mutants(tree: Tree) -> Iterator[tuple[str, Tree]]:
     for way in places(tree):
         for value in substitutes(at(tree, way)):
@@ -148,10 +166,7 @@ def mutants(tree: Tree) -> Iterator[tuple[str, Tree]]:
             yield f"{way} deleted", without(tree, way)
 
 
-def test_no_single_change_of_evidence_breaks_the_judge(
-    name: str, answered: dict[str, Answered]
-) -> None:
-    of = answered[name]
+def test_no_single_change_of_evidence_breaks_the_judge(name: str, of: Answered) -> None:
     count = 0
     for what, tree in mutants(of.solution):
         count += 1
@@ -163,10 +178,7 @@ def test_no_single_change_of_evidence_breaks_the_judge(
     assert count > 100
 
 
-def test_no_single_change_makes_points_out_of_a_stub(
-    name: str, answered: dict[str, Answered]
-) -> None:
-    of = answered[name]
+def test_no_single_change_makes_points_out_of_a_stub(name: str, of: Answered) -> None:
     earned = [what for what, tree in mutants(of.stub) if judged(name, of, tree).score > 0]
     assert not earned
 

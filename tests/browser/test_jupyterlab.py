@@ -1,0 +1,97 @@
+"""Lab 1 in a real JupyterLab, in a real browser.
+
+To look at what the tests saw: `PICTURES=shots pytest tests/browser`.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from autograder.bank import load, without_markers
+from autograder.course import Course, Lab
+from tests.browser.jupyterlab import Notebook
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+Open = Callable[[dict[str, str]], Notebook]
+QUESTIONS = ["wrap", "evaluate", "datamodule", "fit", "reload", "timer"]
+
+
+@pytest.fixture
+def lab(root: Path) -> Lab:
+    return Course(root).lab("lab1_mnist")
+
+
+@pytest.fixture
+def solutions(lab: Lab) -> dict[str, str]:
+    return {name: without_markers(cells.solution) for name, cells in lab.questions.items()}
+
+
+def wrong_answer(lab: Lab, question: str, case: str) -> str:
+    cases = {case.id: case for case in load(lab)[question]}
+    return cases[case].answer(lab.questions[question].solution)
+
+
+def checked(notebook: Notebook, question: str, title: str) -> str:
+    """Run a question's check, take a picture of it, and return the text of its card."""
+    notebook.run(f"{question}-check")
+    notebook.picture(f"{question}-check", f"{question}-{title}")
+    return notebook.card(f"{question}-check")
+
+
+def test_a_check_tells_what_to_mend_until_all_is_right(
+    open_lab: Open, lab: Lab, solutions: dict[str, str]
+) -> None:
+    notebook = open_lab({})
+    notebook.run("setup")
+
+    assert "LIT901" in checked(notebook, "wrap", "cell-not-run")
+    notebook.run("wrap")
+    stub = checked(notebook, "wrap", "unsolved")
+    assert "0 %" in stub
+    assert "Fix first: Not solved yet" in stub
+    assert "LIT900" in stub
+    assert "line 11 of the cell, in __init__" in stub
+
+    notebook.write("wrap", wrong_answer(lab, "wrap", "softmax first"))
+    notebook.run("wrap")
+    card = checked(notebook, "wrap", "wrong")
+    assert "Fix first: softmax before cross_entropy" in card
+    assert [line.split("\t")[0] for line in card.splitlines() if "\t" in line] == [
+        "called", "expected", "got", "where",
+    ]  # fmt: skip
+    assert 'explain("LIT111")' in card
+
+    notebook.write("wrap", solutions["wrap"])
+    notebook.run("wrap")
+    assert "100 %" in checked(notebook, "wrap", "right")
+    assert "LIT" not in notebook.card("wrap-check")
+    assert notebook.errors() == {}
+
+    assert set(QUESTIONS) <= set(notebook.completions("timer", "check."))
+    notebook.picture("timer", "completions")
+    notebook.write("timer", 'explain("LIT111")')
+    notebook.run("timer")
+    notebook.picture("timer", "explain")
+    assert "softmax before cross_entropy" in notebook.text("timer")
+
+
+def test_the_solved_lab_runs_from_top_to_bottom(
+    open_lab: Open, lab: Lab, solutions: dict[str, str]
+) -> None:
+    notebook = open_lab(solutions)
+    notebook.run_all()
+    assert notebook.errors() == {}
+    for question in QUESTIONS:
+        notebook.picture(f"{question}-check", f"{question}-solved")
+        assert "100 %" in notebook.card(f"{question}-check")
+        # The card and nothing beside it: what the student's code prints or displays while a
+        # check runs (progress bars, tables) stays out of the notebook.
+        assert len(notebook.outputs(f"{question}-check")) == 1
+
+    notebook.write("datamodule", wrong_answer(lab, "datamodule", "not normalised"))
+    notebook.run("datamodule")
+    again = {question: checked(notebook, question, "one-wrong") for question in QUESTIONS}
+    assert "LIT311" in again.pop("datamodule")
+    assert all("100 %" in card for card in again.values())
