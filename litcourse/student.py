@@ -175,6 +175,9 @@ def torch_state() -> Iterator[None]:
             torch.use_deterministic_algorithms(strict)
 
 
+_DISPLAYING = ("publish", "clear_output")
+
+
 @contextlib.contextmanager
 def _nothing_displayed() -> Iterator[None]:
     """In a notebook, progress bars are widgets and tables HTML: neither is text to redirect."""
@@ -182,13 +185,16 @@ def _nothing_displayed() -> Iterator[None]:
     if shell is None:
         yield
         return
-    from IPython.core.displaypub import CapturingDisplayPublisher
-
-    before, shell.display_pub = shell.display_pub, CapturingDisplayPublisher()
+    # Not another publisher in its place: ipywidgets asks more of it than IPython's base class has.
+    places = vars(shell.display_pub)
+    before = {name: places[name] for name in _DISPLAYING if name in places}
+    places.update(dict.fromkeys(_DISPLAYING, lambda *_, **__: None))
     try:
         yield
     finally:
-        shell.display_pub = before
+        for name in _DISPLAYING:
+            del places[name]
+        places.update(before)
 
 
 @contextlib.contextmanager

@@ -96,6 +96,7 @@ HARMLESS_VARIABLES = frozenset(
         "KMP_INIT_AT_FORK",
         "TORCHINDUCTOR_CACHE_DIR",
         "PYDEVD_USE_FRAME_EVAL",  # ipykernel, when imported
+        "PYTORCH_NVML_BASED_CUDA_CHECK",  # Lightning, when imported
     }
 )
 # Helpers of Python that live as long as the process which first needed them.

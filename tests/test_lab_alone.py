@@ -30,6 +30,7 @@ def test_the_first_cell_says_how_to_get_litcourse(
 def test_the_first_cell_leaves_another_missing_package_its_name(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")  # the cell sets it; restored afterwards
     monkeypatch.setitem(sys.modules, "lightning", None)
     with pytest.raises(ModuleNotFoundError) as raised:
         exec(compile(setup_cell(root), "setup", "exec"), {})  # noqa: S102  our own cell

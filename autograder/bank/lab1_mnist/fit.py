@@ -59,6 +59,15 @@ CASES = [
         "LIT430",
         (LOGGER, 'logger=CSVLogger(Path(run_dir).parent / "elsewhere")'),
     ),
+    wrong(
+        "a table of its own beside the log",
+        "LIT431",
+        (
+            RETURN,
+            'file = Path(run_dir) / "summary.csv"\n'
+            '    file.write_text("val_acc\\n1.0\\n")\n    ' + RETURN,
+        ),
+    ),
     wrong("on the CPU", "LIT440", (EPOCHS, EPOCHS + ', accelerator="cpu"')),
     wrong("on the GPU", "LIT013", (EPOCHS, EPOCHS + ', accelerator="gpu"')),
     wrong("one device", "LIT440", (EPOCHS, EPOCHS + ", devices=1")),
@@ -104,6 +113,7 @@ CASES = [
     right("another right wrap", after=(("wrap", "manual optimization"),)),
     wrong("evaluate is not solved", "LIT904", after=(("evaluate", "stub"),)),
     wrong("wrap is not solved", "LIT904", after=(("wrap", "stub"),)),
+    wrong("wrap trains another network", "LIT461", after=(("wrap", "another network"),)),
     wrong("wrap learns nothing", "LIT460", after=(("wrap", "optimizer is None"),)),
     wrong("no val_acc to go by", "LIT904", after=(("evaluate", "other names"),)),
 ]

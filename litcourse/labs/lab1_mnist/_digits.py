@@ -1,7 +1,8 @@
-"""Embedded digits as `fit` draws them."""
+"""Embedded digits as `fit` draws them, and the weights that a run on them left."""
 
 from __future__ import annotations
 
+import pickle
 from functools import cache
 from random import Random
 
@@ -13,6 +14,7 @@ from litcourse.data import MNIST_MEAN, MNIST_STD
 from litcourse.embedded.sets import EmbeddedMNIST
 from litcourse.networks import CLASSES, generator
 from litcourse.question import Draw
+from litcourse.runs import load_weights
 
 NEIGHBOURS = 5
 
@@ -60,3 +62,15 @@ def drawn_digits(rng: Random, train: int, val: int, kept: int) -> Draw:
         "val_labels": y[checked],
     }
     return Draw(given, {"images": x[unseen], "labels": y[unseen]})
+
+
+def own_weights(path: str) -> dict[str, Tensor]:
+    """As `load_weights`, also where `save_hyperparameters()` put the network into the file.
+
+    For a file that this very process wrote: to read a network is to run code.
+    """
+    try:
+        return load_weights(path)
+    except pickle.UnpicklingError:
+        content = torch.load(path, map_location="cpu", weights_only=False)
+        return dict(content["state_dict"])

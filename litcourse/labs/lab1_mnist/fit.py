@@ -20,7 +20,7 @@ from torch import Tensor
 from litcourse.chart import figure
 from litcourse.evidence import Evidence, same_keys
 from litcourse.known_errors import error_finding
-from litcourse.labs.lab1_mnist._digits import drawn_digits
+from litcourse.labs.lab1_mnist._digits import drawn_digits, own_weights
 from litcourse.lightning_tools import copied
 from litcourse.models import MLP
 from litcourse.question import Criterion, Draw, Finding, Question
@@ -141,7 +141,7 @@ def _probe_digits(train: Any, own: Any, given: dict[str, Any]) -> dict[str, Any]
     data = TensorData(given["digits"], batch_size=20)
     trainer = train(made["module"], data, given["epochs"], "digits")
     callback = find_checkpoint(trainer, "val_acc")
-    state = load_weights(getattr(callback, "best_model_path", ""))
+    state = own_weights(getattr(callback, "best_model_path", ""))
     own_part = {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
     return {
         "weights": copied(own_part),

@@ -1,8 +1,8 @@
 """timer: `EpochTimer` logs the wall time of each training epoch.
 
-The probe trains a module that sleeps for drawn times, with and without validation, and one
-run that goes on from a checkpoint in the middle of an epoch. A callback of its own measures
-each epoch between the same hooks; the judge compares the two.
+The probe trains a module that sleeps for drawn times, with and without validation; two runs
+go on from a checkpoint, of the middle of an epoch and of its end. A callback of its own notes
+when which hook was called; the judge makes times of that and compares.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from litcourse.question import Criterion, Draw, Finding, Question
 from litcourse.student import Student, attempt
 
 ALL = ("logged", "true", "without_val", "resumed")
-RUNS = {"plain": "true", "without_val": "without_val", "resumed": "resumed"}
+RUNS = {"plain": "true", "without_val": "without_val", "resumed": "resumed", "after": "resumed"}
 KEY = "epoch_seconds"
 RELATIVE, ABSOLUTE = 0.10, 0.1
 """A value may differ from the truth by 10 % and a tenth of a second."""
@@ -96,15 +96,20 @@ class Reader(L.Callback):
 
     def __init__(self) -> None:
         self.logged: list[float | str | None] = []
+        self.ended = 0
 
     def _read(self, trainer: L.Trainer) -> None:
         value = trainer.callback_metrics.pop(KEY, None)
         self.logged.append(None if value is None else scalar(value))
 
     def on_train_epoch_start(self, trainer: L.Trainer, *_: Any) -> None:
-        """The metrics of the epoch before are there."""
-        if trainer.current_epoch:
+        """The metrics of the epoch before are there, if one has ended in this run."""
+        if self.ended:
             self._read(trainer)
+
+    def on_train_epoch_end(self, *_: Any) -> None:
+        """Count it."""
+        self.ended += 1
 
     def on_train_end(self, trainer: L.Trainer, *_: Any) -> None:
         """Those of the last epoch too."""
@@ -116,7 +121,7 @@ def _batches(count: int) -> DataLoader[Any]:
 
 
 def probe(given: dict[str, Any], student: Student) -> dict[str, Any]:
-    """Three runs: with validation, without, and resumed in the middle of an epoch."""
+    """Runs with validation, without, and resumed in the middle of an epoch or after one."""
     cls = student["EpochTimer"]
     evidence: dict[str, Any] = {"bases": bases(cls)}
     called = "Trainer(callbacks=[EpochTimer()]).fit(...)"
@@ -127,7 +132,9 @@ def probe(given: dict[str, Any], student: Student) -> dict[str, Any]:
 
 def _run(cls: Any, given: dict[str, Any], name: str) -> dict[str, Any]:
     module = Sleeper(given["train"], given["val"])
-    start = _middle_of_an_epoch(given) if name == "resumed" else None
+    start = None
+    if RUNS[name] == "resumed":
+        start = _checkpoint(given, in_the_middle=name == "resumed")
     diary, reader = Diary(), Reader()
     trainer = quiet_trainer(max_epochs=EPOCHS, callbacks=[diary, reader, cls()])
     val = None if name == "without_val" else _batches(1)
@@ -144,11 +151,14 @@ class _SaveInTheMiddle(L.Callback):
             trainer.save_checkpoint("middle.ckpt")
 
 
-def _middle_of_an_epoch(given: dict[str, Any]) -> str:
-    """A checkpoint after the first of two batches, from a run without the callback."""
+def _checkpoint(given: dict[str, Any], *, in_the_middle: bool) -> str:
+    """A checkpoint of an epoch's middle or end, from a run without the callback."""
     trainer = quiet_trainer(max_epochs=1, callbacks=[_SaveInTheMiddle()])
     trainer.fit(Sleeper([0.0] * EPOCHS, given["val"]), _batches(2))
-    return "middle.ckpt"
+    if in_the_middle:
+        return "middle.ckpt"
+    trainer.save_checkpoint("end.ckpt")
+    return "end.ckpt"
 
 
 # --- judge ------------------------------------------------------------------------------
@@ -193,6 +203,7 @@ _CALLS = {
     "plain": "fit with validation",
     "without_val": "fit without a validation loader",
     "resumed": "fit, resumed in the middle of an epoch",
+    "after": "fit, resumed after an epoch",
 }
 
 

@@ -1,0 +1,266 @@
+"""One class, graded by `nbgrader autograde` and by `otter run`: the same points per question.
+
+To read the points, name a file for the table:
+
+    AGREEMENT_TABLE=points.txt make test TESTS=tests/autograder/test_agreement.py
+"""
+
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat import NotebookNode, v4
+
+from autograder import bank
+from autograder.build import build
+from autograder.classroom import copied, hand_in, nbgrader, points
+from autograder.course import CHECK, Course, Lab, grade_id
+from autograder.demo_class import ALL, STUB, Member
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).resolve().parents[2]
+LAB = "lab1_mnist"
+QUESTIONS = ("wrap", "evaluate", "datamodule", "fit", "reload", "timer")
+Points = dict[str, float | None]
+
+
+def _without_a_check(notebook: NotebookNode) -> NotebookNode:
+    notebook.cells = [cell for cell in notebook.cells if grade_id(cell) != "fit" + CHECK]
+    return notebook
+
+
+def _with_an_error(notebook: NotebookNode) -> NotebookNode:
+    place = [grade_id(cell) for cell in notebook.cells].index("evaluate")
+    notebook.cells.insert(place, v4.new_code_cell("1 / 0"))
+    return notebook
+
+
+# Only answers that lose the same criteria under every draw; between them they lose most of
+# lab 1's criteria. What a question loses although its answer is right, it loses by waiting for
+# an earlier one.
+CLASS = (
+    Member("right", "all of it right"),
+    Member(
+        "stubs",
+        "nothing solved",
+        answers=dict.fromkeys(QUESTIONS, STUB),
+        lost=dict.fromkeys(QUESTIONS, (ALL,)),
+    ),
+    Member(
+        "unusual",
+        "right in unusual ways",
+        answers={
+            "wrap": "manual optimization",
+            "evaluate": "collected and logged at the end",
+            "datamodule": "by hand on tensors",
+            "fit": "two loggers",
+            "reload": "through the network",
+            "timer": "by state",
+        },
+    ),
+    Member(
+        "mixed1",
+        "each question but the last is wrong in part",
+        answers={
+            "wrap": "AdamW",
+            "evaluate": "percent",
+            "datamodule": "no seed",
+            "fit": "on the CPU",
+            "reload": "the last",
+        },
+        lost={
+            "wrap": ("step",),
+            "evaluate": ("val_acc", "test_acc"),
+            "datamodule": ("repeat",),
+            "fit": ("device",),
+            "reload": ("best",),
+        },
+    ),
+    Member(
+        "mixed2",
+        "every question is wrong in part",
+        answers={
+            "wrap": "logs nothing",
+            "evaluate": "another key too",
+            "datamodule": "not normalised",
+            "fit": "lowest val_acc",
+            "reload": "train mode",
+            "timer": "without the validation",
+        },
+        lost={
+            "wrap": ("log",),
+            "evaluate": ("keys",),
+            "datamodule": ("images",),
+            "fit": ("best",),
+            "reload": ("mode",),
+            "timer": ("true",),
+        },
+    ),
+    Member(
+        "mixed3",
+        "the first question is not solved",
+        answers={"wrap": STUB},
+        lost=dict.fromkeys(("wrap", "evaluate", "fit", "reload"), (ALL,)),
+    ),
+    Member(
+        "mixed4",
+        "the second question is not solved",
+        answers={
+            "wrap": "a tensor on the CPU",
+            "evaluate": STUB,
+            "datamodule": "no shuffle",
+            "timer": "fails on a resumed run",
+        },
+        lost={
+            "wrap": ("device",),
+            "evaluate": (ALL,),
+            "datamodule": ("order",),
+            "fit": (ALL,),
+            "reload": (ALL,),
+            "timer": ("resumed",),
+        },
+    ),
+    Member(
+        "mixed5",
+        "a module that learns badly",
+        answers={
+            "wrap": "softmax in forward",
+            "datamodule": "ignores batch_size",
+            "fit": "a part of the batches",
+            "reload": "nothing is loaded",
+            "timer": STUB,
+        },
+        lost={
+            "wrap": ("forward", "loss"),
+            "datamodule": ("loaders",),
+            "fit": ("data", "converge"),
+            "reload": ("best", "whole"),
+            "timer": (ALL,),
+        },
+    ),
+    Member(
+        "mixed6",
+        "lacks a check cell",
+        answers={
+            "evaluate": "no test_step",
+            "datamodule": "tests on training data",
+            "fit": "no early stopping",
+            "timer": "another key",
+        },
+        lost={
+            "evaluate": ("test_loss", "test_acc", "keys"),
+            "datamodule": ("split",),
+            "fit": ("stop",),
+            "timer": (ALL,),
+        },
+        change=_without_a_check,
+    ),
+    Member(
+        "mixed7",
+        "a cell raises",
+        answers={
+            "wrap": "sum of losses",
+            "evaluate": "summed loss",
+            "datamodule": "state in prepare_data",
+            "fit": "no logger",
+            "reload": "the path",
+        },
+        lost={
+            "wrap": ("loss",),
+            "evaluate": ("val_loss", "test_loss"),
+            "datamodule": (ALL,),
+            "fit": ("log",),
+            "reload": (ALL,),
+        },
+        change=_with_an_error,
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    """The lab of a course of its own, built, with the submissions handed in."""
+    origin = Course(ROOT)
+    folder = tmp_path_factory.mktemp("course")
+    course = copied(origin, folder, origin.lab(LAB), QUESTIONS)
+    build(course, [LAB])
+    made = course.lab(LAB)
+    unsolved = nbformat.read(folder / "release" / LAB / f"{LAB}.ipynb", as_version=4)
+    cases = bank.load(made)
+    for member in CLASS:
+        hand_in(folder, member.name, LAB, member.submission(made, unsolved, cases))
+    return made
+
+
+@pytest.fixture(scope="module")
+def scores(
+    lab: Lab, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, tuple[dict[str, Points], dict[str, Points]]]:
+    """Points of nbgrader and of otter, by student and question; two programs run at a time."""
+    course, results = lab.path.parents[2], tmp_path_factory.mktemp("results")
+    names = [member.name for member in CLASS]
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        graded = pool.submit(nbgrader, course, "autograde", LAB)
+        otter = pool.map(lambda name: _otter(course, name, results / name), names)
+        by_otter = dict(zip(names, otter, strict=True))
+        assert graded.result().returncode == 0, graded.result().stderr[-4000:]
+    by_nbgrader = points(course, LAB, names)
+    if os.environ.get("AGREEMENT_TABLE"):
+        text = _table(lab, by_nbgrader, by_otter)
+        Path(os.environ["AGREEMENT_TABLE"]).write_text(text, encoding="utf-8")
+    return {name: (by_nbgrader[name], by_otter[name]) for name in names}
+
+
+def _otter(course: Path, student: str, folder: Path) -> Points:
+    """What `otter run` says of a student's submission; points by question."""
+    folder.mkdir()
+    submitted = course / "submitted" / student / LAB / f"{LAB}.ipynb"
+    (folder / submitted.name).write_bytes(submitted.read_bytes())
+    programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = {k: v for k, v in os.environ.items() if k != "LITCOURSE_DATA"}
+    bundle = course / "dist" / "otter" / f"{LAB}.zip"
+    done = subprocess.run(
+        ("otter", "run", "-a", str(bundle), "-o", ".", submitted.name),
+        cwd=folder,
+        env=environment | {"PATH": programs},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    tests = json.loads((folder / "results.json").read_text(encoding="utf-8"))["tests"]
+    return {test["name"]: test["score"] for test in tests if "score" in test}
+
+
+def _table(lab: Lab, by_nbgrader: dict[str, Points], by_otter: dict[str, Points]) -> str:
+    lines = [f"{'student':<9}{'question':<12}{'nbgrader':>9}{'otter':>9}{'due':>9}"]
+    for member in CLASS:
+        for name, due in member.expected(lab).items():
+            found = (by_nbgrader[member.name].get(name), by_otter[member.name].get(name))
+            shown = "".join(f"{'none' if n is None else f'{n:g}':>9}" for n in (*found, due))
+            lines.append(f"{member.name:<9}{name:<12}{shown}")
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("member", CLASS, ids=lambda member: member.name)
+def test_nbgrader_and_otter_agree(
+    lab: Lab, scores: dict[str, tuple[Points, Points]], member: Member
+) -> None:
+    by_nbgrader, by_otter = scores[member.name]
+    assert by_nbgrader == pytest.approx(by_otter, abs=1e-6)
+    assert by_nbgrader == pytest.approx(member.expected(lab), abs=1e-6)
+
+
+def test_most_criteria_are_lost_by_somebody(lab: Lab) -> None:
+    for name in QUESTIONS:
+        lost = {c for m in CLASS for c in m.lost.get(name, ()) if c != ALL}
+        known = {criterion.id for criterion in lab.judge_of(name).criteria}
+        assert lost <= known
+        assert len(known - lost) <= 2, f"{name}: nobody loses {known - lost} alone"
