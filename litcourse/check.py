@@ -74,11 +74,12 @@ def ask(lab: str, question_id: str, namespace: Mapping[str, Any], rng: Random) -
         a `litcourse.question.Verdict`.
     """
     from litcourse.question import find_question
-    from litcourse.student import take_evidence
+    from litcourse.student import take_evidence, torch_state
     from litcourse.verdicts import reach
 
     question = find_question(lab, question_id)
-    draw = question.draw(rng)
+    with torch_state():  # making networks moves torch's random state, which is the notebook's
+        draw = question.draw(rng)
     return reach(lab, question_id, draw, take_evidence(question, draw.given, namespace))
 
 

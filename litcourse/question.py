@@ -98,6 +98,8 @@ class Question:
 
     def __post_init__(self) -> None:
         total = sum(criterion.share for criterion in self.criteria)
+        if any(not 0 < criterion.share <= 1 for criterion in self.criteria):
+            raise ValueError(f"Each share of {self.title!r} must be above 0 and at most 1.")
         if abs(total - 1.0) > 1e-9:  # noqa: PLR2004 (rounding of decimal shares)
             raise ValueError(f"The shares of {self.title!r} sum to {total}, not to 1.")
 

@@ -93,6 +93,7 @@ PAGE = (LAB.path.parents[2] / "docs/mistakes.md").read_text(encoding="utf-8")
 def answers_named() -> list[tuple[str, str]]:
     """Pairs of question and names of answers, as the last columns of the tables have them."""
     cells = [line.split("|")[3] for line in PAGE.splitlines() if line.startswith("|")]
+    cells = [cell for cell in cells if not cell.startswith(" lab ")]  # of labs to come
     found = [match for cell in cells for match in ANSWERS.findall(cell.replace("\\", ""))]
     return [(name, text) for names, text in found for name in re.findall(r"`(\w+)`", names)]
 

@@ -101,7 +101,7 @@ def exists(name: str) -> bool:
 def test_the_texts_promise_no_api_that_is_missing() -> None:
     missing = set()
     for entry in catalogue().values():
-        text = " ".join((entry.title, entry.why, entry.fix))
+        text = f"{entry.title} {entry.why} {entry.fix}"
         missing |= {(entry.code, n) for n in CALLED.findall(text) if not exists(n)}
         missing |= {(entry.code, n) for n in CAMEL.findall(text) if not exists(n)}
     assert not missing

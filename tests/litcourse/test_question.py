@@ -6,7 +6,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import lightning  # noqa: F401  sets environment variables when it is first imported
+import lightning  # noqa: F401, ICN001  sets environment variables when it is first imported
 import pytest
 
 from litcourse import labs

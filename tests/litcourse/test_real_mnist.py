@@ -64,7 +64,7 @@ def test_the_solution_reaches_97_percent(solved: dict[str, Any], tmp_path: Path)
     scores, trainer = names["scores"], names["trainer"]
     assert len(names["data"].test_set) == 10_000
     assert trainer.global_step == trainer.current_epoch * 211  # 54,000 images by 256
-    print(f"{trainer.current_epoch} epochs: {scores}")  # noqa: T201 (for `pytest -s`)
+    print(f"{trainer.current_epoch} epochs: {scores}")  # noqa: T201 (pytest -s shows it)
     assert scores["test_acc"] >= 0.97
 
 

@@ -13,7 +13,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from random import Random
 
-import lightning  # noqa: F401  sets environment variables when it is first imported
+import lightning  # noqa: F401, ICN001  sets environment variables when it is first imported
 import pytest
 from IPython.core.formatters import DisplayFormatter
 

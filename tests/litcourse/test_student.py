@@ -17,9 +17,10 @@ import numpy as np
 import pytest
 import torch
 
-from litcourse.question import Draw, Question
+from litcourse.evidence import Evidence
+from litcourse.known_errors import error_finding
+from litcourse.question import Criterion, Draw, Question
 from litcourse.student import Student, attempt, describe, quiet_room, take_evidence
-from litcourse.verdicts import Evidence, error_finding
 
 
 def state() -> dict[str, Any]:
@@ -28,7 +29,7 @@ def state() -> dict[str, Any]:
         "environment": dict(os.environ),
         "folder": Path.cwd(),
         "random": random.getstate(),
-        "numpy": np.random.get_state()[1].tolist(),  # type: ignore[index, union-attr]  # noqa: NPY002
+        "numpy": np.random.get_state()[1].tolist(),  # type: ignore[index]  # noqa: NPY002
         "torch": torch.get_rng_state().tolist(),
         "threads": torch.get_num_threads(),
         "dtype": torch.get_default_dtype(),
@@ -50,7 +51,7 @@ def mess() -> None:
     torch.set_num_threads(2)
     torch.set_default_dtype(torch.float64)
     torch.set_grad_enabled(False)
-    torch.use_deterministic_algorithms(True)
+    torch.use_deterministic_algorithms(mode=True)
     logging.disable(logging.INFO)
     warnings.simplefilter("error")
     Path("left behind").write_text("x")
@@ -77,7 +78,7 @@ def test_the_quiet_room_leaves_everything_as_it_was() -> None:
 
 def test_also_when_the_body_raises() -> None:
     before = state()
-    with pytest.raises(SystemExit), quiet_room() as folder:
+    with pytest.raises(SystemExit), quiet_room() as folder:  # noqa: PT012 (two is the point)
         mess()
         raise SystemExit
     assert state() == before
@@ -96,8 +97,8 @@ def test_nothing_of_a_job_and_no_data_root_is_seen_inside() -> None:
 
 def test_the_quiet_room_is_quiet(capfd: pytest.CaptureFixture[str]) -> None:
     with warnings.catch_warnings(record=True) as caught, quiet_room():
-        print("out")
-        print("err", file=sys.stderr)
+        print("out")  # noqa: T201 (must not be seen)
+        print("err", file=sys.stderr)  # noqa: T201 (as above)
         logging.getLogger("lightning.pytorch").warning("logged")
         warnings.warn("warned", stacklevel=1)
     assert capfd.readouterr() == ("", "")
@@ -118,11 +119,15 @@ class HostileError(Exception):
         raise RuntimeError("no message for you")
 
 
+class Text(str):
+    __slots__ = ()
+
+
 class TextError(Exception):
     """Whose message is no plain string, and far too long."""
 
     def __str__(self) -> str:
-        return type("Text", (str,), {})("x" * 10**5)
+        return Text("x" * 10**5)
 
 
 def raising(error: BaseException) -> Callable[[], dict[str, Any]]:
@@ -195,8 +200,6 @@ def test_lines_of_libraries_are_not_the_students() -> None:
 
 
 def question(probe: Callable[..., dict[str, Any]], *defines: str) -> Question:
-    from litcourse.question import Criterion
-
     criteria = (Criterion("all", "all of it", 1.0),)
     return Question("a question", defines, criteria, lambda _: Draw({}), probe, lambda *_: [])
 

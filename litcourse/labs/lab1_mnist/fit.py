@@ -326,7 +326,9 @@ def _rebuilt(draw: Draw, weights: dict[str, Tensor]) -> MLP | None:
 def picture(_: Draw, evidence: Evidence) -> str:
     """val_acc of the run on the digits, by epoch."""
     digits = evidence["digits"]
-    return figure(digits["curve"].numbers(), LEAST_ACCURACY) if "curve" in digits else ""
+    if "curve" not in digits:
+        return ""
+    return figure(digits["curve"].numbers(), LEAST_ACCURACY, "epoch of your run on the digits")
 
 
 QUESTION = Question(
