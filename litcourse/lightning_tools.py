@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import lightning as L
+from lightning.pytorch.callbacks import ModelSummary, ProgressBar
 from torch.optim.optimizer import register_optimizer_step_post_hook
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -54,6 +55,37 @@ def counted_steps() -> Iterator[Callable[[], int]]:
         yield lambda: count
     finally:
         handle.remove()
+
+
+@contextlib.contextmanager
+def recorded_trainers() -> Iterator[list[dict[str, str]]]:
+    """What every Trainer that student code makes is told of devices while the context lasts.
+
+    It draws no progress bar, unless one is among its callbacks, and no summary: nobody would
+    see them, and rich's bar takes as long as the training of a small network.
+    """
+    original = L.Trainer.__init__
+    seen: list[dict[str, str]] = []
+    names = ("accelerator", "devices", "strategy", "num_nodes")
+
+    def recording(self: Any, *arguments: Any, **keywords: Any) -> None:
+        seen.append({name: str(keywords[name]) for name in names if name in keywords})
+        callbacks = _listed(keywords.get("callbacks"))
+        if not any(isinstance(callback, ProgressBar) for callback in callbacks):
+            keywords["enable_progress_bar"] = False
+        if not any(isinstance(callback, ModelSummary) for callback in callbacks):
+            keywords["enable_model_summary"] = False
+        original(self, *arguments, **keywords)
+
+    L.Trainer.__init__ = recording  # type: ignore[method-assign]
+    try:
+        yield seen
+    finally:
+        L.Trainer.__init__ = original  # type: ignore[method-assign]
+
+
+def _listed(callbacks: Any) -> list[Any]:
+    return list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
 
 
 def copied(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -199,9 +199,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
 
 
 @pytest.fixture(scope="module")
-def scores(
-    lab: Lab, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, tuple[dict[str, Points], dict[str, Points]]]:
+def scores(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Points, Points]]:
     """Points of nbgrader and of otter, by student and question; two programs run at a time."""
     course, results = lab.path.parents[2], tmp_path_factory.mktemp("results")
     names = [member.name for member in CLASS]

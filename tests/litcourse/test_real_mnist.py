@@ -18,7 +18,7 @@ REAL = Path(os.environ.get("LITCOURSE_TEST_DATA") or ROOT.parent / "shared" / "d
 LAB = "lab1_mnist"
 QUESTIONS = ("wrap", "evaluate", "datamodule", "fit", "reload", "timer")
 TRAINING = """
-L.seed_everything(1, verbose=False)
+torch.manual_seed(1)
 data = MNISTDataModule(data_dir=data_dir, batch_size=256, val_size=0.1)
 trainer = train(EvaluatedClassifier(MLP(hidden=(256,)), lr=2e-3), data, 4, run_dir)
 best = load_best(trainer)

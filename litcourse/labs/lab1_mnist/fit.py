@@ -8,8 +8,6 @@ checkpoint come back and are scored on digits that the process never saw.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from random import Random
 from typing import Any
 
@@ -21,7 +19,7 @@ from litcourse.chart import figure
 from litcourse.evidence import Evidence, same_keys
 from litcourse.known_errors import error_finding
 from litcourse.labs.lab1_mnist._digits import drawn_digits, own_weights
-from litcourse.lightning_tools import copied
+from litcourse.lightning_tools import copied, recorded_trainers
 from litcourse.models import MLP
 from litcourse.question import Criterion, Draw, Finding, Question
 from litcourse.runs import csv_column, find_checkpoint, load_weights
@@ -83,29 +81,11 @@ def probe(given: dict[str, Any], student: Student) -> dict[str, Any]:
     return {"curves": curves, "digits": attempt(lambda: _probe_digits(train, own, given), "train")}
 
 
-@contextlib.contextmanager
-def _recorded_arguments() -> Iterator[list[dict[str, str]]]:
-    """What every Trainer is told of devices while the context lasts."""
-    original = L.Trainer.__init__
-    seen: list[dict[str, str]] = []
-    names = ("accelerator", "devices", "strategy", "num_nodes")
-
-    def recording(self: Any, *arguments: Any, **keywords: Any) -> None:
-        seen.append({name: str(keywords[name]) for name in names if name in keywords})
-        original(self, *arguments, **keywords)
-
-    L.Trainer.__init__ = recording  # type: ignore[method-assign]
-    try:
-        yield seen
-    finally:
-        L.Trainer.__init__ = original  # type: ignore[method-assign]
-
-
 def _probe_curve(train: Any, name: str, curve: dict[str, Any]) -> dict[str, Any]:
     module, data, run_dir = ScriptedCurve(curve["values"]), CurveData(), f"curve-{name}"
 
     def run() -> dict[str, Any]:
-        with _recorded_arguments() as arguments:
+        with recorded_trainers() as arguments:
             trainer = train(module, data, curve["max_epochs"], run_dir)
         if not isinstance(trainer, L.Trainer):
             return {"returned": type(trainer).__name__}
@@ -139,7 +119,8 @@ def _probe_digits(train: Any, own: Any, given: dict[str, Any]) -> dict[str, Any]
     if "error" in made:
         return {"waits": "EvaluatedClassifier", **made}
     data = TensorData(given["digits"], batch_size=20)
-    trainer = train(made["module"], data, given["epochs"], "digits")
+    with recorded_trainers():
+        trainer = train(made["module"], data, given["epochs"], "digits")
     callback = find_checkpoint(trainer, "val_acc")
     state = own_weights(getattr(callback, "best_model_path", ""))
     own_part = {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
