@@ -25,6 +25,7 @@ from autograder.bank import Case, load, without_markers
 from autograder.course import CHECK, AuthorError, Course, Lab, grade_id, is_demo
 from autograder.warm import Outcome, Run, run_all, warm_up
 from litcourse.check import PUBLIC_SEED
+from litcourse.names import UnknownNameError
 from litcourse.packet import decode, encode
 from litcourse.question import Draw, Verdict
 from litcourse.verdicts import failed, reach
@@ -110,12 +111,12 @@ def run(
     started = time.perf_counter()
     del course
     warm_up()
-    trials = [trial for lab in labs for trial in _trials(lab, question, seeds)]
+    plans = [plan for lab in labs for plan in _plans(lab, question)]
     tallies: dict[tuple[str, str], Tally] = {}
     workers = jobs or os.cpu_count() or 1
     with _progress() as progress:
-        task = progress.add_task("verify", total=len(trials), wrong=0)
-        for outcome in run_all(_runs(trials), workers, LIMIT):
+        task = progress.add_task("verify", total=len(plans) * seeds, wrong=0)
+        for outcome in run_all(_runs(plans, seeds), workers, LIMIT):
             trial: Trial = outcome.run.key
             tally = tallies.setdefault((trial.lab.id, trial.question_id), Tally())
             tally.add(trial, _verdict(trial, outcome), outcome.cpu_seconds)
@@ -132,30 +133,40 @@ def _progress() -> Progress:
     return Progress(*columns, *more, console=Console(stderr=True))
 
 
-def _trials(lab: Lab, question: str | None, seeds: int) -> Iterator[Trial]:
+@dataclass(frozen=True)
+class _Plan:
+    """One case, and the cells that hold it."""
+
+    lab: Lab
+    question_id: str
+    case: Case
+    cells: list[str]
+
+
+def _plans(lab: Lab, question: str | None) -> list[_Plan]:
+    """Every case of `lab`, before the first one runs: a case that does not fit is an error."""
     lab.check_parts()
     bank = load(lab)
     if question is not None and question not in bank:
-        from litcourse.names import UnknownNameError
-
         raise UnknownNameError(f"question of {lab.id}", question, bank)
-    for question_id, cases in bank.items():
-        if question not in {None, question_id}:
-            continue
-        judge = lab.judge_of(question_id)
-        own = (Case(SOLUTION), Case(STUB, expects="LIT900"))
-        for case in (*own, *cases):
-            for seed in range(seeds):
-                text = f"{seed} {lab.id} {question_id} {case.id}" if seed else PUBLIC_SEED
-                yield Trial(lab, question_id, case, seed, judge.draw(Random(text)))
+    stubs = _stubs(lab)
+    own = (Case(SOLUTION), Case(STUB, expects="LIT900"))
+    return [
+        _Plan(lab, name, case, _cells(lab, name, case, bank, stubs))
+        for name, cases in bank.items()
+        if question in {None, name}
+        for case in (*own, *cases)
+    ]
 
 
-def _runs(trials: Sequence[Trial]) -> Iterator[Run]:
-    stubs: dict[str, dict[str, str]] = {}
-    for trial in trials:
-        stub = stubs.setdefault(trial.lab.id, _stubs(trial.lab))
-        cells = _cells(trial, stub)
-        yield Run(trial, cells, trial.lab.id, trial.question_id, encode(trial.draw.given))
+def _runs(plans: Sequence[_Plan], seeds: int) -> Iterator[Run]:
+    """The runs of all plans; inputs are drawn when a run's turn comes."""
+    for plan in plans:
+        lab, name, case = plan.lab, plan.question_id, plan.case
+        for seed in range(seeds):
+            text = f"{seed} {lab.id} {name} {case.id}" if seed else PUBLIC_SEED
+            trial = Trial(lab, name, case, seed, lab.judge_of(name).draw(Random(text)))
+            yield Run(trial, plan.cells, lab.id, name, encode(trial.draw.given))
 
 
 def _stubs(lab: Lab) -> dict[str, str]:
@@ -164,17 +175,19 @@ def _stubs(lab: Lab) -> dict[str, str]:
     return {grade_id(cell): cell.source for cell in notebook.cells}
 
 
-def _cells(trial: Trial, stubs: dict[str, str]) -> list[str]:
+def _cells(
+    lab: Lab, question_id: str, case: Case, bank: dict[str, list[Case]], stubs: dict[str, str]
+) -> list[str]:
     """Sources of the code cells up to the question, with the case's answers in them."""
-    answers = {trial.question_id: trial.case, **_earlier(trial)}
+    answers = {question_id: case, **_earlier(case, bank)}
     sources = []
-    for cell in trial.lab.notebook.cells:
+    for cell in lab.notebook.cells:
         name = grade_id(cell)
         if cell.cell_type != "code" or is_demo(cell) or name.endswith(CHECK):
             continue
-        case = answers.get(name, Case(SOLUTION))
-        sources.append(_answer(trial.lab, name, case, cell.source, stubs))
-        if name == trial.question_id:
+        chosen = answers.get(name, Case(SOLUTION))
+        sources.append(_answer(lab, name, chosen, cell.source, stubs))
+        if name == question_id:
             break
     return sources
 
@@ -189,12 +202,10 @@ def _answer(lab: Lab, name: str, case: Case, source: str, stubs: dict[str, str])
         raise AuthorError(file, name, str(error), "edit the case, or the solution") from error
 
 
-def _earlier(trial: Trial) -> dict[str, Case]:
-    bank = load(trial.lab)
-    named = dict(trial.case.after)
+def _earlier(case: Case, bank: dict[str, list[Case]]) -> dict[str, Case]:
     found = {}
-    for question_id, case_id in named.items():
-        known = {case.id: case for case in (Case(STUB), *bank[question_id])}
+    for question_id, case_id in case.after:
+        known = {other.id: other for other in (Case(STUB), *bank[question_id])}
         found[question_id] = known[case_id]
     return found
 

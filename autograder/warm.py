@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import tempfile
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,12 +76,14 @@ def warm_up() -> None:
 def run_all(runs: Iterable[Run], jobs: int, limit: float) -> Iterator[Outcome]:
     """Outcomes of `runs` as they come, `jobs` at a time, each killed after `limit` seconds."""
     with tempfile.TemporaryDirectory(prefix="litcourse-warm-") as folder:
-        waiting = deque(enumerate(runs))
+        waiting = enumerate(runs)  # drawn as they are needed: a run's inputs can be megabytes
+        upcoming = next(waiting, None)
         children: dict[int, tuple[Run, Path, float]] = {}
         try:
-            while waiting or children:
-                while waiting and len(children) < jobs:
-                    number, run = waiting.popleft()
+            while upcoming or children:
+                while upcoming and len(children) < jobs:
+                    number, run = upcoming
+                    upcoming = next(waiting, None)
                     place = Path(folder) / str(number)
                     place.mkdir()
                     children[_start(run, place)] = (run, place, time.monotonic() + limit)
@@ -104,6 +106,7 @@ def _ended(children: dict[int, tuple[Run, Path, float]]) -> Iterator[Outcome]:
         del children[pid]
         evidence = place / "evidence"
         data = evidence.read_bytes() if evidence.exists() and not late else b""
+        shutil.rmtree(place)
         note = "took too long" if late else ("" if data else f"died, status {status}")
         yield Outcome(run, data, usage.ru_utime + usage.ru_stime, note)
 

@@ -116,7 +116,11 @@ CASES = [
             "pixels.mean().item(), pixels.std().item())\n        self.test_set = mnist(",
         ),
     ),
-    wrong("nothing to validate on", "LIT320", ("held_out = round(len(images) * self.val_size)", "held_out = 0")),
+    wrong(
+        "nothing to validate on",
+        "LIT320",
+        ("held_out = round(len(images) * self.val_size)", "held_out = 0"),
+    ),
     wrong(
         "statistics of each image",
         "LIT313",

@@ -194,8 +194,11 @@ CASES = [
     wrong(
         "an optimizer of its own in __init__",
         "LIT137",
-        (KEEP, KEEP + '\n        spare = __import__("copy").deepcopy(model)\n'
-         "        self.optimizer = torch.optim.Adam(spare.parameters(), lr=lr)"),
+        (
+            KEEP,
+            KEEP + '\n        spare = __import__("copy").deepcopy(model)\n'
+            "        self.optimizer = torch.optim.Adam(spare.parameters(), lr=lr)",
+        ),
         ("return " + ADAM, "return self.optimizer"),
     ),
     wrong("no LightningModule", "LIT100", ("L.LightningModule", "nn.Module")),
