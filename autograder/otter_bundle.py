@@ -28,7 +28,7 @@ CONFIG = {
 
 _HEAD = '''"""Question {question!r} of {lab}: one test case per criterion."""
 
-from litcourse.otter_tests import Asked
+from litcourse.otter_cases import Asked
 from otter.test_files import test_case
 
 OK_FORMAT = False

@@ -148,7 +148,7 @@ def _plans(lab: Lab, question: str | None) -> list[_Plan]:
     lab.check_parts()
     bank = load(lab)
     if question is not None and question not in bank:
-        raise UnknownNameError(f"question of {lab.id}", question, bank)
+        raise UnknownNameError("question", question, bank, lab.id)
     stubs = _stubs(lab)
     own = (Case(SOLUTION), Case(STUB, expects="LIT900"))
     return [

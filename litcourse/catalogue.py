@@ -53,13 +53,19 @@ def catalogue() -> dict[str, Entry]:
     return {code: Entry(code, **entry) for code, entry in tomllib.loads(text).items()}
 
 
-def explain(code: str) -> Entry:
+def explain(code: str | int) -> Entry:
     """What the finding `code` means and what to do about it.
 
+    Args:
+        code: such as "LIT102"; its number alone, 102 or "102", will do.
+
     Raises:
-        UnknownNameError: there is no such code; the message lists those there are.
+        UnknownNameError: there is no such code; the message lists the nearest ones.
     """
     known = catalogue()
-    if code.upper() not in known:
-        raise UnknownNameError("finding", code, known)
-    return known[code.upper()]
+    name = str(code).upper()
+    if name.isdecimal():
+        name = f"LIT{name:0>3}"
+    if name not in known:
+        raise UnknownNameError("finding", str(code), known)
+    return known[name]

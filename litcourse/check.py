@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
@@ -33,7 +34,7 @@ class Check:
         """The lab's questions, for tab completion."""
         return self._questions
 
-    def __getattr__(self, question_id: str) -> Callable[[], Report]:
+    def __getattr__(self, question_id: str) -> QuestionCheck:
         """The check of `question_id`.
 
         Raises:
@@ -42,9 +43,9 @@ class Check:
         if question_id.startswith("_"):
             raise AttributeError(question_id)
         if question_id not in self._questions:
-            unknown = UnknownNameError(f"question of {self._lab}", question_id, self._questions)
+            unknown = UnknownNameError("question", question_id, self._questions, self._lab)
             raise AttributeError(str(unknown))
-        return lambda: self._report(question_id, sys._getframe(1).f_globals)  # noqa: SLF001 (caller)
+        return QuestionCheck(self._lab, question_id)
 
     def __call__(self, question_id: str) -> Report:
         """Check `question_id` against the names that the caller defines.
@@ -53,18 +54,40 @@ class Check:
             UnknownNameError: the lab has no such question; its message lists the valid ones.
         """
         if question_id not in self._questions:
-            raise UnknownNameError(f"question of {self._lab}", question_id, self._questions)
-        return self._report(question_id, sys._getframe(1).f_globals)  # noqa: SLF001 (caller)
+            raise UnknownNameError("question", question_id, self._questions, self._lab)
+        return _report(self._lab, question_id, sys._getframe(1).f_globals)  # noqa: SLF001 (caller)
 
     def __repr__(self) -> str:
         """How to ask."""
         calls = ", ".join(f"check.{question_id}()" for question_id in self._questions)
         return f"Checks of {self._lab}: {calls}"
 
-    def _report(self, question_id: str, namespace: Mapping[str, Any]) -> Report:
-        if _otter_grades():
-            return Report(None)
-        return Report(ask(self._lab, question_id, namespace, Random(PUBLIC_SEED)))
+
+@dataclass(frozen=True, repr=False)
+class QuestionCheck:
+    """The check of one question: what `check.wrap` is before it is called.
+
+    Args:
+        lab: id of the lab.
+        question_id: id of a question of this lab.
+    """
+
+    lab: str
+    question_id: str
+
+    def __call__(self) -> Report:
+        """Check the question against the names that the caller defines."""
+        return _report(self.lab, self.question_id, sys._getframe(1).f_globals)  # noqa: SLF001 (caller)
+
+    def __repr__(self) -> str:
+        """What to type, for whoever left out the parentheses."""
+        return f"Call it: check.{self.question_id}()"
+
+
+def _report(lab: str, question_id: str, namespace: Mapping[str, Any]) -> Report:
+    if _otter_grades():
+        return Report(None)
+    return Report(ask(lab, question_id, namespace, Random(PUBLIC_SEED)))
 
 
 def ask(lab: str, question_id: str, namespace: Mapping[str, Any], rng: Random) -> Any:

@@ -13,6 +13,8 @@ from litcourse.question import Finding
 
 RAISED = "LIT902"
 UNSOLVED = "LIT900"
+_SHOWN_LINES = 4
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 _PATTERNS: tuple[tuple[str, str], ...] = (
     ("LIT009", r"has been removed in v2|Support for `\w+_epoch_end`"),
@@ -30,6 +32,11 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("LIT012", r"setup\(\) (takes 1 positional|got an unexpected keyword argument 'stage')"),
     ("LIT130", r"No `configure_optimizers\(\)` method defined"),
     ("LIT134", r"has been modified by an inplace operation"),
+    ("LIT015", r"could not infer output dtype|mean\(\).*Got: Bool"),
+    ("LIT016", r"no attribute '(prepare_data_per_node|allow_zero_length_dataloader\w*)'"),
+    ("LIT017", r"no attribute '(lr|hparams)'|name 'lr' is not defined"),
+    ("LIT403", r"a loader was asked for before setup"),
+    ("LIT507", r"Weights only load failed"),
     ("LIT014", r"`model` must be a `LightningModule`"),
 )  # fmt: skip
 
@@ -39,19 +46,28 @@ def error_code(kind: str, message: str) -> str:
     for code, pattern in _PATTERNS:
         if re.search(pattern, message, re.DOTALL):
             return code
-    return UNSOLVED if kind == "NotImplementedError" else RAISED
+    # nbgrader's stub raises without a word; torch has messages of the same type.
+    return UNSOLVED if kind == "NotImplementedError" and not message else RAISED
+
+
+def waits(error: Evidence, criteria: tuple[str, ...], question: str) -> Finding:
+    """The finding that an earlier `question` has to be solved first: its answer raised."""
+    raised = error_finding(error, criteria)
+    expected = f"a solved question {question}"
+    return Finding("LIT904", criteria, raised.called, expected, raised.got, raised.where)
 
 
 def error_finding(error: Evidence, criteria: tuple[str, ...]) -> Finding:
     """The finding for an exception that `litcourse.student.describe` recorded."""
     kind, message = error["type"].text(), error["message"].text()
     code = error_code(kind, message)
-    first_line = message.strip().split("\n")[0]
+    lines = [line.strip() for line in _COLOUR.sub("", message).strip().splitlines()]
+    shown = " ".join(line for line in lines[:_SHOWN_LINES] if line)
     return Finding(
         code,
         criteria,
         called=error["called"].text(),
         expected="a solved cell" if code == UNSOLVED else "no exception",
-        got=kind if code == UNSOLVED else f"{kind}: {first_line}",
+        got=kind if code == UNSOLVED else f"{kind}: {shown}",
         where=error["line"].text(),
     )

@@ -3,6 +3,9 @@
 from collections.abc import Iterable
 from difflib import SequenceMatcher
 
+_SHOWN = 8
+"""Most names that a message lists: they fit on two lines of a terminal."""
+
 
 def nearest(name: str, valid: Iterable[str]) -> list[str]:
     """All `valid` names, the most similar to `name` first, equal ones alphabetically."""
@@ -20,12 +23,19 @@ class UnknownNameError(LookupError):
     Args:
         kind: what was looked up, e.g. "question".
         name: the name as it was given.
-        valid: the names that do exist.
+        valid: the names that do exist; the message lists the nearest of them, `self.valid` all.
+        owner: what was searched, e.g. "lab1_mnist"; empty for the course itself.
     """
 
-    def __init__(self, kind: str, name: str, valid: Iterable[str]) -> None:
+    def __init__(self, kind: str, name: str, valid: Iterable[str], owner: str = "") -> None:
         self.kind = kind
         self.name = name
         self.valid = nearest(name, valid)
-        known = ", ".join(self.valid) or "none"
-        super().__init__(f"There is no {kind} {name!r}. Nearest first: {known}.")
+        self.owner = owner
+        missing = f"{owner} has no" if owner else "There is no"
+        super().__init__(f"{missing} {kind} {name!r}. Nearest first: {self._known()}")
+
+    def _known(self) -> str:
+        shown = ", ".join(self.valid[:_SHOWN]) or "none"
+        hidden = len(self.valid) - _SHOWN
+        return f"{shown} … and {hidden} more." if hidden > 0 else f"{shown}."

@@ -162,7 +162,7 @@ def find_question(lab: str, question_id: str) -> Question:
         UnknownNameError: there is no such lab or question; its message lists the valid ones.
     """
     if question_id not in question_ids(lab):
-        raise UnknownNameError(f"question of {lab}", question_id, question_ids(lab))
+        raise UnknownNameError("question", question_id, question_ids(lab), lab)
     module = importlib.import_module(f"litcourse.labs.{lab}.{question_id}")
     question = module.QUESTION
     if not isinstance(question, Question):

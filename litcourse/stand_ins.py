@@ -49,7 +49,48 @@ class ScriptedCurve(L.LightningModule):
         return torch.optim.SGD(self.parameters(), lr=1e-3)
 
 
-class CurveData(L.LightningDataModule):
+class Onlooker(L.LightningModule):
+    """Takes whatever batch a loader gives, and learns nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+
+    def training_step(self, batch: list[Tensor], _: int) -> Tensor:
+        """A loss without meaning."""
+        return (self.weight * batch[0].float().mean()).sum()
+
+    def validation_step(self, _: list[Tensor], __: int) -> None:
+        """Nothing."""
+
+    def test_step(self, batch: list[Tensor], batch_idx: int) -> None:
+        """Nothing."""
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Gradient descent."""
+        return torch.optim.SGD(self.parameters(), lr=1e-3)
+
+
+class NotSetUpError(RuntimeError):
+    """A loader was asked for before `setup`, as a Trainer would never do."""
+
+
+class _StandInData(L.LightningDataModule):
+    """Data that is there once `setup` has run, as in most data modules."""
+
+    ready = False
+
+    def setup(self, stage: str) -> None:
+        """The data is there from now on."""
+        del stage
+        self.ready = True
+
+    def _need_setup(self) -> None:
+        if not self.ready:
+            raise NotSetUpError("a loader was asked for before setup() had run")
+
+
+class CurveData(_StandInData):
     """Numbered samples; which of them a run trained on tells where they came from."""
 
     TRAIN: ClassVar[range] = range(6)
@@ -58,14 +99,17 @@ class CurveData(L.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Samples 0 to 5."""
+        self._need_setup()
         return _numbered(self.TRAIN)
 
     def val_dataloader(self) -> DataLoader[Any]:
         """Samples 100 to 102."""
+        self._need_setup()
         return _numbered(self.VAL)
 
     def test_dataloader(self) -> DataLoader[Any]:
         """Samples 200 to 202."""
+        self._need_setup()
         return _numbered(self.TEST)
 
 
@@ -74,7 +118,7 @@ def _numbered(numbers: range) -> DataLoader[Any]:
     return DataLoader(samples, batch_size=3)
 
 
-class TensorData(L.LightningDataModule):
+class TensorData(_StandInData):
     """Images and labels given as tensors.
 
     Args:
@@ -96,5 +140,6 @@ class TensorData(L.LightningDataModule):
         return self._loader("val", 256, shuffle=False)
 
     def _loader(self, part: str, size: int, *, shuffle: bool) -> DataLoader[Any]:
+        self._need_setup()
         samples = TensorDataset(self.tensors[f"{part}_images"], self.tensors[f"{part}_labels"])
         return DataLoader(samples, batch_size=size, shuffle=shuffle)

@@ -16,8 +16,8 @@ from autograder.bank import without_markers
 from autograder.build import build
 from autograder.course import CHECK, Course, Lab, grade_id
 from autograder.otter_bundle import build_bundle, case_file
-from litcourse import otter_tests
-from litcourse.otter_tests import Asked, NotEarnedError
+from litcourse import otter_cases
+from litcourse.otter_cases import Asked, NotEarnedError
 from litcourse.question import Criterion, Draw, Finding, Question, find_question
 
 Run = Callable[..., CompletedProcess[str]]
@@ -97,7 +97,7 @@ def test_a_failure_says_what_to_mend(asked: tuple[Asked, list[int]]) -> None:
     text = str(error.value)
     for part in ("Not solved yet (LIT900)", "f(x)", "expected", "there", "to do", "Replace"):
         assert part in text
-    assert otter_tests.SEED_BITS >= 64
+    assert otter_cases.SEED_BITS >= 64
 
 
 # --- submissions, and what otter says of them -----------------------------------------------

@@ -194,14 +194,14 @@ def test_a_run_that_is_given_up_ends_its_children(lab: Lab) -> None:
 
 
 @pytest.mark.slow
-def test_a_question_of_lab_1_holds_against_its_bank(root: Path) -> None:
+def test_lab_1_holds_against_its_bank(root: Path) -> None:
     program = Path(sys.executable).with_name("autograder")
-    command = [str(program), "verify", "lab1_mnist", "--question", "timer", "--json"]
+    command = [str(program), "verify", "lab1_mnist", "--json"]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     found = json.loads(done.stdout)
     assert done.returncode == 0, found["details"]
     assert found.keys() >= KEYS
-    assert found["cases"] > 20
+    assert found["cases"] > 200
     assert [found[fault] for fault in verify.FAULTS] == [[], [], []]
     assert found["seconds"] > 0
 

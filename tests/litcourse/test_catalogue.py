@@ -146,6 +146,11 @@ def test_explain_does_not_mind_the_case() -> None:
     assert explain("lit111") is explain("LIT111")
 
 
+@pytest.mark.parametrize(("number", "code"), [(102, "LIT102"), ("102", "LIT102"), (3, "LIT003")])
+def test_explain_takes_the_number_alone(number: int | str, code: str) -> None:
+    assert explain(number) is explain(code)
+
+
 def test_an_unknown_code_lists_the_nearest_first() -> None:
     with pytest.raises(UnknownNameError) as error:
         explain("LIT111x")

@@ -85,6 +85,10 @@ def test_the_repr_says_how_to_ask() -> None:
     assert all(f"check.{name}()" in text for name in QUESTIONS)
 
 
+def test_without_parentheses_it_says_what_to_type() -> None:
+    assert repr(Check(LAB).wrap) == "Call it: check.wrap()"
+
+
 def test_an_unknown_lab_lists_the_known_ones() -> None:
     with pytest.raises(UnknownNameError, match=r"no lab 'lab1_minst'\. Nearest first: lab1_mnist"):
         Check("lab1_minst")
@@ -92,7 +96,7 @@ def test_an_unknown_lab_lists_the_known_ones() -> None:
 
 def test_an_unknown_question_lists_the_known_ones_nearest_first() -> None:
     check = Check(LAB)
-    with pytest.raises(UnknownNameError, match="Nearest first: wrap, "):
+    with pytest.raises(UnknownNameError, match=f"^{LAB} has no question 'warp'"):
         check("warp")
     with pytest.raises(AttributeError, match="Nearest first: wrap, "):
         check.warp  # noqa: B018 (the look-up is what raises)

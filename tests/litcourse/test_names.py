@@ -24,3 +24,17 @@ def test_the_error_holds_the_data_and_says_it() -> None:
     assert str(error) == "There is no lab 'lab1'. Nearest first: lab1_a, lab2_b."
     assert isinstance(error, LookupError)
     assert str(UnknownNameError("lab", "x", [])) == "There is no lab 'x'. Nearest first: none."
+
+
+def test_the_error_says_where_it_looked() -> None:
+    error = UnknownNameError("question", "evalute", ["wrap", "evaluate"], "lab1_mnist")
+    assert str(error) == "lab1_mnist has no question 'evalute'. Nearest first: evaluate, wrap."
+    assert error.owner == "lab1_mnist"
+
+
+def test_the_message_lists_the_nearest_eight_and_the_error_holds_all() -> None:
+    names = [f"n{i}" for i in range(10)]
+    assert str(UnknownNameError("lab", "n", names[:8])).endswith("n6, n7.")
+    error = UnknownNameError("lab", "n", names)
+    assert str(error).endswith("n6, n7 … and 2 more.")
+    assert error.valid == names

@@ -77,7 +77,7 @@ def test_unknown_names_list_the_valid_ones_nearest_first() -> None:
         find_question(LAB, "eval")
     assert error.value.valid[0] == "evaluate"
     assert sorted(error.value.valid) == QUESTIONS
-    assert f"question of {LAB}" in str(error.value)
+    assert str(error.value).startswith(f"{LAB} has no question 'eval'. Nearest first: evaluate, ")
 
 
 @pytest.mark.parametrize("name", ["_samples", "__init__", "../fit", "fit.QUESTION", ""])

@@ -199,4 +199,30 @@ CASES = [
     wrong("no DataModule", "LIT300", ("(L.LightningDataModule)", "")),
     wrong("no test loader", "LIT902", ("def test_dataloader", "def testing_dataloader")),
     wrong("another name", "LIT901", ("class MNISTDataModule", "class MnistDataModule")),
+    wrong(
+        "setup for fit and test alone",
+        "LIT303",
+        (
+            "images = mnist(",
+            'if stage == "validate":\n            return\n        images = mnist(',
+        ),
+    ),
+    wrong("no super().__init__()", "LIT016", (SUPER, "pass")),
+    wrong(
+        "keeps a mark of prepare_data", "LIT305", (FETCH, FETCH + "\n        self.fetched = True")
+    ),
+    wrong(
+        "a generator of __init__",
+        "LIT332",
+        (SUPER, SUPER + "\n        self.dice = torch.Generator().manual_seed(seed)"),
+        (GENERATOR, "generator=self.dice"),
+    ),
+    wrong(
+        "hooks that Lightning can't call",
+        "LIT304",
+        (
+            "def train_dataloader(self)",
+            "def teardown(self):\n        pass\n\n    def train_dataloader(self)",
+        ),
+    ),
 ]

@@ -223,5 +223,6 @@ CASES = [
     wrong("not a number", "LIT210", (ACC, ACC + ' * float("inf")')),
     right("forward with softmax", after=(("wrap", "softmax in forward"),)),
     right("a wrap that returns nothing", after=(("wrap", "returns nothing"),)),
-    wrong("wrap is not solved", "LIT900", after=(("wrap", "stub"),)),
+    wrong("wrap is not solved", "LIT904", after=(("wrap", "stub"),)),
+    wrong("a mean of booleans", "LIT015", (".float().mean()", ".mean()")),
 ]

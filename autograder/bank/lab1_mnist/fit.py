@@ -17,8 +17,9 @@ CASES = [
         "two loggers",
         (LOGGER, 'logger=[CSVLogger(run_dir, name="a"), CSVLogger(run_dir, name="b")]'),
     ),
-    right(
+    wrong(
         "loaders in place of the module",
+        "LIT403",
         (FIT, "trainer.fit(module, datamodule.train_dataloader(), datamodule.val_dataloader())"),
     ),
     right("auto, said aloud", (EPOCHS, EPOCHS + ', accelerator="auto", devices="auto"')),
@@ -74,7 +75,10 @@ CASES = [
     wrong(
         "trains on the validation set",
         "LIT450",
-        (FIT, "trainer.fit(module, datamodule.val_dataloader(), datamodule.val_dataloader())"),
+        (
+            FIT,
+            'datamodule.setup("fit")\n    trainer.fit(module, datamodule.val_dataloader(), datamodule.val_dataloader())',
+        ),
     ),
     wrong("a part of the batches", "LIT450", (EPOCHS, EPOCHS + ", limit_train_batches=1")),
     wrong("returns nothing", "LIT400", (RETURN, "")),
@@ -90,6 +94,7 @@ CASES = [
         (
             FIT,
             """module.log = lambda *_, **__: None
+    datamodule.setup("fit")
     optimizer = module.configure_optimizers()
     for _ in range(max_epochs):
         for number, batch in enumerate(datamodule.train_dataloader()):
@@ -116,4 +121,12 @@ CASES = [
     wrong("wrap trains another network", "LIT461", after=(("wrap", "another network"),)),
     wrong("wrap learns nothing", "LIT460", after=(("wrap", "optimizer is None"),)),
     wrong("no val_acc to go by", "LIT904", after=(("evaluate", "other names"),)),
+    right(
+        "sets the data module up itself",
+        (
+            FIT,
+            'datamodule.prepare_data()\n    datamodule.setup("fit")\n    trainer.fit('
+            "module, datamodule.train_dataloader(), datamodule.val_dataloader())",
+        ),
+    ),
 ]

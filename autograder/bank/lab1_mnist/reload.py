@@ -55,7 +55,7 @@ CASES = [
         (EVAL, "best.train()\n    best.model[-1].eval()\n    return best"),
     ),
     wrong("without the network", "LIT504", ("model=trained.model,", "")),
-    wrong("another network", "LIT902", ("model=trained.model", "model=MLP()")),
+    wrong("another network", "LIT505", ("model=trained.model", "model=MLP()")),
     wrong(
         "another network, not strictly",
         "LIT505",
@@ -117,4 +117,5 @@ def load_best(trainer):
     right("a wrap that logs nothing", after=(("wrap", "logs nothing"),)),
     wrong("evaluate is not solved", "LIT904", after=(("evaluate", "stub"),)),
     wrong("wrap is not solved", "LIT904", after=(("wrap", "stub"),)),
+    wrong("the last file", "LIT508", (PATH, "trainer.checkpoint_callback.last_model_path")),
 ]

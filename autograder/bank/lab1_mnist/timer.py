@@ -119,6 +119,8 @@ CASES = [
         "LIT601",
         code=HEAD
         + """
+    started = 0.0
+
     def on_train_start(self, trainer, pl_module):
         self.started = time.perf_counter()
 
@@ -133,6 +135,8 @@ CASES = [
         "LIT601",
         code=HEAD
         + """
+    started = 0.0
+
     def on_train_start(self, trainer, pl_module):
         self.started = time.perf_counter()
 
@@ -140,6 +144,21 @@ CASES = [
 
     def on_validation_epoch_end(self, trainer, pl_module):
         pl_module.log("epoch_seconds", time.perf_counter() - self.started)
+""",
+    ),
+    wrong(
+        "fails in the trial validation",
+        "LIT902",
+        code=HEAD
+        + """
+    def on_train_epoch_start(self, trainer, pl_module):
+        self.started = time.perf_counter()
+
+    def on_validation_end(self, trainer, pl_module):
+        self.seconds = time.perf_counter() - self.started
+
+    def on_train_epoch_end(self, trainer, pl_module):
+        pl_module.log("epoch_seconds", self.seconds)
 """,
     ),
     wrong("fails on a resumed run", "LIT902", (TRAIN_START, "")),

@@ -63,6 +63,13 @@ OTHER_OPTIMIZERS: dict[str, Callable[[Any, float], torch.optim.Optimizer]] = {
 }
 
 
+_OPTIMIZER_NAMES = {
+    "LIT131": "those of Adam with its own learning rate, 0.001",
+    "LIT132": "those of AdamW",
+    "LIT133": "those of SGD",
+}
+
+
 def first_loss(case: dict[str, Any], **change: Any) -> float:
     loss: float = plain_loop({**case, "batches": case["batches"][:1]}, **change)["losses"][0]
     return loss
@@ -85,11 +92,11 @@ def which_weights(
     if len(still) == len(moved):
         return "LIT137", "no weight moved, although the optimizer stepped"
     if any("num_batches" in n and distance(seen[n], right[n]) > 0 for n in right):
-        return "LIT138", "the network ran more than once per step"
+        return "LIT138", "weights and statistics of a network that ran more than once per step"
     for code, optimizer in OTHER_OPTIMIZERS.items():
         other = plain_loop(case, optimizer=optimizer)["weights"]
         if furthest(other, seen, start)[0] <= STEP_TOLERANCE:
-            return code, "the weights of another optimizer"
+            return code, _OPTIMIZER_NAMES[code]
     return "LIT139", "other weights"
 
 

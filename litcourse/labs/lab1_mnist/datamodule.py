@@ -7,20 +7,17 @@ unlike all others, which tells the judge which sample is where.
 
 from __future__ import annotations
 
-import contextlib
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import torch
-import torchvision
 from torch import Tensor
 
 from litcourse.evidence import Evidence
 from litcourse.idx import write_mnist
-from litcourse.known_errors import error_finding
+from litcourse.known_errors import RAISED, error_finding
+from litcourse.labs.lab1_mnist._fetching import Fetching, data_variable
 from litcourse.labs.lab1_mnist._samples import (
     TOLERANCE,
     identify,
@@ -28,9 +25,10 @@ from litcourse.labs.lab1_mnist._samples import (
     judge_split,
     who,
 )
-from litcourse.lightning_tools import bases
+from litcourse.lightning_tools import bases, quiet_trainer
 from litcourse.networks import generator
 from litcourse.question import Criterion, Draw, Finding, Question
+from litcourse.stand_ins import Onlooker
 from litcourse.student import Student, attempt
 
 ALL = ("images", "split", "repeat", "order", "loaders", "prepare")
@@ -63,40 +61,16 @@ def draw(rng: Random) -> Draw:
 # --- probe ------------------------------------------------------------------------------
 
 
-class _Fetching:
-    """Replaces torchvision's download by one that writes the drawn files, and keeps a diary."""
-
-    def __init__(self, sets: dict[str, dict[str, Tensor]]) -> None:
-        self.sets = sets
-        self.phase = "__init__"
-        self.phases: list[str] = []
-
-    @contextlib.contextmanager
-    def in_place(self) -> Iterator[None]:
-        original = torchvision.datasets.MNIST.download
-
-        def download(dataset: Any) -> None:
-            if not dataset._check_exists():  # noqa: SLF001 (torchvision asks itself the same)
-                self.phases.append(self.phase)
-                write_mnist(Path(dataset.root), self.sets)
-
-        torchvision.datasets.MNIST.download = download
-        try:
-            yield
-        finally:
-            torchvision.datasets.MNIST.download = original
-
-
 def probe(given: dict[str, Any], student: Student) -> dict[str, Any]:
     """Use the class as Lightning does on one rank, on another, again, and with other seeds."""
     cls = student["MNISTDataModule"]
-    fetching = _Fetching(given["sets"])
+    fetching = Fetching(given["sets"])
     with fetching.in_place():
         evidence = {"bases": bases(cls), **_probe_parts(cls, given, fetching)}
     return {**evidence, "fetched_in": fetching.phases}
 
 
-def _probe_parts(cls: Any, given: dict[str, Any], fetching: _Fetching) -> dict[str, Any]:
+def _probe_parts(cls: Any, given: dict[str, Any], fetching: Fetching) -> dict[str, Any]:
     first, second = given["seeds"]
     arguments = {"batch_size": given["batch_size"], "val_size": given["val_size"]}
     root = Path("data").absolute()
@@ -107,10 +81,10 @@ def _probe_parts(cls: Any, given: dict[str, Any], fetching: _Fetching) -> dict[s
 
     def prepare() -> dict[str, Any]:
         module = make(first)
+        before = set(vars(module))
         fetching.phase = "prepare_data"
         module.prepare_data()
-        fetching.phase = "setup"
-        return {}
+        return {"kept": sorted(str(name) for name in set(vars(module)) - before)}
 
     prepared = attempt(prepare, "prepare_data()")
     fetching.phase = "setup"
@@ -118,6 +92,9 @@ def _probe_parts(cls: Any, given: dict[str, Any], fetching: _Fetching) -> dict[s
     return {
         "prepared": prepared,
         "first": attempt(lambda: _passes(make(first)), "setup and loaders"),
+        "elsewhere": attempt(lambda: _split(make(first)), "setup in another process"),
+        "validate": attempt(lambda: _validation(make(first)), 'setup("validate")'),
+        "trainer": attempt(lambda: _under_trainer(make(first)), "Trainer.fit, validate and test"),
         "again": attempt(lambda: _split(make(first), again=True), "setup, once more"),
         "other_seed": attempt(lambda: _split(make(second)), "setup with another seed"),
         "after_prepare": attempt(lambda: _after_prepare(make(first)), "prepare_data and setup"),
@@ -157,10 +134,25 @@ def _keys(loader: Any) -> Tensor:
 
 
 def _split(module: Any, *, again: bool = False) -> dict[str, Any]:
-    torch.manual_seed(2)  # another rank, another state
+    torch.manual_seed(2)  # another process, another state
     for _ in range(2 if again else 1):
         module.setup(stage="fit")
     return {"val": _keys(module.val_dataloader()), "train": _keys(module.train_dataloader())}
+
+
+def _validation(module: Any) -> dict[str, Any]:
+    module.setup(stage="validate")
+    return {"val": _keys(module.val_dataloader())}
+
+
+def _under_trainer(module: Any) -> dict[str, Any]:
+    """A Trainer that does all it can do with a data module, on a batch of each loader."""
+    limits = {f"limit_{part}_batches": 1 for part in ("train", "val", "test")}
+    trainer = quiet_trainer(max_epochs=1, **limits)
+    trainer.fit(Onlooker(), datamodule=module)
+    trainer.validate(Onlooker(), datamodule=module, verbose=False)
+    trainer.test(Onlooker(), datamodule=module, verbose=False)
+    return {"steps": trainer.fit_loop.epoch_loop.global_step}
 
 
 def _after_prepare(module: Any) -> dict[str, Any]:
@@ -178,21 +170,11 @@ def _workers(module: Any) -> dict[str, Any]:
 
 
 def _defaults(cls: Any, root: Path) -> dict[str, Any]:
-    with _data_variable(root):
+    with data_variable(root):
         module = cls()
         module.setup(stage="fit")
         sizes = [len(images) for images, _ in module.train_dataloader()]
         return {"first_batch": sizes[0], "val": len(_keys(module.val_dataloader()))}
-
-
-@contextlib.contextmanager
-def _data_variable(root: Path) -> Iterator[None]:
-    """LITCOURSE_DATA points to `root`; the quiet room of a check takes it away again."""
-    os.environ["LITCOURSE_DATA"] = str(root)
-    try:
-        yield
-    finally:
-        os.environ.pop("LITCOURSE_DATA", None)
 
 
 # --- judge ------------------------------------------------------------------------------
@@ -212,7 +194,7 @@ def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
     rest = [*_judge_loaders(draw, evidence), *_judge_prepare(evidence)]
     if any("split" in finding.criteria for finding in images):
         return [*images, *rest]  # samples that can't be recognised can't be compared either
-    split = judge_split(draw, first)
+    split = judge_split(draw, first) or _judge_use(draw, evidence)
     repeat = [] if split else _judge_repeat(draw, evidence)
     return [*images, *split, *repeat, *_judge_order(draw, first), *rest]
 
@@ -222,21 +204,42 @@ def _broken(evidence: Evidence) -> Finding:
     error = evidence["first"]["error"]
     if "error" in evidence["after_prepare"]:
         return error_finding(error, ALL)
-    called, expected = "setup on a rank without prepare_data", "data sets made in setup"
+    called, expected = "setup where prepare_data never ran", "data sets made in setup"
     got = f"{error['type'].text()}: {error['message'].text()}"
     return Finding("LIT301", ALL, called, expected, got, error["line"].text())
 
 
+def _judge_use(draw: Draw, evidence: Evidence) -> list[Finding]:
+    """What only shows where Lightning itself calls the module."""
+    for key, code in (("validate", "LIT303"), ("trainer", "LIT304")):
+        if "error" not in evidence[key]:
+            continue
+        finding = error_finding(evidence[key]["error"], ("split",))
+        named = code if finding.code == RAISED else finding.code
+        return [Finding(named, ("split",), finding.called, "it works", finding.got, finding.where)]
+    if "error" in evidence["elsewhere"]:
+        return []  # that is a matter of what repeats
+    val = set(identify(draw, "train", evidence["first"]["val"]["images"].tensor()))
+    alone, elsewhere = (set(who(draw, evidence[k]["val"])) for k in ("validate", "elsewhere"))
+    if val != elsewhere or val == alone:  # a split that is never the same has its own finding
+        return []
+    expected, got = "the samples that fit validates on", "others"
+    return [Finding("LIT303", ("split",), 'setup("validate")', expected, got)]
+
+
 def _judge_repeat(draw: Draw, evidence: Evidence) -> list[Finding]:
-    cost, called = ("repeat",), "setup on two ranks"
-    for key in ("again", "other_seed"):
+    cost, called = ("repeat",), "setup in two processes"
+    for key in ("elsewhere", "again", "other_seed"):
         if "error" in evidence[key]:
             return [error_finding(evidence[key]["error"], cost)]
     val = set(identify(draw, "train", evidence["first"]["val"]["images"].tensor()))
-    again, other = (set(who(draw, evidence[key]["val"])) for key in ("again", "other_seed"))
-    if val != again:
-        got = f"{len(val - again)} of {len(val)} validation samples differ"
-        return [Finding("LIT330", cost, called, "the same split", got)]
+    elsewhere, again, other = (
+        set(who(draw, evidence[key]["val"])) for key in ("elsewhere", "again", "other_seed")
+    )
+    for seen, code, call in ((elsewhere, "LIT330", called), (again, "LIT332", "setup, twice")):
+        if val != seen:
+            got = f"{len(val - seen)} of {len(val)} validation samples differ"
+            return [Finding(code, cost, call, "the same split", got)]
     if val == other:
         called = "setup with another seed"
         return [Finding("LIT331", cost, called, "another split", "the same split")]
@@ -293,6 +296,10 @@ def _judge_prepare(evidence: Evidence) -> list[Finding]:
         return [error_finding(evidence["prepared"]["error"], cost)]
     if "error" in evidence["after_prepare"]:
         return [error_finding(evidence["after_prepare"]["error"], cost)]
+    kept = evidence["prepared"]["kept"].texts()
+    if kept:
+        got = "self." + ", self.".join(kept[:4])
+        return [Finding("LIT305", cost, "prepare_data()", "no new attribute", got)]
     phases = evidence["fetched_in"].texts()
     if phases and set(phases) == {"prepare_data"}:
         return []
@@ -306,7 +313,7 @@ QUESTION = Question(
     criteria=(
         Criterion("images", "normalised float images with their labels", 0.2),
         Criterion("split", "train, val and test: right sizes, every sample once", 0.3),
-        Criterion("repeat", "one split on every rank, another for another seed", 0.2),
+        Criterion("repeat", "one split in every process, another for another seed", 0.2),
         Criterion("order", "a new order in each training epoch", 0.1),
         Criterion("loaders", "honours batch_size, num_workers and the defaults", 0.1),
         Criterion("prepare", "prepare_data fetches and keeps no state", 0.1),

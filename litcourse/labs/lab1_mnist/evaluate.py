@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from litcourse.evidence import Evidence, close
-from litcourse.known_errors import error_finding
+from litcourse.known_errors import error_finding, waits
 from litcourse.lightning_tools import bases, quiet_trainer, samples, scalar
 from litcourse.networks import CLASSES, batch, build, drawn_networks, generator
 from litcourse.question import Criterion, Draw, Finding, Question
@@ -64,7 +64,17 @@ def probe(given: dict[str, Any], student: Student) -> dict[str, Any]:
     cases = {
         kind: _probe_case(cls, case, given["batch_size"]) for kind, case in given["cases"].items()
     }
-    return {"bases": bases(cls), "is_subclass": _derives(cls, own), "cases": cases}
+    first = next(iter(given["cases"].values()))
+    base = attempt(lambda: _probe_base(own, first), "LitClassifier(model)(images)")
+    return {"bases": bases(cls), "is_subclass": _derives(cls, own), "base": base, "cases": cases}
+
+
+def _probe_base(own: Any, case: dict[str, Any]) -> dict[str, Any]:
+    """Whether the class that this question stands on can be built and called."""
+    module = own(build(case["network"])).eval()
+    with torch.no_grad():
+        module(case["sets"]["first"]["images"])
+    return {}
 
 
 def _derives(cls: object, own: object) -> bool:
@@ -124,6 +134,8 @@ def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
     if not evidence["is_subclass"].flag():
         got = (evidence["bases"].texts() or ["no class"])[0]
         return [Finding("LIT200", every, "class EvaluatedClassifier", "of LitClassifier", got)]
+    if "error" in evidence["base"]:
+        return [waits(evidence["base"]["error"], every, "wrap, check.wrap()")]
     for kind, case in draw.given["cases"].items():
         seen = evidence["cases"][kind]
         if "error" in seen:

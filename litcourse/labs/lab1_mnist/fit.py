@@ -239,7 +239,9 @@ def _judge_log(curve: dict[str, Any], seen: Evidence) -> list[Finding]:
     if same and all(abs(a - b) < 1e-4 for a, b in zip(got, wanted, strict=True)):  # noqa: PLR2004
         return []
     called, expected = "val_acc in the CSV files under run_dir", _shown(wanted)
-    code, shown = ("LIT431", _shown(got)) if got else ("LIT430", "no such column")
+    code, shown = (
+        ("LIT431", _shown(got)) if got else ("LIT430", "no CSV file there with such a column")
+    )
     return [Finding(code, ("log",), called, expected, shown)]
 
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from litcourse.compare import distance
 from litcourse.evidence import Evidence, same_keys
-from litcourse.known_errors import error_finding
+from litcourse.known_errors import RAISED, error_finding
 from litcourse.lightning_tools import bases, copied, quiet_trainer
 from litcourse.networks import batch, build, drawn_networks, with_state
 from litcourse.question import Criterion, Draw, Finding, Question
@@ -146,27 +146,37 @@ def _judge_case(draw: Draw, kind: str, seen: Evidence) -> list[Finding]:
     found = _judge_weights(draw, kind, seen["weights"].tensors())
     training = seen["training"].texts()
     if training:
-        got = f"{len(training)} in train mode: {', '.join(name or 'all' for name in training[:4])}"
+        names = ", ".join(name or "the module itself" for name in training[:4])
+        got = f"{len(training)} in train mode: {names}"
         found.append(Finding("LIT503", ("mode",), CALLED, "every submodule in eval mode", got))
     return found
 
 
 def _raised(error: Evidence) -> Finding:
     message = error["message"].text()
-    missing = "__init__() missing" in message and "model" in message
     finding = error_finding(error, ALL)
-    if not missing:
-        return finding
-    return Finding("LIT504", ALL, CALLED, "a module", finding.got, finding.where)
+    code = finding.code
+    if "__init__() missing" in message and "model" in message:
+        code = "LIT504"
+    elif code == RAISED and "loading state_dict" in message:
+        code = "LIT505"
+    elif error["type"].text() == "IsADirectoryError":
+        code = "LIT508"
+    return Finding(code, ALL, CALLED, finding.expected, finding.got, finding.where)
 
 
 def _judge_weights(draw: Draw, kind: str, weights: dict[str, Tensor]) -> list[Finding]:
     states, kept = draw.given["cases"][kind]["states"], draw.kept[kind]
     right = states[kept["best"]]
     where = f"network {kind!r}"
-    if not same_keys(weights, right) or any(weights[k].shape != right[k].shape for k in right):
+    other = next((k for k in right if k not in weights or weights[k].shape != right[k].shape), "")
+    if other or not same_keys(weights, right):
         expected = f"the trained network, {len(right)} tensors in its state"
-        got = f"{len(weights)} tensors in its state, or of other shapes"
+        got = f"{len(weights)} tensors"
+        if other:
+            expected += f", {other} of shape {tuple(right[other].shape)}"
+            shape = tuple(weights[other].shape) if other in weights else "nothing"
+            got += f", {other}: {shape}"
         return [Finding("LIT505", ("best", "whole"), CALLED, expected, got, where)]
     outputs = _outputs(draw, kind, weights)
     gap = distance(outputs, _outputs(draw, kind, right))

@@ -6,6 +6,7 @@ the loss, gradients, weights and log. The judge takes the same steps in plain to
 
 from __future__ import annotations
 
+import inspect
 from random import Random
 from typing import Any
 
@@ -137,7 +138,9 @@ def _probe_device(cls: Any, case: dict[str, Any]) -> dict[str, Any]:
     plain = {"layers": case["network"]["layers"]}
 
     def step(network: nn.Module, images: tuple[Any, ...]) -> None:
-        cls(network, lr=0.1).training_step(images, 0)
+        module = cls(network, lr=0.1)
+        takes_index = len(inspect.signature(module.training_step).parameters) > 1
+        module.training_step(images, 0) if takes_index else module.training_step(images)
 
     def run() -> dict[str, Any]:
         return {"to_its_end": run_on_pretended_gpu(lambda: build(plain), case["batches"][0], step)}
@@ -233,9 +236,15 @@ def _judge_forward(kind: str, case: dict[str, Any], seen: Evidence) -> list[Find
     gap = distance(output, expected)
     if gap <= GRADIENT_TOLERANCE:
         return []
-    shapes = f"shape {tuple(output.shape)}", f"shape {tuple(expected.shape)}, the model's logits"
+    got = f"shape {tuple(output.shape)}"
+    if (
+        output.shape == expected.shape
+        and distance(output, expected.softmax(1)) < GRADIENT_TOLERANCE
+    ):
+        got += ", rows that sum to 1: a softmax is in it"
+    right = f"shape {tuple(expected.shape)}, the model's logits"
     where = f"network {kind!r}, relative difference {gap:.2g}"
-    return [Finding("LIT110", ("forward",), called, shapes[1], shapes[0], where)]
+    return [Finding("LIT110", ("forward",), called, right, got, where)]
 
 
 def _judge_loss(kind: str, case: dict[str, Any], seen: Evidence) -> list[Finding]:
@@ -328,7 +337,7 @@ QUESTION = Question(
     criteria=(
         Criterion("forward", "keeps the given network; forward gives its logits", 0.1),
         Criterion("loss", "the loss of the plain torch loop", 0.3),
-        Criterion("step", "gradients and weights of the plain torch loop", 0.4),
+        Criterion("step", "backward and the optimizer's steps, as in that loop", 0.4),
         Criterion("log", "logs train_loss", 0.1),
         Criterion("device", "runs wherever Lightning puts it", 0.1),
     ),
