@@ -99,7 +99,7 @@ CLASS = (
             "datamodule": ("images",),
             "fit": ("best",),
             "reload": ("mode",),
-            "timer": ("true",),
+            "timer": ("true", "resumed"),
         },
     ),
     Member(

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 from litcourse.evidence import Evidence
 from litcourse.known_errors import _PATTERNS, error_code, error_finding
 from litcourse.lightning_tools import quiet_trainer
+from litcourse.stand_ins import CurveData
 from litcourse.student import attempt, quiet_room
 
 WITHOUT_GPU = not torch.cuda.is_available()
@@ -130,6 +131,23 @@ def data(own_setup: Any) -> Callable[[], None]:
     return lambda: fit(Module(), data=kind())
 
 
+class Unprepared(L.LightningDataModule):
+    def __init__(self) -> None:
+        pass
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        return one_batch()
+
+
+def a_pickled_network() -> None:
+    torch.save({"model": nn.Linear(1, 1)}, "whole.ckpt")  # in the quiet room's own folder
+    torch.load("whole.ckpt", weights_only=True)
+
+
+def name_of_nothing() -> None:
+    lr  # type: ignore[name-defined]  # noqa: B018, F821
+
+
 REAL: list[tuple[str, str, Callable[[], Any]]] = [
     ("LIT001", "a number", step(lambda _, loss: loss.item())),
     ("LIT002", "detached", step(lambda _, loss: loss.detach())),
@@ -153,6 +171,12 @@ REAL: list[tuple[str, str, Callable[[], Any]]] = [
     ("LIT012", "stage misspelt", data(misspelt)),
     ("LIT013", "gpu", lambda: L.Trainer(accelerator="gpu", logger=False)),
     ("LIT013", "cuda", lambda: L.Trainer(accelerator="cuda", logger=False)),
+    ("LIT015", "a mean of booleans", lambda: torch.ones(2).bool().mean()),
+    ("LIT016", "a data module without super", lambda: fit(Module(), data=Unprepared())),
+    ("LIT017", "no attribute", lambda: Module().lr),
+    ("LIT017", "no name", name_of_nothing),
+    ("LIT403", "loaders before setup", lambda: CurveData().train_dataloader()),
+    ("LIT507", "a pickled network", a_pickled_network),
     ("LIT130", "no configure_optimizers", without_optimizer),
     ("LIT134", "in place", steps_in_between),
     ("LIT014", "no module", lambda: fit(nn.Linear(2, 1))),
@@ -196,9 +220,9 @@ def test_a_stub_is_no_mistake() -> None:
     )
 
 
-def test_other_exceptions_say_their_first_line() -> None:
+def test_other_exceptions_say_their_first_lines() -> None:
     found = finding_of("ValueError", "\nfirst\nsecond\n")
-    assert (found.code, found.got, found.where) == ("LIT902", "ValueError: first", "line 1")
+    assert (found.code, found.got, found.where) == ("LIT902", "ValueError: first second", "line 1")
     assert found.criteria == ("a", "b")
 
 

@@ -118,4 +118,9 @@ def load_best(trainer):
     wrong("evaluate is not solved", "LIT904", after=(("evaluate", "stub"),)),
     wrong("wrap is not solved", "LIT904", after=(("wrap", "stub"),)),
     wrong("the last file", "LIT508", (PATH, "trainer.checkpoint_callback.last_model_path")),
+    wrong(
+        "a wrap that saves the whole model, read safely",
+        "LIT507",
+        after=(("wrap", "saves the whole model"),),
+    ),
 ]
