@@ -28,6 +28,8 @@ from litcourse.student import Student, attempt
 ALL = ("best", "whole", "mode")
 SIDE = 6
 TOLERANCE = 1e-4
+CLEARLY = 0.8
+"""No other epoch reaches this share of the best one's labels."""
 CALLED = "load_best(trainer)"
 
 
@@ -38,12 +40,9 @@ def draw(rng: Random) -> Draw:
     kept: dict[str, Any] = {}
     for kind in ("dropout", "conv"):
         epochs = rng.randrange(3, 5)
-        states = [with_state(networks[kind], rng)["state"] for _ in range(epochs)]
         best = rng.randrange(1, epochs - 1)
-        plan = {"layers": networks[kind]["layers"], "state": states[best]}
         images, _ = batch(rng, 40, (1, SIDE, SIDE))
-        with torch.no_grad():
-            labels = build(plan).eval()(images).argmax(1)
+        states, labels = _told_apart(rng, networks[kind], images, epochs, best)
         cases[kind] = {
             "layers": networks[kind]["layers"],
             "states": states,
@@ -51,6 +50,27 @@ def draw(rng: Random) -> Draw:
         }
         kept[kind] = {"best": best, "images": batch(rng, 20, (1, SIDE, SIDE))[0]}
     return Draw({"cases": cases}, kept)
+
+
+def _told_apart(
+    rng: Random, network: dict[str, Any], images: Tensor, epochs: int, best: int
+) -> tuple[list[dict[str, Tensor]], Tensor]:
+    """Weights for each epoch, and labels that those of the best epoch alone get right.
+
+    Drawn weights can favour one class for all images; two such epochs would tie.
+    """
+    while True:
+        states = [with_state(network, rng)["state"] for _ in range(epochs)]
+        guesses = [_guesses(network, state, images) for state in states]
+        shares = [float((guess == guesses[best]).float().mean()) for guess in guesses]
+        if all(share < CLEARLY for i, share in enumerate(shares) if i != best):
+            return states, guesses[best]
+
+
+def _guesses(network: dict[str, Any], state: dict[str, Tensor], images: Tensor) -> Tensor:
+    with torch.no_grad():
+        logits: Tensor = build({"layers": network["layers"], "state": state}).eval()(images)
+    return logits.argmax(1)
 
 
 def _data(images: Tensor, labels: Tensor) -> dict[str, Tensor]:
