@@ -7,6 +7,7 @@ side of a process boundary.
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import linecache
 import logging
@@ -130,6 +131,7 @@ def quiet_room() -> Iterator[Path]:
         stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
         stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
         stack.enter_context(_nothing_displayed())
+        stack.enter_context(_plugins_looked_up_once())
         yield Path(folder)
 
 
@@ -195,6 +197,21 @@ def _nothing_displayed() -> Iterator[None]:
         for name in _DISPLAYING:
             del places[name]
         places.update(before)
+
+
+@contextlib.contextmanager
+def _plugins_looked_up_once() -> Iterator[None]:
+    """Each Trainer asks every installed distribution for plugins: a tenth of a small run."""
+    registry = sys.modules.get("lightning.fabric.utilities.registry")
+    original = getattr(registry, "entry_points", None)
+    if original is None:
+        yield
+        return
+    registry.entry_points = functools.cache(original)  # type: ignore[union-attr]
+    try:
+        yield
+    finally:
+        registry.entry_points = original  # type: ignore[union-attr]
 
 
 @contextlib.contextmanager

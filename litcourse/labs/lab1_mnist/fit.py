@@ -39,8 +39,8 @@ def draw(rng: Random) -> Draw:
     given = {
         "curves": {"gap": _gap(rng), "rising": _rising(rng)},
         "digits": digits.given,
-        "network": {"in_features": 784, "hidden": [rng.randrange(60, 76)], "classes": 10},
-        "lr": rng.uniform(1.6e-3, 2e-3),
+        "network": {"in_features": 784, "hidden": [rng.randrange(90, 120)], "classes": 10},
+        "lr": rng.uniform(3e-3, 4e-3),
         "epochs": 5,  # too few for early stopping to end a run that is on its way
         "seed": rng.randrange(2**31),
     }
@@ -118,7 +118,7 @@ def _probe_digits(train: Any, own: Any, given: dict[str, Any]) -> dict[str, Any]
     made = attempt(lambda: {"module": own(network, lr=given["lr"])}, "EvaluatedClassifier(...)")
     if "error" in made:
         return {"waits": "EvaluatedClassifier", **made}
-    data = TensorData(given["digits"], batch_size=20)
+    data = TensorData(given["digits"], batch_size=50)
     with recorded_trainers():
         trainer = train(made["module"], data, given["epochs"], "digits")
     callback = find_checkpoint(trainer, "val_acc")
