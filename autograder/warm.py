@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from autograder.engine.imports import import_all
+
 POLL = 0.005
 """Seconds between two looks at the children."""
 
@@ -62,10 +64,7 @@ class Outcome:
 
 def warm_up() -> None:
     """Import what answers import, and make the shell that every child inherits."""
-    import lightning as L  # noqa: F401
     import torch
-    import torchmetrics.classification  # noqa: F401
-    import torchvision.transforms.v2  # noqa: F401
     from IPython.core.interactiveshell import InteractiveShell
     from traitlets.config import Config
 
@@ -73,44 +72,8 @@ def warm_up() -> None:
     settings = Config()
     settings.HistoryManager.enabled = False  # it would start a thread, which no fork takes along
     InteractiveShell.instance(config=settings)
-    _rehearse()
-    gc.collect()
-    gc.freeze()  # a child's collector would touch, and so copy, every page of ours
+    import_all()
     atexit.register(gc.unfreeze)  # what is frozen at exit, extensions report as leaked
-
-
-def _rehearse() -> None:
-    """A short run, so that what torch and Lightning do once in a process is done before a fork."""
-    import inspect
-
-    import lightning as L
-    import torch
-    from lightning.pytorch.callbacks import ModelCheckpoint
-    from lightning.pytorch.loggers import CSVLogger
-
-    from litcourse.pretended_gpu import run_on_pretended_gpu
-    from litcourse.stand_ins import CurveData, ScriptedCurve
-    from litcourse.student import quiet_room
-
-    inspect.stack()  # Lightning asks for it when it loads a checkpoint
-    with quiet_room() as folder:
-        checkpoint = ModelCheckpoint(monitor="val_acc", mode="max")
-        trainer = L.Trainer(
-            accelerator="cpu",
-            max_epochs=1,
-            logger=CSVLogger(folder),
-            callbacks=[checkpoint],
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        )
-        trainer.fit(ScriptedCurve([0.5]), datamodule=CurveData())
-        torch.load(checkpoint.best_model_path, weights_only=True)
-        parameter = torch.nn.Parameter(torch.zeros(1))
-        parameter.sum().backward()
-        torch.optim.Adam([parameter]).step()
-        run_on_pretended_gpu(
-            lambda: torch.nn.Linear(1, 1), [torch.zeros(1, 1)], lambda network, x: network(*x)
-        )
 
 
 def run_all(runs: Iterable[Run], jobs: int, limit: float) -> Iterator[Outcome]:

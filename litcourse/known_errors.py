@@ -17,6 +17,12 @@ _SHOWN_LINES = 4
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 _PATTERNS: tuple[tuple[str, str], ...] = (
+    ("LIT921", r"MemoryError|can't allocate memory|not enough memory|Cannot allocate memory"),
+    ("LIT922", r"Resource temporarily unavailable|can't start new thread"),
+    ("LIT923", r"Too many open files"),
+    ("LIT924", r"\[Errno 27\]"),
+    ("LIT925", r"No space left on device"),
+    ("LIT927", r"Network is unreachable|[Nn]ame resolution|Name or service not known"),
     ("LIT009", r"has been removed in v2|Support for `\w+_epoch_end`"),
     ("LIT001", r"`training_step` must return a Tensor, a dict"),
     ("LIT003", r"'loss' key needs to be present|a dict.*'loss'"),
@@ -26,7 +32,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("LIT006", r"before Module\.__init__\(\) call"),
     ("LIT013", r"`CUDAAccelerator` can not run|[Nn]o supported gpu backend"),
     ("LIT007", r"not compiled with CUDA|no NVIDIA driver|No CUDA GPUs|CUDA in forked"),
-    ("LIT008", r"^`self\.log\("),
+    ("LIT008", r"^\w+: `self\.log\("),
     ("LIT010", r"could not find the monitored key in the returned metrics"),
     ("LIT011", r"Early stopping conditioned on metric"),
     ("LIT012", r"setup\(\) (takes 1 positional|got an unexpected keyword argument 'stage')"),
@@ -41,10 +47,14 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
 )  # fmt: skip
 
 
+LIMITS = ("LIT921", "LIT922", "LIT923", "LIT924", "LIT925", "LIT927")
+"""Findings of an exception that a limit of the grading sandbox caused."""
+
+
 def error_code(kind: str, message: str) -> str:
     """The finding of an exception of type name `kind` with `message`."""
     for code, pattern in _PATTERNS:
-        if re.search(pattern, message, re.DOTALL):
+        if re.search(pattern, f"{kind}: {message}", re.DOTALL):
             return code
     # nbgrader's stub raises without a word; torch has messages of the same type.
     return UNSOLVED if kind == "NotImplementedError" and not message else RAISED

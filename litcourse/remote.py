@@ -24,7 +24,7 @@ def answer(
         lab: id of the lab.
         question_id: id of the question.
         inbox: path of a packet, the inputs that the trusted side drew.
-        outbox: path to which the evidence goes, as a packet; written whole or not at all.
+        outbox: path to which the evidence goes, as a packet.
         namespace: the names that the notebook has defined so far.
     """
     given = decode(Path(inbox).read_bytes())
@@ -33,6 +33,5 @@ def answer(
         data = encode(evidence)
     except PacketError as error:
         data = encode({"error": describe(error, f"the check of {question_id}")})
-    part = Path(f"{outbox}.part")
-    part.write_bytes(data)
-    part.rename(outbox)
+    # Not to a second file that is renamed: in the sandbox this one alone can be written.
+    Path(outbox).write_bytes(data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,7 @@ class SubmissionExporter(NotebookExporter):
         resources[KEY] = self._context(self.parent.coursedir, lab, resources["nbgrader"]["student"])
         if not self.parent._sanitizing:  # noqa: SLF001 (nbgrader 0.9.6 keeps its step there)
             return super().from_filename(filename, resources, **kwargs)
+        _drop_links(Path(filename).parent, resources[KEY].files)
         notebook = reading.read(Path(filename), self._unsolved[lab.id])
         resources["metadata"] = ResourcesDict(name=lab.id, path=str(Path(filename).parent))
         made: tuple[Any, dict[str, Any]] = self.from_notebook_node(  # type: ignore[no-untyped-call]
@@ -72,6 +74,15 @@ class SubmissionExporter(NotebookExporter):
                 register.register(converter, lab)
             if course.notebook_id == "*":
                 _add_missing(converter.assignments, folder, lab)
+
+
+def _drop_links(submitted: Path, autograded: Path) -> None:
+    """Remove what nbgrader copied through a link: another submission, or the gradebook."""
+    for place, _, names in os.walk(submitted):
+        for name in names:
+            path = Path(place, name)
+            if path.is_symlink():
+                (autograded / path.relative_to(submitted)).unlink(missing_ok=True)
 
 
 def _add_missing(assignments: dict[str, list[str]], folder: str, lab: Lab) -> None:

@@ -36,9 +36,10 @@ class GradeEvidence(NbGraderPreprocessor):
         """Replace the outputs of all check cells, and show what was mended."""
         context: Context = resources[KEY]
         known = notes.read(nb)
+        resources["kept"] = {}
         for cell in nb.cells:
-            if utils.is_grade(cell) and not utils.is_solution(cell):
-                self._grade(cell, context, known, resources["answers"])
+            if is_check(cell):
+                self._grade(cell, context, known, resources)
         general = [notice for notice in known.notices if not notice.question_id]
         if known.trouble:
             general.append(Notice(known.trouble, "", ""))
@@ -47,27 +48,39 @@ class GradeEvidence(NbGraderPreprocessor):
         return nb, resources
 
     def _grade(
-        self, cell: NotebookNode, context: Context, known: Notes, answers: dict[str, Answer]
+        self, cell: NotebookNode, context: Context, known: Notes, resources: dict[str, Any]
     ) -> None:
         question_id = grade_id(cell).removesuffix(CHECK)
-        answer = answers[question_id]
-        verdict = _verdict(context.lab.id, question_id, answer)
-        maximum = float(cell.metadata.nbgrader.points)
-        points = points_of(verdict, maximum)
-        notices = [notice for notice in known.notices if notice.question_id == question_id]
-        data = {"text/plain": repr(points), "text/html": _shown(notices) + as_html(verdict)}
-        count = cell.get("execution_count") or 1
-        cell.outputs = [v4.new_output("execute_result", data=data, execution_count=count)]
-        cell.execution_count = count
+        answer: Answer = resources["answers"][question_id]
+        verdict = verdict_on(context.lab.id, question_id, answer)
+        points = fill(cell, verdict, known)
         folder = context.root / Path(self.folder) / context.lab.id / context.student
         more = {
             "points": points,
-            "maximum": maximum,
+            "maximum": float(cell.metadata.nbgrader.points),
             "submission": known.submission,
             "reason": "" if answer.evidence else answer.code,
             "detail": "" if answer.evidence else answer.detail,
         }
-        shelf.keep(folder, answer.draw, answer.evidence, verdict, more)
+        resources["kept"][question_id] = shelf.keep(
+            folder, answer.draw, answer.evidence, verdict, more
+        )
+
+
+def is_check(cell: NotebookNode) -> bool:
+    """Whether this is a check cell, which a judge scores."""
+    return bool(utils.is_grade(cell) and not utils.is_solution(cell))
+
+
+def fill(cell: NotebookNode, verdict: Verdict, known: Notes) -> float:
+    """Give the check cell its one output, and return the points in it."""
+    points = points_of(verdict, float(cell.metadata.nbgrader.points))
+    notices = [notice for notice in known.notices if notice.question_id == verdict.question_id]
+    data = {"text/plain": repr(points), "text/html": _shown(notices) + as_html(verdict)}
+    count = cell.get("execution_count") or 1
+    cell.outputs = [v4.new_output("execute_result", data=data, execution_count=count)]
+    cell.execution_count = count
+    return points
 
 
 def points_of(verdict: Verdict, maximum: float) -> float:
@@ -76,7 +89,8 @@ def points_of(verdict: Verdict, maximum: float) -> float:
     return round(min(maximum, max(0.0, points)), 4) if math.isfinite(points) else 0.0
 
 
-def _verdict(lab: str, question_id: str, answer: Answer) -> Verdict:
+def verdict_on(lab: str, question_id: str, answer: Answer) -> Verdict:
+    """What the judge says, or the finding that says why there is nothing to judge."""
     if answer.evidence is None:
         return failed(lab, question_id, answer.code, got=answer.detail)
     return judge(lab, question_id, answer.draw, answer.evidence)

@@ -1,13 +1,13 @@
 """A Jupyter kernel in which a student's cells run: started, asked, interrupted, replaced.
 
-It has a scrubbed environment and a working folder of its own. That keeps the grader's settings
-out of it; it is no sandbox: the process can read what its user can read.
+`autograder.engine` provides it: warm, and isolated unless told otherwise.
 """
 
 from __future__ import annotations
 
 import math
 import os
+import signal
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,19 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode, v4
+from traitlets.config import Config
+
+from autograder.engine.provisioner import WarmProvisioner
+from autograder.engine.sandbox import CHANNEL, EVIDENCE
+from autograder.nbgrader_road.shelf import read_untrusted
+
+KERNEL = "litcourse-graded"
+"""Name of the kernel specification, which `autograder` installs."""
+_FAREWELL = 5.0
+"""Seconds that a killed kernel has to tell what it took."""
 
 MAX_OUTPUT = 2**20
 """Characters of output that are kept of one cell."""
-_KEPT = {
-    "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TEMP", "TMP",
-    "VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES",
-    "MPLCONFIGDIR", "XDG_CACHE_HOME", "OMP_NUM_THREADS", "SYSTEMROOT",
-}  # fmt: skip
 # `exit` of IPython ends the kernel; `sys.exit` raises SystemExit, an error of the cell alone.
 _PREPARE = "import sys\nexit = quit = sys.exit\ndel sys"
 
@@ -36,12 +41,16 @@ class Outcome:
         fate: "done" (an error of its own code included), "late" (interrupted at its time
             limit), "stuck" (it did not let itself be interrupted) or "dead" (the kernel died).
         error: name and message of an error, or "".
+        limit: of a dead kernel, the limit that killed it: "cpu", "memory", or "".
+        flooded: whether output was dropped, because there was too much of it.
         outputs: what it showed.
     """
 
     fate: str
     error: str = ""
     outputs: list[NotebookNode] = field(default_factory=list)
+    limit: str = ""
+    flooded: bool = False
 
     @property
     def kernel_lost(self) -> bool:
@@ -53,16 +62,21 @@ class Kernel:
     """One kernel process.
 
     Args:
-        name: of the kernel specification, e.g. "python3".
-        folder: its working folder.
-        settings: folder for its own settings, empty.
-        startup_seconds: how long it may take to start.
+        folder: files that it finds in its working folder.
+        startup_seconds: how long it may take to start, the warm process included.
+        sandbox: isolate it.
+        limits: by name, for `autograder.engine.limits.Limits`.
     """
 
-    def __init__(self, name: str, folder: Path, settings: Path, startup_seconds: int) -> None:
+    def __init__(
+        self, folder: Path, startup_seconds: int, *, sandbox: bool, limits: dict[str, int]
+    ) -> None:
+        settings = {"sandbox": sandbox, "limits": limits, "startup_seconds": startup_seconds}
+        self._sandbox = sandbox
         self._client = _Client(
             v4.new_notebook(),
-            kernel_name=name,
+            config=Config({"WarmProvisioner": settings}),
+            kernel_name=KERNEL,
             kernel_manager_class=AsyncKernelManager,
             startup_timeout=startup_seconds,
             iopub_timeout=15,  # an interrupted cell may need a while on a busy machine
@@ -76,17 +90,66 @@ class Kernel:
             shutdown_kernel="immediate",
         )
         self._client.create_kernel_manager()
-        self._client.start_new_kernel(cwd=str(folder), env=environment(settings))
+        self._client.start_new_kernel(cwd=str(folder), env={"NBGRADER_EXECUTION": "autograde"})
         self._client.start_new_kernel_client()
+        self.cpu_seconds = 0.0
         self.run(_PREPARE, startup_seconds, history=False)
+
+    @property
+    def _provisioner(self) -> WarmProvisioner:
+        manager: Any = self._client.km
+        found: WarmProvisioner = manager.provisioner
+        return found
 
     def run(self, source: str, seconds: float, *, history: bool = True) -> Outcome:
         """Execute `source` as a cell, for at most `seconds`."""
-        return self._client.run(source, seconds, history=history)
+        outcome = self._client.run(source, seconds, history=history)
+        outcome.flooded = self._client.room < 0
+        if outcome.fate == "dead" and self._provisioner.link is not None:
+            outcome.limit = str((self._provisioner.link.poll() or {}).get("reason", ""))
+        return outcome
 
-    def stop(self) -> None:
-        """End the process; it may be dead already."""
+    def evidence(
+        self, lab: str, question_id: str, inputs: bytes, seconds: float
+    ) -> tuple[Outcome, bytes]:
+        """Probe a question beside what the notebook has defined.
+
+        Args:
+            lab: id of the lab.
+            question_id: id of the question.
+            inputs: packet of what the trusted side drew.
+            seconds: time limit.
+
+        Returns:
+            what became of the probe, and the packet of evidence; b"" if there is none.
+
+        Raises:
+            OSError: what is there in place of the evidence is too large, or is no file.
+        """
+        channel = self._provisioner.channel
+        (channel / "inputs").write_bytes(inputs)
+        (channel / "inputs").chmod(0o644)  # the kernel is another user; the folder above is ours
+        os.truncate(channel / "evidence", 0)
+        inbox, outbox = channel / "inputs", channel / "evidence"
+        if self._sandbox:
+            inbox, outbox = CHANNEL / "inputs", EVIDENCE
+        called = '__import__("litcourse.remote", fromlist=["answer"]).answer'
+        source = f"{called}({lab!r}, {question_id!r}, {str(inbox)!r}, {str(outbox)!r}, globals())"
+        try:
+            outcome = self.run(source, seconds)
+            done = outcome.fate == "done"
+            return outcome, read_untrusted(channel / "evidence") if done else b""
+        finally:
+            (channel / "inputs").unlink()
+
+    def stop(self) -> float:
+        """End the process, which may be dead already; returns its CPU seconds."""
+        link = self._provisioner.link
+        if link is not None:
+            link.signal(signal.SIGKILL)
+            self.cpu_seconds = link.last_words(_FAREWELL)
         self._client._cleanup_kernel()  # noqa: SLF001 (nbclient 0.11 has no public name for it)
+        return self.cpu_seconds
 
 
 class _Client(NotebookClient):
@@ -158,14 +221,3 @@ def _only_text(output: NotebookNode) -> None:
     data = output.get("data", {})
     for kind in [kind for kind, value in data.items() if not isinstance(value, str)]:
         del data[kind]
-
-
-def environment(settings: Path) -> dict[str, str]:
-    """The variables that a student's kernel gets: nothing of the grader's, no data root."""
-    kept = {k: v for k, v in os.environ.items() if k in _KEPT or k.startswith("LC_")}
-    return {
-        **kept,
-        "NBGRADER_EXECUTION": "autograde",
-        "IPYTHONDIR": str(settings),  # else the grader's own start-up files would run
-        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-    }

@@ -6,6 +6,7 @@ import copy
 import hashlib
 import json
 import re
+import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -49,9 +50,13 @@ def read(path: Path, unsolved: NotebookNode) -> NotebookNode:
 
 
 def _bytes(path: Path) -> bytes:
-    size = path.stat().st_size
-    if size > MAX_BYTES:
-        raise ValueError(f"{size / 2**20:.0f} MiB; at most {MAX_BYTES // 2**20} are read")
+    status = path.lstat()
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError("a link or a folder, no file")  # a link could lead to another's work
+    if status.st_size > MAX_BYTES:
+        raise ValueError(
+            f"{status.st_size / 2**20:.0f} MiB; at most {MAX_BYTES // 2**20} are read"
+        )
     return path.read_bytes()
 
 

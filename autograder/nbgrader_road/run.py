@@ -12,13 +12,14 @@ from typing import Any
 from nbformat import NotebookNode, v4
 from nbgrader import utils
 from nbgrader.preprocessors import NbGraderPreprocessor
-from traitlets import Integer
+from traitlets import Bool, Dict, Integer
 
 from autograder.course import CHECK, grade_id
-from autograder.nbgrader_road import notes, repair, shelf
+from autograder.nbgrader_road import notes, repair
 from autograder.nbgrader_road.kernel import Kernel, Outcome
-from autograder.nbgrader_road.notes import KEY, Context
+from autograder.nbgrader_road.notes import KEY, Context, Notice
 from autograder.trusted import draw_for
+from litcourse.known_errors import LIMITS, error_code
 from litcourse.packet import encode
 from litcourse.question import Draw
 
@@ -46,6 +47,8 @@ class RunSubmission(NbGraderPreprocessor):
     cell_seconds = Integer(120, help="Time limit of a cell.").tag(config=True)
     notebook_seconds = Integer(900, help="Time limit of all cells together.").tag(config=True)
     startup_seconds = Integer(120, help="Time limit of a kernel's start.").tag(config=True)
+    sandbox = Bool(default_value=True, help="Isolate the student's code.").tag(config=True)
+    limits = Dict(help="Limits by name, see autograder.engine.limits.").tag(config=True)
     restarts = Integer(3, help="Kernels that may die before the rest is given up.").tag(config=True)
 
     def preprocess(
@@ -106,9 +109,13 @@ class _Run:
             kernel.stop()
 
     def _start(self) -> Kernel:
-        settings = Path(tempfile.mkdtemp(dir=self.folder))
-        name = self.notebook.metadata.get("kernelspec", {}).get("name", "python3")
-        return Kernel(name, self.folder / "work", settings, self.limits.startup_seconds)
+        settings = self.limits
+        return Kernel(
+            self.folder / "work",
+            settings.startup_seconds,
+            sandbox=settings.sandbox,
+            limits=settings.limits,
+        )
 
     def _walk(self, places: list[int]) -> None:
         for count, place in enumerate(places, 1):
@@ -116,6 +123,7 @@ class _Run:
             cell.execution_count = count
             question_id = _question(cell)
             outcome = self._check(question_id) if question_id else self._cell(cell)
+            self._note_limits(outcome, cell)
             if outcome.fate != "done":
                 self.lost.add(place)
                 self.limits.log.warning(
@@ -124,13 +132,29 @@ class _Run:
             if outcome.kernel_lost and not self._revive([p for p in places if p <= place]):
                 return
 
+    def _note_limits(self, outcome: Outcome, cell: NotebookNode) -> None:
+        """Say at the notebook's head which limit a cell ran into: it is no error of its code."""
+        kind, _, message = outcome.error.partition(": ")
+        code = error_code(kind, message) if kind else ""
+        codes = {code} & set(LIMITS)
+        if outcome.limit:
+            codes.add(_LIMITS[outcome.limit][0])
+        if outcome.flooded:
+            codes.add("LIT926")
+        known = notes.read(self.notebook)
+        known.notices += [Notice(code, "", grade_id(cell)) for code in sorted(codes)]
+        known.write(self.notebook)
+
     def _run(self, source: str, *, ours: bool = False) -> Outcome:
         """Execute `source`; the lab's own cell of imports may take as long as a kernel's start."""
         limit = self.limits.startup_seconds if ours else self.limits.cell_seconds
-        seconds = min(limit, self.end - time.monotonic())
+        seconds = self._left(limit)
         if self.kernel is None or seconds <= 0:
             return Outcome("late")
         return self.kernel.run(source, seconds)
+
+    def _left(self, limit: int) -> float:
+        return min(limit, self.end - time.monotonic())
 
     def _cell(self, cell: NotebookNode) -> Outcome:
         outcome = self._run(cell.source, ours=utils.is_locked(cell))
@@ -146,7 +170,7 @@ class _Run:
             self._stop()
             try:
                 self.kernel = self._start()
-            except RuntimeError as error:  # nbclient: it did not start
+            except RuntimeError as error:  # it did not start
                 self.limits.log.warning("%s: %s", self.context.student, error)
                 continue
             if self._replayed(places):
@@ -168,17 +192,18 @@ class _Run:
     def _check(self, question_id: str) -> Outcome:
         """Take evidence on the drawn inputs, and read it before another cell can run."""
         answer = self.answers[question_id]
-        exchange = Path(tempfile.mkdtemp(dir=self.folder))
-        inbox, outbox = exchange / "inputs", exchange / "evidence"
-        inbox.write_bytes(encode(answer.draw.given))
-        outcome = self._run(_question_source(self.context.lab.id, question_id, inbox, outbox))
-        try:
-            answer.evidence = shelf.read_untrusted(outbox)
-        except FileNotFoundError:
-            answer.code, answer.detail = _reason(outcome, self.limits.cell_seconds)
-        except OSError as error:
-            answer.code, answer.detail = "LIT903", error.strerror or type(error).__name__
-        shutil.rmtree(exchange, ignore_errors=True)
+        seconds = self._left(self.limits.cell_seconds)
+        if self.kernel is None or seconds <= 0:
+            outcome = Outcome("late")
+        else:
+            lab, inputs = self.context.lab.id, encode(answer.draw.given)
+            try:
+                outcome, packet = self.kernel.evidence(lab, question_id, inputs, seconds)
+            except OSError as error:
+                answer.code, answer.detail = "LIT903", error.strerror or type(error).__name__
+                return Outcome("done")
+            answer.evidence = packet or None
+        answer.code, answer.detail = _reason(outcome, self.limits.cell_seconds)
         return outcome
 
 
@@ -187,13 +212,16 @@ def _question(cell: NotebookNode) -> str:
     return grade_id(cell).removesuffix(CHECK) if grade_id(cell).endswith(CHECK) else ""
 
 
-def _question_source(lab: str, question_id: str, inbox: Path, outbox: Path) -> str:
-    called = '__import__("litcourse.remote", fromlist=["answer"]).answer'
-    return f"{called}({lab!r}, {question_id!r}, {str(inbox)!r}, {str(outbox)!r}, globals())"
+_LIMITS = {
+    "cpu": ("LIT920", "it was ended for its processor time"),
+    "memory": ("LIT921", "it was ended for its memory"),
+}
 
 
 def _reason(outcome: Outcome, limit: int) -> tuple[str, str]:
     """Finding and detail for a check that left no evidence."""
+    if outcome.limit:
+        return _LIMITS[outcome.limit]
     reasons = {
         "late": ("LIT906", f"no answer within {limit} s"),
         "stuck": ("LIT906", f"no answer within {limit} s, and no end when interrupted"),

@@ -1,19 +1,21 @@
 """Where inputs, evidence and verdicts are kept: `evidence/<lab>/<student>/<question>.*`.
 
 `.inputs` and `.evidence` are packets (`litcourse.packet`), `.json` is the verdict. With them a
-question can be judged again without running anything.
+question can be judged again without running anything. The verdict is written last and holds
+the digests of the other two, so that files of two gradings are never taken for one.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import stat
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from litcourse.packet import MAX_BYTES, encode
+from litcourse.packet import MAX_BYTES, decode, encode
 from litcourse.question import Draw, Verdict
 
 
@@ -36,7 +38,7 @@ def read_untrusted(path: Path) -> bytes:
 
 def keep(
     folder: Path, draw: Draw, evidence: bytes | None, verdict: Verdict, known: dict[str, Any]
-) -> None:
+) -> dict[str, Any]:
     """Write one question's files, in place of those of an earlier grading.
 
     Args:
@@ -45,26 +47,84 @@ def keep(
         evidence: the packet, or None if there is none.
         verdict: what the judge said.
         known: further entries of the JSON file.
+
+    Returns:
+        what the JSON file holds.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     name = verdict.question_id
-    _write(folder / f"{name}.inputs", encode({"given": draw.given, "kept": draw.kept}))
+    inputs = encode({"given": draw.given, "kept": draw.kept})
+    _write(folder / f"{name}.inputs", inputs)
     if evidence is None:
         (folder / f"{name}.evidence").unlink(missing_ok=True)
     else:
         _write(folder / f"{name}.evidence", evidence)
+    digests = {"inputs": _digest(inputs), "evidence": _digest(evidence)}
+    return _write_verdict(folder, verdict, {**known, "sha256": digests})
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What an earlier grading left of one question.
+
+    Args:
+        draw: what the evidence was taken on.
+        evidence: the packet, or None if there is none.
+        known: what the JSON file holds.
+    """
+
+    draw: Draw
+    evidence: bytes | None
+    known: dict[str, Any]
+
+
+def load(folder: Path, question_id: str) -> Kept:
+    """What `keep` wrote of one question.
+
+    Raises:
+        ValueError: files are missing, damaged, or of two gradings; the message says which.
+    """
+    try:
+        known = json.loads((folder / f"{question_id}.json").read_bytes())
+        inputs = (folder / f"{question_id}.inputs").read_bytes()
+        path = folder / f"{question_id}.evidence"
+        evidence = path.read_bytes() if path.exists() else None
+        if known.get("sha256") != {"inputs": _digest(inputs), "evidence": _digest(evidence)}:
+            raise ValueError(f"the files of {question_id} are not of one grading")
+        tree = decode(inputs)
+        return Kept(Draw(tree["given"], tree["kept"]), evidence, known)
+    except (OSError, LookupError, TypeError, AttributeError) as error:
+        detail = f"{type(error).__name__}: {error}"
+        raise ValueError(f"the files of {question_id} can't be read: {detail}") from error
+
+
+def judged_again(folder: Path, kept: Kept, verdict: Verdict, known: dict[str, Any]) -> None:
+    """Write another verdict on the same evidence; `known` are entries that changed with it."""
+    _write_verdict(folder, verdict, {**kept.known, **known})
+
+
+def _write_verdict(folder: Path, verdict: Verdict, known: dict[str, Any]) -> dict[str, Any]:
     plain = {
+        **known,
         "lab": verdict.lab,
-        "question": name,
+        "question": verdict.question_id,
         "score": verdict.score,
         "findings": [asdict(finding) for finding in verdict.findings],
-        **known,
     }
     text = json.dumps(plain, indent=1, sort_keys=True, ensure_ascii=False)
-    _write(folder / f"{name}.json", (text + "\n").encode("utf-8", "replace"))
+    _write(folder / f"{verdict.question_id}.json", (text + "\n").encode("utf-8", "replace"))
+    return plain
+
+
+def _digest(data: bytes | None) -> str:
+    return "" if data is None else hashlib.sha256(data).hexdigest()
 
 
 def _write(path: Path, data: bytes) -> None:
     part = path.with_name(f"{path.name}.part")
-    part.write_bytes(data)
-    part.replace(path)
+    try:
+        part.write_bytes(data)
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise

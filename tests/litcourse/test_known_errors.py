@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import os
+import resource
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import lightning as L
@@ -148,6 +154,36 @@ def name_of_nothing() -> None:
     lr  # type: ignore[name-defined]  # noqa: B018, F821
 
 
+@contextlib.contextmanager
+def limited(kind: int, value: int) -> Iterator[None]:
+    """A limit of the operating system, as the grading sandbox sets it."""
+    before = resource.getrlimit(kind)
+    resource.setrlimit(kind, (value, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(kind, before)
+
+
+def a_thread_that_cannot_start() -> None:
+    before = threading.stack_size(2**46)
+    try:
+        threading.Thread(target=print).start()
+    finally:
+        threading.stack_size(before)
+
+
+def files_left_open() -> None:
+    with contextlib.ExitStack() as stack, limited(resource.RLIMIT_NOFILE, 64):
+        for _ in range(64):
+            stack.enter_context(Path(os.devnull).open(encoding="utf-8"))
+
+
+def a_large_file() -> None:
+    with limited(resource.RLIMIT_FSIZE, 100):
+        Path("large").write_bytes(bytes(101))
+
+
 REAL: list[tuple[str, str, Callable[[], Any]]] = [
     ("LIT001", "a number", step(lambda _, loss: loss.item())),
     ("LIT002", "detached", step(lambda _, loss: loss.detach())),
@@ -181,6 +217,13 @@ REAL: list[tuple[str, str, Callable[[], Any]]] = [
     ("LIT134", "in place", steps_in_between),
     ("LIT014", "no module", lambda: fit(nn.Linear(2, 1))),
     ("LIT014", "a data module", lambda: fit(L.LightningDataModule())),
+    ("LIT921", "a huge tensor", lambda: torch.empty(2**58)),
+    ("LIT921", "a huge list", lambda: [None] * 2**58),
+    ("LIT922", "a thread too many", a_thread_that_cannot_start),
+    ("LIT923", "files left open", files_left_open),
+    ("LIT924", "a large file", a_large_file),
+    ("LIT925", "a full disk", lambda: Path("/dev/full").write_text("a", encoding="utf-8")),
+    ("LIT927", "no such host", lambda: socket.create_connection(("host.invalid", 80), 5)),
 ]
 
 

@@ -1,0 +1,193 @@
+"""Finds the warm process of this program, or starts it; asks it for kernels."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+_KEPT = ("LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "TMPDIR")
+_ENOUGH = 5.0
+"""Seconds in which an idle server must have ended once its standard input is closed."""
+
+
+_PAUSE = 0.02
+
+
+class EngineError(RuntimeError):
+    """No kernel can be had; the message says why."""
+
+
+class Engine:
+    """The warm process that this program owns. It ends when this program does."""
+
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="warm-"))
+        self.socket = self._folder / "socket"
+        environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
+        environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), "/usr/bin:/bin"])
+        environment["HOME"] = str(self._folder)  # nobody's settings are read
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "autograder.engine.server", str(self.socket)],
+            cwd=self._folder,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        self._owner = os.getpid()
+
+    @property
+    def pid(self) -> int:
+        """Of the warm process."""
+        return self._process.pid
+
+    def connect(self, timeout: float) -> socket.socket:
+        """A connection, over which a kernel can be asked for.
+
+        Raises:
+            EngineError: the warm process has ended.
+        """
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.settimeout(timeout)
+        while True:
+            try:
+                connection.connect(str(self.socket))
+            except (FileNotFoundError, ConnectionRefusedError):
+                if not self._alive():
+                    connection.close()
+                    raise EngineError("the warm process has ended") from None
+                time.sleep(_PAUSE)
+            else:
+                return connection
+
+    def _alive(self) -> bool:
+        if os.getpid() == self._owner:
+            return self._process.poll() is None
+        return Path(f"/proc/{self.pid}").exists()
+
+    def stop(self) -> None:
+        """End the warm process and all kernels; called again, nothing happens."""
+        if os.getpid() != self._owner:
+            return
+        if self._process.stdin:
+            self._process.stdin.close()
+        try:
+            self._process.wait(_ENOUGH)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+_shared: Engine | None = None
+
+
+def engine() -> Engine:
+    """The engine of this program, started by the first call; a fork inherits it."""
+    global _shared  # noqa: PLW0603 (one per program)
+    if _shared is None:
+        _shared = Engine()
+        atexit.register(stop)
+    return _shared
+
+
+def stop() -> None:
+    """End the engine of this program, if it has one."""
+    global _shared  # noqa: PLW0603 (as above)
+    if _shared is not None:
+        _shared.stop()
+        _shared = None
+
+
+def connect(timeout: float) -> socket.socket:
+    """A connection to the engine of this program, which is started anew if it was killed."""
+    try:
+        return engine().connect(timeout)
+    except EngineError:
+        stop()
+        return engine().connect(timeout)
+
+
+class Connection:
+    """One kernel, as its client sees it.
+
+    Args:
+        request: what `kernel.keep` wants.
+        timeout: seconds until the kernel must be ready, the warm process's imports included.
+
+    Raises:
+        EngineError: it did not start; the message says why.
+    """
+
+    def __init__(self, request: dict[str, Any], timeout: float) -> None:
+        self.pid = 0
+        self.ended: dict[str, Any] | None = None
+        self._text = b""
+        self._socket = connect(timeout)
+        try:
+            self._socket.sendall(json.dumps(request).encode() + b"\n")
+            self._await_ready()
+        except OSError as error:
+            self.close()
+            raise EngineError(f"no kernel within {timeout:.0f} s: {error}") from error
+        except EngineError:
+            self.close()
+            raise
+
+    def _await_ready(self) -> None:
+        while True:
+            said = self._next()
+            if said.get("ready"):
+                self._socket.settimeout(0.0)
+                return
+            if "error" in said or "ended" in said:
+                raise EngineError(said.get("error", f"the kernel died at its start: {said}"))
+
+    def _next(self) -> dict[str, Any]:
+        while b"\n" not in self._text:
+            data = self._socket.recv(65536)
+            if not data:
+                raise EngineError("the warm process ended")
+            self._text += data
+        line, _, self._text = self._text.partition(b"\n")
+        said: dict[str, Any] = json.loads(line)
+        self.pid = said.get("pid", self.pid)
+        return said
+
+    def poll(self) -> dict[str, Any] | None:
+        """How it ended: `ended` (a wait status), `reason`, `cpu_seconds`; None if it runs."""
+        while self.ended is None:
+            try:
+                said = self._next()
+            except (BlockingIOError, TimeoutError):
+                return None
+            except (OSError, EngineError):
+                said = {"ended": -1, "reason": "", "cpu_seconds": 0.0}
+            if "ended" in said:
+                self.ended = said
+        return self.ended
+
+    def last_words(self, seconds: float) -> float:
+        """CPU seconds of a kernel that is ending; 0.0 if it does not end within `seconds`."""
+        self._socket.settimeout(seconds)
+        ended = self.poll() or {}
+        return float(ended.get("cpu_seconds", 0.0))
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the kernel; SIGKILL goes to all that it started as well."""
+        with contextlib.suppress(OSError):
+            self._socket.sendall(json.dumps({"signal": number}).encode() + b"\n")
+
+    def close(self) -> None:
+        """Hang up; the kernel dies."""
+        self._socket.close()

@@ -1,0 +1,60 @@
+"""What a warm process has in memory before it forks: what student code and probes import."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+
+_MODULES = (
+    "ipykernel.kernelapp",
+    "lightning",
+    "litcourse.remote",
+    "matplotlib.pyplot",
+    "matplotlib_inline.backend_inline",
+    "torch",
+    "torchmetrics.classification",
+    "torchvision.transforms.v2",
+)
+
+
+def import_all() -> None:
+    """Import torch, Lightning and litcourse, and do once what they do once in a process."""
+    for name in _MODULES:
+        importlib.import_module(name)
+    _rehearse()
+    gc.collect()
+    gc.freeze()  # a child's collector would touch, and so copy, every page of ours
+
+
+def _rehearse() -> None:
+    """A short run, so that what torch and Lightning do once in a process is done before a fork."""
+    import inspect
+
+    import lightning as L
+    import torch
+    from lightning.pytorch.callbacks import ModelCheckpoint
+    from lightning.pytorch.loggers import CSVLogger
+
+    from litcourse.pretended_gpu import run_on_pretended_gpu
+    from litcourse.stand_ins import CurveData, ScriptedCurve
+    from litcourse.student import quiet_room
+
+    inspect.stack()  # Lightning asks for it when it loads a checkpoint
+    with quiet_room() as folder:
+        checkpoint = ModelCheckpoint(monitor="val_acc", mode="max")
+        trainer = L.Trainer(
+            accelerator="cpu",
+            max_epochs=1,
+            logger=CSVLogger(folder),
+            callbacks=[checkpoint],
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        trainer.fit(ScriptedCurve([0.5]), datamodule=CurveData())
+        torch.load(checkpoint.best_model_path, weights_only=True)
+        parameter = torch.nn.Parameter(torch.zeros(1))
+        parameter.sum().backward()
+        torch.optim.Adam([parameter]).step()
+        run_on_pretended_gpu(
+            lambda: torch.nn.Linear(1, 1), [torch.zeros(1, 1)], lambda network, x: network(*x)
+        )

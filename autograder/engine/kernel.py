@@ -1,0 +1,127 @@
+"""What the server's fork does: the keeper, who waits, and below it the kernel itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from autograder.engine import sandbox, syscalls
+from autograder.engine.limits import Limits
+
+
+def keep(request: dict[str, Any], limits: Limits, report: int) -> None:
+    """Fork the kernel that `request` describes, and tell of it on `report`; never returns.
+
+    Args:
+        request: `provisioner.launch_kernel` makes it.
+        limits: of the kernel.
+        report: file descriptor for lines of JSON.
+    """
+    syscalls.die_with_parent(signal.SIGKILL)
+    os.setsid()
+    ready, told = os.pipe()
+    _close_others({ready, told, report})
+    try:
+        if request["sandbox"]:
+            sandbox.separate()
+        pid = os.fork()
+    except OSError as error:
+        _tell(report, {"error": str(error)})
+        os._exit(1)
+    if not pid:
+        os.close(report)
+        os.close(ready)
+        _be_kernel(request, limits, told)
+    os.close(told)
+    _tell(report, {"pid": pid})
+    said = os.read(ready, 65536)
+    if said != b"ready":
+        _tell(report, {"error": said.decode("utf-8", "replace") or "the kernel died at its start"})
+    elif request["sandbox"]:
+        sandbox.close_channel()
+    if said == b"ready":
+        _tell(report, {"ready": True})
+    _, status = os.waitpid(pid, 0)
+    os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
+
+
+def _tell(report: int, what: dict[str, Any]) -> None:
+    os.write(report, json.dumps(what).encode() + b"\n")
+
+
+def _close_others(kept: set[int]) -> None:
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nowhere, stream)
+    low = 3
+    for number in sorted(kept):
+        os.closerange(low, number)
+        low = number + 1
+    os.closerange(low, os.sysconf("SC_OPEN_MAX"))
+
+
+def _be_kernel(request: dict[str, Any], limits: Limits, told: int) -> None:
+    try:
+        _isolate(request, limits)
+        app = _kernel_app(request)
+    except BaseException as error:  # noqa: BLE001 (told to whoever waits)
+        os.write(told, f"{type(error).__name__}: {error}".encode()[:60000])
+        os._exit(1)
+    os.write(told, b"ready")
+    os.close(told)
+    try:
+        app.start()
+    finally:
+        os._exit(0)
+
+
+def _isolate(request: dict[str, Any], limits: Limits) -> None:
+    paths = request["place"]
+    if request["sandbox"]:
+        place = sandbox.Place(
+            Path(paths["channel"]),
+            Path(paths["root"]),
+            Path(paths["work"]),
+            tuple(map(Path, paths["hidden"])),
+            tuple(map(Path, paths["visible"])),
+        )
+        sandbox.enter(place, limits)
+    else:
+        os.chdir(paths["work"])
+    syscalls.die_with_parent(signal.SIGKILL)
+    limits.apply(count_processes=request["sandbox"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+
+
+def _kernel_app(request: dict[str, Any]) -> Any:
+    _as_in_a_fresh_process()
+    import ipykernel.kernelapp
+
+    file = Path(request["connection_file"])
+    file.write_text(json.dumps(request["connection"]), encoding="utf-8")
+    app = ipykernel.kernelapp.IPKernelApp.instance(connection_file=str(file))
+    app.initialize([])  # type: ignore[no-untyped-call]
+    return app
+
+
+def _as_in_a_fresh_process() -> None:
+    """Undo what a fork shares with its siblings: random states, keys, modules of ours."""
+    import multiprocessing
+    import random
+
+    import numpy as np
+    import torch
+
+    torch.seed()
+    random.seed()
+    np.random.seed()  # noqa: NPY002 (the global state is the one to be renewed)
+    multiprocessing.current_process().authkey = os.urandom(32)
+    sys.argv = ["ipykernel"]
+    for name in [name for name in sys.modules if name.partition(".")[0] == "autograder"]:
+        del sys.modules[name]
+    signal.signal(signal.SIGINT, signal.default_int_handler)

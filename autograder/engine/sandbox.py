@@ -1,0 +1,202 @@
+"""The place in which a student's code runs: `enter` leaves this machine for it.
+
+Covered: own user, mount, pid, ipc, network and uts namespaces; a root of which only the system,
+Python with its packages and `litcourse` are there, all of it read-only; a private /tmp, home and
+/dev/shm of limited size; its own /proc; no network but its own loopback; no capability and none
+to be had; no further user namespaces; the limits of `limits`.
+
+Not covered: a fault in the kernel of the operating system (there is no seccomp filter), side
+channels such as timing, GPUs (none is visible). What the system folders show (/usr, the Python
+installation) can be read. docs/threat-model.md names the tests.
+
+As root the process becomes an unprivileged user before any of a student's code runs; as an
+ordinary user it is that user, under another number, and sees nothing of that user's files.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from autograder.engine import syscalls
+from autograder.engine.limits import Limits
+
+INSIDE = 1000
+"""User and group inside; what they are outside is of no use there."""
+NOBODY = 65534
+"""User and group outside, where the grader runs as root."""
+CHANNEL = Path("/run/channel")
+EVIDENCE = Path("/run/evidence")
+HOME = Path("/home/student")
+_SYSTEM = ("usr", "bin", "sbin", "lib", "lib32", "lib64")
+_ETC = (
+    "alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "nsswitch.conf",
+    "fonts",
+)  # fmt: skip
+_WRITABLE = {"home": HOME, "tmp": Path("/tmp"), "shm": Path("/dev/shm")}  # noqa: S108 (its own)
+_DEVICES = ("null", "zero", "full", "random", "urandom")
+_NAMESPACES = syscalls.NEWNS | syscalls.NEWPID | syscalls.NEWNET | syscalls.NEWIPC | syscalls.NEWUTS
+
+
+@dataclass(frozen=True)
+class Place:
+    """What of this machine a sandbox is made of.
+
+    Args:
+        channel: folder for the kernel's sockets and the inputs; holds an empty file `evidence`.
+        root: an empty folder to build the new root on.
+        work: files that the student's code finds in its working folder.
+        hidden: folders that must not be seen, wherever they lie.
+        visible: folders beside Python's own that are shown, read-only.
+    """
+
+    channel: Path
+    root: Path
+    work: Path
+    hidden: tuple[Path, ...]
+    visible: tuple[Path, ...]
+
+
+def separate() -> None:
+    """Leave the namespaces of this machine; the next fork is the first process of the new ones."""
+    if os.geteuid() != 0:
+        user, group = os.geteuid(), os.getegid()
+        syscalls.unshare(syscalls.NEWUSER, "the user namespace")
+        _map_user(user, group)
+    syscalls.unshare(_NAMESPACES, "mount, pid, network, ipc and uts namespaces")
+
+
+def enter(place: Place, limits: Limits) -> None:
+    """In the first process after `separate`: build the new root, go there, give up all rights.
+
+    Afterwards `CHANNEL` can still be written to, for the kernel's sockets: `close_channel`.
+
+    Raises:
+        OSError: this machine does not allow one of the steps; the message names it.
+    """
+    as_root = os.geteuid() == 0
+    syscalls.make_mounts_private()
+    _build(place, limits, NOBODY if as_root else INSIDE)
+    syscalls.enter_root(place.root)
+    syscalls.set_hostname("sandbox")
+    syscalls.loopback_up()
+    if as_root:
+        os.setgroups([])
+        os.setresgid(NOBODY, NOBODY, NOBODY)
+        os.setresuid(NOBODY, NOBODY, NOBODY)
+        syscalls.set_dumpable()
+        syscalls.unshare(syscalls.NEWUSER, "the user namespace")
+        _map_user(NOBODY, NOBODY)
+    Path("/proc/sys/user/max_user_namespaces").write_text("0", encoding="ascii")
+    syscalls.give_up_privileges()
+    os.chdir(HOME)
+
+
+def close_channel() -> None:
+    """From the parent of the first process: nothing more can be put where the sockets are."""
+    syscalls.make_readonly(CHANNEL)
+
+
+def _map_user(user: int, group: int) -> None:
+    """Be `INSIDE` in the new user namespace; nobody else exists there."""
+    Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
+    Path("/proc/self/uid_map").write_text(f"{INSIDE} {user} 1", encoding="ascii")
+    Path("/proc/self/gid_map").write_text(f"{INSIDE} {group} 1", encoding="ascii")
+
+
+def _build(place: Place, limits: Limits, owner: int) -> None:
+    root = place.root
+    os.umask(0o022)
+    syscalls.mount_tmpfs(root, "size=4m,mode=755")
+    _show_system(root)
+    _write_etc(root / "etc")
+    for name in _DEVICES:
+        _bind(Path("/dev") / name, root)
+    for name, target in (("fd", "/proc/self/fd"), ("stdout", "fd/1"), ("stderr", "fd/2")):
+        (root / "dev" / name).symlink_to(target)
+    (root / "proc").mkdir()
+    syscalls.mount_proc(root / "proc")
+    _mount_writable(place, limits, owner)
+    for folder in _shown(place.visible):  # after /tmp and /home, in which one may lie
+        _bind(folder, root)
+    for folder in place.hidden:
+        if _inside(root, folder).is_dir():
+            syscalls.mount_tmpfs(_inside(root, folder), "size=4k,mode=555")
+    syscalls.make_readonly(root, below=False)
+
+
+def _mount_writable(place: Place, limits: Limits, owner: int) -> None:
+    """One file system for all that a student's code may write, so that one limit holds for it."""
+    root = place.root
+    scratch = root / "scratch"
+    scratch.mkdir()
+    syscalls.mount_tmpfs(scratch, f"size={limits.disk_mib}m,mode=755,nr_inodes=20k")
+    shutil.copytree(place.work, scratch / "home", symlinks=True)
+    for name, target in _WRITABLE.items():
+        (scratch / name).mkdir(exist_ok=True)
+        (scratch / name).chmod(0o755)
+        _inside(root, target).mkdir(parents=True, exist_ok=True)
+    if os.geteuid() == 0:
+        _give(scratch, owner)
+        _give(place.channel, owner)
+    for name, target in _WRITABLE.items():
+        syscalls.bind(scratch / name, _inside(root, target))
+    syscalls.unmount(scratch)
+    scratch.rmdir()
+    _inside(root, CHANNEL).mkdir(parents=True)
+    _inside(root, EVIDENCE).touch()
+    syscalls.bind(place.channel, _inside(root, CHANNEL))
+    syscalls.bind(place.channel / "evidence", _inside(root, EVIDENCE))
+
+
+def _give(folder: Path, owner: int) -> None:
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, owner, owner, follow_symlinks=False)
+
+
+def _show_system(root: Path) -> None:
+    for name in _SYSTEM:
+        path = Path("/") / name
+        if path.is_symlink():
+            (root / name).symlink_to(path.readlink())
+        elif path.is_dir():
+            _bind(path, root)
+
+
+def _write_etc(etc: Path) -> None:
+    etc.mkdir()
+    for name in _ETC:
+        if (Path("/etc") / name).exists():
+            _bind(Path("/etc") / name, etc.parent)
+    (etc / "passwd").write_text(f"student:x:{INSIDE}:{INSIDE}::{HOME}:/bin/sh\n", encoding="ascii")
+    (etc / "group").write_text(f"student:x:{INSIDE}:\n", encoding="ascii")
+    (etc / "hosts").write_text("127.0.0.1 localhost sandbox\n::1 localhost\n", encoding="ascii")
+    (etc / "hostname").write_text("sandbox\n", encoding="ascii")
+
+
+def _shown(visible: tuple[Path, ...]) -> Iterator[Path]:
+    """`visible` without what lies in another of them or in /usr."""
+    folders = sorted({folder.resolve() for folder in visible} | set(visible))
+    kept = [Path("/usr")]
+    for folder in folders:
+        if not any(folder.is_relative_to(other) for other in kept):
+            kept.append(folder)
+            yield folder
+
+
+def _inside(root: Path, path: Path) -> Path:
+    return root / path.relative_to("/")
+
+
+def _bind(source: Path, root: Path) -> None:
+    target = _inside(root, source)
+    if source.is_dir():
+        target.mkdir(parents=True, exist_ok=True)
+    else:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.touch()
+    syscalls.bind(source, target)
+    syscalls.make_readonly(target)

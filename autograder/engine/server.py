@@ -1,0 +1,180 @@
+"""The warm process: `python -m autograder.engine.server SOCKET` with a scrubbed environment.
+
+It imports once, then forks a kernel for every connection. One line of JSON asks for a kernel
+(`Request`); lines of JSON answer: its pid, that it is ready, how it ended. When the connection
+is closed the kernel dies; when standard input is closed the server does.
+
+It is single-threaded, as a fork with a new user namespace requires, and knows no secret: not
+the course, not the gradebook, no student's name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from autograder.engine import kernel, watch
+from autograder.engine.limits import Limits
+
+TICK = 0.2
+"""Seconds between two looks at what the kernels take."""
+MAX_LINE = 2**20
+
+
+@dataclass
+class _Running:
+    """A kernel, the process between it and us, and whoever asked for it."""
+
+    connection: socket.socket
+    limits: Limits
+    keeper: int
+    pipe: int
+    pid: int = 0
+    reason: str = ""
+    usage: watch.Usage = field(default_factory=watch.Usage)
+    text: bytes = b""
+
+
+class Server:
+    """Accepts connections on `path` until standard input ends."""
+
+    def __init__(self, path: str) -> None:
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listener.bind(path)
+        self._listener.listen(64)  # from now on clients can connect, and wait for the imports
+        self._selector = selectors.DefaultSelector()
+        self._running: dict[int, _Running] = {}
+
+    def run(self) -> None:
+        """Serve."""
+        self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
+        self._selector.register(sys.stdin.fileno(), selectors.EVENT_READ, None)
+        baseline = watch.own_memory()
+        while True:
+            for key, _ in self._selector.select(TICK):
+                if key.data is None:
+                    return
+                key.data(key.fileobj)
+            for running in self._running.values():
+                _watch(running, baseline)
+
+    def stop(self) -> None:
+        """End every kernel."""
+        for running in self._running.values():
+            _kill(running)
+
+    def _accept(self, listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            line = connection.makefile("rb").readline(MAX_LINE)
+            request = json.loads(line)
+            self._start(connection, request)
+            return
+        connection.close()
+
+    def _start(self, connection: socket.socket, request: dict[str, Any]) -> None:
+        reading, writing = os.pipe()
+        limits = Limits(**request["limits"])
+        keeper = os.fork()
+        if not keeper:
+            try:
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+                kernel.keep(request, limits, writing)
+            finally:
+                os._exit(1)  # never back into the server's loop
+        os.close(writing)
+        running = _Running(connection, limits, keeper, reading)
+        self._running[keeper] = running
+        self._selector.register(reading, selectors.EVENT_READ, lambda _: self._report(running))
+        self._selector.register(connection, selectors.EVENT_READ, lambda _: self._obey(running))
+
+    def _report(self, running: _Running) -> None:
+        """Pass on what the keeper says; at its end, how the kernel ended."""
+        data = os.read(running.pipe, 65536)
+        if not data:
+            self._finish(running)
+            return
+        running.text += data
+        *lines, running.text = running.text.split(b"\n")
+        for line in lines:
+            running.pid = json.loads(line).get("pid", running.pid)
+            _say(running, line)
+
+    def _finish(self, running: _Running) -> None:
+        _, status, usage = os.wait4(running.keeper, 0)
+        seconds = max(usage.ru_utime + usage.ru_stime, running.usage.cpu_seconds)
+        ended = {"ended": status, "reason": running.reason, "cpu_seconds": seconds}
+        _say(running, json.dumps(ended).encode())
+        self._selector.unregister(running.pipe)
+        os.close(running.pipe)
+        with contextlib.suppress(KeyError):
+            self._selector.unregister(running.connection)
+        running.connection.close()
+        del self._running[running.keeper]
+
+    def _obey(self, running: _Running) -> None:
+        """Signals that the client asks for; its hanging up kills the kernel."""
+        try:
+            data = running.connection.recv(65536)
+        except OSError:
+            data = b""
+        if not data:
+            self._selector.unregister(running.connection)
+            _kill(running)
+            return
+        for line in data.splitlines():
+            number = int(json.loads(line)["signal"])
+            if number == signal.SIGKILL:
+                _kill(running)
+            elif running.pid:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(running.pid, number)
+
+
+def _say(running: _Running, line: bytes) -> None:
+    with contextlib.suppress(OSError):
+        running.connection.sendall(line + b"\n", socket.MSG_DONTWAIT)
+
+
+def _watch(running: _Running, baseline: int) -> None:
+    if not running.pid or running.reason:
+        return
+    running.usage = watch.usage(running.pid, baseline)
+    running.reason = watch.exceeded(running.usage, running.limits)
+    if running.reason:
+        _kill(running)
+
+
+def _kill(running: _Running) -> None:
+    """Kill the kernel with all that it started; the keeper then ends by itself."""
+    pids = watch.tree(running.pid) if running.pid else [running.keeper]
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def main() -> None:
+    """Serve on the socket that the command line names."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever started us
+    server = Server(sys.argv[1])
+    from autograder.engine.imports import import_all
+
+    import_all()
+    try:
+        server.run()
+    finally:
+        server.stop()
+        Path(sys.argv[1]).unlink(missing_ok=True)
+        os._exit(0)  # frozen objects are not worth a tidy end
+
+
+if __name__ == "__main__":
+    main()
