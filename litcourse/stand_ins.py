@@ -118,6 +118,15 @@ def _numbered(numbers: range) -> DataLoader[Any]:
     return DataLoader(samples, batch_size=3)
 
 
+class _Rows(TensorDataset):
+    """Gives a loader all samples of a batch at once: one by one they take longer than a step."""
+
+    def __getitems__(self, indices: list[int]) -> tuple[Tensor, ...]:
+        """Rows of each tensor; torch's loader asks for it by this name."""
+        rows: tuple[Tensor, ...] = self[indices]
+        return rows
+
+
 class TensorData(_StandInData):
     """Images and labels given as tensors.
 
@@ -141,5 +150,5 @@ class TensorData(_StandInData):
 
     def _loader(self, part: str, size: int, *, shuffle: bool) -> DataLoader[Any]:
         self._need_setup()
-        samples = TensorDataset(self.tensors[f"{part}_images"], self.tensors[f"{part}_labels"])
-        return DataLoader(samples, batch_size=size, shuffle=shuffle)
+        samples = _Rows(self.tensors[f"{part}_images"], self.tensors[f"{part}_labels"])
+        return DataLoader(samples, batch_size=size, shuffle=shuffle, collate_fn=list)

@@ -157,7 +157,11 @@ def _under_trainer(module: Any) -> dict[str, Any]:
 
 def _after_prepare(module: Any) -> dict[str, Any]:
     module.prepare_data()
-    _passes(module)
+    module.setup(stage="fit")
+    loaders = [module.train_dataloader(), module.val_dataloader()]
+    module.setup(stage="test")
+    for loader in (*loaders, module.test_dataloader()):
+        next(iter(loader))
     return {}
 
 
@@ -173,8 +177,8 @@ def _defaults(cls: Any, root: Path) -> dict[str, Any]:
     with data_variable(root):
         module = cls()
         module.setup(stage="fit")
-        sizes = [len(images) for images, _ in module.train_dataloader()]
-        return {"first_batch": sizes[0], "val": len(_keys(module.val_dataloader()))}
+        images, _ = next(iter(module.train_dataloader()))
+        return {"first_batch": len(images), "val": len(_keys(module.val_dataloader()))}
 
 
 # --- judge ------------------------------------------------------------------------------
