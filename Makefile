@@ -15,7 +15,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .PHONY: help
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: .venv/.ready  ## make .venv with the pinned dependencies (at once if nothing changed)
@@ -67,6 +67,10 @@ verify: setup  ## hold every question against its bank of right and wrong answer
 .PHONY: bench
 bench: setup  ## measure the times that the documentation promises
 	@$(AUTOGRADER) bench
+
+.PHONY: bench-grade
+bench-grade: setup  ## grade a class with ours, stock nbgrader and otter, in one run (about 20 minutes)
+	@$(AUTOGRADER) bench --grade
 
 .PHONY: new
 new: setup  ## make the files of a new question: make new LAB=lab1_mnist Q=wrap

@@ -5,7 +5,6 @@ Valid in any folder that holds this file and `source/`, with `autograder` instal
 
 from nbgrader.preprocessors import (
     AssignLatePenalties,
-    CheckCellMetadata,
     ClearOutput,
     LimitOutput,
     OverwriteKernelspec,
@@ -25,14 +24,15 @@ c.CourseDirectory.course_id = "litcourse"
 # that are nbgrader's default for a cell.
 c.Execute.timeout = 120
 
-# Time limits while grading, in seconds: c.RunSubmission.cell_seconds, .notebook_seconds.
+# Limits while grading: c.RunSubmission.cell_seconds and .notebook_seconds of wall time, and
+# c.RunSubmission.limits = {"memory_mib": 4096, ...}; all names: autograder/engine/limits.py.
 c.Autograde.exporter_class = SubmissionExporter
-# Repair does what nbgrader's DeduplicateIds and OverwriteCells do, and more.
+# Repair does what nbgrader's DeduplicateIds and OverwriteCells do, and more. CheckCellMetadata
+# has nothing left to find after it: all of nbgrader's metadata are the lab's own.
 c.Autograde.sanitize_preprocessors = [
     Repair,
     ClearOutput,
     OverwriteKernelspec,
-    CheckCellMetadata,
 ]
 c.Autograde.autograde_preprocessors = [
     RunSubmission,
@@ -40,5 +40,4 @@ c.Autograde.autograde_preprocessors = [
     LimitOutput,
     SaveAutoGrades,
     AssignLatePenalties,
-    CheckCellMetadata,
 ]

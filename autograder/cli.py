@@ -105,6 +105,51 @@ def verify(
     raise typer.Exit(code)
 
 
+Student = Annotated[str, typer.Option(help="Only this student.")]
+Jobs = Annotated[int, typer.Option(min=0, help="Workers; 0: one per core.")]
+Csv = Annotated[Path | None, typer.Option(help="Write the scores into this file.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+@app.command()
+def grade(  # noqa: PLR0913, PLR0917 (one for each option)
+    labs: Labs = None,
+    student: Student = "",
+    jobs: Jobs = 0,
+    regrade: Annotated[bool, typer.Option("--regrade", help="Grade again what is done.")] = False,
+    no_sandbox: Annotated[
+        bool, typer.Option("--no-sandbox", help="Run submissions with your own rights.")
+    ] = False,
+    no_feedback: Annotated[
+        bool, typer.Option("--no-feedback", help="Write no pages of feedback.")
+    ] = False,
+    csv: Csv = None,
+    json: Json = False,
+) -> None:
+    """Grade what was handed in and is not graded yet; goes on where a run was stopped."""
+    course = _course()
+    from autograder.engine.client import engine
+
+    engine()  # it imports for ten seconds, and can do so while this process imports
+    from autograder.grading import run
+
+    options = run.Options(
+        labs or (), student, jobs, regrade, not no_sandbox, not no_feedback, csv, json
+    )
+    raise typer.Exit(run.grade(course, options))
+
+
+@app.command()
+def rejudge(
+    lab: str, student: Student = "", jobs: Jobs = 0, csv: Csv = None, json: Json = False
+) -> None:
+    """Judge kept evidence again, after a change of points or of a judge; runs no submission."""
+    from autograder.grading import run
+
+    options = run.Options([lab], student, jobs, csv=csv, json=json)
+    raise typer.Exit(run.rejudge(_course(), options))
+
+
 @app.command()
 def demo() -> None:
     """Grade a class of made-up submissions through nbgrader, and print the scores."""
@@ -136,8 +181,13 @@ def explain(code: str) -> None:
 
 
 @app.command()
-def bench() -> None:
+def bench(
+    grade: Annotated[
+        bool, typer.Option("--grade", help="A class: ours, stock nbgrader, otter.")
+    ] = False,
+) -> None:
     """Measure the times that the documentation promises."""
-    from autograder import bench as benchmark
+    from autograder import bench as of_checks
+    from autograder import bench_grade as of_grading
 
-    raise typer.Exit(benchmark.run(_course()))
+    raise typer.Exit((of_grading if grade else of_checks).run(_course()))

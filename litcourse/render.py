@@ -6,8 +6,9 @@ import base64
 import os
 import sys
 import textwrap
+from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from litcourse.catalogue import explain
 
@@ -84,13 +85,9 @@ def details(finding: Finding) -> list[tuple[str, str]]:
 
 def as_html(verdict: Verdict) -> str:
     """The verdict as an HTML card; every text in it is escaped."""
-    import jinja2
-
-    source = files("litcourse").joinpath("card.html.jinja").read_text(encoding="utf-8")
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     rows = [(criterion, verdict.failed(criterion)) for criterion in verdict.question.criteria]
     first = verdict.findings[0] if verdict.findings else None
-    return environment.from_string(source).render(
+    html: str = _card().render(
         verdict=verdict,
         rows=rows,
         first=first,
@@ -98,3 +95,13 @@ def as_html(verdict: Verdict) -> str:
         details=details(first) if first else [],
         picture=base64.b64encode(verdict.picture.encode()).decode(),
     )
+    return html
+
+
+@cache
+def _card() -> Any:
+    import jinja2
+
+    source = files("litcourse").joinpath("card.html.jinja").read_text(encoding="utf-8")
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(source)

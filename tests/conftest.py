@@ -39,6 +39,11 @@ NEEDS = (
         (("chromium", "chromium-browser", "google-chrome"), ("chromedriver",)),
         "sudo apt-get install chromium chromium-driver",
     ),
+    Need(
+        "postgresql",
+        (("pg_createcluster", "initdb"),),
+        "sudo apt-get install postgresql",
+    ),
     Need("slurm", (("sbatch",), ("slurmctld",)), "sudo apt-get install slurm-wlm"),
 )
 

@@ -36,6 +36,7 @@ class Engine:
         environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
         environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), "/usr/bin:/bin"])
         environment["HOME"] = str(self._folder)  # nobody's settings are read
+        environment["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # a warning of the debugger's import
         self._process = subprocess.Popen(
             [sys.executable, "-m", "autograder.engine.server", str(self.socket)],
             cwd=self._folder,
@@ -81,6 +82,7 @@ class Engine:
             return
         if self._process.stdin:
             self._process.stdin.close()
+        self._process.terminate()  # it may still import; kernels die with it in any case
         try:
             self._process.wait(_ENOUGH)
         except subprocess.TimeoutExpired:

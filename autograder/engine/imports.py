@@ -6,6 +6,9 @@ import gc
 import importlib
 
 _MODULES = (
+    "IPython.core.completerlib",
+    "IPython.extensions.storemagic",
+    "ipykernel.debugger",  # a third of what a kernel's start takes
     "ipykernel.kernelapp",
     "lightning",
     "litcourse.remote",

@@ -14,6 +14,7 @@ import contextlib
 import json
 import os
 import selectors
+import shutil
 import signal
 import socket
 import sys
@@ -172,7 +173,7 @@ def main() -> None:
         server.run()
     finally:
         server.stop()
-        Path(sys.argv[1]).unlink(missing_ok=True)
+        shutil.rmtree(Path(sys.argv[1]).parent, ignore_errors=True)  # also if its maker is dead
         os._exit(0)  # frozen objects are not worth a tidy end
 
 

@@ -20,6 +20,7 @@ from traitlets.config import Config
 
 from autograder.engine.provisioner import WarmProvisioner
 from autograder.engine.sandbox import CHANNEL, EVIDENCE
+from autograder.engine.watch import usage
 from autograder.nbgrader_road.shelf import read_untrusted
 
 KERNEL = "litcourse-graded"
@@ -92,14 +93,18 @@ class Kernel:
         self._client.create_kernel_manager()
         self._client.start_new_kernel(cwd=str(folder), env={"NBGRADER_EXECUTION": "autograde"})
         self._client.start_new_kernel_client()
-        self.cpu_seconds = 0.0
         self.run(_PREPARE, startup_seconds, history=False)
+        self._spent_at_start = self._spent()
 
     @property
     def _provisioner(self) -> WarmProvisioner:
         manager: Any = self._client.km
         found: WarmProvisioner = manager.provisioner
         return found
+
+    def _spent(self) -> float:
+        link = self._provisioner.link
+        return usage(link.pid, 0).cpu_seconds if link is not None else 0.0
 
     def run(self, source: str, seconds: float, *, history: bool = True) -> Outcome:
         """Execute `source` as a cell, for at most `seconds`."""
@@ -143,13 +148,18 @@ class Kernel:
             (channel / "inputs").unlink()
 
     def stop(self) -> float:
-        """End the process, which may be dead already; returns its CPU seconds."""
+        """End the process, which may be dead already.
+
+        Returns:
+            CPU seconds since it was ready, all that it started included.
+        """
+        seconds = 0.0
         link = self._provisioner.link
         if link is not None:
             link.signal(signal.SIGKILL)
-            self.cpu_seconds = link.last_words(_FAREWELL)
+            seconds = max(0.0, link.last_words(_FAREWELL) - self._spent_at_start)
         self._client._cleanup_kernel()  # noqa: SLF001 (nbclient 0.11 has no public name for it)
-        return self.cpu_seconds
+        return seconds
 
 
 class _Client(NotebookClient):

@@ -54,9 +54,7 @@ def _bytes(path: Path) -> bytes:
     if not stat.S_ISREG(status.st_mode):
         raise ValueError("a link or a folder, no file")  # a link could lead to another's work
     if status.st_size > MAX_BYTES:
-        raise ValueError(
-            f"{status.st_size / 2**20:.0f} MiB; at most {MAX_BYTES // 2**20} are read"
-        )
+        raise ValueError(f"{status.st_size / 2**20:.0f} MiB; at most {MAX_BYTES // 2**20} are read")
     return path.read_bytes()
 
 

@@ -42,7 +42,10 @@ class Answer:
 
 
 class RunSubmission(NbGraderPreprocessor):
-    """Executes the notebook; leaves an `Answer` per question in `resources["answers"]`."""
+    """Executes the notebook; leaves an `Answer` per question in `resources["answers"]`.
+
+    `resources["cpu_seconds"]` is what its cells and probes took, kernels' starts left out.
+    """
 
     cell_seconds = Integer(120, help="Time limit of a cell.").tag(config=True)
     notebook_seconds = Integer(900, help="Time limit of all cells together.").tag(config=True)
@@ -57,6 +60,7 @@ class RunSubmission(NbGraderPreprocessor):
         """Execute the cells of `nb`, unless its notes say that it could not be read."""
         context: Context = resources[KEY]
         known = notes.read(nb)
+        resources["cpu_seconds"] = 0.0
         resources["answers"] = answers = {
             name: Answer(self._draw(context, name, known.submission))
             for name in context.lab.questions
@@ -66,7 +70,9 @@ class RunSubmission(NbGraderPreprocessor):
                 answer.code, answer.detail = known.trouble, known.detail
             return nb, resources
         with tempfile.TemporaryDirectory(prefix="grading-") as folder:
-            _Run(self, nb, context, answers, Path(folder)).all()
+            run = _Run(self, nb, context, answers, Path(folder))
+            run.all()
+            resources["cpu_seconds"] = run.cpu_seconds
         return nb, resources
 
     def _draw(self, context: Context, question_id: str, submission: str) -> Draw:
@@ -85,6 +91,7 @@ class _Run:
     folder: Path  # private: TemporaryDirectory makes it with mode 0700
     lost: set[int] = field(default_factory=set)
     kernel: Kernel | None = None
+    cpu_seconds: float = 0.0
 
     def all(self) -> None:
         """Run every cell that grading runs; when a kernel dies, go on in another."""
@@ -106,7 +113,7 @@ class _Run:
     def _stop(self) -> None:
         kernel, self.kernel = self.kernel, None
         if kernel is not None:
-            kernel.stop()
+            self.cpu_seconds += kernel.stop()
 
     def _start(self) -> Kernel:
         settings = self.limits

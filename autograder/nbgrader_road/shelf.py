@@ -98,9 +98,21 @@ def load(folder: Path, question_id: str) -> Kept:
         raise ValueError(f"the files of {question_id} can't be read: {detail}") from error
 
 
-def judged_again(folder: Path, kept: Kept, verdict: Verdict, known: dict[str, Any]) -> None:
-    """Write another verdict on the same evidence; `known` are entries that changed with it."""
-    _write_verdict(folder, verdict, {**kept.known, **known})
+def judged_again(
+    folder: Path, kept: Kept, verdict: Verdict, known: dict[str, Any]
+) -> dict[str, Any]:
+    """Write another verdict on the same evidence.
+
+    Args:
+        folder: the student's.
+        kept: what `load` found there.
+        verdict: what the judge says now.
+        known: entries of the JSON file that changed with it.
+
+    Returns:
+        what the JSON file holds now.
+    """
+    return _write_verdict(folder, verdict, {**kept.known, **known})
 
 
 def _write_verdict(folder: Path, verdict: Verdict, known: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,199 @@
+"""Workers: forks of this process that do one task after the other, replaced when they die.
+
+A fork starts at once and shares what this process has imported. They end with this process:
+the kernel tells them when it dies (Linux), and their pipe ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import multiprocessing
+import os
+import signal
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from types import FrameType
+from typing import Self
+
+from autograder.grading.work import Reply, Task
+
+TICK = 0.25
+"""Seconds after which `Crew.run` gives None when nothing has happened."""
+_GRACE = 10
+"""Seconds that a worker has to stop its kernel and to remove its files."""
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class Done:
+    """A task that ended.
+
+    Args:
+        task: the task.
+        reply: what the worker said; None if it died.
+        death: how it died, or "".
+    """
+
+    task: Task
+    reply: Reply | None
+    death: str = ""
+
+
+@dataclass
+class _Worker:
+    process: BaseProcess
+    pipe: Connection
+    task: Task | None = None
+
+
+class Crew:
+    """`jobs` workers that do what `make` returns; use it as a context.
+
+    Args:
+        make: called in each worker; returns what does a task.
+        jobs: how many.
+    """
+
+    def __init__(self, make: Callable[[], Callable[[Task], Reply]], jobs: int) -> None:
+        self._make, self._jobs = make, jobs
+        self._workers: list[_Worker] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self._workers:
+            worker.pipe.close()
+            if worker.task is not None:
+                worker.process.terminate()
+        for worker in self._workers:
+            worker.process.join(_GRACE + 1)
+            if worker.process.is_alive():
+                worker.process.kill()
+                worker.process.join()
+        self._workers.clear()
+
+    @property
+    def pids(self) -> list[int]:
+        """Process ids of the workers."""
+        return [worker.process.pid or 0 for worker in self._workers]
+
+    def run(self, tasks: deque[Task]) -> Iterator[Done | None]:
+        """What becomes of `tasks`, as it comes; None now and then while nothing does.
+
+        Tasks that the caller appends meanwhile are done too. A worker gets its next task before
+        the caller gets the last one's result, so that nobody waits for the caller.
+        """
+        done: deque[Done] = deque()
+        while True:
+            self._hand_out(tasks)
+            busy = [worker for worker in self._workers if worker.task is not None]
+            if busy:
+                done.extend(self._collect(busy, 0 if done else TICK))
+                self._hand_out(tasks)
+            if done:
+                yield done.popleft()
+            elif busy:
+                yield None
+            elif not tasks:
+                return
+
+    def _hand_out(self, tasks: deque[Task]) -> None:
+        while tasks:
+            idle = next((worker for worker in self._workers if worker.task is None), None)
+            if idle is None and len(self._workers) < self._jobs:
+                idle = self._start()
+            if idle is None:
+                return
+            idle.task = tasks.popleft()
+            with contextlib.suppress(BrokenPipeError):  # dead already: `_collect` will tell
+                idle.pipe.send_bytes(json.dumps(asdict(idle.task)).encode())
+
+    def _collect(self, busy: list[_Worker], seconds: float) -> Iterator[Done]:
+        ready = wait([worker.pipe for worker in busy], seconds)
+        for worker in busy:
+            if worker.pipe not in ready or worker.task is None:
+                continue
+            task, worker.task = worker.task, None
+            try:
+                reply = Reply(**json.loads(worker.pipe.recv_bytes()))
+            except (EOFError, OSError):
+                self._workers.remove(worker)
+                worker.pipe.close()
+                worker.process.join(_GRACE)
+                yield Done(task, None, _death(worker.process.exitcode))
+            else:
+                yield Done(task, reply)
+
+    def _start(self) -> _Worker:
+        ours, theirs = multiprocessing.Pipe()
+        others = [worker.pipe for worker in self._workers]
+        process = multiprocessing.get_context("fork").Process(
+            target=_serve, args=(self._make, theirs, [ours, *others], os.getpid()), daemon=True
+        )
+        process.start()
+        theirs.close()
+        worker = _Worker(process, ours)
+        self._workers.append(worker)
+        return worker
+
+
+def _death(code: int | None) -> str:
+    if code is not None and code < 0:
+        return f"the worker was killed by {signal.Signals(-code).name}"
+    return f"the worker ended with exit code {code}"
+
+
+def _serve(
+    make: Callable[[], Callable[[Task], Reply]],
+    pipe: Connection,
+    others: list[Connection],
+    parent: int,
+) -> None:
+    """The life of a worker."""
+    for other in others:
+        other.close()
+    _die_with(parent)
+    # What kernels and libraries print is a student's: it goes to nobody's terminal.
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nowhere, stream)
+    _one_thread()
+    do = make()
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            task = Task(**json.loads(pipe.recv_bytes()))
+            pipe.send_bytes(json.dumps(asdict(do(task))).encode())
+
+
+def _die_with(parent: int) -> None:
+    """End, tidily if that is possible within `_GRACE` seconds, when the parent does."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(_GRACE)
+        raise SystemExit(1)
+
+    signal.signal(signal.SIGTERM, stop)
+    # Ctrl-C reaches the whole group; the parent decides. A handler, because children would
+    # inherit that a signal is ignored, and kernels are interrupted by this one.
+    signal.signal(signal.SIGINT, lambda *_: None)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        raise SystemExit(1)
+
+
+def _one_thread() -> None:
+    """As many workers as cores leave a library nothing to gain; and no pool outlives a fork."""
+    if "torch" in sys.modules:
+        import torch
+
+        torch.set_num_threads(1)

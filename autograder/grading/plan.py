@@ -1,0 +1,136 @@
+"""What there is to do: which submissions to run, which results only to write."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nbgrader.utils import is_grade
+
+from autograder.course import CHECK, AuthorError, Course
+from autograder.grading import submissions, table
+from autograder.grading.feedback import Pages
+from autograder.grading.journal import GRADE, GRADED, REJUDGE, Record
+from autograder.grading.settings import Road
+from autograder.grading.submissions import Submission
+from autograder.grading.work import Prepared, Task
+from litcourse.names import UnknownNameError
+
+Chosen = Mapping[str, Sequence[Submission]]
+"""Submissions by lab."""
+
+
+@dataclass
+class Plan:
+    """What a run does.
+
+    Args:
+        tasks: what workers do.
+        write: results of an earlier run that only have to be written.
+        skipped: number of submissions that are done.
+        outdated: number of those whose points are not what the lab gives now.
+    """
+
+    tasks: deque[Task] = field(default_factory=deque)
+    write: list[Record] = field(default_factory=list)
+    skipped: int = 0
+    outdated: int = 0
+
+
+def choose(road: Road, course: Course, names: Sequence[str], student: str) -> Chosen:
+    """The submissions that the command line means.
+
+    Args:
+        road: the course's settings.
+        course: the course.
+        names: ids of labs; all that have submissions, if there is none.
+        student: id of the only student, or "".
+
+    Raises:
+        AuthorError: nothing was handed in.
+        UnknownNameError: there is no such lab or student.
+    """
+    labs = [course.lab(name).id for name in names] or list(course.labs)
+    found = {lab: submissions.discover(road.course, lab) for lab in labs}
+    for lab in names:
+        if not found[lab]:
+            raise _nothing(road, lab)
+    if not any(found.values()):
+        raise _nothing(road, labs[0] if labs else "LAB")
+    if student:
+        known = {submission.student for sent in found.values() for submission in sent}
+        if student not in known:
+            raise UnknownNameError("submission by the student", student, known, " ".join(labs))
+        found = {lab: [s for s in sent if s.student == student] for lab, sent in found.items()}
+    return {lab: sent for lab, sent in found.items() if sent}
+
+
+def _nothing(road: Road, lab: str) -> AuthorError:
+    folder = Path(road.course.format_path(road.course.submitted_directory, "*", lab))
+    step = f"nbgrader collect {lab}, or: nbgrader zip_collect {lab}"
+    return AuthorError(folder, "", "nothing was handed in", step)
+
+
+def to_grade(
+    road: Road, chosen: Chosen, labs: Mapping[str, Prepared], *, regrade: bool, pages: Pages | None
+) -> Plan:
+    """What is left to grade: all that no complete result is there for.
+
+    Args:
+        road: the course's settings.
+        chosen: submissions by lab.
+        labs: the labs, by id.
+        regrade: do what is done as well.
+        pages: where feedback lies, or None if there is none to write.
+    """
+    plan = Plan()
+    for lab, sent in chosen.items():
+        entered = {row.student for row in table.rows(road, lab).values() if row.automatic}
+        for submission in sent:
+            record = None if regrade else _result(road, submission)
+            if record is None:
+                plan.tasks.append(Task(GRADE, lab, submission.student))
+                continue
+            plan.outdated += record.maximum != _points(labs[lab])
+            graded = road.autograded(lab, record.student) / f"{lab}.ipynb"
+            if record.student not in entered or not graded.is_file():
+                record.written = False
+            if pages is not None and not pages.folder(lab, record.student).is_dir():
+                record.feedback = False
+            if record.written and (record.feedback or pages is None):
+                plan.skipped += 1
+            else:
+                plan.write.append(record)
+    return plan
+
+
+def _result(road: Road, submission: Submission) -> Record | None:
+    """The result of the very files that lie there now, if it is complete."""
+    record = road.shelf.load(submission.lab, submission.student)
+    if record is None or record.state != GRADED or road.shelf.notebook(record) is None:
+        return None
+    found = submissions.scan(road.course, submission.folder)
+    if found.fingerprint() != record.fingerprint:
+        return None
+    if found.timestamp != record.timestamp:
+        record.timestamp, record.written = found.timestamp, False
+    return record
+
+
+def _points(prepared: Prepared) -> dict[str, float]:
+    cells = [cell.metadata.nbgrader for cell in prepared.unsolved.cells if is_grade(cell)]
+    return {c.grade_id.removesuffix(CHECK): float(c.points) for c in cells}
+
+
+def to_rejudge(road: Road, chosen: Chosen) -> Plan:
+    """Everything that was graded; what was not is left to `grade`."""
+    plan = Plan()
+    for lab, sent in chosen.items():
+        for submission in sent:
+            if (road.autograded(lab, submission.student) / f"{lab}.ipynb").is_file():
+                plan.tasks.append(Task(REJUDGE, lab, submission.student))
+            else:
+                plan.skipped += 1
+    return plan

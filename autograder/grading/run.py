@@ -1,0 +1,228 @@
+"""`autograder grade` and `autograder rejudge`, from the names on the command line to exit codes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy.exc import OperationalError
+
+from autograder.course import AuthorError, Course
+from autograder.grading import plan as planning
+from autograder.grading import summary, table
+from autograder.grading.feedback import Pages
+from autograder.grading.journal import GRADE, REJUDGE
+from autograder.grading.plan import Plan
+from autograder.grading.progress import Meter, console
+from autograder.grading.session import (
+    Session,
+    StoppedError,
+    alone,
+    ended_tidily,
+    prepare,
+    with_engine,
+)
+from autograder.grading.settings import Road, on_the_road
+from autograder.grading.table import Row
+from autograder.grading.work import Prepared
+from autograder.grading.writer import Writer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+WORKERS_PER_CORE = 3
+OK, SOME_FAILED, INTERRUPTED = 0, 1, 130
+"""Exit codes; 2, an author's error, is the command line's."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What stands on the command line.
+
+    Args:
+        labs: ids of labs; all that have submissions, if there is none.
+        student: id of the only student, or "".
+        jobs: workers; one per core if 0.
+        regrade: grade what is graded already too.
+        sandbox: isolate students' code.
+        feedback: write feedback too.
+        csv: file for the scores, or None.
+        json: print one JSON object in place of tables.
+    """
+
+    labs: Sequence[str] = ()
+    student: str = ""
+    jobs: int = 0
+    regrade: bool = False
+    sandbox: bool = True
+    feedback: bool = True
+    csv: Path | None = None
+    json: bool = False
+
+    @property
+    def workers(self) -> int:
+        """How many workers there are: more than cores, since many a check waits for a clock."""
+        return self.jobs or WORKERS_PER_CORE * len(os.sched_getaffinity(0))
+
+
+def grade(course: Course, options: Options) -> int:
+    """Grade what is new, and print what came of it.
+
+    Returns:
+        the exit code.
+
+    Raises:
+        AuthorError: there is something to mend before anything can be graded.
+        UnknownNameError: there is no such lab or student.
+    """
+    return _guarded(_Command(course, options, GRADE))
+
+
+def rejudge(course: Course, options: Options) -> int:
+    """Judge the kept evidence again, and print which scores changed.
+
+    Returns:
+        the exit code.
+
+    Raises:
+        AuthorError: there is something to mend before anything can be judged.
+        UnknownNameError: there is no such lab or student.
+    """
+    return _guarded(_Command(course, options, REJUDGE))
+
+
+class _Command:
+    """One of the two commands.
+
+    Args:
+        course: the course.
+        options: what stands on the command line.
+        action: `GRADE` or `REJUDGE`.
+    """
+
+    def __init__(self, course: Course, options: Options, action: str) -> None:
+        self.course, self.options, self.action = course, options, action
+        self.to: Console = console(json=options.json)
+        self.csv = options.csv and options.csv.absolute()  # the working folder will be another
+        if self.csv is not None and not self.csv.parent.is_dir():
+            fault = "there is no such folder to write it in"
+            raise AuthorError(self.csv, "", fault, f"mkdir -p {self.csv.parent}")
+
+    def run(self, road: Road) -> int:
+        """Do it all; the exit code."""
+        with with_engine() if self.action == GRADE else contextlib.nullcontext():
+            return self._run(road)
+
+    def _run(self, road: Road) -> int:
+        started, options = time.monotonic(), self.options
+        chosen = planning.choose(road, self.course, options.labs, options.student)
+        labs = {lab: prepare(road, self.course.lab(lab)) for lab in chosen}
+        pages = Pages(road) if options.feedback else None
+        plan = self._plan(road, chosen, labs, pages)
+        session = Session(road, labs, Writer(road, pages))
+        self._announce(plan)
+        verb = "graded" if self.action == GRADE else "judged"
+        with Meter(self.to, len(plan.tasks) + len(plan.write), verb) as meter:
+            session.write(plan.write, meter)
+            session.work(plan.tasks, options.workers, meter)
+        found = self._rows(road, chosen)
+        questions = list(dict.fromkeys(q for lab in labs.values() for q in lab.lab.questions))
+        if self.csv is not None:
+            table.write_csv(self.csv, found, questions)
+        self._tell(session, plan, found, labs, time.monotonic() - started)
+        return SOME_FAILED if session.failed else OK
+
+    def _plan(
+        self,
+        road: Road,
+        chosen: planning.Chosen,
+        labs: Mapping[str, Prepared],
+        pages: Pages | None,
+    ) -> Plan:
+        if self.action == REJUDGE:
+            return planning.to_rejudge(road, chosen)
+        return planning.to_grade(road, chosen, labs, regrade=self.options.regrade, pages=pages)
+
+    def _announce(self, plan: Plan) -> None:
+        parts = [f"{len(plan.tasks)} to {'grade' if self.action == GRADE else 'judge again'}"]
+        if plan.write:
+            parts.append(f"{len(plan.write)} of an earlier run to write")
+        if plan.skipped:
+            was = "done already" if self.action == GRADE else "not graded yet"
+            parts.append(f"{plan.skipped} {was}")
+        self.to.print(", ".join(parts))
+        if self.action == GRADE and plan.tasks and not self.options.sandbox:
+            text = "No sandbox: submissions run with your rights. The records will say so."
+            self.to.print(text, style="yellow")
+
+    def _rows(self, road: Road, chosen: planning.Chosen) -> list[Row]:
+        found = []
+        for lab, sent in chosen.items():
+            known = table.rows(road, lab)
+            found += [known[s.student] for s in sent if s.student in known]
+        return found
+
+    def _tell(
+        self,
+        session: Session,
+        plan: Plan,
+        found: Sequence[Row],
+        labs: Mapping[str, Prepared],
+        seconds: float,
+    ) -> None:
+        if self.options.json:
+            told = {
+                "command": self.action,
+                "written": session.done,
+                "skipped": plan.skipped,
+                "changed": summary.changed(session.judged),
+                "seconds": round(seconds, 2),
+            }
+            print(json.dumps(summary.as_json(found, session.failed, told)))  # noqa: T201
+            return
+        for lab, prepared in labs.items():
+            mine = [row for row in found if row.lab == lab]
+            summary.show_students(self.to, f"Points in {lab}", mine, list(prepared.lab.questions))
+        summary.show_findings(self.to, found)
+        if self.action == REJUDGE:
+            summary.show_changes(self.to, session.judged)
+        self._tell_the_end(session, plan, seconds)
+
+    def _tell_the_end(self, session: Session, plan: Plan, seconds: float) -> None:
+        self.to.print(f"{session.done} written in {seconds:.1f} s.")
+        if plan.outdated:
+            text = f"{plan.outdated} of those done already were graded with other points."
+            self.to.print(f"{text} Next: autograder rejudge {' '.join(self.options.labs) or 'LAB'}")
+        summary.show_failures(self.to, session.failed, self.action)
+
+
+def _guarded(command: _Command) -> int:
+    """Run it in the course's folder, alone; what ends it early becomes a message."""
+    typed = " ".join(["autograder", *sys.argv[1:]])
+    with ended_tidily():
+        try:
+            return _in_course(command, command.run)
+        except (StoppedError, OperationalError) as error:
+            reason = str(error)
+            if isinstance(error, OperationalError):
+                reason = f"the gradebook can't be used: {error.orig}"
+            command.to.print(f"Stopped: {reason}", style="red", soft_wrap=True)
+            text = "What is graded is kept. Next: mend that, then type the same again:"
+            command.to.print(f"{text} {typed}", soft_wrap=True)
+            return SOME_FAILED
+        except KeyboardInterrupt:
+            text = "Interrupted. What is graded is kept, nothing is half written. Next, to go on:"
+            command.to.print(f"\n{text} {typed}", soft_wrap=True)
+            return INTERRUPTED
+
+
+def _in_course(command: _Command, do: Callable[[Road], int]) -> int:
+    with on_the_road(command.course, sandbox=command.options.sandbox) as road, alone(road):
+        return do(road)

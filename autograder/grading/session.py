@@ -1,0 +1,231 @@
+"""A run of `grade` or `rejudge`: one at a time, workers that are fed and followed, results written.
+
+Whatever ends a run early, what was graded until then is kept, and the next run goes on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import signal
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from types import FrameType
+
+from sqlalchemy.exc import OperationalError
+
+from autograder.course import AuthorError, Lab
+from autograder.engine.client import engine, stop
+from autograder.grading import submissions
+from autograder.grading.crew import Crew, Done
+from autograder.grading.journal import GRADE, GRADED, REJUDGE, Record
+from autograder.grading.progress import Meter
+from autograder.grading.settings import Road
+from autograder.grading.work import (
+    AUTHOR,
+    DONE,
+    FULL,
+    GIVE_UP,
+    NO_ROOM,
+    SAME,
+    Examiner,
+    Prepared,
+    Task,
+)
+from autograder.grading.writer import Writer
+from autograder.nbgrader_road import register
+
+ATTEMPTS = 3
+"""How often a submission is tried before it is given up."""
+_PATIENCE = 15
+"""Seconds that workers of a killed run may need to end."""
+
+
+class StoppedError(Exception):
+    """A run that can't go on; the message says why, and what to do."""
+
+
+@contextlib.contextmanager
+def alone(road: Road) -> Iterator[None]:
+    """Hold the lock that all processes of a run share: the workers of a killed run hold it too.
+
+    Raises:
+        AuthorError: another run is under way.
+    """
+    path = road.shelf.place("", "") / ".lock"
+    with path.open("w") as file:
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    fault = "another autograder grade or rejudge is running in this course"
+                    raise AuthorError(path, "", fault, "wait for its end, or end it") from None
+                time.sleep(0.1)
+        yield
+
+
+@contextlib.contextmanager
+def ended_tidily() -> Iterator[None]:
+    """SIGTERM does what Ctrl-C does; as a context around all that has to be put away."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def prepare(road: Road, lab: Lab) -> Prepared:
+    """Enter `lab` into the gradebook, with the points that it gives now.
+
+    Raises:
+        AuthorError: its cells do not fit the gradebook.
+    """
+    unsolved = register.unsolved(road.converter, lab)
+    try:
+        register.register(road.converter, lab)
+    except RuntimeError as error:
+        step = "undo that, or grade this version of the lab in a course folder of its own"
+        raise AuthorError(lab.path, "", str(error), step) from error
+    for question_id in lab.questions:
+        lab.judge_of(question_id).draw(Random(0))  # workers inherit what the first draw reads
+    return Prepared(lab, unsolved)
+
+
+@dataclass
+class Session:
+    """What has happened in a run so far.
+
+    Args:
+        road: the course's settings.
+        labs: the labs, by id.
+        writer: writes results.
+        failed: why, by lab and student, there is no score of theirs.
+        judged: of submissions that were judged again, points before and after.
+        done: number of results that were written.
+    """
+
+    road: Road
+    labs: Mapping[str, Prepared]
+    writer: Writer
+    failed: dict[tuple[str, str], str] = field(default_factory=dict)
+    judged: dict[tuple[str, str], tuple[dict[str, float], dict[str, float]]] = field(
+        default_factory=dict
+    )
+    done: int = 0
+    _tries: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def write(self, records: Sequence[Record], meter: Meter) -> None:
+        """Write results that an earlier run left."""
+        for record in records:
+            notebook = self.road.shelf.notebook(record)
+            if notebook is not None:
+                self._write(record, notebook)
+            meter.add(self._shown(record), record.student, record.lab)
+
+    def work(self, tasks: deque[Task], jobs: int, meter: Meter) -> None:
+        """Have `tasks` done, and write what comes of them.
+
+        Raises:
+            AuthorError: a part of a lab is missing.
+            StoppedError: the disk is full, the gradebook can't be written, or the instructor
+                has to mend something.
+        """
+        if not tasks:
+            return
+        labs = dict(self.labs)
+        for prepared in labs.values():
+            prepared.lab.check_parts()  # which imports, once for all workers, what judges need
+        with Crew(lambda: Examiner(self.road, labs).do, min(jobs, len(tasks))) as crew:
+            for done in crew.run(tasks):
+                if done is None:
+                    meter.tick()
+                    continue
+                again = self._take(done)
+                if again is not None:
+                    tasks.append(again)
+                    continue
+                key = (done.task.lab, done.task.student)
+                record = self.road.shelf.load(*key)
+                meter.add(self._shown(record), done.task.student, done.task.lab)
+
+    def _shown(self, record: Record | None) -> Record | None:
+        known = record is not None and (record.lab, record.student) not in self.failed
+        return record if known else None
+
+    def _take(self, done: Done) -> Task | None:
+        """Write what came of a task; a task if there is another to do in its place."""
+        task, reply = done.task, done.reply
+        if reply is not None and reply.outcome == FULL:
+            raise StoppedError(f"the disk is full: {reply.detail}")
+        if reply is not None and reply.outcome == AUTHOR:
+            raise StoppedError(reply.detail)
+        record = self.road.shelf.load(task.lab, task.student)
+        if reply is None or reply.outcome not in {DONE, SAME} or record is None:
+            return self._again(task, reply.detail if reply else done.death, died=reply is None)
+        if task.action == GIVE_UP:
+            self.failed[task.lab, task.student] = task.detail
+        if task.action == REJUDGE:
+            after = reply.before if reply.outcome == SAME else record.points
+            self.judged[task.lab, task.student] = (reply.before, after)
+        notebook = self.road.shelf.notebook(record)
+        if notebook is not None:
+            self._write(record, notebook)
+        return None
+
+    def _again(self, task: Task, detail: str, *, died: bool) -> Task | None:
+        key = (task.lab, task.student)
+        self._tries[key] += 1
+        if self._tries[key] < ATTEMPTS and (died or task.action != REJUDGE):
+            return task
+        self.failed[key] = detail
+        if task.action != GRADE or self._has_score(task):
+            return None
+        self._tries[key] = 0
+        return Task(GIVE_UP, task.lab, task.student, detail)
+
+    def _has_score(self, task: Task) -> bool:
+        """Whether an earlier run scored the very same files: then that score stays."""
+        record = self.road.shelf.load(task.lab, task.student)
+        if record is None or not record.written or record.state != GRADED:
+            return False
+        folder = self.road.submitted(task.lab, task.student)
+        found = submissions.scan(self.road.course, folder)
+        return found.fingerprint() == record.fingerprint
+
+    def _write(self, record: Record, notebook: str) -> None:
+        try:
+            self.done += self.writer.write(record, notebook)
+        except OperationalError as error:
+            raise StoppedError(f"the gradebook can't be written: {error.orig}") from error
+        except OSError as error:
+            if error.errno in NO_ROOM:
+                raise StoppedError(f"the disk is full: {error}") from error
+            self.failed[record.lab, record.student] = f"not written: {error}"
+        except Exception as error:
+            self.road.app.log.exception("%s, %s: not written", record.lab, record.student)
+            line = (str(error).strip() or type(error).__name__).splitlines()[0]
+            self.failed[record.lab, record.student] = f"not written: {line}"
+
+
+@contextlib.contextmanager
+def with_engine() -> Iterator[None]:
+    """The warm process that the workers share; it imports while this one goes on."""
+    engine()
+    try:
+        yield
+    finally:
+        stop()

@@ -1,0 +1,161 @@
+"""nbgrader's own settings of a course, and its steps, divided between workers and the writer."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nbconvert.exporters import NotebookExporter
+from nbgrader.apps import AutogradeApp
+from nbgrader.converters import Autograde
+from nbgrader.preprocessors import NbGraderPreprocessor, OverwriteKernelspec, SaveAutoGrades
+from traitlets.config import Config
+from traitlets.utils.importstring import import_item
+
+from autograder.course import AuthorError, Course
+from autograder.grading.journal import Shelf
+from autograder.nbgrader_road.grade import GradeEvidence
+from autograder.nbgrader_road.notes import KEY, Context
+from autograder.nbgrader_road.run import RunSubmission
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+CONFIG = "nbgrader_config.py"
+LOG = "grading.log"
+"""In `evidence/`: what nbgrader and the workers have to say."""
+
+
+class Road:
+    """What `nbgrader_config.py` says, and what follows from it.
+
+    Args:
+        app: nbgrader's application, which has read the settings.
+        sandbox: whether submissions run in the sandbox.
+
+    Raises:
+        AuthorError: the settings do not take the road of `nbgrader_road`.
+    """
+
+    def __init__(self, app: AutogradeApp, *, sandbox: bool) -> None:
+        self.app, self.course, self.sandbox = app, app.coursedir, sandbox
+        self.root = Path(self.course.root)
+        self.converter = Autograde(coursedir=self.course, parent=app)
+        steps = [_class(step) for step in self.converter.autograde_preprocessors]
+        for needed in (RunSubmission, GradeEvidence, SaveAutoGrades):
+            if not any(issubclass(step, needed) for step in steps):
+                fault = f"c.Autograde.autograde_preprocessors lacks {needed.__name__}"
+                step = "take the list from the nbgrader_config.py of the course's repository"
+                raise AuthorError(self.root / CONFIG, "", fault, step)
+        first = steps.index(SaveAutoGrades)
+        self.running, self.saving = steps[:first], steps[first:]
+        sanitizing = [_class(step) for step in self.converter.sanitize_preprocessors]
+        self.sanitizing = [KeepKernelspec if s is OverwriteKernelspec else s for s in sanitizing]
+        self.shelf = Shelf(self.root / GradeEvidence(parent=self.converter).folder)
+
+    def exporter(self, steps: Sequence[type]) -> NotebookExporter:
+        """A chain of nbgrader's steps; it can be used for any number of notebooks."""
+        made = NotebookExporter(parent=self.converter, config=self.converter.config)
+        for step in steps:
+            made.register_preprocessor(step)
+        return made
+
+    def resources(self, lab: str, student: str) -> dict[str, Any]:
+        """What nbgrader's steps have to know of a notebook."""
+        names = {"student": student, "assignment": lab, "notebook": lab}
+        return {
+            "unique_key": lab,
+            "output_files_dir": f"{lab}_files",
+            "nbgrader": {**names, "db_url": self.course.db_url},
+        }
+
+    def submitted(self, lab: str, student: str) -> Path:
+        """Where the submission of a student lies."""
+        return Path(self.course.format_path(self.course.submitted_directory, student, lab))
+
+    def autograded(self, lab: str, student: str) -> Path:
+        """Where the graded submission of a student lies."""
+        return Path(self.course.format_path(self.course.autograded_directory, student, lab))
+
+
+class KeepKernelspec(NbGraderPreprocessor):
+    """Does what nbgrader's OverwriteKernelspec does, without asking the gradebook."""
+
+    def preprocess(
+        self, nb: NotebookNode, resources: dict[str, Any]
+    ) -> tuple[NotebookNode, dict[str, Any]]:
+        """Give `nb` the kernel of the lab."""
+        context: Context = resources[KEY]
+        kernelspec = context.unsolved.metadata.get("kernelspec")
+        if kernelspec:
+            nb.metadata["kernelspec"] = kernelspec
+        return nb, resources
+
+
+def _class(step: type | str) -> type:
+    found: type = import_item(step) if isinstance(step, str) else step
+    return found
+
+
+@contextlib.contextmanager
+def on_the_road(course: Course, *, sandbox: bool) -> Iterator[Road]:
+    """The settings of `course`, read as `nbgrader autograde` reads them in the course's folder.
+
+    Meanwhile that is the working folder, for paths that the settings give relative to it, and
+    what is logged goes to `evidence/grading.log`.
+
+    Raises:
+        AuthorError: nbgrader can't read its settings, or they take another road.
+    """
+    before, path, programs = Path.cwd(), list(sys.path), os.environ.get("PATH", "")
+    os.chdir(course.root)
+    # nbgrader 0.9.6 starts alembic by name when it makes a gradebook.
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), programs])
+    try:
+        road = Road(_application(course.root, sandbox=sandbox), sandbox=sandbox)
+        with _logged(road):
+            yield road
+    finally:
+        os.chdir(before)
+        sys.path[:] = path
+        os.environ["PATH"] = programs
+
+
+def _application(root: Path, *, sandbox: bool) -> AutogradeApp:
+    app = AutogradeApp(raise_config_file_errors=True)
+    step = "mend it until this command does not complain: nbgrader autograde --help"
+    try:
+        app.initialize([], root=str(root))
+    except SystemExit:
+        raise AuthorError(root / CONFIG, "", "a setting has no valid value", step) from None
+    except Exception as error:
+        fault = f"it can't be read: {type(error).__name__}: {error}"
+        raise AuthorError(root / CONFIG, "", fault, step) from error
+    if not sandbox:
+        app.update_config(Config({"RunSubmission": {"sandbox": False}}))
+    return app
+
+
+@contextlib.contextmanager
+def _logged(road: Road) -> Iterator[None]:
+    """Warnings of nbgrader, of its steps and of the judge go to a file, not to the terminal."""
+    path = road.shelf.place("", "") / LOG
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace", delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setLevel(logging.WARNING)
+    loggers = (road.app.log, logging.getLogger("autograder"))
+    before = [(log.handlers[:], log.propagate) for log in loggers]
+    for log in loggers:
+        log.handlers[:], log.propagate = [handler], False
+    try:
+        yield
+    finally:
+        for log, (handlers, propagate) in zip(loggers, before, strict=True):
+            log.handlers[:], log.propagate = handlers, propagate
+        handler.close()

@@ -1,0 +1,190 @@
+"""What was handed in: which students, which files of theirs count, and whether they changed.
+
+A submission comes from somebody who may have put anything into it. Only plain files count. A
+link is never followed: it could lead to another submission or to the gradebook.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import hashlib
+import os
+import re
+import shutil
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from io import BufferedReader
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from nbgrader.utils import find_all_files, ignore_patterns, parse_utc
+
+if TYPE_CHECKING:
+    from nbgrader.converters import Autograde
+    from nbgrader.coursedir import CourseDirectory
+
+TIMESTAMP = "timestamp.txt"
+"""Where nbgrader's exchange writes when a submission was handed in."""
+_KILO = 1000  # nbgrader's limits of sizes are in kilobytes
+_LONGEST_TIMESTAMP = 100
+
+
+@dataclass(frozen=True, order=True)
+class Submission:
+    """What one student handed in for one lab.
+
+    Args:
+        lab: id of the lab.
+        student: id of the student.
+        folder: where it lies.
+    """
+
+    lab: str
+    student: str
+    folder: Path
+
+
+@dataclass
+class Contents:
+    """The files of a submission that count.
+
+    Args:
+        files: path by name, which is relative to the submission's folder.
+        left_out: names of links, of what is no plain file, and of what is too large.
+        timestamp: content of `timestamp.txt`, "" if there is none that can be read as a time.
+    """
+
+    files: dict[str, Path] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+    timestamp: str = ""
+
+    def fingerprint(self) -> str:
+        """SHA-256 over names and bytes of all files but the timestamp, hex."""
+        whole = hashlib.sha256()
+        for name, path in sorted(self.files.items()):
+            if name == TIMESTAMP:
+                continue
+            with opened(path) as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            whole.update(f"{digest} {len(os.fsencode(name))} ".encode() + os.fsencode(name))
+        return whole.hexdigest()
+
+
+def discover(course: CourseDirectory, lab: str) -> list[Submission]:
+    """All submissions of `lab` in nbgrader's layout, those of excluded students left out."""
+    structure = course.directory_structure.format(
+        nbgrader_step=course.submitted_directory, student_id="*", assignment_id=glob.escape(lab)
+    )
+    names = re.compile(
+        course.format_path(
+            course.submitted_directory, f"(?P<student>[^{os.sep}]+)", re.escape(lab), escape=True
+        )
+    )
+    excluded = set(filter(None, course.student_id_exclude.split(",")))
+    found = []
+    for path in sorted(glob.glob(os.path.join(glob.escape(course.root), structure))):  # noqa: PTH118, PTH207 (nbgrader's own pattern)
+        match = names.fullmatch(path)
+        if match and match["student"] not in excluded and Path(path).is_dir():
+            found.append(Submission(lab, match["student"], Path(path)))
+    return found
+
+
+def scan(course: CourseDirectory, folder: Path) -> Contents:
+    """Which files of a submission count: what nbgrader would take, less links and giants."""
+    found = Contents()
+    if folder.is_symlink() or folder.parent.is_symlink():
+        found.left_out.append(".")
+        return found
+    ignored = ignore_patterns(exclude=[*course.ignore])
+    room = course.max_dir_size * _KILO
+    for place, folders, names in os.walk(folder):
+        skipped = set(ignored(place, folders + names))
+        skipped |= {name for name in folders if name.endswith(".ipynb")}
+        links = [name for name in folders if Path(place, name).is_symlink()]
+        found.left_out += [_relative(folder, place, name) for name in links]
+        folders[:] = sorted(set(folders) - skipped - set(links))
+        for name in sorted(set(names) - skipped):
+            path, relative = Path(place, name), _relative(folder, place, name)
+            size = _size(path)
+            if size is None or size > min(room, course.max_file_size * _KILO):
+                found.left_out.append(relative)
+                continue
+            room -= size
+            found.files[relative] = path
+    found.timestamp = _timestamp(found.files.get(TIMESTAMP))
+    return found
+
+
+def _relative(folder: Path, place: str, name: str) -> str:
+    return str(PurePosixPath(Path(place, name).relative_to(folder)))
+
+
+def _size(path: Path) -> int | None:
+    """The size of a plain file, None for anything else."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+
+def _timestamp(path: Path | None) -> str:
+    if path is None:
+        return ""
+    try:
+        with opened(path) as file:
+            text = file.read(_LONGEST_TIMESTAMP).decode().strip()
+        parse_utc(text)
+    except (OSError, ValueError, OverflowError):
+        return ""
+    return text
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[BufferedReader]:
+    """A plain file, open for reading.
+
+    Raises:
+        OSError: it is a link or no plain file.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(0, "no plain file", str(path))
+        yield file
+
+
+def with_masters(converter: Autograde, lab: str, files: Mapping[str, Path]) -> dict[str, Path]:
+    """`files` and the files of the lab's source folder, which win where both have a name.
+
+    As in nbgrader, notebooks are left out, and `Autograde.exclude_overwriting` names the files
+    that a student may change.
+    """
+    course = converter.coursedir
+    source = Path(course.format_path(course.source_directory, ".", lab))
+    kept = set(converter.exclude_overwriting.get(lab, []))
+    masters = {}
+    for found in find_all_files(str(source), [*course.ignore, "*.ipynb"]):
+        name = str(PurePosixPath(Path(found).relative_to(source)))
+        if name not in kept:
+            masters[name] = Path(found).resolve()
+    plain = {name: path for name, path in files.items() if not name.endswith(".ipynb")}
+    return {name: path for name, path in plain.items() if not _in_the_way(name, masters)} | masters
+
+
+def _in_the_way(name: str, masters: Mapping[str, Path]) -> bool:
+    """Whether a student's file lies where a folder of the lab has to be, or the other way round."""
+    path = PurePosixPath(name)
+    parents = {str(parent) for parent in path.parents}
+    return any(other in parents or path in PurePosixPath(other).parents for other in masters)
+
+
+def lay_out(files: Mapping[str, Path], folder: Path) -> None:
+    """Copy `files` into `folder` under their names."""
+    for name, path in files.items():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with opened(path) as source, target.open("wb") as copy:
+            shutil.copyfileobj(source, copy)

@@ -1,0 +1,120 @@
+"""What the gradebook says now of a lab, as rows for the summary, for JSON and for a CSV file."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nbgrader.api import (
+    Assignment,
+    BaseCell,
+    Grade,
+    Gradebook,
+    SubmittedAssignment,
+    SubmittedNotebook,
+)
+
+from autograder.course import CHECK
+from autograder.grading.journal import Record, write_whole
+from autograder.grading.settings import Road
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection)."""
+
+
+@dataclass
+class Row:
+    """One submission as the gradebook has it.
+
+    Args:
+        student: id of the student.
+        lab: id of the lab.
+        points: what counts, by question id: a person's score if there is one, extra credit
+            included.
+        maximum: the most there is, by question id.
+        automatic: whether every question has a score of the grader's.
+        late_penalty: taken off the total.
+        late_seconds: how late it came.
+        submitted_at: in UTC, "" if not known.
+        record: what this grader knows of it.
+    """
+
+    student: str
+    lab: str
+    points: dict[str, float] = field(default_factory=dict)
+    maximum: dict[str, float] = field(default_factory=dict)
+    automatic: bool = True
+    late_penalty: float = 0.0
+    late_seconds: float = 0.0
+    submitted_at: str = ""
+    record: Record | None = None
+
+    @property
+    def total(self) -> float:
+        """What `nbgrader export` calls the score: all points less the late penalty."""
+        return round(max(0.0, sum(self.points.values()) - self.late_penalty), 4)
+
+    @property
+    def total_maximum(self) -> float:
+        """Sum of the most that there is."""
+        return sum(self.maximum.values())
+
+
+def rows(road: Road, lab: str) -> dict[str, Row]:
+    """All submissions of `lab` in the gradebook, by student."""
+    found: dict[str, Row] = {}
+    with Gradebook(road.course.db_url, road.course.course_id) as gradebook:
+        for submission in gradebook.assignment_submissions(lab):
+            row = Row(submission.student_id, lab)
+            row.late_penalty = submission.late_submission_penalty or 0.0
+            row.late_seconds = submission.total_seconds_late
+            row.submitted_at = submission.timestamp.isoformat() if submission.timestamp else ""
+            row.record = road.shelf.load(lab, row.student)
+            found[row.student] = row
+        grades = (
+            gradebook.db.query(SubmittedAssignment.student_id, BaseCell.name, Grade)
+            .join(SubmittedNotebook, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
+            .join(Grade, Grade.notebook_id == SubmittedNotebook.id)
+            .join(BaseCell, BaseCell.id == Grade.cell_id)
+            .join(Assignment, Assignment.id == SubmittedAssignment.assignment_id)
+            .filter(Assignment.name == lab)
+        )
+        for student, cell, grade in grades:
+            name, row = cell.removesuffix(CHECK), found[student]
+            row.points[name], row.maximum[name] = grade.score, grade.max_score
+            row.automatic = row.automatic and grade.auto_score is not None
+    return found
+
+
+def write_csv(path: Path, found: Iterable[Row], questions: Sequence[str]) -> None:
+    """Write `found` as a CSV file, in place of one that is there.
+
+    Args:
+        path: the file.
+        found: its lines.
+        questions: ids of questions, a column each.
+    """
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(
+        ["student", "lab", *questions, "total", "max", "late_penalty", "late_seconds",
+         "submitted_at", "graded_at", "state", "findings"]
+    )  # fmt: skip
+    for row in found:
+        record = row.record or Record(row.lab, row.student)
+        codes = (f"{name} {' '.join(found)}" for name, found in record.findings.items())
+        writer.writerow(
+            [_cell(row.student), _cell(row.lab)]
+            + [row.points.get(name, "") for name in questions]
+            + [row.total, row.total_maximum, row.late_penalty, round(row.late_seconds)]
+            + [row.submitted_at, record.graded_at, record.state, _cell("; ".join(codes))]
+        )
+    write_whole(path, text.getvalue().encode("utf-8", "replace"))
+
+
+def _cell(text: str) -> str:
+    """Text that no spreadsheet computes."""
+    return f"'{text}" if text.startswith(_FORMULA) else text

@@ -1,0 +1,250 @@
+"""What a worker does with one submission: grade it, give it up, or judge it again.
+
+Nothing here touches the gradebook. What comes of it lies in `evidence/` (see `journal`).
+"""
+
+from __future__ import annotations
+
+import copy
+import errno
+import logging
+import resource
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import nbformat
+from nbconvert.exporters.exporter import ResourcesDict
+from nbformat import NotebookNode
+
+from autograder.course import CHECK, AuthorError, Lab, grade_id
+from autograder.grading import submissions
+from autograder.grading.journal import FAILED, GRADE, REJUDGE, Record
+from autograder.grading.settings import Road
+from autograder.nbgrader_road import notes, reading, shelf
+from autograder.nbgrader_road.grade import fill, is_check, verdict_on
+from autograder.nbgrader_road.notes import KEY, Context, Notes, Notice
+from autograder.nbgrader_road.run import Answer
+
+if TYPE_CHECKING:
+    from nbconvert.exporters import NotebookExporter
+
+GIVE_UP = "give up"
+DONE, SAME, BROKEN, AUTHOR, FULL = "done", "same", "broken", "author", "full"
+"""How a task ended: with a new result; with the one that is there; with an error; with one that
+the instructor has to mend; with no room on the disk."""
+FAILURE, LEFT_OUT = "LIT950", "LIT951"
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A lab that is ready to be graded.
+
+    Args:
+        lab: the lab.
+        unsolved: its notebook as students get it.
+    """
+
+    lab: Lab
+    unsolved: NotebookNode
+
+
+@dataclass(frozen=True)
+class Task:
+    """One submission, and what to do with it.
+
+    Args:
+        action: `GRADE`, `GIVE_UP` or `REJUDGE`.
+        lab: id of the lab.
+        student: id of the student.
+        detail: why it is given up.
+    """
+
+    action: str
+    lab: str
+    student: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """How a task ended.
+
+    Args:
+        outcome: `DONE`, `SAME`, `BROKEN`, `AUTHOR` or `FULL`.
+        detail: what there is to say.
+        before: of a submission that was judged again, its points by question id until then.
+    """
+
+    outcome: str
+    detail: str = ""
+    before: dict[str, float] = field(default_factory=dict)
+
+
+class Examiner:
+    """Does tasks, one after the other.
+
+    Args:
+        road: the course's settings.
+        labs: the labs, by id.
+    """
+
+    def __init__(self, road: Road, labs: dict[str, Prepared]) -> None:
+        self._road, self._labs = road, labs
+        self._sanitizing = road.exporter(road.sanitizing)
+        self._running = road.exporter(road.running)
+
+    def do(self, task: Task) -> Reply:
+        """Do one task. Errors become a reply; only what ends the process gets out."""
+        actions = {GRADE: self._grade, GIVE_UP: self._give_up, REJUDGE: self._rejudge}
+        try:
+            return actions[task.action](task)
+        except AuthorError as error:
+            return Reply(AUTHOR, str(error))
+        except OSError as error:
+            if error.errno in NO_ROOM:
+                return Reply(FULL, str(error))
+            return self._broken(task, error)
+        except Exception as error:  # noqa: BLE001 (whatever it is, the others are to be graded)
+            return self._broken(task, error)
+
+    def _broken(self, task: Task, error: Exception) -> Reply:
+        _log.warning("%s, %s: %s failed", task.lab, task.student, task.action, exc_info=error)
+        line = (str(error).strip() or "no message").splitlines()[0][:300]
+        return Reply(BROKEN, f"{type(error).__name__}: {line}")
+
+    def _grade(self, task: Task) -> Reply:
+        prepared = self._labs[task.lab]
+        found = submissions.scan(self._road.course, self._road.submitted(task.lab, task.student))
+        with tempfile.TemporaryDirectory(prefix="submission-") as place:
+            record = self._record(task, found)
+            files = Path(place)
+            notebook = files / f"{task.lab}.ipynb"
+            staged = submissions.with_masters(self._road.converter, task.lab, found.files)
+            here = {n: p for n, p in found.files.items() if n.endswith(".ipynb")}
+            submissions.lay_out(staged | here, files)
+            self._take(record, reading.read(notebook, prepared.unsolved), found.left_out, files)
+        return Reply(DONE)
+
+    def _give_up(self, task: Task) -> Reply:
+        """Score with zero, reading nothing of what was sent: it may be what broke the grader."""
+        found = submissions.scan(self._road.course, self._road.submitted(task.lab, task.student))
+        record = self._record(task, found)
+        record.state, record.detail = FAILED, task.detail
+        notebook = copy.deepcopy(self._labs[task.lab].unsolved)
+        Notes("", FAILURE, "the instructor's log tells more").write(notebook)
+        with tempfile.TemporaryDirectory(prefix="submission-") as place:
+            self._take(record, notebook, [], Path(place))
+        return Reply(DONE)
+
+    def _record(self, task: Task, found: submissions.Contents) -> Record:
+        return Record(
+            task.lab,
+            task.student,
+            fingerprint=found.fingerprint(),
+            timestamp=found.timestamp,
+            sandbox=self._road.sandbox,
+        )
+
+    def _take(
+        self, record: Record, notebook: NotebookNode, left_out: list[str], files: Path
+    ) -> None:
+        """Nbgrader's steps, up to those that need the gradebook, and the result on disk."""
+        started, before = time.monotonic(), _cpu_seconds()
+        prepared = self._labs[record.lab]
+        resources = self._road.resources(record.lab, record.student)
+        resources[KEY] = Context(
+            self._road.root, prepared.lab, prepared.unsolved, record.student, files
+        )
+        resources["metadata"] = ResourcesDict(name=record.lab, path=str(files))
+        clean, _ = _through(self._sanitizing, notebook, resources)
+        if left_out:
+            known = notes.read(clean)
+            known.notices.append(Notice(LEFT_OUT, "", ""))
+            known.write(clean)
+        graded, told = _through(self._running, clean, resources)
+        known = notes.read(graded)
+        record.submission = known.submission
+        record.notices = [notice.code for notice in known.notices]
+        for question_id, kept in told["kept"].items():
+            _note(record, question_id, kept)
+        record.seconds = round(time.monotonic() - started, 3)
+        record.student_seconds = round(float(told["cpu_seconds"]), 3)
+        record.cpu_seconds = round(_cpu_seconds() - before + record.student_seconds, 3)
+        self._keep(record, graded)
+
+    def _keep(self, record: Record, notebook: NotebookNode) -> None:
+        record.follow(self._road.shelf.load(record.lab, record.student))
+        self._road.shelf.keep(record, nbformat.writes(notebook))
+
+    def _rejudge(self, task: Task) -> Reply:
+        """Judge the kept evidence with the points that the lab gives now."""
+        path = self._road.autograded(task.lab, task.student) / f"{task.lab}.ipynb"
+        text = path.read_text(encoding="utf-8")
+        notebook = nbformat.reads(text, as_version=4)
+        known = notes.read(notebook)
+        earlier = self._road.shelf.load(task.lab, task.student)
+        record = self._again(task, known, earlier)
+        before = self._judge_cells(record, notebook, known)
+        if earlier is not None and earlier.submission == record.submission:
+            before = earlier.points
+            if earlier.written and nbformat.writes(notebook) == text.rstrip("\n"):
+                return Reply(SAME, before=before)
+        self._keep(record, notebook)
+        return Reply(DONE, before=before)
+
+    def _judge_cells(
+        self, record: Record, notebook: NotebookNode, known: Notes
+    ) -> dict[str, float]:
+        """Fill the check cells anew, and return what was in them, by question id."""
+        place = self._road.shelf.place(record.lab, record.student)
+        unsolved = self._labs[record.lab].unsolved
+        wanted = {grade_id(cell): cell for cell in unsolved.cells}
+        cells = {grade_id(c).removesuffix(CHECK): c for c in notebook.cells if is_check(c)}
+        all_kept = {name: shelf.load(place, name) for name in cells}
+        if any(kept.known["submission"] != known.submission for kept in all_kept.values()):
+            raise ValueError("its evidence is of another submission than its graded notebook")
+        for name, kept in all_kept.items():
+            cell = cells[name]
+            cell.metadata.nbgrader = copy.deepcopy(wanted[name + CHECK].metadata.nbgrader)
+            answer = Answer(kept.draw, kept.evidence, kept.known["reason"], kept.known["detail"])
+            verdict = verdict_on(record.lab, name, answer)
+            points = fill(cell, verdict, known)
+            more = {"points": points, "maximum": float(cell.metadata.nbgrader.points)}
+            _note(record, name, shelf.judged_again(place, kept, verdict, more))
+        return {name: kept.known["points"] for name, kept in all_kept.items()}
+
+    def _again(self, task: Task, known: Notes, earlier: Record | None) -> Record:
+        """A record of a submission that was graded before, by whichever command."""
+        record = Record(task.lab, task.student, cause=REJUDGE)
+        if earlier is not None and earlier.submission == known.submission:
+            for name in ("fingerprint", "timestamp", "state", "detail", "seconds", "cpu_seconds",
+                         "student_seconds", "sandbox"):  # fmt: skip
+                setattr(record, name, getattr(earlier, name))
+        record.submission = known.submission
+        record.notices = [notice.code for notice in known.notices]
+        return record
+
+
+def _through(
+    exporter: NotebookExporter, notebook: NotebookNode, resources: dict[str, Any]
+) -> tuple[NotebookNode, dict[str, Any]]:
+    text, told = exporter.from_notebook_node(notebook, resources)
+    return nbformat.reads(text, as_version=4), told
+
+
+def _note(record: Record, question_id: str, kept: dict[str, Any]) -> None:
+    record.points[question_id] = kept["points"]
+    record.maximum[question_id] = kept["maximum"]
+    codes = [finding["code"] for finding in kept["findings"]]
+    if codes:
+        record.findings[question_id] = codes
+
+
+def _cpu_seconds() -> float:
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)

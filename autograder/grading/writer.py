@@ -1,0 +1,186 @@
+"""The one writer of the gradebook, of `autograded/` and of `feedback/`.
+
+Each write can be repeated: a run that was killed in the middle of one does it again. What a
+person entered stays: nbgrader's SaveAutoGrades leaves manual scores, extra credit and comments
+alone, and for late penalties, which its AssignLatePenalties overwrites, see `_hold_penalty`.
+"""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+from nbgrader.api import Gradebook, MissingEntry, SubmittedAssignment
+from nbgrader.preprocessors import AssignLatePenalties
+from nbgrader.utils import parse_utc
+from sqlalchemy.exc import SAWarning
+
+from autograder.course import AuthorError
+from autograder.grading import submissions
+from autograder.grading.feedback import Pages
+from autograder.grading.journal import FAILED, REJUDGE, Record, write_whole
+from autograder.grading.settings import CONFIG, Road
+
+
+class Writer:
+    """Writes results.
+
+    Args:
+        road: the course's settings.
+        pages: makes feedback; None if there is none to make.
+    """
+
+    def __init__(self, road: Road, pages: Pages | None) -> None:
+        self._road, self._pages = road, pages
+        self._saving = road.exporter(road.saving)
+
+    def write(self, record: Record, notebook: str) -> bool:
+        """Write a result that is not written yet, and say so in its record.
+
+        Args:
+            record: the record.
+            notebook: its graded notebook, as text.
+
+        Returns:
+            whether there was anything to write.
+        """
+        if record.written and (record.feedback or self._pages is None):
+            return False
+        with warnings.catch_warnings():
+            # nbgrader 0.9.6 with SQLAlchemy 2: on each first submission, without effect.
+            warnings.simplefilter("ignore", SAWarning)
+            if not record.written:
+                self._enter(record)
+                text = self._save(record, notebook)
+                self._hand_over(record, text)
+                record.written, record.feedback, record.held = True, False, []
+                self._road.shelf.update(record)
+            if self._pages is not None and not record.feedback:
+                self._page(record, self._pages)
+                record.feedback = True
+                self._road.shelf.update(record)
+        return True
+
+    def _gradebook(self) -> Gradebook:
+        return Gradebook(self._road.course.db_url, self._road.course.course_id)
+
+    def _enter(self, record: Record) -> None:
+        """The student and the submission, as nbgrader's Autograde enters them."""
+        with self._gradebook() as gradebook:
+            if self._road.converter.create_student:
+                gradebook.update_or_create_student(record.student)
+            else:
+                self._check_student(gradebook, record.student)
+            self._hold_penalty(gradebook, record)
+            # A submission that is judged again may wait for a newer one: its time is known.
+            told = {"timestamp": parse_utc(record.timestamp)} if record.timestamp else {}
+            gradebook.update_or_create_submission(record.lab, record.student, **told)
+
+    def _check_student(self, gradebook: Gradebook, student: str) -> None:
+        try:
+            gradebook.find_student(student)
+        except MissingEntry:
+            fault = f"c.Autograde.create_student is off, and no student {student!r} is known"
+            step = f"nbgrader db student add {student!r}"
+            raise AuthorError(self._road.root / CONFIG, "", fault, step) from None
+
+    def _hold_penalty(self, gradebook: Gradebook, record: Record) -> None:
+        """Note a late penalty that a person entered, on disk, before nbgrader overwrites it.
+
+        It is a person's if it is not what nbgrader's plugin assigned last. Where no record
+        knows that, as after `nbgrader autograde`, the plugin is asked about the scores of now.
+        """
+        if record.held:
+            return  # an earlier run was killed after the gradebook had lost it
+        try:
+            submission = gradebook.find_submission(record.lab, record.student)
+            notebook = gradebook.find_submission_notebook(record.lab, record.lab, record.student)
+        except MissingEntry:
+            return
+        found = notebook.late_submission_penalty
+        if record.penalty:
+            (expected,) = record.penalty
+        elif found is None:
+            return  # nobody ever decided
+        else:
+            expected = self._assigned(submission, notebook.score, record.student)
+        if found != expected:
+            record.held = [found]
+            self._road.shelf.update(record)
+
+    def _assigned(
+        self, submission: SubmittedAssignment, score: float, student: str
+    ) -> float | None:
+        """What nbgrader's plugin says to a submission as it stands."""
+        late = submission.total_seconds_late
+        if late <= 0:
+            return None
+        step = AssignLatePenalties(parent=self._saving)
+        step.init_plugin()
+        penalty = step.plugin_inst.late_submission_penalty(student, score, late)
+        return None if penalty is None else min(max(penalty, 0.0), score)
+
+    def _save(self, record: Record, notebook: str) -> str:
+        """The points into the gradebook, by nbgrader's own steps."""
+        resources = self._road.resources(record.lab, record.student)
+        node = nbformat.reads(notebook, as_version=4)
+        text, _ = self._saving.from_notebook_node(node, resources)
+        with self._gradebook() as gradebook:
+            found = gradebook.find_submission_notebook(record.lab, record.lab, record.student)
+            record.penalty = [found.late_submission_penalty]
+            if record.held:
+                found.late_submission_penalty = record.held[0]
+            if record.state == FAILED:
+                for grade in found.grades:
+                    grade.needs_manual_grade = True  # the formgrader shows it to the instructor
+            gradebook.db.commit()
+        return str(text)
+
+    def _hand_over(self, record: Record, text: str) -> None:
+        """The graded notebook, and the other files of the submission, into `autograded/`."""
+        target = self._road.autograded(record.lab, record.student)
+        name = f"{record.lab}.ipynb"
+
+        def fill(folder: Path) -> None:
+            source = self._road.submitted(record.lab, record.student)
+            found = submissions.scan(self._road.course, source).files
+            files = submissions.with_masters(self._road.converter, record.lab, found)
+            submissions.lay_out(files, folder)
+            (folder / name).write_text(text, encoding="utf-8")
+
+        if record.cause == REJUDGE and target.is_dir():
+            write_whole(target / name, text.encode())  # a newer submission may wait for grading
+        else:
+            replace_folder(target, fill)
+        self._road.converter.set_permissions(record.lab, record.student)
+
+    def _page(self, record: Record, pages: Pages) -> None:
+        lab, student = record.lab, record.student
+        replace_folder(pages.folder(lab, student), lambda to: pages.fill(lab, student, to))
+        pages.finish(lab, student)
+
+
+def replace_folder(target: Path, fill: Callable[[Path], None]) -> None:
+    """Put what `fill` makes in the place of `target`, and keep that until the new one is whole.
+
+    Args:
+        target: a folder, which may be there already.
+        fill: puts files into the empty folder that it is given.
+    """
+    part, old = (target.with_name(f".{target.name}.{kind}") for kind in ("part", "old"))
+    if old.exists() and not target.exists():
+        old.rename(target)  # a run was killed between the two moves
+    for left in (part, old):
+        shutil.rmtree(left, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        fill(part)
+        if target.exists():
+            target.rename(old)
+        part.rename(target)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,169 @@
+"""A tiny course whose submissions run in the worker itself, so that no kernel has to start.
+
+Everything else is real: nbgrader, its gradebook, workers, draws, probes, judges.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import textwrap
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbgrader.api import Gradebook
+
+from autograder.classroom import filled, hand_in
+from autograder.course import Course
+from autograder.grading import run
+from autograder.grading.journal import Record, Shelf
+from autograder.grading.run import Options
+
+LAB, QUESTION = "lab0_tiny", "add_one"
+RIGHT = f"def {QUESTION}(number):\n    return number + 1"
+WRONG = f"def {QUESTION}(number):\n    return number"
+KILLED = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
+HERE = """
+import contextlib, os
+
+from nbgrader.preprocessors import NbGraderPreprocessor
+
+from autograder.nbgrader_road import notes
+from autograder.nbgrader_road.notes import KEY
+from autograder.nbgrader_road.repair import runs
+from autograder.nbgrader_road.run import Answer, RunSubmission
+from litcourse.packet import encode
+from litcourse.student import take_evidence
+
+
+class RunHere(RunSubmission):
+    def preprocess(self, nb, resources):
+        context, known = resources[KEY], notes.read(nb)
+        resources["answers"] = answers = {
+            name: Answer(self._draw(context, name, known.submission))
+            for name in context.lab.questions
+        }
+        names = {"FILES": context.files}
+        if not known.trouble:
+            for cell in filter(runs, nb.cells):
+                with contextlib.suppress(Exception):
+                    exec(cell.source, names)
+        for name, answer in answers.items():
+            if known.trouble:
+                answer.code, answer.detail = known.trouble, known.detail
+            else:
+                question = context.lab.judge_of(name)
+                answer.evidence = encode(take_evidence(question, answer.draw.given, names))
+        return nb, resources
+"""
+
+
+@dataclass
+class Class:
+    """A tiny course and its students."""
+
+    course: Course
+
+    @property
+    def root(self) -> Path:
+        return self.course.root
+
+    def settings(self, text: str) -> None:
+        """Add lines to nbgrader_config.py."""
+        with (self.root / "nbgrader_config.py").open("a", encoding="utf-8") as file:
+            file.write(textwrap.dedent(text))
+
+    def hand_in(self, student: str, answer: str | bytes, *, at: str = "") -> Path:
+        """Hand in an answer, or bytes as they are; the folder."""
+        lab = self.course.lab(LAB)
+        content: Any = answer
+        if isinstance(answer, str):
+            content = filled(lab.notebook, {QUESTION: answer})
+        folder = hand_in(self.root, student, LAB, content).parent
+        if at:
+            (folder / "timestamp.txt").write_text(at, encoding="utf-8")
+        return folder
+
+    def grade(self, **options: Any) -> int:
+        return run.grade(self.course, Options(**{"jobs": 1, "sandbox": True, **options}))
+
+    def rejudge(self, **options: Any) -> int:
+        return run.rejudge(self.course, Options(**{"labs": [LAB], "jobs": 1, **options}))
+
+    def record(self, student: str) -> Record:
+        found = Shelf(self.root / "evidence").load(LAB, student)
+        assert found is not None
+        return found
+
+    def gradebook(self) -> Gradebook:
+        return Gradebook(f"sqlite:///{self.root / 'gradebook.db'}", "litcourse")
+
+    def score(self, student: str) -> float:
+        with self.gradebook() as gradebook:
+            return float(gradebook.find_submission(LAB, student).score)
+
+    def students(self) -> dict[str, float]:
+        """Automatic score of each student in the gradebook."""
+        with self.gradebook() as gradebook:
+            found = gradebook.notebook_submissions(LAB, LAB)
+            return {nb.student.id: nb.grades[0].auto_score for nb in found}
+
+    def graded(self, student: str) -> Path:
+        return self.root / "autograded" / student / LAB
+
+    def page(self, student: str) -> Path:
+        return self.root / "feedback" / student / LAB / f"{LAB}.html"
+
+    def points(self, value: int) -> None:
+        """Change the rubric."""
+        path = self.root / "source" / LAB / f"{LAB}.ipynb"
+        notebook = nbformat.read(path, as_version=4)
+        for cell in notebook.cells:
+            if cell.metadata.get("nbgrader", {}).get("grade"):
+                cell.metadata.nbgrader.points = value
+        nbformat.write(notebook, path)
+        self.course = replace(self.course)
+
+
+@pytest.fixture
+def group(tiny: Course) -> Class:
+    made = Class(tiny)
+    (tiny.root / "here.py").write_text(HERE, encoding="utf-8")
+    made.settings(
+        """
+        from here import RunHere
+        c.Autograde.autograde_preprocessors[0] = RunHere
+        """
+    )
+    return made
+
+
+Apart = Callable[..., BaseProcess]
+
+
+@pytest.fixture
+def apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apart]:
+    """Call something in a process of its own, which may be killed; `path` gets its output."""
+    started = []
+
+    def start(path: Path, do: Callable[[], int]) -> BaseProcess:
+        def work() -> None:
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            os.dup2(handle, 1)
+            os.dup2(handle, 2)
+            raise SystemExit(do())
+
+        process = multiprocessing.get_context("fork").Process(target=work)
+        process.start()
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.join()

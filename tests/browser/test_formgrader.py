@@ -1,0 +1,80 @@
+"""nbgrader's formgrader in a real browser, on what `autograder grade` wrote."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import nbformat
+import pytest
+from selenium.webdriver import Chrome
+from selenium.webdriver.support.ui import WebDriverWait
+
+from autograder.bank import load
+from autograder.classroom import copied, filled, hand_in
+from autograder.course import Course
+from tests.browser.jupyterlab import TOKEN, chromium, server
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+LAB, QUESTION = "lab1_mnist", "wrap"
+CLASS = {"anna": ("manual optimization", "10 / 50"), "bert": ("logs nothing", "9 / 50")}
+ROW = """
+const ids = [...document.querySelectorAll('td.student-id')];
+const row = ids.find(cell => cell.innerText === arguments[0])?.closest('tr');
+"""
+
+
+@pytest.fixture
+def graded(tmp_path: Path, root: Path) -> Path:
+    """A course in which two students were graded by `autograder grade`."""
+    course = Course(root)
+    lab, folder = course.lab(LAB), tmp_path / "course"
+    folder.mkdir()
+    copied(course, folder, lab, lab.questions)
+    unsolved = nbformat.read(root / "release" / LAB / f"{LAB}.ipynb", as_version=4)
+    cases = {case.id: case for case in load(lab)[QUESTION]}
+    for student, (case, _) in CLASS.items():
+        answer = cases[case].answer(lab.questions[QUESTION].solution)
+        hand_in(folder, student, LAB, filled(unsolved, {QUESTION: answer}))
+    program = Path(sys.executable).with_name("autograder")
+    done = subprocess.run(
+        [program, "grade", LAB], cwd=folder, check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture
+def page(graded: Path, tmp_path: Path) -> Iterator[Chrome]:
+    """The formgrader's list of submissions."""
+    with ExitStack() as stack:
+        url = stack.enter_context(server(tmp_path, graded))
+        driver = stack.enter_context(chromium(tmp_path))
+        driver.get(f"{url}lab?token={TOKEN}")  # the formgrader takes the cookie, not the token
+        driver.get(f"{url}formgrader/manage_submissions/{LAB}")
+        yield driver
+
+
+def scores(page: Chrome) -> dict[str, str]:
+    """The scores that the page shows, once it shows one for each student."""
+    script = ROW + "return row?.querySelector('td.score')?.innerText ?? '';"
+
+    def shown() -> dict[str, str]:
+        found = {student: page.execute_script(script, student) for student in CLASS}
+        return found if all(found.values()) else {}
+
+    return dict(WebDriverWait(page, 30).until(lambda _: shown()))
+
+
+def test_it_shows_the_scores_and_its_button_gives_the_same(page: Chrome) -> None:
+    wanted = {student: score for student, (_, score) in CLASS.items()}
+    assert scores(page) == wanted
+
+    page.execute_script(ROW + "row.querySelector('td.autograde a').click();", "bert")
+    modal = WebDriverWait(page, 150).until(
+        lambda _: page.execute_script("return document.querySelector('.modal.in')?.innerText;")
+    )
+    assert "Successfully autograded" in modal, modal
+    assert scores(page) == wanted
