@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ from nbgrader.api import Gradebook
 
 from autograder.classroom import filled, hand_in
 from autograder.course import Course
-from autograder.grading import run
+from autograder.grading import run, session
 from autograder.grading.journal import Record, Shelf
 from autograder.grading.run import Options
 
@@ -44,6 +45,7 @@ from litcourse.student import take_evidence
 class RunHere(RunSubmission):
     def preprocess(self, nb, resources):
         context, known = resources[KEY], notes.read(nb)
+        resources["cpu_seconds"] = 0.0
         resources["answers"] = answers = {
             name: Answer(self._draw(context, name, known.submission))
             for name in context.lab.questions
@@ -131,8 +133,9 @@ class Class:
 
 
 @pytest.fixture
-def group(tiny: Course) -> Class:
+def group(tiny: Course, monkeypatch: pytest.MonkeyPatch) -> Class:
     made = Class(tiny)
+    monkeypatch.setattr(session, "engine", lambda: None)  # no kernel is asked for
     (tiny.root / "here.py").write_text(HERE, encoding="utf-8")
     made.settings(
         """
@@ -147,15 +150,16 @@ Apart = Callable[..., BaseProcess]
 
 
 @pytest.fixture
-def apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apart]:
+def apart() -> Iterator[Apart]:
     """Call something in a process of its own, which may be killed; `path` gets its output."""
-    started = []
+    started: list[BaseProcess] = []
 
     def start(path: Path, do: Callable[[], int]) -> BaseProcess:
         def work() -> None:
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
             os.dup2(handle, 1)
             os.dup2(handle, 2)
+            sys.stdout = sys.stderr = os.fdopen(handle, "w", encoding="utf-8")
             raise SystemExit(do())
 
         process = multiprocessing.get_context("fork").Process(target=work)

@@ -14,7 +14,7 @@ from litcourse.names import UnknownNameError
 
 from .conftest import KILLED, LAB, QUESTION, RIGHT, WRONG, Class
 
-POINTS = 10.0
+POINTS = 5.0
 
 
 def test_every_submission_has_score_notebook_page_and_record(group: Class) -> None:

@@ -1,0 +1,31 @@
+"""Evidence with every type changed: lists for texts, texts for numbers, sparse tensors.
+
+Strategy: turn each leaf of honest evidence into something of another type, one packet per leaf
+being too slow, all leaves at once.
+Surface: type confusion in the judge.
+"""
+
+from tests.attacks.arena import Attack
+
+FORGE = """
+import pathlib, litcourse.remote, torch
+from litcourse.packet import encode, decode
+honest = litcourse.remote.answer
+def confused(node):
+    if isinstance(node, dict):
+        return {key: confused(child) for key, child in node.items()}
+    if isinstance(node, torch.Tensor):
+        return torch.zeros(2, 2, dtype=torch.complex64)
+    if isinstance(node, list):
+        return {str(i): confused(child) for i, child in enumerate(node)}
+    if isinstance(node, str):
+        return [node]
+    return str(node)
+def answer(lab, question, inbox, outbox, namespace):
+    honest(lab, question, inbox, outbox, namespace)
+    tree = decode(pathlib.Path(outbox).read_bytes())
+    pathlib.Path(outbox).write_bytes(encode(confused(tree)))
+litcourse.remote.answer = answer
+"""
+
+ATTACK = Attack(cells=(FORGE,), finding="LIT903", points=0)

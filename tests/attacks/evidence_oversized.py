@@ -1,0 +1,21 @@
+"""More evidence than is allowed.
+
+Strategy: fill the evidence file beyond the size of a packet, with a packet's beginning.
+Surface: memory of the grader, which reads the file.
+"""
+
+from tests.attacks.arena import Attack
+
+FORGE = """
+import litcourse.remote, os
+def answer(lab, question, inbox, outbox, namespace):
+    with open(outbox, "wb") as file:
+        for _ in range(66):
+            file.write(bytes(2**20))
+litcourse.remote.answer = answer
+"""
+
+ATTACK = Attack(
+    cells=(FORGE,), answer="unsolved", points=0, finding="LIT903",
+    last=("print(os.stat('/run/evidence').st_size)",),
+)  # fmt: skip

@@ -1,0 +1,19 @@
+"""Open files without number.
+
+Strategy: open /dev/null until no more can be had, and keep them.
+Surface: the machine's table of open files.
+"""
+
+from tests.attacks.arena import Attack
+
+OPEN = """
+kept = []
+try:
+    while True:
+        kept.append(open("/dev/null"))
+finally:
+    print("opened", 0 < len(kept) < 1000, flush=True)
+    kept.clear()
+"""
+
+ATTACK = Attack(cells=(OPEN,), answer="right", finding="LIT923", says="opened True", points=10)

@@ -1,0 +1,29 @@
+"""Evidence that is NaN everywhere, so that no comparison says that it is wrong.
+
+Strategy: as `forged_zeros`, with NaN in tensors and numbers: every `a > b` is false.
+Surface: the evidence file; comparisons of the judge.
+"""
+
+from tests.attacks.arena import Attack
+
+FORGE = """
+import pathlib, litcourse.remote, torch
+from litcourse.packet import encode, decode
+honest, nan = litcourse.remote.answer, float("nan")
+def spoilt(node):
+    if isinstance(node, torch.Tensor):
+        return torch.full_like(node, nan) if node.is_floating_point() else node
+    if isinstance(node, dict):
+        return {key: spoilt(child) for key, child in node.items()}
+    if isinstance(node, list):
+        return [spoilt(child) for child in node]
+    return nan if isinstance(node, float) else node
+def answer(lab, question, inbox, outbox, namespace):
+    honest(lab, question, inbox, outbox, namespace)
+    tree = decode(pathlib.Path(outbox).read_bytes())
+    pathlib.Path(outbox).write_bytes(encode(spoilt(tree)))
+    globals()["forged"] = True
+litcourse.remote.answer = answer
+"""
+
+ATTACK = Attack(cells=(FORGE,), last=("print('forged', forged)",), says="forged True")
