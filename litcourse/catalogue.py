@@ -1,4 +1,4 @@
-"""The catalogue of findings: `findings.toml`, read by cards, `explain` and the command line."""
+"""The catalogue of findings, `findings/*.toml`, read by cards, `explain` and the command line."""
 
 from __future__ import annotations
 
@@ -48,9 +48,22 @@ class Entry:
 
 @cache
 def catalogue() -> dict[str, Entry]:
-    """All entries by code, in the file's order."""
-    text = files("litcourse").joinpath("findings.toml").read_text(encoding="utf-8")
-    return {code: Entry(code, **entry) for code, entry in tomllib.loads(text).items()}
+    """All entries by code, in the order of codes.
+
+    Raises:
+        ValueError: two files have an entry of the same code.
+    """
+    found: dict[str, Entry] = {}
+    for file in files("litcourse").joinpath("findings").iterdir():
+        for code, entry in tomllib.loads(file.read_text(encoding="utf-8")).items():
+            if code in found:
+                raise ValueError(f"{file.name}: there is another finding {code}.")
+            found[code] = Entry(code, **entry)
+    return {code: found[code] for code in sorted(found, key=_number)}
+
+
+def _number(code: str) -> int:
+    return int(code.removeprefix("LIT"))
 
 
 def explain(code: str | int) -> Entry:

@@ -107,7 +107,7 @@ class Result:
     def codes(self) -> set[str]:
         """All findings that the record or the page shows."""
         found = {finding["code"] for finding in self.record.get("findings", [])}
-        return found | set(re.findall(r"LIT\d\d\d", self.text))
+        return found | set(re.findall(r"LIT\d{3,4}", self.text))
 
 
 class Arena:

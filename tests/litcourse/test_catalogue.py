@@ -24,7 +24,7 @@ from litcourse.catalogue import Entry, catalogue, explain
 from litcourse.names import UnknownNameError
 from litcourse.question import find_question, question_ids
 
-CODE = re.compile(r"\bLIT\d{3}\b")
+CODE = re.compile(r"\bLIT\d{3,4}\b")
 LAB = "lab1_mnist"
 
 
