@@ -26,6 +26,7 @@ from rich.table import Table
 from autograder import build
 from autograder.bank import without_markers
 from autograder.course import CHECK, Course, Lab, grade_id, is_demo
+from autograder.solutions import drawn
 from autograder.warm import warm_up
 from litcourse.student import take_evidence
 
@@ -122,10 +123,10 @@ def _checked_lab(lab: Lab) -> dict[str, Any]:
 
 def _graded_lab(lab: Lab) -> dict[str, Any]:
     """What the kernel of a graded submission does: the student's cells, and the probes alone."""
-    drawn = {name: lab.judge_of(name).draw(Random(1)) for name in lab.questions}
+    draws = {name: drawn(lab, name, Random(1)) for name in lab.questions}
 
     def ask(shell: Any, question_id: str, _: str) -> None:
-        take_evidence(lab.judge_of(question_id), drawn[question_id].given, shell.user_ns)
+        take_evidence(lab.judge_of(question_id), draws[question_id].given, shell.user_ns)
 
     before = time.process_time()
     _walk(lab, ask)

@@ -17,6 +17,7 @@ from autograder.convert import student_notebooks
 from autograder.course import AuthorError, Course, Lab
 from autograder.otter_bundle import build_bundle
 from autograder.release import differences, publish, write_pages
+from autograder.solutions import freeze, frozen_files
 from autograder.wheel import build_wheel
 
 
@@ -48,6 +49,8 @@ def build(course: Course, lab_ids: Sequence[str] = (), out: Path | None = None) 
         UnknownNameError: there is no such lab.
     """
     labs, target = _labs(course, lab_ids), out or course.root
+    for lab in labs:
+        _write_frozen(lab)
     with tempfile.TemporaryDirectory(prefix="autograder-") as scratch:
         fresh = Path(scratch, "release")
         make_release(course, labs, fresh)
@@ -62,10 +65,33 @@ def stale(course: Course, lab_ids: Sequence[str] = (), out: Path | None = None) 
     Args and errors as for `build`; nothing is written.
     """
     labs, target = _labs(course, lab_ids), out or course.root
+    found = [line for lab in labs for line in _stale_frozen(lab)]
     with tempfile.TemporaryDirectory(prefix="autograder-") as scratch:
         fresh = Path(scratch, "release")
         make_release(course, labs, fresh)
-        return differences(fresh, target / "release", whole=not lab_ids)
+        return found + differences(fresh, target / "release", whole=not lab_ids)
+
+
+def _write_frozen(lab: Lab) -> None:
+    """Put answers for public inputs beside the questions that need one; the wheel takes them in."""
+    wanted = freeze(lab)
+    for path, data in wanted.items():
+        if not _holds(path, data):
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(data)
+    for path in frozen_files(lab) - wanted.keys():
+        path.unlink()
+
+
+def _stale_frozen(lab: Lab) -> list[str]:
+    wanted = freeze(lab)
+    stale = {path for path, data in wanted.items() if not _holds(path, data)}
+    stale |= frozen_files(lab) - wanted.keys()
+    return [f"{path}: not what the solution gives (any more)" for path in sorted(stale)]
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    return path.is_file() and path.read_bytes() == data
 
 
 def _labs(course: Course, lab_ids: Sequence[str]) -> list[Lab]:

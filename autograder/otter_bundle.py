@@ -1,7 +1,8 @@
 """The bundle with which otter grades the very notebook that nbgrader uses.
 
 `otter generate` makes the zip: one test file per question, one test case per criterion. A
-bundle holds no answers of lab 1, but it is not for students: put it nowhere they can read.
+bundle holds the answer of a question that is judged by its solution, so it is not for students:
+put it nowhere they can read.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ from __future__ import annotations
 import json
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from autograder.course import Lab
+from autograder.solutions import solved_cells
 from litcourse.question import Question
 
 POINT_DIGITS = 6
@@ -33,7 +36,7 @@ from otter.test_files import test_case
 
 OK_FORMAT = False
 name = {question!r}
-asked = Asked({lab!r}, {question!r})
+asked = Asked({lab!r}, {question!r}, {solution!r})
 '''
 
 _CASE = """
@@ -58,7 +61,9 @@ def build_bundle(lab: Lab, folder: Path) -> Path:
         tests = Path(scratch, "tests")
         tests.mkdir()
         for name, cells in lab.questions.items():
-            source = case_file(lab.id, name, lab.judge_of(name), cells.points)
+            question = lab.judge_of(name)
+            solution = solved_cells(lab, name) if question.by_solution else ()
+            source = case_file(lab.id, name, question, cells.points, solution)
             (tests / f"{name}.py").write_text(source, encoding="utf-8")
         config = Path(scratch, "otter_config.json")
         config.write_text(json.dumps(CONFIG), encoding="utf-8")
@@ -74,9 +79,11 @@ def build_bundle(lab: Lab, folder: Path) -> Path:
     return path
 
 
-def case_file(lab_id: str, question_id: str, question: Question, points: float) -> str:
+def case_file(
+    lab_id: str, question_id: str, question: Question, points: float, solution: Sequence[str] = ()
+) -> str:
     """Source of the question's test file, worth `points` in all."""
-    parts = [_HEAD.format(lab=lab_id, question=question_id)]
+    parts = [_HEAD.format(lab=lab_id, question=question_id, solution=tuple(solution))]
     for criterion in question.criteria:
         worth = round(criterion.share * points, POINT_DIGITS)
         parts.append(_CASE.format(title=criterion.title, points=worth, criterion=criterion.id))

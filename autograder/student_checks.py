@@ -130,7 +130,9 @@ def _solutions(compiled: Compiled) -> None:
         if "BEGIN SOLUTION" not in cells.solution:
             step = "mark the answer with ### BEGIN SOLUTION and ### END SOLUTION inside a body"
             raise compiled.error(name, "it has no solution region", step)
-        if not cell.source.startswith("%%"):
+        if compiled.lab.judge_of(name).files:
+            _stub_of_file(compiled, name, cell)
+        else:
             _stub(compiled, name, cell)
 
 
@@ -146,6 +148,25 @@ def _stub(compiled: Compiled, name: str, cell: NotebookNode) -> None:
     if missing or not defined - {""}:
         fault = f"the unsolved notebook does not define {', '.join(missing) or 'anything here'}"
         raise compiled.error(name, fault, "keep class and def lines outside the region")
+
+
+def _stub_of_file(compiled: Compiled, name: str, cell: NotebookNode) -> None:
+    """The stub writes a file that the question asks for, in that file's own language."""
+    wanted = compiled.lab.judge_of(name).files
+    head, _, text = cell.source.partition("\n")
+    magic, *arguments = head.split()
+    if magic != "%%writefile" or arguments[-1:] != [f for f in wanted if f in arguments][:1]:
+        step = f"begin the cell with %%writefile {wanted[0]}, outside the region"
+        raise compiled.error(name, f"unsolved, it does not write {' or '.join(wanted)}", step)
+    if arguments[-1].endswith(".py"):
+        try:
+            ast.parse(text)
+        except SyntaxError as error:
+            fault = f"unsolved, the file does not compile: {error.msg} (line {error.lineno})"
+            raise compiled.error(name, fault, "put the region inside a body") from error
+    elif "raise NotImplementedError" in text:
+        step = "keep Python's raise out of a file that is not Python's"
+        raise compiled.error(name, "unsolved, the file is in another language", step)
 
 
 def _defined(notebook: NotebookNode) -> set[str]:

@@ -15,7 +15,8 @@ import secrets
 from pathlib import Path
 from random import Random
 
-from autograder.course import AuthorError
+from autograder.course import AuthorError, Course
+from autograder.solutions import drawn
 from litcourse.packet import PacketError, decode
 from litcourse.question import Draw, Verdict, find_question
 from litcourse.verdicts import failed, reach
@@ -37,12 +38,16 @@ def draw_for(root: Path, student: str, lab: str, question_id: str, sha256: str) 
         sha256: hex digest of the submitted bytes.
 
     Raises:
-        AuthorError: the secret can be read by other users, or is damaged.
+        AuthorError: the secret can be read by other users, or is damaged; or the question is
+            judged by the instructor's solution, and that fails.
         UnknownNameError: there is no such lab or question.
     """
     message = json.dumps([student, lab, question_id, sha256]).encode()
     digest = hmac.new(_secret(root), message, hashlib.sha256).digest()
-    return find_question(lab, question_id).draw(Random(int.from_bytes(digest, "big")))
+    rng = Random(int.from_bytes(digest, "big"))
+    if not find_question(lab, question_id).by_solution:  # no notebook is needed
+        return find_question(lab, question_id).draw(rng)
+    return drawn(Course(root).lab(lab), question_id, rng)
 
 
 def judge(lab: str, question_id: str, draw: Draw, evidence: bytes) -> Verdict:

@@ -23,6 +23,7 @@ from rich.table import Table
 
 from autograder.bank import Case, load, without_markers
 from autograder.course import CHECK, AuthorError, Course, Lab, grade_id, is_demo
+from autograder.solutions import drawn
 from autograder.warm import Outcome, Run, run_all, warm_up
 from litcourse.check import PUBLIC_SEED
 from litcourse.names import UnknownNameError
@@ -165,7 +166,7 @@ def _runs(plans: Sequence[_Plan], seeds: int) -> Iterator[Run]:
         lab, name, case = plan.lab, plan.question_id, plan.case
         for seed in range(seeds):
             text = f"{seed} {lab.id} {name} {case.id}" if seed else PUBLIC_SEED
-            trial = Trial(lab, name, case, seed, lab.judge_of(name).draw(Random(text)))
+            trial = Trial(lab, name, case, seed, drawn(lab, name, Random(text)))
             yield Run(trial, plan.cells, lab.id, name, encode(trial.draw.given))
 
 

@@ -6,7 +6,7 @@ student's code, which is otter's own trust model.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from random import Random, SystemRandom
 from typing import Any
 
@@ -33,10 +33,11 @@ class Asked:
     Args:
         lab: id of the lab.
         question_id: id of the question.
+        solution: solved cells, where the question is judged by the solution.
     """
 
-    def __init__(self, lab: str, question_id: str) -> None:
-        self.lab, self.question_id = lab, question_id
+    def __init__(self, lab: str, question_id: str, solution: Sequence[str] = ()) -> None:
+        self.lab, self.question_id, self.solution = lab, question_id, solution
         self._verdict: Verdict | None = None
 
     def earn(self, criterion_id: str, env: Mapping[str, Any]) -> None:
@@ -59,7 +60,7 @@ class Asked:
         """The verdict on the names in `env`; found out once."""
         if self._verdict is None:
             rng = Random(SystemRandom().getrandbits(SEED_BITS))
-            verdict: Verdict = ask(self.lab, self.question_id, env, rng)
+            verdict: Verdict = ask(self.lab, self.question_id, env, rng, self.solution)
             self._verdict = verdict
         return self._verdict
 

@@ -86,6 +86,10 @@ class Question:
         probe: `(given, student) -> evidence`, the only part that touches student code.
         judge: `(draw, evidence) -> findings`, pure.
         picture: `(draw, evidence) -> SVG` for the card, or None.
+        files: files that the notebook must have written, as `%%writefile train.py` does.
+        by_solution: the expected value is the answer itself, so that nothing shipped may hold a
+            formula for it. Whoever draws runs the same probe on the instructor's solution, and
+            `judge` finds that evidence as `draw.kept["solution"]` (`litcourse.solved`).
     """
 
     title: str
@@ -95,6 +99,8 @@ class Question:
     probe: Callable[[dict[str, Tree], Student], dict[str, Tree]]
     judge: Callable[[Draw, Evidence], list[Finding]]
     picture: Callable[[Draw, Evidence], str] | None = None
+    files: tuple[str, ...] = ()
+    by_solution: bool = False
 
     def __post_init__(self) -> None:
         total = sum(criterion.share for criterion in self.criteria)

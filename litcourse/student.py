@@ -27,16 +27,29 @@ from litcourse.question import Question, Tree
 
 _LONGEST = 2000
 _NEIGHBOURS = 5
+_LARGEST_FILE = 2**20  # bytes; a program that somebody wrote has thousands
 
 
 class Student:
-    """The names that a notebook defines, read by a probe as `student["LitClassifier"]`."""
+    """The names that a notebook defines, read by a probe as `student["LitClassifier"]`.
 
-    def __init__(self, namespace: Mapping[str, Any]) -> None:
+    Args:
+        namespace: of the notebook.
+        files: texts of the files that the notebook wrote, by name.
+    """
+
+    def __init__(
+        self, namespace: Mapping[str, Any], files: Mapping[str, str] | None = None
+    ) -> None:
         self._namespace = namespace
+        self._files = dict(files or {})
 
     def __getitem__(self, name: str) -> Any:
         return self._namespace[name]
+
+    def file(self, name: str) -> str:
+        """Text of a file that the question's `files` lists."""
+        return self._files[name]
 
     def missing(self, names: tuple[str, ...]) -> dict[str, Tree] | None:
         """The first of `names` that is not defined and what is defined instead, or None."""
@@ -99,15 +112,36 @@ def take_evidence(question: Question, given: dict[str, Tree], namespace: Mapping
     """Run the probe beside the student's code.
 
     Returns:
-        what the probe measured; `{"missing": ...}` if a name is not defined, and
-        `{"error": ...}` if the student's code raised where the probe can't go on.
+        what the probe measured; `{"missing": ...}` if a name is not defined, `{"no_file": ...}`
+        if a file is not there, and `{"error": ...}` if the student's code raised where the probe
+        can't go on.
     """
-    student = Student(namespace)
+    files = {name: text for name in question.files if (text := _text(Path(name))) is not None}
+    unwritten = [name for name in question.files if name not in files]
+    if unwritten:
+        return {"no_file": {"name": unwritten[0], "there": _beside(unwritten[0])}}
+    student = Student(namespace, files)
     missing = student.missing(question.defines)
     if missing is not None:
         return {"missing": missing}
     with quiet_room():
         return attempt(lambda: question.probe(given, student), f"the check of {question.title!r}")
+
+
+def _text(path: Path) -> str | None:
+    """Text of a plain file of reasonable size, else None."""
+    try:
+        if not path.is_file() or path.stat().st_size > _LARGEST_FILE:
+            return None
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+
+
+def _beside(name: str) -> list[str]:
+    """Files of the working folder that may have been meant."""
+    own = [path.name for path in Path().iterdir() if path.suffix == Path(name).suffix]
+    return nearest(name, own)[:_NEIGHBOURS]
 
 
 @contextlib.contextmanager

@@ -7,6 +7,8 @@ from litcourse.known_errors import error_finding
 from litcourse.question import Draw, Finding, Question, Tree, Verdict, find_question, order
 from litcourse.student import torch_state
 
+_NOTHING_MEASURED = ("missing", "no_file", "error")
+
 
 def reach(lab: str, question_id: str, draw: Draw, tree: Tree) -> Verdict:
     """The verdict on the evidence `tree` of `lab`'s question, taken on `draw`."""
@@ -32,6 +34,8 @@ def _findings(question: Question, draw: Draw, evidence: Evidence) -> list[Findin
     every = tuple(criterion.id for criterion in question.criteria)
     if "missing" in evidence:
         return [_missing(evidence["missing"], every)]
+    if "no_file" in evidence:
+        return [_no_file(evidence["no_file"], every)]
     if "error" in evidence:
         return [error_finding(evidence["error"], every)]
     return question.judge(draw, evidence)
@@ -43,7 +47,13 @@ def _missing(evidence: Evidence, every: tuple[str, ...]) -> Finding:
     return Finding("LIT901", every, called=name, expected=f"the name {name}", got=got)
 
 
+def _no_file(evidence: Evidence, every: tuple[str, ...]) -> Finding:
+    name, there = evidence["name"].text(), evidence["there"].texts()
+    got = "the folder has " + ", ".join(there) if there else "no such file"
+    return Finding("LIT915", every, called=name, expected=f"a file {name}", got=got)
+
+
 def _picture(question: Question, draw: Draw, evidence: Evidence) -> str:
-    if question.picture is None or "missing" in evidence or "error" in evidence:
+    if question.picture is None or any(name in evidence for name in _NOTHING_MEASURED):
         return ""
     return question.picture(draw, evidence)

@@ -1,0 +1,65 @@
+"""The instructor's solutions as answers: where a question's expected value is the answer itself.
+
+See `litcourse.solved` for what becomes of them. Questions of any other kind are drawn as they are.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+from autograder.bank import without_markers
+from autograder.course import CHECK, AuthorError, Lab, grade_id, is_demo
+from litcourse.check import PUBLIC_SEED
+from litcourse.packet import encode
+from litcourse.question import Draw, Tree
+from litcourse.solved import evidence_of, frozen_file, with_solution
+
+
+def solved_cells(lab: Lab, question_id: str) -> tuple[str, ...]:
+    """Sources of the code cells up to the solution of a question, without check cells."""
+    sources = []
+    for cell in lab.notebook.cells:
+        if cell.cell_type == "code" and not is_demo(cell) and not grade_id(cell).endswith(CHECK):
+            sources.append(without_markers(cell.source))
+        if grade_id(cell) == question_id:
+            break
+    return tuple(sources)
+
+
+def drawn(lab: Lab, question_id: str, rng: Random) -> Draw:
+    """Inputs from `rng`; for a question that is judged by its solution with what that gives.
+
+    Raises:
+        AuthorError: there is no such question, or its solution fails.
+    """
+    question = lab.judge_of(question_id)
+    draw = question.draw(rng)
+    if not question.by_solution:
+        return draw
+    evidence = evidence_of(question, draw.given, solved_cells(lab, question_id))
+    _check(lab, question_id, evidence)
+    return with_solution(draw, evidence)
+
+
+def _check(lab: Lab, question_id: str, evidence: Tree) -> None:
+    for word in ("missing", "no_file", "error"):
+        if isinstance(evidence, dict) and word in evidence:
+            fault = f"the solution, by which it is judged, fails its own probe: {evidence[word]}"
+            raise AuthorError(lab.path, question_id, fault, "mend the solution cell")
+
+
+def freeze(lab: Lab) -> dict[Path, bytes]:
+    """What must lie beside the lab's questions, by path: answers for the inputs of a check."""
+    found = {}
+    for question_id in lab.questions:
+        if lab.judge_of(question_id).by_solution:
+            draw = drawn(lab, question_id, Random(PUBLIC_SEED))
+            path = Path(str(frozen_file(lab.id, question_id)))
+            found[path] = encode(draw.kept["solution"])
+    return found
+
+
+def frozen_files(lab: Lab) -> set[Path]:
+    """The frozen answers that lie beside the lab's questions now."""
+    return set(Path(str(frozen_file(lab.id, ""))).parent.glob("*.safetensors"))

@@ -1,0 +1,74 @@
+"""Where the expected value is the answer itself: what a probe finds on the instructor's solution.
+
+Such a question sets `by_solution`, and its judge compares with `draw.kept["solution"]`. For the
+inputs of a student's own check that evidence was frozen when the lab was built and ships beside
+the question; whoever holds the solution computes it for other inputs.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Any
+
+from litcourse.packet import decode
+from litcourse.question import Draw, Question, Tree
+from litcourse.student import take_evidence
+
+SOLUTION = "solution"
+FROZEN = "frozen"
+"""Folder beside a lab's questions that holds the evidence for public inputs."""
+
+
+def with_solution(draw: Draw, evidence: Tree) -> Draw:
+    """`draw` with what the probe found on the solution, for the judge alone."""
+    return Draw(draw.given, {**draw.kept, SOLUTION: evidence})
+
+
+def frozen_file(lab: str, question_id: str) -> Traversable:
+    """Where the evidence for public inputs lies; it need not be there yet."""
+    package = importlib.import_module(f"litcourse.labs.{lab}")
+    return files(package) / FROZEN / f"{question_id}.safetensors"
+
+
+def frozen(lab: str, question_id: str) -> Tree:
+    """What the probe found on the solution, on the inputs of a student's own check.
+
+    Raises:
+        FileNotFoundError: the lab was not built since the question came.
+    """
+    file = frozen_file(lab, question_id)
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"{lab}, question {question_id!r}: nothing is frozen at {file}. "
+            f"Instructors make it with: autograder build {lab}"
+        )
+    return decode(file.read_bytes())
+
+
+def evidence_of(question: Question, given: dict[str, Tree], cells: Sequence[str]) -> Tree:
+    """What the probe finds on a solution.
+
+    Args:
+        question: the question.
+        given: the inputs.
+        cells: sources of the notebook's code cells up to the solution, solved, run in order;
+            those that begin with a cell magic are left out.
+    """
+    return take_evidence(question, given, _namespace(tuple(cells)))
+
+
+@lru_cache(maxsize=32)
+def _namespace(cells: tuple[str, ...]) -> dict[str, Any]:
+    """The names that `cells` define; they are the instructor's, so they run here."""
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    names: dict[str, Any] = {"__name__": "__main__"}
+    for source in cells:
+        if not source.startswith("%%"):
+            code = compile(TransformerManager().transform_cell(source), "<solution>", "exec")
+            exec(code, names)  # noqa: S102 (the instructor's own cells)
+    return names
