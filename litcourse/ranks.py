@@ -1,0 +1,102 @@
+"""Running a piece of a student's code on several ranks, for real, on the CPU."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from litcourse import supervisor
+from litcourse.evidence import Evidence
+from litcourse.known_errors import error_finding
+from litcourse.question import Finding, Tree
+from litcourse.stacks import is_echo
+
+
+def run_ranks(
+    work: Callable[[int], dict[str, Tree]], world_size: int = 2, *, nodes: int = 1,
+    limit: float = 20.0,
+) -> dict[str, Tree]:
+    """Call `work(rank)` in one process for each rank of a gloo job on this machine.
+
+    Variables are those of torchrun, so that `L.Trainer(accelerator="cpu", strategy="ddp",
+    devices=world_size // nodes, num_nodes=nodes)` takes part and launches nothing. Each rank has
+    one thread and a random state of its own, which follows from the caller's.
+
+    Args:
+        work: returns evidence; may use whatever the caller sees, classes of a notebook too.
+        world_size: number of ranks.
+        nodes: pretended nodes, each with as many ranks.
+        limit: seconds, counted while ranks have the processor or sleep.
+
+    Returns:
+        `{"ranks": [...], "seconds": ...}`; for each rank `{"value": ...}`, `{"error": ...}`,
+        `{"stuck": {"waits_for", "line", "stack", ...}}` or `{"died": ...}`, with its "output".
+    """
+    per_node = world_size // nodes
+    if per_node * nodes != world_size or world_size < 1:
+        raise ValueError(f"{world_size} ranks can't be shared evenly by {nodes} nodes.")
+    started = time.monotonic()
+    environments = [_environment(rank, world_size, per_node) for rank in range(world_size)]
+    entries = supervisor.run(supervisor.Job(work, environments, limit))
+    return {"ranks": entries, "seconds": time.monotonic() - started}
+
+
+def _environment(rank: int, world_size: int, per_node: int) -> dict[str, str]:
+    return {
+        "RANK": str(rank),
+        "WORLD_SIZE": str(world_size),
+        "LOCAL_RANK": str(rank % per_node),
+        "LOCAL_WORLD_SIZE": str(per_node),
+        "GROUP_RANK": str(rank // per_node),
+        "GROUP_WORLD_SIZE": str(world_size // per_node),
+        "NODE_RANK": str(rank // per_node),
+        "TORCHELASTIC_RUN_ID": "litcourse",
+        "TORCHELASTIC_MAX_RESTARTS": "0",
+    }
+
+
+# --- judging -------------------------------------------------------------------------------------
+
+
+def rank_values(seen: Evidence) -> list[Evidence]:
+    """What each rank returned; ask after `rank_findings` had none."""
+    return [entry["value"] for entry in seen["ranks"]]
+
+
+def rank_findings(seen: Evidence, criteria: tuple[str, ...]) -> list[Finding]:
+    """None if every rank came to its end, else the first cause that they did not."""
+    entries = list(enumerate(seen["ranks"]))
+    failed = [(rank, entry) for rank, entry in entries if "value" not in entry]
+    if not failed:
+        return []
+    rank, entry = min(failed, key=lambda pair: _place(*pair))
+    if "error" in entry:
+        found = error_finding(entry["error"], criteria)
+        return [Finding(found.code, criteria, f"rank {rank}: {found.called}", found.expected,
+                        found.got, found.where)]  # fmt: skip
+    if "died" in entry:
+        called = f"rank {rank} of {len(entries)}"
+        return [Finding("LIT931", criteria, called, "an end by itself", entry["died"].text())]
+    return [_stuck(entries, criteria)]
+
+
+def _place(rank: int, entry: Evidence) -> tuple[int, float, int]:
+    """Causes before what follows from them, then by time."""
+    at = entry["at"].number() if "at" in entry else 0.0
+    if "error" in entry:
+        return (2 if is_echo(entry["error"]["message"].text()) else 0, at, rank)
+    return (0 if "died" in entry else 1, at, rank)
+
+
+def _stuck(entries: list[tuple[int, Evidence]], criteria: tuple[str, ...]) -> Finding:
+    lines = []
+    for rank, entry in entries:
+        if "stuck" in entry:
+            waits = entry["stuck"]["waits_for"].text() or "no collective"
+            line = entry["stuck"]["line"].text()
+            lines.append(f"rank {rank} waits in {waits}" + (f" ({line})" if line else ""))
+        else:
+            lines.append(f"rank {rank} {'is done' if 'value' in entry else 'has failed'}")
+    stack = next(entry["stuck"]["stack"].text() for _, entry in entries if "stuck" in entry)
+    return Finding("LIT932", criteria, f"{len(entries)} ranks", "every rank at its end",
+                   "; ".join(lines), stack)  # fmt: skip

@@ -1,0 +1,107 @@
+"""What a rank was doing: reading the stacks that faulthandler wrote."""
+
+from __future__ import annotations
+
+import linecache
+import re
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+
+_FRAME = re.compile(r'  File "(?P<file>[^"]*)", line (?P<line>\d+) in (?P<name>.*)')
+_C10D = "torch/distributed/distributed_c10d.py"
+_DDP = "torch/nn/parallel/distributed.py"
+_SKIPPED = {"wrapper", "func_wrapper"}
+_AT_START = {
+    "_sync_module_states": "broadcast (the first weights, as DDP starts)",
+    "_sync_params_and_buffers": "broadcast (the first weights, as DDP starts)",
+    "_verify_param_shape_across_processes": "all_gather (shapes of the weights, as DDP starts)",
+}
+_LIGHTNING_CALLS = ("save_checkpoint", "reduce_boolean_decision", "log_dict", "log", "all_gather")
+_SHOWN = 14
+_LIBRARIES = tuple(
+    str(Path(sysconfig.get_paths()[name]).resolve()) for name in ("stdlib", "purelib", "platlib")
+)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One line of a stack."""
+
+    file: str
+    line: int
+    name: str
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is the student's code: no library, nothing of ours."""
+        path = self.file
+        ours = path.startswith(str(Path(__file__).parent))
+        return not ours and not path.startswith((*_LIBRARIES, "<frozen"))
+
+    def __str__(self) -> str:
+        text = linecache.getline(self.file, self.line).strip()
+        parts = Path(self.file).parts
+        if "site-packages" in parts:
+            parts = parts[parts.index("site-packages") + 1 :]
+        place = "your cell" if "ipykernel_" in self.file else "/".join(parts[-4:])
+        return f"{place}:{self.line} {self.name}" + (f": {text}" if self.is_own and text else "")
+
+
+def main_thread(dump: str) -> list[Frame]:
+    """Frames of the thread that the newest dump calls current, innermost first."""
+    newest = dump.rpartition("Current thread")[2]
+    frames = []
+    for line in newest.splitlines()[1:]:
+        found = _FRAME.match(line)
+        if not found:
+            break
+        frames.append(Frame(found["file"], int(found["line"]), found["name"]))
+    return frames
+
+
+def collective(frames: list[Frame]) -> str:
+    """The collective that a stack waits in, or "" if it waits in none."""
+    if not frames:
+        return ""
+    innermost = frames[0]
+    if innermost.name == "_engine_run_backward":
+        return "all_reduce (gradients, in backward)"
+    if innermost.name in _AT_START:
+        return _AT_START[innermost.name]
+    if innermost.file.endswith(_DDP):
+        return "broadcast (buffers, in forward)"
+    if "torch/distributed/" not in innermost.file:
+        return ""
+    waiting = next((f.name for f in frames if _names_a_collective(f)), innermost.name)
+    names = [frame.name for frame in frames]
+    via = next((name for name in _LIGHTNING_CALLS if name in names and name != waiting), "")
+    return f"{waiting} (in {via})" if via else waiting
+
+
+def _names_a_collective(frame: Frame) -> bool:
+    return frame.file.endswith(_C10D) and frame.name[0] not in "_<" and frame.name not in _SKIPPED
+
+
+def shown(frames: list[Frame]) -> str:
+    """The stack for a person: innermost first, the student's own lines always among them."""
+    kept = frames[:_SHOWN]
+    own = [frame for frame in frames[_SHOWN:] if frame.is_own]
+    return "\n".join(map(str, [*kept, *own[:_SHOWN]]))
+
+
+def own_line(frames: list[Frame]) -> str:
+    """The student's innermost line, or ""."""
+    return next((str(frame) for frame in frames if frame.is_own), "")
+
+
+_ECHO = re.compile(
+    r"[Cc]onnection (closed|reset|refused)|Broken pipe|failed to pass monitoredBarrier|"
+    r"recvV?alue failed|[Pp]air closure|failed to recv|Socket closed|Application timeout caused|"
+    r"store.* might have shut down|Detected mismatch between collectives"
+)
+
+
+def is_echo(message: str) -> bool:
+    """Whether an error only says that another rank is gone or elsewhere."""
+    return bool(_ECHO.search(message))
