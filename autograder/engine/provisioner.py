@@ -80,12 +80,13 @@ class WarmProvisioner(KernelProvisionerBase):
         if inside:
             info["ip"] = str(sandbox.CHANNEL / "k")
         home = str(sandbox.HOME) if inside else str(Path(self.folder) / "empty")
+        own = "/tmp" if inside else home  # noqa: S108 (where nothing that was handed in lies)
         return {
             "sandbox": inside,
             "limits": asdict(Limits(**self.limits)),
             "connection": info,
-            "connection_file": str(Path(home) / ".kernel.json"),
-            "environment": _environment(environment, home),
+            "connection_file": str(Path(own) / ".kernel.json"),
+            "environment": _environment(environment, home, own),
             "place": {
                 "channel": str(self.channel),
                 "root": str(Path(self.folder) / "root"),
@@ -131,7 +132,7 @@ class WarmProvisioner(KernelProvisionerBase):
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _environment(asked: dict[str, str], home: str) -> dict[str, str]:
+def _environment(asked: dict[str, str], home: str, own: str) -> dict[str, str]:
     """The variables of a graded kernel: of those asked for only what concerns the notebook."""
     kept = ("NBGRADER_", "LC_")
     return {
@@ -141,7 +142,7 @@ def _environment(asked: dict[str, str], home: str) -> dict[str, str]:
         "USER": "student",
         "LANG": "C.UTF-8",
         "TMPDIR": "/tmp",  # noqa: S108 (the sandbox's own)
-        "IPYTHONDIR": str(Path(home) / ".ipython"),
+        "IPYTHONDIR": str(Path(own) / ".ipython"),
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     }
 

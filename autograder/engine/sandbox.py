@@ -3,9 +3,9 @@
 Covered: own user, mount, pid, ipc, network and uts namespaces; a root of which only the system,
 Python with its packages and `litcourse` are there, all of it read-only; a private /tmp, home and
 /dev/shm of limited size; its own /proc; no network but its own loopback; no capability and none
-to be had; no further user namespaces; the limits of `limits`.
+to be had; no further user namespaces; a filter of system calls (`seccomp`); the limits of `limits`.
 
-Not covered: a fault in the kernel of the operating system (there is no seccomp filter), side
+Not covered: a fault in the kernel of the operating system that the calls left can reach, side
 channels such as timing, GPUs (none is visible). What the system folders show (/usr, the Python
 installation) can be read. docs/threat-model.md names the tests.
 
@@ -21,8 +21,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from autograder.engine import syscalls
-from autograder.engine.limits import Limits
+from autograder.engine import seccomp, syscalls
+from autograder.engine.limits import MEBI, Limits
 
 INSIDE = 1000
 """User and group inside; what they are outside is of no use there."""
@@ -37,6 +37,8 @@ _ETC = (
     "fonts",
 )  # fmt: skip
 _WRITABLE = {"home": HOME, "tmp": Path("/tmp"), "shm": Path("/dev/shm")}  # noqa: S108 (its own)
+_INODES = 20_000
+"""How many files and folders the code may make."""
 _DEVICES = ("null", "zero", "full", "random", "urandom")
 _NAMESPACES = syscalls.NEWNS | syscalls.NEWPID | syscalls.NEWNET | syscalls.NEWIPC | syscalls.NEWUTS
 
@@ -92,6 +94,7 @@ def enter(place: Place, limits: Limits) -> None:
         _map_user(NOBODY, NOBODY)
     Path("/proc/sys/user/max_user_namespaces").write_text("0", encoding="ascii")
     syscalls.give_up_privileges()
+    seccomp.refuse_the_useless()
     os.chdir(HOME)
 
 
@@ -133,7 +136,9 @@ def _mount_writable(place: Place, limits: Limits, owner: int) -> None:
     root = place.root
     scratch = root / "scratch"
     scratch.mkdir()
-    syscalls.mount_tmpfs(scratch, f"size={limits.disk_mib}m,mode=755,nr_inodes=20k")
+    size, count = _extent(place.work)  # what was handed in has room beside what the code writes
+    size += limits.disk_mib * MEBI
+    syscalls.mount_tmpfs(scratch, f"size={size},mode=755,nr_inodes={_INODES + count}")
     shutil.copytree(place.work, scratch / "home", symlinks=True)
     for name, target in _WRITABLE.items():
         (scratch / name).mkdir(exist_ok=True)
@@ -150,6 +155,13 @@ def _mount_writable(place: Place, limits: Limits, owner: int) -> None:
     _inside(root, EVIDENCE).touch()
     syscalls.bind(place.channel, _inside(root, CHANNEL))
     syscalls.bind(place.channel / "evidence", _inside(root, EVIDENCE))
+
+
+def _extent(folder: Path) -> tuple[int, int]:
+    """Bytes of the pages that the files in `folder` fill, and how many files and folders."""
+    page = os.sysconf("SC_PAGE_SIZE")
+    sizes = [path.lstat().st_size for path in folder.rglob("*")]
+    return sum(-(-size // page) * page for size in sizes), len(sizes)
 
 
 def _give(folder: Path, owner: int) -> None:

@@ -25,7 +25,7 @@ from autograder.grading.journal import FAILED, GRADE, REJUDGE, Record
 from autograder.grading.settings import Road
 from autograder.nbgrader_road import notes, reading, shelf
 from autograder.nbgrader_road.grade import fill, is_check, verdict_on
-from autograder.nbgrader_road.notes import KEY, Context, Notes, Notice
+from autograder.nbgrader_road.notes import KEY, Context, Notes
 from autograder.nbgrader_road.run import Answer
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ GIVE_UP = "give up"
 DONE, SAME, BROKEN, AUTHOR, FULL = "done", "same", "broken", "author", "full"
 """How a task ended: with a new result; with the one that is there; with an error; with one that
 the instructor has to mend; with no room on the disk."""
-FAILURE, LEFT_OUT = "LIT950", "LIT951"
+FAILURE = "LIT950"
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
 _log = logging.getLogger(__name__)
 
@@ -161,11 +161,8 @@ class Examiner:
             self._road.root, prepared.lab, prepared.unsolved, record.student, files
         )
         resources["metadata"] = ResourcesDict(name=record.lab, path=str(files))
+        notes.leave_out(notebook, left_out)
         clean, _ = _through(self._sanitizing, notebook, resources)
-        if left_out:
-            known = notes.read(clean)
-            known.notices.append(Notice(LEFT_OUT, "", ""))
-            known.write(clean)
         graded, told = _through(self._running, clean, resources)
         known = notes.read(graded)
         record.submission = known.submission

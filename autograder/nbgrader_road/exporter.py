@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import glob
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbconvert.exporters import NotebookExporter
 from nbconvert.exporters.exporter import ResourcesDict
-from nbgrader.converters import Autograde
+from nbgrader.converters import Autograde, base
 from nbgrader.converters.base import NbGraderException
 
 from autograder.course import AuthorError, Lab
-from autograder.nbgrader_road import reading, register
+from autograder.grading import submissions
+from autograder.nbgrader_road import notes, reading, register
 from autograder.nbgrader_road.notes import KEY, Context
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class SubmissionExporter(NotebookExporter):
         super().__init__(config=config, **kwargs)  # type: ignore[no-untyped-call]
         self._unsolved: dict[str, NotebookNode] = {}
         if isinstance(self.parent, Autograde):
+            _copy_plain_files_alone(self.parent.coursedir)
             try:
                 self._prepare(self.parent)
             except (AuthorError, RuntimeError) as error:
@@ -51,8 +52,9 @@ class SubmissionExporter(NotebookExporter):
         resources[KEY] = self._context(self.parent.coursedir, lab, resources["nbgrader"]["student"])
         if not self.parent._sanitizing:  # noqa: SLF001 (nbgrader 0.9.6 keeps its step there)
             return super().from_filename(filename, resources, **kwargs)
-        _drop_links(Path(filename).parent, resources[KEY].files)
         notebook = reading.read(Path(filename), self._unsolved[lab.id])
+        found = submissions.scan(self.parent.coursedir, Path(filename).parent)
+        notes.leave_out(notebook, found.left_out)
         resources["metadata"] = ResourcesDict(name=lab.id, path=str(Path(filename).parent))
         made: tuple[Any, dict[str, Any]] = self.from_notebook_node(  # type: ignore[no-untyped-call]
             notebook, resources, **kwargs
@@ -76,13 +78,18 @@ class SubmissionExporter(NotebookExporter):
                 _add_missing(converter.assignments, folder, lab)
 
 
-def _drop_links(submitted: Path, autograded: Path) -> None:
-    """Remove what nbgrader copied through a link: another submission, or the gradebook."""
-    for place, _, names in os.walk(submitted):
-        for name in names:
-            path = Path(place, name)
-            if path.is_symlink():
-                (autograded / path.relative_to(submitted)).unlink(missing_ok=True)
+def _copy_plain_files_alone(course: CourseDirectory) -> None:
+    """Have nbgrader copy what counts of a submission, and nothing else.
+
+    nbgrader 0.9.6 follows links, to another submission or to the gradebook, and gives a submission
+    up over one that leads nowhere. It looks the function up where it is replaced here.
+    """
+
+    def plain_files(source: str, _: list[str]) -> list[str]:
+        files = submissions.scan(course, Path(source)).files
+        return [f"{source}/{name}" for name in files if not name.endswith(".ipynb")]
+
+    base.find_all_files = plain_files
 
 
 def _add_missing(assignments: dict[str, list[str]], folder: str, lab: Lab) -> None:

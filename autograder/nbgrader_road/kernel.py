@@ -91,8 +91,13 @@ class Kernel:
             shutdown_kernel="immediate",
         )
         self._client.create_kernel_manager()
-        self._client.start_new_kernel(cwd=str(folder), env={"NBGRADER_EXECUTION": "autograde"})
-        self._client.start_new_kernel_client()
+        try:
+            self._client.start_new_kernel(cwd=str(folder), env={"NBGRADER_EXECUTION": "autograde"})
+            self._client.start_new_kernel_client()
+        except BaseException:
+            if self._client.km is not None:  # nbclient 0.11 leaves its files where a start fails
+                self._client.km.cleanup_resources()
+            raise
         self.run(_PREPARE, startup_seconds, history=False)
         self._spent_at_start = self._spent()
 

@@ -5,6 +5,7 @@ It is written anew when a submission is read, so that nothing a student wrote th
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from html import escape
 from pathlib import Path
@@ -16,6 +17,8 @@ from litcourse.catalogue import explain
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
+LEFT_OUT = "LIT951"
+"""Notice that a link, a giant or something that is no plain file was left out."""
 KEY = "litcourse"
 """Our key in a notebook's and in a cell's metadata, and in nbconvert's resources."""
 
@@ -64,6 +67,14 @@ class Notes:
     def write(self, notebook: NotebookNode) -> None:
         """Put the notes into `notebook`, in place of any that are there."""
         notebook.metadata[KEY] = asdict(self)
+
+
+def leave_out(notebook: NotebookNode, names: Collection[str]) -> None:
+    """Note that files of the submission were left out, if any were."""
+    if names:
+        known = read(notebook)
+        known.notices.append(Notice(LEFT_OUT, "", ""))
+        known.write(notebook)
 
 
 def read(notebook: NotebookNode) -> Notes:

@@ -27,9 +27,10 @@ class Repair(NbGraderPreprocessor):
         """Mend `nb` in place."""
         context: Context = resources[KEY]
         known = notes.read(nb)
-        known.notices = repair(nb, context.unsolved)
-        for notice in known.notices:
+        mended = repair(nb, context.unsolved)
+        for notice in mended:
             self.log.warning("%s: %s, cell %s", context.student, notice.code, notice.cell)
+        known.notices += mended
         known.write(nb)
         return nb, resources
 

@@ -144,8 +144,8 @@ class _Run:
         kind, _, message = outcome.error.partition(": ")
         code = error_code(kind, message) if kind else ""
         codes = {code} & set(LIMITS)
-        if outcome.limit:
-            codes.add(_LIMITS[outcome.limit][0])
+        if outcome.limit or (outcome.fate != "done" and not _question(cell)):
+            codes.add(_reason(outcome, self.limits.cell_seconds)[0])
         if outcome.flooded:
             codes.add("LIT926")
         known = notes.read(self.notebook)

@@ -8,7 +8,7 @@ Surface: the file system.
 from tests.attacks.arena import Attack
 
 READ = """
-import glob, os, re
+import os, re, sys
 names = ("secret", "gradebook", "source", "bank", "other", "record", "socket")
 for name in names:
     for way in ("", "/proc/self/root", "/proc/1/root", "/proc/self/cwd/../../../../.."):
@@ -16,10 +16,14 @@ for name in names:
 for name in ("root", "package", "checkout"):
     try_to(name, lambda: [entry for entry in os.listdir(TARGETS[name])
                           if entry not in ("litcourse", ".venv")] or 1 / 0)
-for name in ("/root", "/home", "/var", "/etc/shadow", "/mnt", "/srv", "/opt", "/sys", "/boot"):
-    try_to(name, lambda: (os.listdir(name) if os.path.isdir(name) and name != "/home"
-                          else open(name).read()))
-try_to("home of others", lambda: [n for n in os.listdir("/home") if n != "student"] or 1 / 0)
+def others(folder):
+    # What is there beside the way to Python and the home of the student.
+    shown = [os.path.expanduser("~"), sys.prefix, sys.base_prefix]
+    found = [os.path.join(os.path.realpath(folder), name) for name in os.listdir(folder)]
+    return [path for path in found if not any(f"{p}/".startswith(f"{path}/") for p in shown)]
+for name in ("root", "home", "var", "mnt", "srv", "opt", "sys", "boot", "proc/1/root/root"):
+    try_to(name, lambda: others(f"/{name}") or 1 / 0)
+try_to("/etc/shadow", lambda: open("/etc/shadow").read())
 """
 WALK = """
 import mmap

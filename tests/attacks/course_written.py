@@ -12,7 +12,13 @@ import os, sys, litcourse, torch
 for name in ("secret", "gradebook", "source", "bank", "other", "record", "marker"):
     try_to("write " + name, lambda: open(TARGETS[name], "w").write("mine"))
     try_to("delete " + name, lambda: os.unlink(TARGETS[name]))
-try_to("make the course", lambda: os.makedirs(os.path.dirname(TARGETS["other"])))
+# Where the course lies below /tmp, its folders can be made in the sandbox's own /tmp: of no use.
+try:
+    os.makedirs(os.path.dirname(TARGETS["other"]))
+    open(TARGETS["other"], "w").write("mine")
+    open(TARGETS["marker"], "w").write("mine")
+except OSError:
+    pass
 for path in (litcourse.__file__, torch.__file__, sys.executable, "/usr/bin/env", "/etc/hosts"):
     try_to("write " + path, lambda: open(path, "ab").write(b"#"))
     try_to("chmod " + path, lambda: os.chmod(path, 0o777))
@@ -23,4 +29,4 @@ for place in ("/", "/run", "/run/channel", "/etc", "/dev", "/usr", "/work", "/va
     try_to("file in " + place, lambda: open(place + "/mine", "w").write("mine"))
 """
 
-ATTACK = Attack(cells=(WRITE,), held=38)
+ATTACK = Attack(cells=(WRITE,), held=37)

@@ -12,8 +12,9 @@ try:
     while True:
         kept.append(open("/dev/null"))
 finally:
-    print("opened", 0 < len(kept) < 1000, flush=True)
-    kept.clear()
+    count = len(kept)
+    kept.clear()  # to show an output takes a file too
+    print("opened", 0 < count < 1000, flush=True)
 """
 
 ATTACK = Attack(cells=(OPEN,), answer="right", finding="LIT923", says="opened True", points=10)

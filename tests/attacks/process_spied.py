@@ -23,8 +23,8 @@ for name in ("grader", "grader_parent", "server"):
     for part in ("environ", "mem", "maps", "cwd/x", "root/etc/shadow", "fd/0"):
         pid = TARGETS[name]
         try_to(f"{name} {part}", lambda: (pid > 1 or 1 / 0) and open(f"/proc/{pid}/{part}").read(9))
-for path in ("/proc/kcore", "/proc/kmsg", "/proc/1/root/root", "/proc/sys/kernel/core_pattern"):
-    try_to(path, lambda: open(path, "r+").read(9) if os.path.isfile(path) else os.listdir(path))
+for path in ("/proc/kcore", "/proc/kmsg", "/proc/sys/kernel/core_pattern"):
+    try_to(path, lambda: open(path, "r+").read(9))
 try_to("sysrq", lambda: open("/proc/sysrq-trigger", "w").write("h"))
 """
 

@@ -97,10 +97,11 @@ def test_there_are_enough_attacks_and_each_says_what_it_does() -> None:
         assert "Surface:" in text, name
 
 
-@pytest.mark.parametrize("name", ["course_read", "process_spied"])
-def test_without_the_sandbox_the_same_attack_is_noticed(name: str, arena: Arena) -> None:
+@pytest.mark.parametrize(("name", "what"), [("course_read", "secret"), ("process_spied", "grader")])
+def test_without_the_sandbox_the_same_attack_is_noticed(name: str, what: str, arena: Arena) -> None:
     """So that a runner which sees nothing does not pass for a sandbox that holds."""
     attacked = attack(name)
-    bare = Attack(cells=attacked.cells, settings={"sandbox": False})
+    # It may wait for ever: what it opens can be a pipe.
+    bare = Attack(cells=attacked.cells, settings={"sandbox": False, "cell_seconds": 5})
     result = arena.grade("bare", bare)
-    assert "REACHED: secret" in result.text or CANARY.search(result.text)
+    assert f"REACHED: {what}" in result.text

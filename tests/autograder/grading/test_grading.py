@@ -207,7 +207,7 @@ def late(group: Class) -> Class:
 
 
 def test_a_late_penalty_is_assigned_as_the_course_says(late: Class) -> None:
-    assert entered(late)[3] == 5.0
+    assert entered(late)[3] == POINTS / 2
 
 
 def test_an_assigned_penalty_follows_the_score(late: Class) -> None:
@@ -407,14 +407,14 @@ def test_json_is_one_object_and_alone_on_standard_output(
 
 
 def test_csv_has_what_counts(group: Class, tmp_path: Path) -> None:
-    for student in ("Müller, Zoë", "=cmd|' /C calc'!A0", "-1+1", "ada"):
+    for student in ("Müller, Zoë", "=cmd|'calc'!A0", "-1+1", "ada"):
         group.hand_in(student, WRONG, at="2026-11-02 10:00:00 UTC")
     group.grade(csv=tmp_path / "first.csv")
     enter(group, manual_score=7.0, extra_credit=1.0, late_submission_penalty=2.0)
     group.grade(csv=tmp_path / "scores.csv")
     with (tmp_path / "scores.csv").open(encoding="utf-8", newline="") as file:
         rows = {row["student"]: row for row in csv.DictReader(file)}
-    assert set(rows) == {"Müller, Zoë", "'=cmd|' /C calc'!A0", "'-1+1", "ada"}
+    assert set(rows) == {"Müller, Zoë", "'=cmd|'calc'!A0", "'-1+1", "ada"}
     ada = rows["ada"]
     assert (ada[QUESTION], ada["total"], ada["max"]) == ("8.0", "6.0", "10.0")
     assert ada["submitted_at"] == "2026-11-02T10:00:00"
