@@ -1,0 +1,259 @@
+"""Clusters that are not there: a Trainer resolved as on N nodes of M GPUs, on any machine.
+
+Lightning asks torch how many GPUs there are, and the environment which rank this is. Both are
+answered differently while a context lasts. Nothing can be trained inside; but all that a Trainer
+decides when it is made can be read: strategy, world size, rank, devices, precision.
+
+Seen to work with lightning 2.6.6. The names that are replaced are private in part, so each
+context checks that they are there and that they have an effect, and says so if not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import lightning as L
+import torch
+
+from litcourse.question import Tree
+
+_COUNTERS = (
+    "lightning.fabric.accelerators.cuda.num_cuda_devices",
+    "lightning.pytorch.accelerators.cuda.num_cuda_devices",
+    "torch.cuda.device_count",
+)
+_AVAILABLE = ("torch.cuda.is_available",)
+_INTERACTIVE = (
+    "lightning.fabric.utilities.imports._IS_INTERACTIVE",
+    "lightning.pytorch.trainer.connectors.accelerator_connector._IS_INTERACTIVE",
+)
+_FOREIGN = ("SLURM_", "PMI", "PL_", "TORCHELASTIC_", "OMPI_", "LSB_", "JSM_")
+_RANK = (
+    "RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "NODE_RANK", "GROUP_RANK",
+    "MASTER_ADDR", "MASTER_PORT", "CUDA_VISIBLE_DEVICES",
+)  # fmt: skip
+
+
+class ClusterError(RuntimeError):
+    """Lightning or torch is not as this module knows it: a pretended cluster would tell lies."""
+
+    def __init__(self, name: str, what: str) -> None:
+        self.name = name
+        super().__init__(
+            f"{name} {what}: a cluster can't be simulated with the installed lightning "
+            f"{L.__version__} and torch {torch.__version__}. Install lightning 2.6.6, or tell "
+            "whoever maintains litcourse.clusters."
+        )
+
+
+@contextlib.contextmanager
+def simulated_cluster(
+    nodes: int,
+    gpus: int,
+    *,
+    node_rank: int = 0,
+    local_rank: int = 0,
+    slurm: bool = False,
+    on_node: int | None = None,
+) -> Iterator[None]:
+    """A place in which a Trainer resolves as one process of a job on a cluster.
+
+    Args:
+        nodes: nodes of the job.
+        gpus: processes on each node, one for each GPU that was asked for; 0 for a CPU machine.
+        node_rank: the node that this process is on, from 0.
+        local_rank: this process among those of its node, from 0.
+        slurm: with the variables that `srun` sets; without them it is as if `python train.py`
+            had been typed on each node.
+        on_node: GPUs that each node has, if it has more than were asked for.
+
+    Raises:
+        ClusterError: Lightning has changed, so that the simulation has no effect.
+        ValueError: there is no such node or process.
+    """
+    tasks = max(1, gpus)
+    if nodes < 1 or gpus < 0 or not 0 <= node_rank < nodes or not 0 <= local_rank < tasks:
+        raise ValueError(
+            f"No process {local_rank} on node {node_rank} of {nodes} x {gpus} GPUs: both count "
+            "from 0."
+        )
+    there = gpus if on_node is None else on_node
+    if there < gpus:
+        raise ValueError(f"A node with {there} GPUs has no place for {gpus} processes.")
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_environment(_variables(nodes, tasks, node_rank, local_rank, slurm)))
+        for path in _COUNTERS:
+            stack.enter_context(_replaced(path, lambda: there))
+        for path in _AVAILABLE:
+            stack.enter_context(_replaced(path, lambda: there > 0))
+        stack.enter_context(_replaced("torch.backends.mps.is_available", lambda: False))
+        for path in _INTERACTIVE:
+            stack.enter_context(_replaced(path, value=False))
+        stack.enter_context(_own_rank(node_rank * tasks + local_rank))
+        _check(nodes, tasks, there, node_rank, local_rank)
+        yield
+
+
+def _variables(
+    nodes: int, tasks: int, node_rank: int, local_rank: int, slurm: bool
+) -> dict[str, str]:
+    if slurm:
+        names = "node0" if nodes == 1 else f"node[0-{nodes - 1}]"
+        return {
+            "SLURM_JOB_ID": "4711",
+            "SLURM_JOB_NAME": "train",
+            "SLURM_NTASKS": str(nodes * tasks),
+            "SLURM_NTASKS_PER_NODE": str(tasks),
+            "SLURM_NNODES": str(nodes),
+            "SLURM_JOB_NUM_NODES": str(nodes),
+            "SLURM_NODELIST": names,
+            "SLURM_JOB_NODELIST": names,
+            "SLURM_NODEID": str(node_rank),
+            "SLURM_PROCID": str(node_rank * tasks + local_rank),
+            "SLURM_LOCALID": str(local_rank),
+        }
+    found = {"MASTER_ADDR": "node0", "MASTER_PORT": "29500", "NODE_RANK": str(node_rank)}
+    found = found if nodes > 1 else {}
+    return found | ({"LOCAL_RANK": str(local_rank)} if local_rank else {})
+
+
+@contextlib.contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    before = dict(os.environ)
+    for key in before:
+        if key.startswith(_FOREIGN) or key in _RANK:
+            del os.environ[key]
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@contextlib.contextmanager
+def _replaced(path: str, value: Any) -> Iterator[None]:
+    """Bind the attribute at `path` to `value` for a while."""
+    module_name, _, name = path.rpartition(".")
+    try:
+        module = importlib.import_module(module_name)
+        before = getattr(module, name)
+    except (ImportError, AttributeError):
+        raise ClusterError(path, "is not there any more") from None
+    setattr(module, name, value)
+    try:
+        yield
+    finally:
+        setattr(module, name, before)
+
+
+@contextlib.contextmanager
+def _own_rank(rank: int) -> Iterator[None]:
+    """Trainers set the rank that decides who warns and writes; it is put back."""
+    from lightning.fabric.utilities.rank_zero import rank_zero_only
+
+    before = getattr(rank_zero_only, "rank", None)
+    rank_zero_only.rank = rank
+    try:
+        yield
+    finally:
+        rank_zero_only.rank = before
+
+
+# --- does it work? -------------------------------------------------------------------------------
+
+
+def _check(nodes: int, tasks: int, there: int, node_rank: int, local_rank: int) -> None:
+    """Resolve a plain Trainer and compare: cheap, and the only proof that all of it took hold."""
+    wanted = {
+        "num_devices": tasks,
+        "num_nodes": nodes,
+        "world_size": nodes * tasks,
+        "node_rank": node_rank,
+        "local_rank": local_rank,
+        "global_rank": node_rank * tasks + local_rank,
+        "accelerator": "CUDAAccelerator" if there else "CPUAccelerator",
+    }
+    try:
+        trainer = _plain_trainer(nodes, tasks)
+        got = {name: _read(trainer, name) for name in wanted}
+    except Exception as error:
+        raise ClusterError("Trainer(...)", f"raises {type(error).__name__}: {error}") from error
+    for name, value in wanted.items():
+        if got[name] != value:
+            raise ClusterError(f"Trainer.{name}", f"is {got[name]!r} where {value!r} is right")
+
+
+def _plain_trainer(nodes: int, devices: int) -> L.Trainer:
+    disabled = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return L.Trainer(
+                devices=devices, num_nodes=nodes, logger=False, enable_checkpointing=False,
+                enable_progress_bar=False, enable_model_summary=False,
+            )  # fmt: skip
+    finally:
+        logging.disable(disabled)
+
+
+def _read(trainer: L.Trainer, name: str) -> object:
+    value = getattr(trainer, name)
+    return value if isinstance(value, int) else type(value).__name__
+
+
+# --- what a Trainer resolved to ------------------------------------------------------------------
+
+
+def resolved(trainer: L.Trainer) -> dict[str, Tree]:
+    """What `trainer` decided when it was made, as evidence.
+
+    Returns:
+        plain data: `world_size`, `num_nodes`, `devices` (per node), `global_rank`, `local_rank`,
+        `node_rank`, `strategy` and `accelerator` (names of classes), `precision`, `root_device`,
+        `clip_val`, `clip_algorithm`, `accumulate`, `max_epochs`, `max_steps`, `callbacks` and
+        `loggers` (names of classes), `default_root_dir`, `environment` and `launcher` (names of
+        classes), `find_unused`, `sync_batchnorm`, `distributed_sampler`.
+    """
+    strategy, connector = trainer.strategy, trainer._accelerator_connector  # noqa: SLF001 (no public view)
+    algorithm = trainer.gradient_clip_algorithm
+    return {
+        "world_size": trainer.world_size,
+        "num_nodes": trainer.num_nodes,
+        "devices": trainer.num_devices,
+        "global_rank": trainer.global_rank,
+        "local_rank": trainer.local_rank,
+        "node_rank": trainer.node_rank,
+        "strategy": type(strategy).__name__,
+        "accelerator": type(trainer.accelerator).__name__,
+        "precision": str(trainer.precision),
+        "root_device": str(strategy.root_device),
+        "clip_val": _number(trainer.gradient_clip_val),
+        "clip_algorithm": None if algorithm is None else str(getattr(algorithm, "value", algorithm)),
+        "accumulate": trainer.accumulate_grad_batches,
+        "max_epochs": trainer.max_epochs,
+        "max_steps": trainer.max_steps,
+        "callbacks": _names(trainer.callbacks),  # type: ignore[attr-defined]
+        "loggers": _names(trainer.loggers),
+        "default_root_dir": str(trainer.default_root_dir),
+        "environment": type(connector.cluster_environment).__name__,
+        "launcher": type(strategy.launcher).__name__,
+        "find_unused": bool(getattr(strategy, "_ddp_kwargs", {}).get("find_unused_parameters")),
+        "sync_batchnorm": getattr(strategy, "_layer_sync", None) is not None,
+        "distributed_sampler": bool(connector.use_distributed_sampler),
+    }
+
+
+def _names(things: list[Any]) -> list[str]:
+    return [type(thing).__name__ for thing in things]
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
