@@ -1,0 +1,1 @@
+"""Lab 2, A real pipeline: CIFAR10."""

@@ -1,0 +1,172 @@
+"""The judge's part of `schedule` that looks at learning rates, in one run and in the others."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from litcourse.evidence import Evidence
+from litcourse.known_errors import error_finding
+from litcourse.labs.lab2_cifar10._one_cycle import (
+    OTHER_CURVES,
+    one_cycle,
+    planned_total,
+    same_curve,
+)
+from litcourse.question import Draw, Finding
+from litcourse.ranks import rank_findings, rank_values
+
+RATE = ("rate", "everywhere")
+SHOWN = 8
+OVERRUN = "Tried to step"
+"""How OneCycleLR's exception begins when it is stepped past its end."""
+
+
+def noted(seen: Evidence, key: str) -> list[float]:
+    """`key` of every step; NaN where an optimizer has none, or its groups differ."""
+    values = []
+    for step in seen["groups"]:
+        groups = [g.number() if _is_number(g) else math.nan for g in step[key]]
+        alike = groups and _still(groups)
+        values.append(groups[0] if alike else math.nan)
+    return values
+
+
+def _is_number(node: Evidence) -> bool:
+    try:
+        node.number()
+    except ValueError:
+        return False
+    return True
+
+
+def shown(rates: list[float]) -> str:
+    """Some rates as a person reads them."""
+    few = ", ".join(f"{rate:.3g}" for rate in rates[:SHOWN])
+    return f"{few}, …" if len(rates) > SHOWN else few or "no step"
+
+
+def overrun(draw: Draw, plain: Evidence, error: Finding) -> Finding:
+    """The finding of a run that ended in `error`, if the schedule was at its end too early."""
+    if OVERRUN not in error.got:
+        return error
+    total = draw.given["epochs"] * len(draw.given["batches"])
+    right, _ = one_cycle(draw.given["max_lr"], total)
+    code = "LIT2115" if _twice(noted(plain, "lr"), right) else "LIT2112"
+    return replace(error, code=code, expected=f"a cycle of {total} steps")
+
+
+def judge_rates(draw: Draw, plain: Evidence) -> list[Finding]:
+    """The rates and momenta of the plain run."""
+    max_lr, total = draw.given["max_lr"], draw.given["epochs"] * len(draw.given["batches"])
+    seen, (right, momenta) = noted(plain, "lr"), one_cycle(max_lr, total)
+    expected = shown(right)
+    called = f"the rate of each of {total} steps"
+    if not same_curve(seen, right):
+        code, note = _why(seen, right, max_lr, len(draw.given["batches"]))
+        return [Finding(code, RATE, called, expected, shown(seen), note)]
+    cycled = noted(plain, "momentum")
+    if "SGD" in plain["optimizers"].texts() and not same_curve(cycled, momenta):
+        called = f"the momentum of each of {total} steps"
+        return [Finding("LIT2117", RATE, called, shown(momenta), shown(cycled))]
+    return []
+
+
+def _twice(seen: list[float], right: list[float]) -> bool:
+    """Whether the schedule took two steps for one of the optimizer."""
+    halves = (right[start::2] for start in (0, 1))  # before the first step of SGD, or after it
+    least = len(right) // 2 - 1
+    return len(seen) >= least and any(same_curve(seen[:least], half[:least]) for half in halves)
+
+
+def _why(seen: list[float], right: list[float], max_lr: float, batches: int) -> tuple[str, str]:
+    """The finding whose mistake gives just these rates, and a note."""
+    if any(not math.isfinite(rate) for rate in seen):
+        return "LIT2118", "parameter groups with different rates"
+    epochs = [seen[i : i + batches] for i in range(0, len(seen), batches)]
+    if _still(seen):
+        return "LIT2110", "always the same"
+    if all(map(_still, epochs)):
+        return "LIT2111", "it changes between epochs alone"
+    if _twice(seen, right):
+        return "LIT2115", "every second rate of the cycle"
+    return _which_cycle(seen, right, max_lr)
+
+
+def _still(rates: list[float]) -> bool:
+    return max(rates) - min(rates) <= 1e-9  # noqa: PLR2004 (rounding of one rate)
+
+
+def _which_cycle(seen: list[float], right: list[float], max_lr: float) -> tuple[str, str]:
+    planned = planned_total(seen, max_lr)
+    if planned is not None:
+        return "LIT2112", f"a cycle of {planned} steps in a run of {len(seen)}"
+    scale = seen[0] / right[0]
+    if scale > 0 and planned_total([rate / scale for rate in seen], max_lr):
+        return "LIT2113", f"a cycle whose peak is {scale * max_lr:.3g}, not {max_lr:.3g}"
+    for change in OTHER_CURVES:
+        if same_curve(seen, one_cycle(max_lr, len(seen), **change)[0]):
+            name, value = next(iter(change.items()))
+            return "LIT2114", f"as with {name}={value}"
+    return "LIT2119", ""
+
+
+# --- the other runs ---------------------------------------------------------------------
+
+
+def judge_elsewhere(draw: Draw, evidence: Evidence, *, blamed: bool) -> list[Finding]:
+    """The rates with accumulation, with max_steps, and on each of two ranks.
+
+    Args:
+        draw: the inputs.
+        evidence: of all runs.
+        blamed: whether the plain run's rates were wrong already, which costs this part too.
+    """
+    if blamed:
+        return []
+    for name, (called, total) in _plans(draw).items():
+        found = _judge_run(draw, evidence[name], called, total)
+        if found:
+            return found
+    ranks = evidence["ranks"]
+    stuck = rank_findings(ranks, ("everywhere",))
+    if stuck:
+        return stuck
+    called, size = "fit on two ranks", draw.given["size"]
+    shard = math.ceil(len(draw.given["test"][1]) / 2)
+    total = draw.given["epochs"] * math.ceil(shard / size)
+    for seen in rank_values(ranks):
+        found = _judge_run(draw, seen, called, total)
+        if found:
+            return found
+    return []
+
+
+def _plans(draw: Draw) -> dict[str, tuple[str, int]]:
+    given = draw.given
+    windows = math.ceil(len(given["batches"]) / given["accumulate"])
+    accumulated = f"fit with accumulate_grad_batches={given['accumulate']}"
+    limited = f"fit with max_steps={given['max_steps']}"
+    return {
+        "accumulated": (accumulated, given["epochs"] * windows),
+        "max_steps": (limited, given["max_steps"]),
+    }
+
+
+def _judge_run(draw: Draw, seen: Evidence, called: str, total: int) -> list[Finding]:
+    cost, rates = ("everywhere",), noted(seen, "lr")
+    right, _ = one_cycle(draw.given["max_lr"], total)
+    if "error" in seen:
+        finding = error_finding(seen["error"], cost)
+        code = "LIT2105" if "manual optimization" in finding.got else finding.code
+        code = "LIT2112" if OVERRUN in finding.got else code
+        return [replace(finding, code=code, called=called)]
+    if same_curve(rates, right):
+        return []
+    if len(rates) != total:
+        return [Finding("LIT134", cost, called, f"{total} optimizer steps", str(len(rates)))]
+    planned = planned_total(rates, draw.given["max_lr"])
+    code, note = "LIT2119", ""
+    if planned is not None:
+        code, note = "LIT2112", f"a cycle of {planned} steps in a run of {total}"
+    return [Finding(code, cost, called, shown(right), shown(rates), note)]

@@ -1,0 +1,186 @@
+"""The judge's part of `schedule` that looks at gradients, weights and what was logged."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from litcourse.evidence import Evidence, MalformedError, close, same_keys
+from litcourse.labs.lab1_mnist._plain_loop import OTHER_LOSSES
+from litcourse.labs.lab2_cifar10._one_cycle import Walk
+from litcourse.labs.lab2_cifar10._schedule_rates import noted
+from litcourse.networks import build
+from litcourse.question import Draw, Finding
+
+GRADIENT_TOLERANCE = 1e-3
+"""Relative, of one weight's gradient; float32 sums differ in their last digits."""
+LOG_TOLERANCE = 1e-5
+USUAL_DECAYS = (0.0, 5e-4, 1e-4, 1e-2)
+"""What torch's optimizers and this task's signature have as a default."""
+
+
+def _batch(draw: Draw, step: int) -> list[Tensor]:
+    batches = draw.given["batches"]
+    found: list[Tensor] = batches[step % len(batches)]
+    return found
+
+
+def _gradients(
+    draw: Draw, weights: dict[str, Tensor], step: int, **change: Any
+) -> dict[str, Tensor]:
+    """The gradient of the mean cross-entropy of step `step`'s batch, at `weights`."""
+    model = build(draw.given["network"]).train(change.get("mode") != "eval")
+    model.load_state_dict(weights, strict=False)
+    images, labels = _batch(draw, step)
+    torch.manual_seed(draw.given["seed"])
+    loss = change.get("loss", F.cross_entropy)(model(images), labels)
+    names, parameters = zip(*model.named_parameters(), strict=True)
+    return dict(zip(names, torch.autograd.grad(loss, parameters), strict=True))
+
+
+def _walk(draw: Draw, plain: Evidence) -> Walk:
+    """What was noted, once it is known to have the network's shapes."""
+    shapes = {n: p.shape for n, p in build(draw.given["network"]).named_parameters()}
+    weights = [step.tensors() for step in plain["weights"]]
+    gradients = [step.tensors() for step in plain["gradients"]]
+    final = plain["final"].tensors()
+    steps = len(list(plain["groups"]))
+    whole = len(weights) == len(gradients) == steps > 0
+    for state in (*weights, *gradients, final):
+        whole = whole and same_keys(state, shapes)
+        whole = whole and all(
+            state[n].shape == shapes[n] and state[n].dtype == torch.float32 for n in shapes
+        )
+    if not whole:
+        raise MalformedError(plain.place, "walk of the network's weights")
+    return Walk(weights, gradients, final)
+
+
+def _furthest(seen: dict[str, Tensor], right: dict[str, Tensor]) -> tuple[float, str]:
+    """The largest difference of one gradient, relative to its size or a part of the whole's."""
+    whole = torch.stack([value.norm() for value in right.values()]).norm()
+    gaps = {}
+    for name, value in right.items():
+        gap = float((seen[name] - value).norm() / torch.maximum(value.norm(), 1e-2 * whole))
+        gaps[name] = gap if gap == gap else float("inf")  # noqa: PLR0124 (NaN)
+    worst = max(gaps, key=lambda name: gaps[name])
+    return gaps[worst], worst
+
+
+def judge_gradients(draw: Draw, plain: Evidence) -> list[Finding]:
+    """Each step's gradient, at the weights that the run itself had there."""
+    walk = _walk(draw, plain)
+    # Nobody sets the gradients of weights back that are in no optimizer: those are another finding.
+    still = {name for name, end in walk.final.items() if torch.equal(end, walk.weights[0][name])}
+    for step, (weights, seen) in enumerate(zip(walk.weights, walk.gradients, strict=True)):
+        right = _gradients(draw, weights, step)
+        moved = {name: value for name, value in right.items() if name not in still}
+        gap, name = _furthest(seen, moved or right)
+        if gap > GRADIENT_TOLERANCE:
+            code = _which_loss(draw, walk, step)
+            where = f"step {step}, gradient of {name}, relative difference {gap:.2g}"
+            expected = "the gradient of the batch's mean cross-entropy"
+            return [Finding(code, ("loss",), "fit, each step", expected, "another", where)]
+    return []
+
+
+def _which_loss(draw: Draw, walk: Walk, step: int) -> str:
+    for code, change in OTHER_LOSSES.items():
+        other = _gradients(draw, walk.weights[step], step, **change)
+        if _furthest(walk.gradients[step], other)[0] <= GRADIENT_TOLERANCE:
+            return code
+    return "LIT2130"
+
+
+def judge_steps(draw: Draw, plain: Evidence) -> list[Finding]:
+    """The weights, redone from the run's own gradients, rates and momenta."""
+    walk, cost = _walk(draw, plain), ("step",)
+    rates, momenta = noted(plain, "lr"), noted(plain, "momentum")
+    called, decay = "fit, the weights after all steps", draw.given["weight_decay"]
+    expected = f"SGD with momentum and weight_decay={decay:.4f}"
+    names = ", ".join(plain["optimizers"].texts())
+    if all(momentum == 0 for momentum in momenta):
+        return [Finding("LIT2122", cost, called, expected, f"{names} without momentum")]
+    missed = walk.unexplained(rates, momenta, decay)
+    if not missed:
+        return []
+    if "SGD" not in plain["optimizers"].texts():
+        return [Finding("LIT2120", cost, called, expected, names)]
+    still = [n for n, end in walk.final.items() if torch.equal(end, walk.weights[0][n])]
+    if still:
+        return [
+            Finding("LIT136", cost, called, expected, "weights that never move", ", ".join(still))
+        ]
+    for other in USUAL_DECAYS:
+        if not walk.unexplained(rates, momenta, other):
+            code = "LIT2121" if other == 0 else "LIT2123"
+            return [Finding(code, cost, called, expected, f"weight_decay={other:g}")]
+    return [Finding("LIT2124", cost, called, expected, "other steps", f"first at {missed}")]
+
+
+# --- the log ------------------------------------------------------------------------------
+
+
+def judge_log(draw: Draw, plain: Evidence) -> list[Finding]:
+    """`train_loss` is a loss of the run; the others are exact over their sets."""
+    return (
+        _judge_train_loss(plain)
+        or [
+            *_judge_values(draw, plain, "val", "fit", ("val_loss", "val_acc")),
+            *_judge_values(draw, plain, "test", "test", ("test_acc",)),
+        ][:1]
+    )
+
+
+def _judge_train_loss(plain: Evidence) -> list[Finding]:
+    logged, cost = plain["fit"], ("log",)
+    called = 'trainer.callback_metrics["train_loss"]'
+    if "train_loss" not in logged:
+        got = "logged: " + (", ".join(sorted(logged.keys())) or "nothing")
+        return [Finding("LIT140", cost, called, "train_loss", got)]
+    losses = [loss.number() for loss in plain["losses"] if not loss.is_none]
+    value = logged["train_loss"].number()
+    if losses and min(losses) - LOG_TOLERANCE <= value <= max(losses) + LOG_TOLERANCE:
+        return []
+    expected = f"a loss, {losses[-1]:.4f} in the last step" if losses else "a loss"
+    return [Finding("LIT141", cost, called, expected, f"{value:.4f}")]
+
+
+def _judge_values(
+    draw: Draw, plain: Evidence, part: str, run: str, keys: tuple[str, ...]
+) -> list[Finding]:
+    logits, labels = plain[f"{part}_logits"].tensor(), draw.given[part][1]
+    if logits.dim() != 2 or len(logits) != len(labels) or logits.dtype != torch.float32:  # noqa: PLR2004
+        raise MalformedError(plain.place, f"logits of the {part} set")
+    hit = (logits.argmax(1) == labels).float()
+    each = {"loss": F.cross_entropy(logits, labels, reduction="none"), "acc": hit}
+    for key in keys:
+        called = f"{key} after {run}"
+        if key not in plain[run]:
+            got = "logged: " + (", ".join(sorted(plain[run].keys())) or "nothing")
+            return [Finding("LIT201", ("log",), called, key, got)]
+        values = each[key.removeprefix(part + "_")]
+        got_value, right = plain[run][key].number(), float(values.mean())
+        if close(got_value, right, LOG_TOLERANCE * max(1.0, right)):
+            continue
+        means = float(torch.stack([v.mean() for v in values.split(draw.given["size"])]).mean())
+        code = "LIT2140"
+        if close(got_value, means, LOG_TOLERANCE * max(1.0, means)):
+            code = "LIT203"
+        elif close(got_value, 100 * right, 1e-3):
+            code = "LIT208"
+        elif key.endswith("acc") and close(got_value, _macro(logits.argmax(1), labels), 1e-5):
+            code = "LIT207"
+        return [Finding(code, ("log",), called, f"{right:.5f}", f"{got_value:.5f}")]
+    return []
+
+
+def _macro(predicted: Tensor, labels: Tensor) -> float:
+    """Accuracy as torchmetrics averages it over classes: of all that occur on either side."""
+    classes = torch.cat([labels, predicted]).unique()
+    hit = (predicted == labels).float()
+    shares = [hit[labels == c].mean() if (labels == c).any() else torch.zeros(()) for c in classes]
+    return float(torch.stack(shares).mean())

@@ -1,0 +1,296 @@
+"""schedule: `LitResNet` takes SGD's steps at OneCycleLR's rates, however long the run is.
+
+The probe lets real Trainers fit drawn networks: plainly, with accumulated gradients, with
+`max_steps`, and as two ranks. It notes learning rate, momentum, gradients and weights at each
+optimizer step. The judge redoes curve and steps in plain torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor
+
+from litcourse.compare import distance
+from litcourse.evidence import Evidence, same_keys
+from litcourse.known_errors import error_finding
+from litcourse.labs.lab2_cifar10._schedule_rates import judge_elsewhere, judge_rates, overrun
+from litcourse.labs.lab2_cifar10._schedule_steps import judge_gradients, judge_log, judge_steps
+from litcourse.lightning_tools import bases, copied, loader, quiet_trainer, samples, scalar
+from litcourse.networks import CLASSES, batch, build, with_state
+from litcourse.question import Criterion, Draw, Finding, Question
+from litcourse.ranks import run_ranks
+from litcourse.student import Student, attempt, describe
+
+ALL = ("rate", "everywhere", "loss", "step", "log")
+SIDE = 6
+SHAPE = (3, SIDE, SIDE)
+PLAIN = "Trainer.fit(LitResNet(model, ...))"
+
+
+def draw(rng: Random) -> Draw:
+    """A network, its batches, the class's arguments, and how the other runs are limited."""
+    given = {
+        "network": _network(rng),
+        "batches": [batch(rng, rng.randrange(9, 15), SHAPE) for _ in range(rng.randrange(4, 7))],
+        "val": batch(rng, 7 * rng.randrange(4, 6) + rng.randrange(1, 4), SHAPE),
+        "test": batch(rng, 7 * rng.randrange(4, 6) + rng.randrange(1, 4), SHAPE),
+        "size": 7,
+        "max_lr": rng.uniform(0.02, 0.08),
+        "weight_decay": rng.uniform(0.02, 0.06),
+        "epochs": rng.randrange(2, 4),
+        "accumulate": rng.randrange(2, 4),
+        "max_steps": rng.randrange(5, 8),
+        "seed": rng.randrange(2**31),
+    }
+    return Draw(given)
+
+
+def _network(rng: Random) -> dict[str, Any]:
+    """A small conv net with batch norm and dropout.
+
+    The convolution has no bias: behind it comes a norm, so its gradient would be mere rounding.
+    """
+    width = rng.randrange(5, 9)
+    inner = width * (SIDE // 2) ** 2
+    layers: list[Any] = [
+        ["conv", 3, width, 3, 1, 1, 1, 1, False],
+        ["norm2d", width],
+        [rng.choice(["relu", "gelu"])],
+        ["pool", 2],
+        ["flatten"],
+        ["dropout", rng.choice([0.2, 0.3])],
+        ["linear", inner, CLASSES],
+    ]
+    return with_state({"layers": layers}, rng)
+
+
+# --- probe ------------------------------------------------------------------------------
+
+
+class Recorder(L.Callback):
+    """Notes what stands at each optimizer step; seeds each batch as the judge will.
+
+    Args:
+        seed: of the random state at the start of each batch.
+        rates_alone: leave weights and gradients out.
+    """
+
+    def __init__(self, seed: int, *, rates_alone: bool = False) -> None:
+        self.seed, self.rates_alone = seed, rates_alone
+        self.groups: list[dict[str, list[float | str]]] = []
+        self.weights: list[dict[str, Tensor]] = []
+        self.gradients: list[dict[str, Tensor]] = []
+        self.losses: list[float | str | None] = []
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        """Seed dropout."""
+        torch.manual_seed(self.seed)
+
+    def on_before_optimizer_step(self, _: Any, module: Any, optimizer: Any) -> None:
+        """Rates as the optimizer has them; weights that have not moved yet."""
+        keys = ("lr", "momentum")
+        groups = optimizer.param_groups
+        self.groups.append({k: [scalar(group.get(k, "none")) for group in groups] for k in keys})
+        if self.rates_alone:
+            return
+        named = dict(module.model.named_parameters())
+        self.weights.append(copied(named))
+        zero = {n: torch.zeros_like(p) if p.grad is None else p.grad for n, p in named.items()}
+        self.gradients.append(copied(zero))
+
+    def on_train_batch_end(self, _: Any, __: Any, outputs: Any, *___: Any) -> None:
+        """What `training_step` returned."""
+        returned = outputs.get("loss") if isinstance(outputs, dict) else outputs
+        self.losses.append(None if returned is None else scalar(returned))
+
+
+def probe(given: dict[str, Any], student: Student) -> dict[str, Any]:
+    """Fit plainly and test; then fit in three other ways, of which only the rates are noted."""
+    cls = student["LitResNet"]
+    start = attempt(lambda: _start(cls, given), "LitResNet(model, ...)")
+    evidence = {"bases": bases(cls), "start": start, "plain": _plain(cls, given)}
+    if "error" in evidence["plain"]:
+        return evidence
+    ways = {"accumulated": _accumulated, "max_steps": _max_steps}
+    for name, way in ways.items():
+        evidence[name] = _rates(cls, given, way)
+    evidence["ranks"] = run_ranks(lambda _: _rates(cls, given, _ranks))
+    return evidence
+
+
+def _made(cls: Any, given: dict[str, Any]) -> Any:
+    model = build(given["network"])
+    return cls(model, max_lr=given["max_lr"], weight_decay=given["weight_decay"])
+
+
+def _start(cls: Any, given: dict[str, Any]) -> dict[str, Any]:
+    model = _made(cls, given).model
+    return {"state": copied(model.state_dict()) if isinstance(model, torch.nn.Module) else {}}
+
+
+def _plain(cls: Any, given: dict[str, Any]) -> dict[str, Any]:
+    recorder = Recorder(given["seed"])
+
+    def run() -> dict[str, Any]:
+        module = _made(cls, given)
+        sets = {name: _loader(given, name) for name in ("val", "test")}
+        trainer = quiet_trainer(max_epochs=given["epochs"], callbacks=[recorder])
+        trainer.fit(module, loader(given["batches"]), sets["val"])
+        evidence = {
+            "final": copied(dict(module.model.named_parameters())),
+            "optimizers": [type(optimizer).__name__ for optimizer in trainer.optimizers],
+            "automatic": bool(module.automatic_optimization),
+            "fit": _logged(trainer),
+            "val_logits": _logits(module.model, given["val"][0]),
+        }
+        trainer.test(module, sets["test"], verbose=False)
+        logits = _logits(module.model, given["test"][0])
+        return {**evidence, "test": _logged(trainer), "test_logits": logits}
+
+    return {**_noted(run, recorder, PLAIN), "losses": recorder.losses}
+
+
+def _loader(given: dict[str, Any], name: str) -> Any:
+    images, labels = given[name]
+    return samples(images, labels, given["size"])
+
+
+def _logged(trainer: L.Trainer) -> dict[str, float | str]:
+    return {str(name): scalar(value) for name, value in trainer.callback_metrics.items()}
+
+
+def _logits(model: Any, images: Tensor) -> Tensor:
+    with torch.no_grad():
+        logits: Tensor = model.eval()(images)
+    model.train()
+    return logits.detach().clone()
+
+
+def _noted(run: Callable[[], dict[str, Any]], recorder: Recorder, called: str) -> dict[str, Any]:
+    """What `run` returns or raises, beside what was noted until then."""
+    try:
+        evidence = run()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 (student code may raise anything)
+        evidence = {"error": describe(error, called)}
+    noted: dict[str, Any] = {"groups": recorder.groups}
+    if not recorder.rates_alone:
+        noted |= {"weights": recorder.weights, "gradients": recorder.gradients}
+    return {**evidence, **noted}
+
+
+def _rates(cls: Any, given: dict[str, Any], way: Callable[..., None]) -> dict[str, Any]:
+    recorder = Recorder(given["seed"], rates_alone=True)
+
+    def run() -> dict[str, Any]:
+        way(_made(cls, given), given, recorder)
+        return {}
+
+    return _noted(run, recorder, PLAIN)
+
+
+def _accumulated(module: Any, given: dict[str, Any], recorder: Recorder) -> None:
+    trainer = quiet_trainer(
+        max_epochs=given["epochs"],
+        accumulate_grad_batches=given["accumulate"],
+        callbacks=[recorder],
+    )
+    trainer.fit(module, loader(given["batches"]))
+
+
+def _max_steps(module: Any, given: dict[str, Any], recorder: Recorder) -> None:
+    trainer = quiet_trainer(max_epochs=-1, max_steps=given["max_steps"], callbacks=[recorder])
+    trainer.fit(module, loader(given["batches"]))
+
+
+def _ranks(module: Any, given: dict[str, Any], recorder: Recorder) -> None:
+    trainer = quiet_trainer(
+        max_epochs=given["epochs"], strategy="ddp", devices=2, callbacks=[recorder]
+    )
+    trainer.fit(module, _loader(given, "test"))
+
+
+# --- judge ------------------------------------------------------------------------------
+
+
+def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
+    """Curve, steps and log of the plain run; then the curve of the other runs."""
+    names = evidence["bases"].texts()
+    if not any(
+        name.startswith("lightning.") and name.endswith("LightningModule") for name in names
+    ):
+        expected, got = "of lightning.LightningModule", (names or ["no class"])[0]
+        return [Finding("LIT2100", ALL, "class LitResNet", expected, got)]
+    plain = evidence["plain"]
+    fatal = _not_kept(draw, evidence["start"])
+    if fatal:
+        return fatal
+    if "error" in plain:
+        return [_broken(draw, plain)]
+    fatal = _not_trained(draw, plain)
+    if fatal:
+        return fatal
+    rates = judge_rates(draw, plain)
+    return [
+        *rates,
+        *judge_gradients(draw, plain),
+        *judge_steps(draw, plain),
+        *judge_log(draw, plain),
+        *judge_elsewhere(draw, evidence, blamed=bool(rates)),
+    ]
+
+
+def _not_kept(draw: Draw, made: Evidence) -> list[Finding]:
+    """The class can't be made, or its `self.model` is not the given network."""
+    if "error" in made:
+        return [error_finding(made["error"], ALL)]
+    given, start = draw.given["network"]["state"], made["state"].tensors()
+    if same_keys(given, start) and all(distance(start[n], given[n]) == 0 for n in given):
+        return []
+    expected, got = "self.model is the given network", f"another one, {len(start)} tensors"
+    return [Finding("LIT101", ALL, "LitResNet(model)", expected, got)]
+
+
+def _broken(draw: Draw, plain: Evidence) -> Finding:
+    """The run ended with an exception, perhaps the schedule's own."""
+    found = error_finding(plain["error"], ALL)
+    if "monitor when a `ReduceLROnPlateau`" in found.got:
+        return replace(found, code="LIT2116")
+    return overrun(draw, plain, found)
+
+
+def _not_trained(draw: Draw, plain: Evidence) -> list[Finding]:
+    """No step, or another number of them."""
+    wanted = draw.given["epochs"] * len(draw.given["batches"])
+    steps, expected = len(list(plain["groups"])), f"{wanted} optimizer steps"
+    losses = list(plain["losses"])
+    if losses and plain["automatic"].flag() and all(loss.is_none for loss in losses):
+        return [Finding("LIT102", ALL, "training_step(batch, batch_idx)", "the loss", "None")]
+    if "_MockOptimizer" in plain["optimizers"].texts() or not steps:
+        return [Finding("LIT130", ALL, PLAIN, expected, "none")]
+    if steps != wanted:
+        return [Finding("LIT134", ALL, PLAIN, expected, str(steps))]
+    return []
+
+
+QUESTION = Question(
+    title="A learning rate for every step",
+    defines=("LitResNet",),
+    criteria=(
+        Criterion("rate", "the one-cycle rate at every optimizer step", 0.3),
+        Criterion("everywhere", "also with accumulation, max_steps and two ranks", 0.2),
+        Criterion("loss", "the gradient of the mean cross-entropy", 0.1),
+        Criterion("step", "SGD's steps, with momentum and weight decay", 0.2),
+        Criterion("log", "train_loss, val_loss, val_acc, test_acc, exact", 0.2),
+    ),
+    draw=draw,
+    probe=probe,
+    judge=judge,
+)
