@@ -1,0 +1,226 @@
+"""Answers to `synced`: weights that are those of one process, metrics that are those of all."""
+
+from autograder.bank import right, wrong
+
+LOG = "self.log_dict(values, sync_dist=True, batch_size=len(labels))"
+TRAIN_LOG = 'self.log("train_loss", loss)'
+LOSS = "loss = F.cross_entropy(self.model(inputs), labels)"
+SGD = "torch.optim.SGD(self.parameters(), lr=self.hparams.lr)"
+KEEP = "self.model = model"
+HITS = "hits = (logits.argmax(dim=1) == labels).float()"
+HEAD = """
+class SyncedClassifier(L.LightningModule):
+    def __init__(self, model, lr):
+        super().__init__()
+        self.model, self.lr = model, lr
+
+    def training_step(self, batch, batch_idx):
+        x, y = batch
+        loss = nn.CrossEntropyLoss()(self.model(x), y)
+        self.log("train_loss", loss, sync_dist=True)
+        return loss
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.model.parameters(), self.lr)
+"""
+BY_HAND = (
+    HEAD
+    + """
+    def on_validation_epoch_start(self):
+        self.sums = torch.zeros(3, device=self.device)
+
+    def validation_step(self, batch, batch_idx):
+        x, y = batch
+        logits = self.model(x)
+        loss = F.cross_entropy(logits, y, reduction="sum")
+        hits = (logits.argmax(1) == y).sum()
+        self.sums += torch.stack([loss, hits, torch.tensor(len(y), device=self.device)])
+
+    def on_validation_epoch_end(self):
+        loss, hits, count = self.all_gather(self.sums).reshape(-1, 3).sum(0)
+        self.log("val_loss", loss / count)
+        self.log("val_acc", hits / count)
+"""
+)
+
+CASES = [
+    right("by hand, with all_gather", code=BY_HAND),
+    right(
+        "by hand, with all_reduce",
+        code=BY_HAND.replace(
+            "loss, hits, count = self.all_gather(self.sums).reshape(-1, 3).sum(0)",
+            "loss, hits, count = self.trainer.strategy.reduce(self.sums, reduce_op='sum')",
+        ),
+    ),
+    right(
+        "torchmetrics",
+        code=HEAD.replace(
+            "self.model, self.lr = model, lr",
+            "self.model, self.lr = model, lr\n"
+            "        from torchmetrics import MeanMetric\n"
+            "        from torchmetrics.classification import MulticlassAccuracy\n"
+            "        self.mean = MeanMetric()\n"
+            '        self.accuracy = MulticlassAccuracy(10, average="micro")',
+        )
+        + """
+    def validation_step(self, batch, batch_idx):
+        x, y = batch
+        logits = self.model(x)
+        self.mean.update(F.cross_entropy(logits, y), weight=len(y))
+        self.accuracy.update(logits, y)
+        self.log("val_loss", self.mean)
+        self.log("val_acc", self.accuracy)
+""",
+    ),
+    right("the size read off the batch", (LOG, "self.log_dict(values, sync_dist=True)")),
+    right(
+        "train_loss per epoch too",
+        (TRAIN_LOG, 'self.log("train_loss", loss, on_step=True, on_epoch=True, sync_dist=True)'),
+    ),
+    right("train_loss of rank 0", (TRAIN_LOG, 'self.log("train_loss", loss, rank_zero_only=True)')),
+    right(
+        "manual optimization",
+        (KEEP, KEEP + "\n        self.automatic_optimization = False"),
+        (
+            "return loss",
+            "optimizer = self.optimizers()\n        optimizer.zero_grad()\n"
+            "        self.manual_backward(loss)\n        optimizer.step()",
+        ),
+    ),
+    wrong("no sync", "LIT3323", (LOG, "self.log_dict(values, batch_size=len(labels))")),
+    wrong(
+        "val_acc alone is synced",
+        "LIT3323",
+        (
+            LOG,
+            'self.log("val_loss", values["val_loss"])\n'
+            '        self.log("val_acc", values["val_acc"], sync_dist=True)',
+        ),
+    ),
+    wrong(
+        "synced with every batch as one",
+        "LIT3324",
+        (LOG, "self.log_dict(values, sync_dist=True, batch_size=1)"),
+    ),
+    wrong(
+        "the mean of the ranks' means",
+        "LIT3324",
+        code=BY_HAND.replace(
+            "loss, hits, count = self.all_gather(self.sums).reshape(-1, 3).sum(0)",
+            "loss, hits, count = self.all_gather(self.sums / self.sums[2]).mean(0)",
+        ),
+    ),
+    wrong(
+        "summed over the ranks",
+        "LIT3325",
+        code=BY_HAND.replace(
+            "loss, hits, count = self.all_gather(self.sums).reshape(-1, 3).sum(0)",
+            "loss, hits, count = self.all_gather(self.sums / self.sums[2]).sum(0)",
+        ).replace(" / count", ""),
+    ),
+    wrong("in percent", "LIT3326", (HITS, HITS.replace(".float()", ".float() * 100"))),
+    wrong(
+        "a count of hits",
+        "LIT3327",
+        (
+            LOG,
+            'self.log("val_loss", values["val_loss"], sync_dist=True)\n'
+            '        self.log("val_acc", hits.sum(), sync_dist=True, reduce_fx="sum")',
+        ),
+    ),
+    wrong(
+        "rank 0 logs",
+        "LIT3321",
+        (LOG, "if self.trainer.is_global_zero:\n            self.log_dict(values)"),
+    ),
+    wrong(
+        "rank zero only",
+        "LIT3323",
+        (LOG, "self.log_dict(values, rank_zero_only=True, batch_size=len(labels))"),
+    ),
+    wrong(
+        "rank 0's own, handed to all",
+        "LIT3328",
+        code=BY_HAND.replace(
+            "loss, hits, count = self.all_gather(self.sums).reshape(-1, 3).sum(0)",
+            "loss, hits, count = self.trainer.strategy.broadcast(self.sums)",
+        ),
+    ),
+    wrong(
+        "rank 0 logs and waits for all",
+        "LIT932",
+        (
+            LOG,
+            "if self.trainer.is_global_zero:\n"
+            "            self.log_dict(values, sync_dist=True, batch_size=len(labels))",
+        ),
+    ),
+    wrong(
+        "rank zero only, and synced",
+        "LIT3323",
+        (LOG, "self.log_dict(values, sync_dist=True, rank_zero_only=True)"),
+    ),
+    wrong(
+        "gathers in every step",
+        "LIT932",
+        (HITS, HITS.replace(".float()", ".float()\n        hits = self.all_gather(hits.mean())")),
+    ),
+    wrong(
+        "only rank 0 trains",
+        "LIT3310",
+        ("return loss", "return loss if self.global_rank == 0 else None"),
+    ),
+    wrong("another key", "LIT3320", ('"val_acc": hits', '"val_accuracy": hits')),
+    wrong("nothing is logged in training", "LIT3302", (TRAIN_LOG, "pass")),
+    wrong("NaN", "LIT3322", (HITS, HITS.replace(".float()", ".float() / 0 * 0"))),
+    wrong(
+        "macro accuracy",
+        "LIT3329",
+        (HITS, HITS.replace(".float()", ".float().square() * 0.9")),
+    ),
+    wrong("lr times the ranks", "LIT3312", (SGD, SGD.replace("hparams.lr", "hparams.lr * 2"))),
+    wrong(
+        "lr times the world size",
+        "LIT3312",
+        (SGD, SGD.replace("hparams.lr", "hparams.lr * self.trainer.world_size")),
+    ),
+    wrong("the loss divided by the ranks", "LIT3313", ("return loss", "return loss / 2")),
+    wrong("a summed loss", "LIT3314", (LOSS, LOSS.replace("labels)", 'labels, reduction="sum")'))),
+    wrong("softmax first", "LIT3315", (LOSS, LOSS.replace("(inputs),", "(inputs).softmax(1),"))),
+    wrong("Adam", "LIT3316", (SGD, SGD.replace("SGD", "Adam"))),
+    wrong("momentum", "LIT3316", (SGD, SGD.replace("hparams.lr", "hparams.lr, momentum=0.9"))),
+    wrong(
+        "weight decay",
+        "LIT3317",
+        (SGD, SGD.replace("hparams.lr", "hparams.lr, weight_decay=0.1")),
+    ),
+    wrong("no step", "LIT3310", ("return loss", "pass")),
+    wrong(
+        "gradients that are not averaged",
+        "LIT3311",
+        (
+            LOSS,
+            "loss = F.cross_entropy(self.model(inputs), labels)\n        self.trainer.strategy.model"
+            ".require_backward_grad_sync = False",
+        ),
+    ),
+    wrong(
+        "a step of its own on each rank",
+        "LIT3311",
+        (KEEP, KEEP + "\n        self.automatic_optimization = False"),
+        (
+            "return loss",
+            "optimizer = self.optimizers()\n        optimizer.zero_grad()\n"
+            "        loss.backward()\n        optimizer.step()",
+        ),
+    ),
+    wrong(
+        "the network with fresh weights",
+        "LIT3301",
+        (KEEP, "model[0].reset_parameters()\n        self.model = model"),
+    ),
+    wrong("a network of its own", "LIT3301", (KEEP, "self.model = MLP(12, (16,))")),
+    wrong("no LightningModule", "LIT3300", ("L.LightningModule", "nn.Module")),
+    wrong("another name", "LIT901", ("class SyncedClassifier", "class SyncClassifier")),
+    wrong("returns a number", "LIT001", ("return loss", "return loss.item()")),
+]

@@ -1,0 +1,210 @@
+"""What one process on the batches of all ranks comes to, and the ways to miss it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from litcourse.compare import distance
+from litcourse.evidence import Evidence
+from litcourse.lightning_tools import copied
+from litcourse.networks import build
+from litcourse.question import Finding
+
+TOLERANCE = 1e-5
+"""Relative, of weights by norm and of metrics: float32 sums in another order."""
+RUN = "Trainer(strategy='ddp', devices=2).fit(SyncedClassifier(model, lr), ...)"
+
+
+def one_process(given: dict[str, Any], epochs: int, **change: Any) -> dict[str, Tensor]:
+    """Weights after plain steps on the global batches; `change` bends one thing.
+
+    Args:
+        given: the drawn inputs.
+        epochs: how many.
+        change: `loss` (a function of logits and labels), `scale` (of the learning rate),
+            `optimizer` (a function of parameters and lr), `ranks` (whose batches are used).
+    """
+    model = build(given["network"])
+    loss_of: Callable[..., Tensor] = change.get("loss", F.cross_entropy)
+    make = change.get("optimizer", lambda p, lr: torch.optim.SGD(p, lr=lr))
+    optimizer = make(model.parameters(), given["lr"] * change.get("scale", 1.0))
+    ranks = [given["train"][rank] for rank in change.get("ranks", range(len(given["train"])))]
+    for _ in range(epochs):
+        for batches in zip(*ranks, strict=True):
+            inputs, labels = (torch.cat(part) for part in zip(*batches, strict=True))
+            optimizer.zero_grad()
+            loss_of(model(inputs), labels).backward()
+            optimizer.step()
+    return copied(model.state_dict())
+
+
+# --- weights ----------------------------------------------------------------------------
+
+
+def judge_weights(given: dict[str, Any], ranks: list[Evidence]) -> list[Finding]:
+    """The weights that every rank holds at the end, against those of one process."""
+    ends = [list(rank["epochs"]) for rank in ranks]
+    if not all(ends):
+        got = "no validation ran"
+        return [Finding("LIT3303", ("weights",), RUN, "a validation in each epoch", got)]
+    epochs = len(ends[0])
+    seen = [end[-1]["weights"].tensors() for end in ends]
+    right = one_process(given, epochs)
+    gaps = [_gap(right, weights) for weights in seen]
+    if max(gaps) <= TOLERANCE:
+        return []
+    code, got = _which_weights(given, epochs, seen)
+    where = f"relative difference of the change, rank by rank: {_shown(gaps)}"
+    expected = "the weights of one process on the global batches"
+    return [Finding(code, ("weights",), RUN, expected, got, where)]
+
+
+def _gap(right: dict[str, Tensor], seen: dict[str, Tensor]) -> float:
+    """The largest relative distance of a tensor."""
+    if set(right) != set(seen):
+        return math.inf
+    return max(distance(seen[name], value) for name, value in right.items())
+
+
+def _which_weights(
+    given: dict[str, Any], epochs: int, seen: list[dict[str, Tensor]]
+) -> tuple[str, str]:
+    start = given["network"]["state"]
+    if all(_gap(start, weights) == 0 for weights in seen):
+        return "LIT3310", "no weight moved"
+    if _gap(seen[0], seen[1]) > TOLERANCE:
+        return "LIT3311", "other weights on each rank"
+    for code, change, got in _others(len(seen)):
+        if _gap(one_process(given, epochs, **change), seen[0]) <= TOLERANCE:
+            return code, got
+    return "LIT3317", "others, the same on every rank"
+
+
+def _others(world: int) -> list[tuple[str, dict[str, Any], str]]:
+    """Findings, the change that explains them, and words for it."""
+    return [
+        ("LIT3312", {"scale": float(world)}, f"those of {world} times the learning rate"),
+        ("LIT3313", {"scale": 1.0 / world}, f"those of a learning rate divided by {world}"),
+        (
+            "LIT3314",
+            {"loss": lambda z, y: F.cross_entropy(z, y, reduction="sum") / world},
+            "those of a loss that is summed over the batch",
+        ),
+        ("LIT3315", {"loss": lambda z, y: F.cross_entropy(z.softmax(1), y)}, "a softmax too many"),
+        ("LIT3316", {"optimizer": lambda p, lr: torch.optim.Adam(p, lr=lr)}, "those of Adam"),
+        ("LIT3316", {"optimizer": lambda p, lr: torch.optim.AdamW(p, lr=lr)}, "those of AdamW"),
+        (
+            "LIT3316",
+            {"optimizer": lambda p, lr: torch.optim.SGD(p, lr=lr, momentum=0.9)},
+            "those of SGD with momentum 0.9",
+        ),
+        ("LIT3318", {"ranks": [0]}, "those of rank 0's batches alone"),
+    ]
+
+
+# --- metrics ----------------------------------------------------------------------------
+
+
+def judge_metrics(given: dict[str, Any], ranks: list[Evidence]) -> list[Finding]:
+    """Each metric of each epoch, on each rank, against the samples of all ranks.
+
+    It is computed from the ranks' own weights, so wrong ones are paid for once.
+    """
+    found = []
+    epochs = list(zip(*(rank["epochs"] for rank in ranks), strict=False))
+    for key in ("val_loss", "val_acc"):
+        for number, ends in enumerate(epochs):
+            finding = _judge_metric(key, given, list(ends), number)
+            if finding is not None:
+                found.append(finding)
+                break
+        else:
+            if not epochs:
+                got = "no validation ran"
+                found.append(Finding("LIT3303", (key,), RUN, "a validation in each epoch", got))
+    return found
+
+
+def _values(key: str, given: dict[str, Any], ends: list[Evidence]) -> list[Tensor] | None:
+    """Of each rank's samples the loss or the hit, float64; None where weights do not fit."""
+    values = []
+    for end, (inputs, labels) in zip(ends, given["val"], strict=True):
+        model = build(given["network"])
+        right, seen = model.state_dict(), end["weights"].tensors()
+        if _gap(right, seen) == math.inf:
+            return None
+        model.load_state_dict(seen)
+        with torch.no_grad():
+            logits = model(inputs)
+        each = F.cross_entropy(logits, labels, reduction="none")
+        values.append((each if key == "val_loss" else logits.argmax(1) == labels).double())
+    return values
+
+
+def _judge_metric(
+    key: str, given: dict[str, Any], ends: list[Evidence], epoch: int
+) -> Finding | None:
+    called = f"{key} after epoch {epoch}, rank by rank"
+    logged = [end["logged"] for end in ends]
+    there = [key in values for values in logged]
+    if not all(there):
+        code = "LIT3321" if any(there) else "LIT3320"
+        names = ", ".join(logged[there.index(False)].keys()) or "nothing"
+        absent = f"rank {there.index(False)} logged {names}"
+        return Finding(code, (key,), called, f"{key} on every rank", absent)
+    got = [values[key].number() for values in logged]
+    values = _values(key, given, ends)
+    if values is None:
+        return Finding("LIT3317", (key,), called, "weights of the given network", "others")
+    right = float(torch.cat(values).mean())
+    if all(_same(value, right) for value in got):
+        return None
+    code, note = _which_value(got, values, given["val_batch"])
+    sizes = " and ".join(str(len(part)) for part in values)
+    where = f"{note}; shards of {sizes} samples" if note else f"shards of {sizes} samples"
+    return Finding(code, (key,), called, f"{right:.6f} on each", _shown(got), where)
+
+
+def _same(value: float, right: float) -> bool:
+    return math.isfinite(value) and abs(value - right) <= TOLERANCE * max(1.0, abs(right))
+
+
+def _shown(values: list[float]) -> str:
+    return ", ".join(f"{value:.6g}" for value in values)
+
+
+def _which_value(got: list[float], values: list[Tensor], size: int) -> tuple[str, str]:
+    """The finding whose mistake gives just these values, and a note."""
+    if any(not math.isfinite(value) for value in got):
+        return "LIT3322", "not a finite number"
+    own = [float(part.mean()) for part in values]
+    batches = [torch.stack([chunk.mean() for chunk in part.split(size)]) for part in values]
+    by_batch = [float(means.mean()) for means in batches]
+    every, world, means = torch.cat(values), len(values), torch.cat(batches)
+    # Lightning averages the count of batches as an integer, where each of them counts as one.
+    as_one = float(means.sum()) / world / max(1, len(means) // world)
+    candidates: list[tuple[str, list[float], str]] = [
+        ("LIT3323", own, "each rank has the value of its own shard"),
+        ("LIT3323", by_batch, "each rank has the mean of its own batches' means"),
+        ("LIT3324", [sum(own) / world] * world, "the mean of the ranks' means"),
+        ("LIT3324", [sum(by_batch) / world] * world, "the mean of means"),
+        ("LIT3324", [float(means.mean())] * world, "the mean of the batches' means"),
+        ("LIT3324", [as_one] * world, "every batch counted as one"),
+        ("LIT3325", [sum(own)] * world, "the sum of the ranks' means"),
+        ("LIT3326", [100 * float(every.mean())] * world, "in percent"),
+        ("LIT3327", [float(every.sum())] * world, "a sum over the samples"),
+        ("LIT3328", [own[0]] * world, "rank 0's own value on each rank"),
+    ]
+    for code, right, note in candidates:
+        if all(_same(a, b) for a, b in zip(got, right, strict=True)):
+            return code, note
+    alone = [_same(got[rank], own[rank]) for rank in range(world)]
+    if any(alone) and not all(_same(value, got[0]) for value in got):
+        return "LIT3323", f"rank {alone.index(True)} has the value of its own shard"
+    return "LIT3329", f"a difference of {got[0] - float(every.mean()):+.3g} on rank 0"

@@ -1,0 +1,52 @@
+"""Running two ranks, and exceptions that only a run on several ranks can meet."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from litcourse.evidence import Evidence
+from litcourse.known_errors import RAISED
+from litcourse.lightning_tools import quiet_trainer
+from litcourse.question import Finding
+from litcourse.ranks import rank_findings
+
+if TYPE_CHECKING:
+    import lightning as L
+
+_PATTERNS = (
+    ("LIT3310", r"Skipping the `training_step` by returning None in distributed training"),
+    ("LIT3330", r"doesn't have any parameters that require a gradient"),
+    ("LIT3404", r"[Dd]efault process group has not been initialized"),
+    ("LIT3405", r"sampler option is mutually exclusive with shuffle"),
+    ("LIT3510", r"is not JSON serializable"),
+)
+"""Texts of lightning 2.6 and torch 2.15."""
+
+
+def ddp_trainer(world_size: int, *, nodes: int = 1, **arguments: Any) -> L.Trainer:
+    """A quiet Trainer that takes part in a job of `run_ranks`, samples dealt out by the probe."""
+    defaults = {"strategy": "ddp", "use_distributed_sampler": False, "log_every_n_steps": 1}
+    places = {"devices": world_size // nodes, "num_nodes": nodes}
+    return quiet_trainer(**(defaults | places | arguments))
+
+
+def run_findings(seen: Evidence, criteria: tuple[str, ...], world_size: int) -> list[Finding]:
+    """None if each of `world_size` ranks came to its end; the exceptions above by their names."""
+    found = rank_findings(seen, criteria)
+    if not found:
+        ranks = len(list(seen["ranks"]))
+        if ranks == world_size:
+            return []
+        return [Finding("LIT903", criteria, "", f"{world_size} ranks", str(ranks))]
+    return [_named(finding) for finding in found]
+
+
+def _named(finding: Finding) -> Finding:
+    if finding.code != RAISED:
+        return finding
+    for code, pattern in _PATTERNS:
+        if re.search(pattern, finding.got):
+            return replace(finding, code=code)
+    return finding

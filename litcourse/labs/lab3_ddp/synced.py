@@ -1,0 +1,163 @@
+"""synced: the same weights and the same, exact metrics on every rank.
+
+Two real ranks train a drawn network on drawn batches and validate on shards that differ in
+size. Their weights and metrics come back. The judge takes the same steps in plain torch, one
+process on the batches of both ranks, and computes the metrics from each rank's own weights.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor
+
+from litcourse.compare import largest_difference
+from litcourse.evidence import Evidence
+from litcourse.labs.lab3_ddp._one_process import judge_metrics, judge_weights
+from litcourse.labs.lab3_ddp._ranks import ddp_trainer, run_findings
+from litcourse.lightning_tools import bases, copied, loader, samples, scalar
+from litcourse.networks import CLASSES, batch, build, generator, with_state
+from litcourse.question import Criterion, Draw, Finding, Question
+from litcourse.ranks import rank_values, run_ranks
+from litcourse.student import Student
+
+WORLD = 2
+EPOCHS = 2
+STEPS = 2
+"""Training batches of a rank in an epoch."""
+FEATURES = 12
+ALL = ("weights", "val_loss", "val_acc", "train_loss")
+
+
+def draw(rng: Random) -> Draw:
+    """A network, as many training batches for each rank, and uneven shards to validate on."""
+    width = rng.randrange(10, 24)
+    act = rng.choice(["relu", "tanh", "gelu"])
+    layers = [["linear", FEATURES, width], [act], ["linear", width, CLASSES]]
+    network = with_state({"layers": layers}, rng)
+    size = rng.randrange(6, 13)
+    train = [[batch(rng, size, (FEATURES,)) for _ in range(STEPS)] for _ in range(WORLD)]
+    # The total is a multiple of the ranks, and each shard ends in a smaller batch.
+    many = rng.choice([19, 21, 23, 27])
+    few = rng.choice([5, 7, 9])
+    easy = rng.sample([0.85, 0.25], 2)
+    shards = [_shard(rng, network, n, p) for n, p in zip((many, few), easy, strict=True)]
+    if rng.random() < 0.5:  # noqa: PLR2004 (either rank may have the larger shard)
+        shards.reverse()
+    return Draw(
+        {
+            "network": network,
+            "lr": rng.uniform(0.02, 0.08),
+            "train": train,
+            "val": shards,
+            "val_batch": rng.choice([4, 8]),
+        }
+    )
+
+
+def _shard(rng: Random, network: dict[str, Any], size: int, easy: float) -> list[Tensor]:
+    """Samples of which the network gets about the share `easy` right.
+
+    So the ranks' own metrics differ clearly, and every way to combine them gives another number.
+    """
+    inputs, _ = batch(rng, size, (FEATURES,))
+    with torch.no_grad():
+        ranked = build(network)(inputs).argsort(dim=1, descending=True)
+    right = torch.rand(size, generator=generator(rng)) < easy
+    right[:2] = torch.tensor([True, False])
+    return [inputs, torch.where(right, ranked[:, 0], ranked[:, 3])]
+
+
+# --- probe ------------------------------------------------------------------------------
+
+
+class Reader(L.Callback):
+    """After each validation: the weights that were validated, and what was logged."""
+
+    def __init__(self) -> None:
+        self.epochs: list[dict[str, Any]] = []
+
+    def on_validation_end(self, trainer: L.Trainer, module: Any) -> None:
+        """Copy both."""
+        logged = {str(key): scalar(value) for key, value in trainer.callback_metrics.items()}
+        self.epochs.append({"weights": copied(module.model.state_dict()), "logged": logged})
+
+
+def probe(given: dict[str, Any], student: Student) -> dict[str, Any]:
+    """Train and validate on two ranks."""
+    cls = student["SyncedClassifier"]
+    return {"bases": bases(cls), "run": run_ranks(lambda rank: _work(cls, given, rank), WORLD)}
+
+
+def _work(cls: Any, given: dict[str, Any], rank: int) -> dict[str, Any]:
+    module = cls(build(given["network"]), given["lr"])
+    is_network = isinstance(module.model, torch.nn.Module)
+    start = copied(module.model.state_dict()) if is_network else {}
+    reader = Reader()
+    trainer = ddp_trainer(WORLD, max_epochs=EPOCHS, callbacks=[reader])
+    inputs, labels = given["val"][rank]
+    shard = samples(inputs, labels, given["val_batch"])
+    trainer.fit(module, loader(given["train"][rank]), shard)
+    return {
+        "kept_as": type(module.model).__name__,
+        "start": start,
+        "epochs": reader.epochs,
+        "logged": sorted(str(key) for key in trainer.callback_metrics),
+    }
+
+
+# --- judge ------------------------------------------------------------------------------
+
+
+def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
+    """The class, then the weights, then the metrics of those weights."""
+    names = evidence["bases"].texts()
+    if not any(name.startswith("lightning.") and name.endswith("Module") for name in names):
+        got = f"a subclass of {(names or ['nothing'])[0]}"
+        expected = "a subclass of lightning.LightningModule"
+        return [Finding("LIT3300", ALL, "class SyncedClassifier", expected, got)]
+    found = run_findings(evidence["run"], ALL, WORLD)
+    if found:
+        return found
+    ranks = rank_values(evidence["run"])
+    given = draw.given
+    identity = _judge_identity(given["network"]["state"], ranks[0])
+    if identity:
+        return identity
+    return [*judge_weights(given, ranks), *judge_metrics(given, ranks), *_judge_train_log(ranks)]
+
+
+def _judge_identity(given: dict[str, Tensor], rank: Evidence) -> list[Finding]:
+    start = rank["start"].tensors()
+    if set(given) == set(start) and largest_difference(given, start) == 0:
+        return []
+    called = "SyncedClassifier(model, lr)"
+    got = f"self.model is a {rank['kept_as'].text()}, {len(start)} tensors in its state"
+    expected = f"self.model is the given network, {len(given)} tensors in its state"
+    return [Finding("LIT3301", ALL, called, expected, got)]
+
+
+def _judge_train_log(ranks: list[Evidence]) -> list[Finding]:
+    logged = [rank["logged"].texts() for rank in ranks]
+    if any("train_loss" in names for names in logged):
+        return []
+    got = "logged: " + (", ".join(logged[0]) or "nothing")
+    return [Finding("LIT3302", ("train_loss",), "callback_metrics", "train_loss", got)]
+
+
+QUESTION = Question(
+    title="The same numbers on every rank",
+    defines=("SyncedClassifier",),
+    criteria=(
+        Criterion("weights", "all ranks hold the weights of one process on the global batch", 0.4),
+        Criterion("val_loss", "val_loss is exact, and the same on every rank", 0.25),
+        Criterion("val_acc", "val_acc is exact, and the same on every rank", 0.25),
+        Criterion("train_loss", "train_loss is logged", 0.1),
+    ),
+    draw=draw,
+    probe=probe,
+    judge=judge,
+)
