@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import nbformat
@@ -66,19 +66,6 @@ def nbgrader(
         capture_output=True,
         text=True,
     )
-
-
-def nbgrader_lines(root: Path, *arguments: str) -> Iterator[str]:
-    """Run the command `nbgrader` and give its output as it comes; the log tells of errors."""
-    with subprocess.Popen(
-        _command(arguments),
-        cwd=root,
-        env=_environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        yield from process.stdout or ()
 
 
 def _command(arguments: Sequence[str]) -> list[str]:

@@ -1,10 +1,16 @@
-"""The class of `autograder demo`: who hands in what, and the points that it deserves."""
+"""The class of `autograder demo`: who hands in what, made out of each lab's bank.
+
+Nobody here knows a lab: right, unusual and wrong answers, and the finding of each wrong one, are
+the bank's. What a member deserves follows: all points for a right answer, none for a stub, fewer
+than all and that very finding for a wrong one.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from nbformat import NotebookNode, v4
 
@@ -14,8 +20,10 @@ from autograder.course import CHECK, Lab, grade_id
 
 STUB = ""
 """In place of a case's id: the question is left unsolved."""
-ALL = "all"
-"""In place of a criterion's id: nothing of the question is earned."""
+WAITS = "LIT904"
+"""The finding of a right answer that has to wait for an earlier question."""
+Change = Callable[[NotebookNode], "NotebookNode | bytes"]
+Bank = Mapping[str, Sequence[Case]]
 
 
 @dataclass(frozen=True)
@@ -26,21 +34,17 @@ class Member:
         name: its id.
         what: what its submission is, in a few words.
         answers: case of the bank by question id, or `STUB`; the solution where it is silent.
-        unusual: takes the last right case of each question in place of the solution.
-        lost: what each question loses, by criterion id; `ALL` for all of it.
         change: what is done to the notebook afterwards.
+        unreadable: nobody can read the file.
     """
 
     name: str
     what: str
     answers: Mapping[str, str] = field(default_factory=dict)
-    unusual: bool = False
-    lost: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    change: Callable[[NotebookNode], NotebookNode | bytes] | None = None
+    change: Change | None = None
+    unreadable: bool = False
 
-    def submission(
-        self, lab: Lab, unsolved: NotebookNode, cases: Mapping[str, list[Case]]
-    ) -> NotebookNode | bytes:
+    def submission(self, lab: Lab, unsolved: NotebookNode, cases: Bank) -> NotebookNode | bytes:
         """What this member hands in."""
         sources = {}
         for name, cells in lab.questions.items():
@@ -48,28 +52,53 @@ class Member:
             if wanted == STUB:
                 continue
             sources[name] = without_markers(cells.solution)
-            case = self._case(name, cases[name])
-            if case is not None:
-                sources[name] = case.answer(cells.solution)
+            if wanted is not None:
+                sources[name] = _case(cases[name], wanted).answer(cells.solution)
         notebook = filled(unsolved, sources)
         return self.change(notebook) if self.change else notebook
 
-    def _case(self, question_id: str, cases: list[Case]) -> Case | None:
-        wanted = self.answers.get(question_id)
-        if wanted is not None:
-            return {case.id: case for case in cases}[wanted]
-        right = [case for case in cases if case.right]
-        return right[-1] if self.unusual and right else None
+    def fault(self, lab: Lab, cases: Bank, name: str, got: Graded) -> str:
+        """What is wrong with the points for the question `name`, or ""."""
+        most, wanted = lab.questions[name].points, self.answers.get(name)
+        if got.points is None:
+            return "no score"
+        if self.unreadable or wanted == STUB:
+            return "" if got.points == 0 else "points for nothing"
+        case = _case(cases[name], wanted) if wanted else Case("solution")
+        if not case.right:
+            named = got.codes[:1] == (case.expects,)
+            return "" if got.points < most and named else f"{case.expects} should have cost points"
+        waits = set(got.codes) == {WAITS} and self._unsolved_before(lab, cases, name)
+        return "" if got.points == most or waits else "points missing"
 
-    def expected(self, lab: Lab) -> dict[str, float]:
-        """Points by question id."""
-        return {name: self._points(lab, name) for name in lab.questions}
+    def _unsolved_before(self, lab: Lab, cases: Bank, name: str) -> bool:
+        """Whether an earlier answer is wrong, so that a later question may wait for it."""
+        earlier = list(lab.questions)[: list(lab.questions).index(name)]
+        answers = {question: self.answers.get(question) for question in earlier}
+        return any(
+            wanted == STUB or (wanted and not _case(cases[question], wanted).right)
+            for question, wanted in answers.items()
+        )
 
-    def _points(self, lab: Lab, question_id: str) -> float:
-        lost = self.lost.get(question_id, ())
-        criteria = lab.judge_of(question_id).criteria
-        share = sum(c.share for c in criteria if c.id not in lost and ALL not in lost)
-        return round(lab.questions[question_id].points * share, 4)
+
+@dataclass(frozen=True)
+class Graded:
+    """What grading made of one question of one member.
+
+    Args:
+        points: in the gradebook, or None.
+        codes: findings of the record, in order.
+    """
+
+    points: float | None
+    codes: tuple[str, ...] = ()
+
+
+def _case(cases: Sequence[Case], name: str) -> Case:
+    return next(case for case in cases if case.id == name)
+
+
+# --- what is done to notebooks -----------------------------------------------------------------
 
 
 def _place(notebook: NotebookNode, name: str) -> int:
@@ -80,7 +109,7 @@ def _cut_short(notebook: NotebookNode) -> bytes:
     return json.dumps(notebook).encode()[:1000]
 
 
-def _with_cell(before: str, source: str) -> Callable[[NotebookNode], NotebookNode]:
+def _with_cell(before: str, source: str) -> Change:
     def change(notebook: NotebookNode) -> NotebookNode:
         notebook.cells.insert(_place(notebook, before), v4.new_code_cell(source))
         return notebook
@@ -88,58 +117,83 @@ def _with_cell(before: str, source: str) -> Callable[[NotebookNode], NotebookNod
     return change
 
 
-def _lacking(*names: str) -> Callable[[NotebookNode], NotebookNode]:
+def _lacking(name: str) -> Change:
     def change(notebook: NotebookNode) -> NotebookNode:
-        notebook.cells = [cell for cell in notebook.cells if grade_id(cell) not in names]
+        notebook.cells = [cell for cell in notebook.cells if grade_id(cell) != name]
         return notebook
 
     return change
 
 
-def _untidy(notebook: NotebookNode) -> NotebookNode:
+def _untidy(twice: str, as_text: str) -> Change:
     """A check cell that stands there twice, and another that was turned into text."""
-    spare = notebook.cells[_place(notebook, "wrap" + CHECK)]
-    notebook.cells.append(v4.new_code_cell(spare.source, metadata=spare.metadata))
-    place = _place(notebook, "evaluate" + CHECK)
-    cell = notebook.cells[place]
-    notebook.cells[place] = v4.new_markdown_cell(cell.source, metadata=cell.metadata)
-    return notebook
+
+    def change(notebook: NotebookNode) -> NotebookNode:
+        spare = notebook.cells[_place(notebook, twice)]
+        notebook.cells.append(v4.new_code_cell(spare.source, metadata=spare.metadata))
+        place = _place(notebook, as_text)
+        cell = notebook.cells[place]
+        notebook.cells[place] = v4.new_markdown_cell(cell.source, metadata=cell.metadata)
+        return notebook
+
+    return change
 
 
-_EVERY = ("wrap", "evaluate", "datamodule", "fit", "reload", "timer")
-_NOTHING = dict.fromkeys(_EVERY, (ALL,))
+# --- the class ---------------------------------------------------------------------------------
 
-CLASS = (
-    Member("ada", "all of it right"),
-    Member("ben", "nothing solved", answers=dict.fromkeys(_EVERY, STUB), lost=_NOTHING),
-    Member("chen", "right in unusual ways", unusual=True),
-    Member(
-        "dora",
-        "the first half solved",
-        answers=dict.fromkeys(_EVERY[3:], STUB),
-        lost=dict.fromkeys(_EVERY[3:], (ALL,)),
-    ),
-    Member(
-        "emil",
-        "AdamW for Adam, accuracy in percent",
-        answers={"wrap": "AdamW", "evaluate": "percent"},
-        lost={"wrap": ("step",), "evaluate": ("val_acc", "test_acc")},
-    ),
-    Member(
-        "fatima",
-        "logs no loss, images not normalised",
-        answers={"wrap": "logs nothing", "datamodule": "not normalised"},
-        lost={"wrap": ("log",), "datamodule": ("images",)},
-    ),
-    Member(
-        "goran",
-        "one epoch's data order, no timer",
-        answers={"datamodule": "no shuffle", "timer": STUB},
-        lost={"datamodule": ("order",), "timer": (ALL,)},
-    ),
-    Member("hana", "a file that breaks off", change=_cut_short, lost=_NOTHING),
-    Member("ivo", "a loop that never ends", change=_with_cell("timer", "while True:\n    pass")),
-    Member("june", "lacks a check cell", change=_lacking("evaluate" + CHECK)),
-    Member("kofi", "its Python dies", change=_with_cell("evaluate", "import os\nos._exit(1)")),
-    Member("lena", "a cell doubled, a cell turned into text", change=_untidy),
-)
+
+def members(lab: Lab, cases: Bank, *, troubles: bool) -> list[Member]:
+    """The class of a lab.
+
+    Args:
+        lab: the lab.
+        cases: its bank.
+        troubles: also those whose files or programs are broken in ways that no lab is special in.
+    """
+    names = list(lab.questions)
+    half = names[: len(names) // 2]
+    found = [
+        Member("ada", "all of it right"),
+        Member("ben", "nothing solved", dict.fromkeys(names, STUB)),
+        Member("chen", "right in unusual ways", _unusual(cases)),
+        Member("dora", "the first half solved", dict.fromkeys(names[len(half) :], STUB)),
+        *_wrong(cases, names),
+    ]
+    return found + _troubles(names) if troubles else found
+
+
+def _alone(cases: Sequence[Case], *, right: bool) -> list[Case]:
+    """Cases that need no other answer to an earlier question."""
+    return [case for case in cases if case.right == right and not case.after]
+
+
+def _unusual(cases: Bank) -> dict[str, str]:
+    found = {name: _alone(known, right=True) for name, known in cases.items()}
+    return {name: known[-1].id for name, known in found.items() if known}
+
+
+def _wrong(cases: Bank, names: Sequence[str]) -> list[Member]:
+    """Two members with a wrong answer each, early and late in the lab."""
+    found = []
+    for student, name in zip(("emil", "fatima"), (names[0], names[-1]), strict=True):
+        known = _alone(cases[name], right=False)
+        if known:
+            what = f"{name}: {known[-1].id}"
+            found.append(Member(student, what, {name: known[-1].id}))
+    return found
+
+
+def _troubles(names: Sequence[str]) -> list[Member]:
+    first, second = next(iter(pairwise((*names, names[0]))))
+    loop, died = "while True:\n    pass", "import os\nos._exit(1)"
+    return [
+        Member("hana", "a file that breaks off", change=_cut_short, unreadable=True),
+        Member("ivo", "a loop that never ends", change=_with_cell(names[-1], loop)),
+        Member("june", "lacks a check cell", change=_lacking(second + CHECK)),
+        Member("kofi", "its Python dies", change=_with_cell(second, died)),
+        Member(
+            "lena",
+            "a cell doubled, a cell turned into text",
+            change=_untidy(first + CHECK, second + CHECK),
+        ),
+    ]

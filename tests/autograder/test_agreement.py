@@ -9,7 +9,9 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import nbformat
@@ -20,14 +22,33 @@ from autograder import bank
 from autograder.build import build
 from autograder.classroom import copied, hand_in, nbgrader, points
 from autograder.course import CHECK, Course, Lab, grade_id
-from autograder.demo_class import ALL, STUB, Member
+from autograder.demo_class import STUB, Member
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
 LAB = "lab1_mnist"
 QUESTIONS = ("wrap", "evaluate", "datamodule", "fit", "reload", "timer")
+ALL = "all"
+"""In place of a criterion's id: nothing of the question is earned."""
 Points = dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class Due(Member):
+    """A member of which it is known what each question loses, by criterion id."""
+
+    lost: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def expected(self, lab: Lab) -> dict[str, float]:
+        """Points by question id."""
+        return {name: self._points(lab, name) for name in lab.questions}
+
+    def _points(self, lab: Lab, name: str) -> float:
+        lost = self.lost.get(name, ())
+        criteria = lab.judge_of(name).criteria
+        share = sum(c.share for c in criteria if c.id not in lost and ALL not in lost)
+        return round(lab.questions[name].points * share, 4)
 
 
 def _without_a_check(notebook: NotebookNode) -> NotebookNode:
@@ -45,14 +66,14 @@ def _with_an_error(notebook: NotebookNode) -> NotebookNode:
 # lab 1's criteria. What a question loses although its answer is right, it loses by waiting for
 # an earlier one.
 CLASS = (
-    Member("right", "all of it right"),
-    Member(
+    Due("right", "all of it right"),
+    Due(
         "stubs",
         "nothing solved",
         answers=dict.fromkeys(QUESTIONS, STUB),
         lost=dict.fromkeys(QUESTIONS, (ALL,)),
     ),
-    Member(
+    Due(
         "unusual",
         "right in unusual ways",
         answers={
@@ -64,7 +85,7 @@ CLASS = (
             "timer": "by state",
         },
     ),
-    Member(
+    Due(
         "mixed1",
         "each question but the last is wrong in part",
         answers={
@@ -82,7 +103,7 @@ CLASS = (
             "reload": ("best",),
         },
     ),
-    Member(
+    Due(
         "mixed2",
         "every question is wrong in part",
         answers={
@@ -102,13 +123,13 @@ CLASS = (
             "timer": ("true", "resumed"),
         },
     ),
-    Member(
+    Due(
         "mixed3",
         "the first question is not solved",
         answers={"wrap": STUB},
         lost=dict.fromkeys(("wrap", "evaluate", "reload"), (ALL,)) | {"fit": ("converge",)},
     ),
-    Member(
+    Due(
         "mixed4",
         "the second question is not solved",
         answers={
@@ -126,7 +147,7 @@ CLASS = (
             "timer": ("resumed",),
         },
     ),
-    Member(
+    Due(
         "mixed5",
         "a module that learns badly",
         answers={
@@ -144,7 +165,7 @@ CLASS = (
             "timer": (ALL,),
         },
     ),
-    Member(
+    Due(
         "mixed6",
         "lacks a check cell",
         answers={
@@ -161,7 +182,7 @@ CLASS = (
         },
         change=_without_a_check,
     ),
-    Member(
+    Due(
         "mixed7",
         "a cell raises",
         answers={
@@ -249,7 +270,7 @@ def _table(lab: Lab, by_nbgrader: dict[str, Points], by_otter: dict[str, Points]
 
 @pytest.mark.parametrize("member", CLASS, ids=lambda member: member.name)
 def test_nbgrader_and_otter_agree(
-    lab: Lab, scores: dict[str, tuple[Points, Points]], member: Member
+    lab: Lab, scores: dict[str, tuple[Points, Points]], member: Due
 ) -> None:
     by_nbgrader, by_otter = scores[member.name]
     assert by_nbgrader == pytest.approx(by_otter, abs=1e-6)
