@@ -11,6 +11,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,33 +40,55 @@ def _prctl(option: int, value: int) -> None:
         ctypes.CDLL(None).prctl(option, ctypes.c_ulong(value), 0, 0, 0)
 
 
-def be_rank(
-    number: int, environment: dict[str, str], work: Callable[[], Tree], folder: Path, seed: int
-) -> None:
-    """Do `work` as rank `number`, write its outcome to `folder`; never returns."""
-    code = 1
+@dataclass(frozen=True)
+class Start:
+    """How a rank begins.
+
+    Args:
+        number: its place among the ranks of the crew.
+        environment: variables that it has beside those of the process that asked.
+        arguments: of its command line, if it runs a script.
+    """
+
+    number: int
+    environment: dict[str, str]
+    arguments: tuple[str, ...] = ()
+
+
+class Leave(Exception):  # noqa: N818 (no error: an end)
+    """Raised by the work of a rank to end its process at once, with a value all the same."""
+
+    def __init__(self, value: Tree) -> None:
+        self.value = value
+
+
+def be_rank(start: Start, work: Callable[[], Tree], folder: Path, seed: int) -> None:
+    """Do `work` as a rank, write its outcome to `folder`; never returns."""
+    number = start.number
     try:
         os.setsid()
         die_with_parent()
         _redirect(folder / f"output-{number}")
-        _settle(environment, folder / f"stack-{number}", number, seed)
+        _settle(start.environment, folder / f"stack-{number}", number, seed)
         outcome = _outcome(work)
         outcome["at"] = time.monotonic()
         sys.stdout.flush()
         sys.stderr.flush()
         _write(folder / f"outcome-{number}", outcome)
-        if "value" in outcome and not outcome.get("leaves"):
+        if "value" in outcome and not outcome.pop("leaves", False):
             while True:  # the others may wait for this rank: they are to be seen waiting
                 time.sleep(60)
     except BaseException as error:  # noqa: BLE001 (nothing may get back into the parent's code)
         _write(folder / f"outcome-{number}", {"error": describe(error, "starting the rank")})
     finally:
-        os._exit(code)
+        os._exit(1)
 
 
 def _outcome(work: Callable[[], Tree]) -> dict[str, Tree]:
     try:
         return {"value": work()}
+    except Leave as end:
+        return {"value": end.value, "leaves": True}
     except BaseException as error:  # noqa: BLE001 (student code may raise anything)
         return {"error": describe(root_cause(error), "its rank")}
 

@@ -9,6 +9,7 @@ from litcourse import supervisor
 from litcourse.evidence import Evidence
 from litcourse.known_errors import error_finding
 from litcourse.question import Finding, Tree
+from litcourse.rank_process import Start
 from litcourse.stacks import is_echo
 
 
@@ -36,8 +37,10 @@ def run_ranks(
     if per_node * nodes != world_size or world_size < 1:
         raise ValueError(f"{world_size} ranks can't be shared evenly by {nodes} nodes.")
     started = time.monotonic()
-    environments = [_environment(rank, world_size, per_node) for rank in range(world_size)]
-    entries = supervisor.run(supervisor.Job(work, environments, limit))
+    ranks = [Start(r, _environment(r, world_size, per_node)) for r in range(world_size)]
+    with supervisor.crew_folder() as folder:
+        job = supervisor.Job(lambda start: work(start.number), ranks, limit, folder)
+        entries = supervisor.run(job)
     return {"ranks": entries, "seconds": time.monotonic() - started}
 
 

@@ -1,8 +1,8 @@
 """Rank processes: forked, watched, described when they are stuck, never left behind.
 
-Between the process that asks and the ranks stands a *supervisor*, forked too. It hosts the
-store at which ranks meet (so no port has to be guessed), adopts what the ranks leave behind,
-and kills all of it in the end, also when the asking process is gone.
+Between the process that asks and the ranks stands a *supervisor*, forked too. It holds
+the port at which ranks meet, adopts what they leave behind, and kills all of it in the end, also
+when the asking process is gone.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ import tempfile
 import time
 import traceback
 import zlib
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from litcourse import stacks
 from litcourse.packet import PacketError, decode
 from litcourse.question import Tree
-from litcourse.rank_process import DUMP, adopt_orphans, be_rank
+from litcourse.rank_process import DUMP, Start, adopt_orphans, be_rank
 
 TICK = 0.01
 SAMPLE = 0.25
@@ -34,7 +34,7 @@ IDLE_SAMPLES = 6
 GRACE = 2.0
 """Seconds that ranks have to end after another one failed."""
 SLACK = 4.0
-"""The limit holds for seconds in which ranks had the processor; so many times of it by the clock."""
+"""The limit counts seconds in which ranks could run; by the clock so many times of it."""
 _TICKS = os.sysconf("SC_CLK_TCK")
 _OUTPUT_KEPT = 8 * 2**20
 _SHOWN_OUTPUT = 2000
@@ -45,18 +45,18 @@ class Job:
     """What a crew of ranks is to do.
 
     Args:
-        work: called in each rank with its number.
-        environments: variables of each rank that is started at once.
-        limit: seconds.
-        launch: file descriptor at which ranks ask for further ranks, or None.
+        work: called in each rank.
+        ranks: those that are started at once; a rank may ask for more, see `ask_for`.
+        limit: seconds that the ranks may take together.
+        folder: for the files of this crew.
+        seed: of the first rank.
     """
 
-    work: Callable[[int], Tree]
-    environments: list[dict[str, str]]
+    work: Callable[[Start], Tree]
+    ranks: list[Start]
     limit: float
-    folder: Path = Path()
+    folder: Path
     seed: int = 0
-    requests: Path | None = None
 
 
 @dataclass
@@ -71,24 +71,36 @@ class _Rank:
         return bool(self.ended) or self.outcome.exists()
 
 
+@contextlib.contextmanager
+def crew_folder() -> Iterator[Path]:
+    """A folder for the files of a crew, gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="litcourse-ranks-") as folder:
+        yield Path(folder)
+
+
 def run(job: Job) -> list[dict[str, Tree]]:
     """Run a crew to its end, whatever that is.
 
     Returns:
         for each rank `{"value": ...}`, `{"error": ...}`, `{"stuck": ...}` or `{"died": ...}`,
-        each with the tail of its "output".
+        each with its "pid" and the tail of its "output".
     """
-    with tempfile.TemporaryDirectory(prefix="litcourse-ranks-") as folder:
-        job.folder = Path(folder)
-        job.seed = _seed_of_now()
-        pid = os.fork()
-        if not pid:
-            _be_supervisor(job)
-        try:
-            _wait(pid, job.limit * SLACK + 10)
-        finally:
-            _end(pid)
-        return _entries(job.folder)
+    job.seed = _seed_of_now()
+    pid = os.fork()
+    if not pid:
+        _be_supervisor(job)
+    try:
+        _wait(pid, job.limit * SLACK + 10)
+    finally:
+        _end(pid)
+    return _entries(job.folder)
+
+
+def ask_for(folder: Path, start: Start) -> None:
+    """In a rank: have the supervisor start another one, forked as this one was."""
+    part = folder / f"part-{start.number}"
+    part.write_text(json.dumps(asdict(start)), encoding="utf-8")
+    part.rename(folder / f"launch-{start.number}")
 
 
 def _seed_of_now() -> int:
@@ -128,7 +140,8 @@ def _entries(folder: Path) -> list[dict[str, Tree]]:
     for told in report:
         number = told.pop("rank")
         entry = _outcome(folder / f"outcome-{number}") or told
-        entries.append({**entry, "output": _tail(folder / f"output-{number}")})
+        output = _tail(folder / f"output-{number}")
+        entries.append({**entry, "pid": told.get("pid", 0), "output": output})
     return entries
 
 
@@ -188,26 +201,38 @@ class Crew:
     def run(self) -> None:
         """Start the ranks, watch them, report, and kill what is left."""
         try:
-            self.store, port = _host_store()
-            for number, environment in enumerate(self.job.environments):
-                self.start(number, {**environment, **_meeting_place(port)})
-            self._watch()
-            self._report()
+            with _held_port() as port:
+                self.meet = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+                for start in self.job.ranks:
+                    self.start(start)
+                self._watch()
+                self._report()
         finally:
             kill_all()
 
-    def start(self, number: int, environment: dict[str, str]) -> None:
-        """Fork rank `number`."""
+    def start(self, start: Start) -> None:
+        """Fork a rank."""
+        start = replace(start, environment={**self.meet, **start.environment})
         pid = os.fork()
         if not pid:
             job = self.job
-            be_rank(number, environment, lambda: job.work(number), job.folder, job.seed)
-        self.ranks.append(_Rank(number, pid, self.job.folder / f"outcome-{number}"))
+            be_rank(start, lambda: job.work(start), job.folder, job.seed)
+        self.ranks.append(_Rank(start.number, pid, self.job.folder / f"outcome-{start.number}"))
+
+    def _launch(self) -> None:
+        """Start the ranks that others asked for."""
+        for path in sorted(self.job.folder.glob("launch-*")):
+            with contextlib.suppress(OSError, ValueError, TypeError):
+                asked = Start(**json.loads(path.read_text(encoding="utf-8")))
+                if all(rank.number != asked.number for rank in self.ranks):
+                    self.start(asked)
+            path.unlink()
 
     def _watch(self) -> None:
         looked = time.monotonic()
         while not self.stopped and os.getppid() == self.parent:
             self._reap()
+            self._launch()
             if all(rank.finished for rank in self.ranks):
                 return
             now = time.monotonic()
@@ -285,34 +310,24 @@ class Crew:
         return []
 
     def _report(self) -> None:
-        told = [{"rank": rank.number, **rank.ended} for rank in self.ranks]
+        ranks = sorted(self.ranks, key=lambda rank: rank.number)
+        told = [{"rank": rank.number, "pid": rank.pid, **rank.ended} for rank in ranks]
         part = self.job.folder / "report.part"
         part.write_text(json.dumps(told), encoding="utf-8")
         part.rename(self.job.folder / "report.json")
 
 
-def _host_store() -> tuple[Any, int]:
-    """A store on a free port of the loopback, and that port."""
-    from torch.distributed import TCPStore
+@contextlib.contextmanager
+def _held_port() -> Iterator[int]:
+    """A port that nobody else gets while it is held, and that rank 0 can listen at.
 
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.bind(("127.0.0.1", 0))
-    listener.listen(64)
-    port = listener.getsockname()[1]
-    store = TCPStore(
-        "127.0.0.1", port, None, is_master=True, wait_for_workers=False,
-        master_listen_fd=listener.detach(),
-    )  # fmt: skip
-    return store, port
-
-
-def _meeting_place(port: int) -> dict[str, str]:
-    return {
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-        "TORCHELASTIC_USE_AGENT_STORE": "True",
-        "TORCHELASTIC_RESTART_COUNT": "0",
-    }
+    Two sockets with SO_REUSEADDR, which torch's store sets too, may have one port as long as one
+    of them listens at most.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("", 0))
+        yield holder.getsockname()[1]
 
 
 def _how(status: int) -> str:
