@@ -1,0 +1,1 @@
+"""Small photographs: a ResNet, and in `fast` a small network that is tuned for time."""

@@ -1,0 +1,6 @@
+"""`python -m reference.cifar10.fast`."""
+
+from reference.cifar10.fast.train import main
+
+if __name__ == "__main__":
+    main()

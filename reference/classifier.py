@@ -1,0 +1,126 @@
+"""What the models of both programs share: steps, metrics, and how a network is built and cut."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
+
+import lightning as L
+from torch import Tensor, nn
+from torch.distributed.fsdp import FullyShardedDataParallel, fully_shard
+from torch.nn import functional
+from torchmetrics import MeanMetric
+from torchmetrics.classification import MulticlassAccuracy
+
+from reference.policies import ByClass, WrapPolicy
+
+if TYPE_CHECKING:
+    from torch.optim import Optimizer
+
+Batch = tuple[Tensor, Tensor]
+"""Images (N, channels, height, width), float, and their classes (N,), int64."""
+
+
+class Classifier(L.LightningModule):
+    """A network that classifies images; a subclass says how it is optimised.
+
+    The network is built in `configure_model`, under the strategy that will train it: built in
+    `__init__`, each rank would hold all of it before anything is sharded.
+
+    Args:
+        network: makes the network: images (N, ...) to logits (N, classes).
+        policy: the units that FSDP2 gathers together; DDP, FSDP1 and ZeRO do not ask for it.
+        classes: how many there are.
+    """
+
+    def __init__(
+        self, network: Callable[[], nn.Module], policy: WrapPolicy | None = None, classes: int = 10
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.policy = policy or ByClass([])
+        self.model: nn.Module | None = None
+        # Metrics count on each rank and add the counts up at the end of an epoch, which is exact.
+        # An average of averages is not, where ranks got different numbers of samples.
+        self.losses = nn.ModuleDict({"val": MeanMetric(), "test": MeanMetric()})
+        self.accuracies = nn.ModuleDict(
+            {part: MulticlassAccuracy(classes, average="micro") for part in ("val", "test")}
+        )
+
+    def configure_model(self) -> None:
+        """Build the network; under FSDP2 (`ModelParallelStrategy`), shard it too."""
+        if self.model is not None:
+            return  # Lightning calls this hook before each of fit, validate and test
+        self.model = self.network()
+        if self.device_mesh is not None:
+            for unit in self.policy.units(self.model):
+                fully_shard(unit, mesh=self.device_mesh["data_parallel"])
+            fully_shard(self.model, mesh=self.device_mesh["data_parallel"])
+
+    def discard(self) -> None:
+        """Drop the network; the next `configure_model` builds it anew, for a checkpoint to fill.
+
+        FSDP1 leaves a network whose parameters are flat shards, which only its own root can use: to
+        test after `fit`, start from a new one.
+        """
+        self.model = None
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return (N, classes) logits for images (N, ...)."""
+        assert self.model is not None, "configure_model has not run"  # noqa: S101
+        logits: Tensor = self.model(images)
+        return logits
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return the loss of a batch."""
+        images, labels = batch
+        loss = self.loss(self(images), labels)
+        self.log("train_loss", loss, prog_bar=True)
+        return loss
+
+    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The mean loss of logits (N, classes), to be minimised."""
+        return functional.cross_entropy(logits, labels)
+
+    def on_validation_start(self) -> None:
+        """Average what batch norms have seen, so that all ranks validate, and save, one network.
+
+        DDP takes rank 0's statistics for all; FSDP and ZeRO leave each rank with its own.
+        """
+        if self.trainer.world_size == 1 or self.model is None:
+            return
+        for buffer in self.model.buffers():
+            if buffer.is_floating_point():
+                buffer.copy_(cast("Tensor", self.all_gather(buffer)).mean(dim=0))
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Measure `val_loss` and `val_acc`."""
+        self._measure("val", self(batch[0]), batch[1])
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Measure `test_loss` and `test_acc`."""
+        self._measure("test", self(batch[0]), batch[1])
+
+    def _measure(self, part: str, logits: Tensor, labels: Tensor) -> None:
+        loss = cast("MeanMetric", self.losses[part])
+        accuracy = cast("MulticlassAccuracy", self.accuracies[part])
+        loss(functional.cross_entropy(logits, labels), weight=len(labels))
+        accuracy(logits, labels)
+        self.log_dict({f"{part}_loss": loss, f"{part}_acc": accuracy}, prog_bar=part == "val")
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip as Lightning does, and by norm under FSDP1 too, which Lightning 2.6 refuses.
+
+        There a rank holds a shard of each gradient: the norm has to be summed over the ranks.
+        """
+        root: Any = self.trainer.strategy.model
+        if isinstance(root, FullyShardedDataParallel) and gradient_clip_algorithm in {None, "norm"}:
+            if gradient_clip_val is not None:
+                root.clip_grad_norm_(gradient_clip_val)
+            return
+        self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)

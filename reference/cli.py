@@ -1,0 +1,98 @@
+"""The command line of both programs, and what every run writes.
+
+`fit` trains, then tests the best checkpoint. It leaves in `--run_dir`
+
+    checkpoints/best.ckpt, last.ckpt      folders where the strategy shards
+    csv/version_N/                        metrics.csv, and config.yaml: all that was configured
+    tensorboard/version_N/
+    summary.json                          what `callbacks.Report` prints at the end
+
+A run that goes on, by `--ckpt_path` or after Slurm has requeued it, gets the next N: logs survive.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+
+from reference.callbacks import EpochLines, Report, Throughput
+
+if TYPE_CHECKING:
+    import lightning as L
+
+SUBCOMMANDS = ("fit", "validate", "test")
+
+
+class ReferenceCLI(LightningCLI):
+    """Adds a folder for the run, its checkpoints, its logs and its report."""
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Declare `--run_dir`, `--best.*` and `--last.*`."""
+        parser.add_argument("--run_dir", type=str, help="folder for all that the run writes")
+        parser.link_arguments("run_dir", "trainer.default_root_dir")
+        for name in ("best", "last"):
+            parser.add_lightning_class_args(ModelCheckpoint, name)
+            # The same name again is the same file: a run that goes on replaces it.
+            defaults = {"filename": name, "enable_version_counter": False}
+            parser.set_defaults({f"{name}.{key}": value for key, value in defaults.items()})
+            parser.link_arguments("run_dir", f"{name}.dirpath", _checkpoints)
+
+    def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
+        """Make the Trainer, with the loggers and callbacks that depend on the folder."""
+        folder, given = self._get(self.config, "run_dir"), self._get(self.config, "trainer")
+        own = [Throughput(), LearningRateMonitor(), Report(Path(folder), self._plain())]
+        if not sys.stdout.isatty():
+            # A bar redraws itself, which in a log file is line after line.
+            own.append(EpochLines())
+            kwargs["enable_progress_bar"] = bool(given.enable_progress_bar)
+        if given.logger is None:
+            kwargs["logger"] = [CSVLogger(folder, "csv"), TensorBoardLogger(folder, "tensorboard")]
+        self.trainer_defaults["callbacks"] = own
+        return super().instantiate_trainer(**kwargs)
+
+    def _plain(self) -> dict[str, Any]:
+        """All that was configured, as plain data."""
+        found: dict[str, Any] = json.loads(self.parser.dump(self.config, format="json"))
+        return found
+
+    def after_fit(self) -> None:
+        """Test the best checkpoint, in a new network."""
+        self.model.discard()
+        self.trainer.strategy.optimizers = []  # they hold the old one's parameters
+        self.trainer.test(self.model, datamodule=self.datamodule, ckpt_path="best")
+
+
+def run(
+    model: type[L.LightningModule],
+    data: type[L.LightningDataModule],
+    recipe: Path,
+    args: list[str] | None = None,
+    **options: Any,
+) -> ReferenceCLI:
+    """Do what the command line says.
+
+    Args:
+        model: the model, or the base class of those to choose from.
+        data: the data, likewise.
+        recipe: YAML file with what is not given otherwise.
+        args: in place of the command line.
+        options: further ones of LightningCLI.
+    """
+    settings = {"default_config_files": [str(recipe)]}
+    return ReferenceCLI(
+        model,
+        data,
+        parser_kwargs=dict.fromkeys(SUBCOMMANDS, settings),
+        args=args,
+        **options,
+    )
+
+
+def _checkpoints(run_dir: str) -> str:
+    return str(Path(run_dir) / "checkpoints")

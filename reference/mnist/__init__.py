@@ -1,0 +1,1 @@
+"""Handwritten digits: the small program. `python -m reference.mnist fit` trains it."""

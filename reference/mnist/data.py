@@ -1,0 +1,78 @@
+"""The data of `reference.mnist`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lightning as L
+import torch
+from torch.utils.data import DataLoader, Dataset
+from torchvision.transforms import v2
+
+from litcourse.data import MNIST_MEAN, MNIST_STD, mnist
+from reference.split import split
+
+NORMALISE = v2.Compose(
+    [v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(MNIST_MEAN, MNIST_STD)]
+)
+
+
+class DigitData(L.LightningDataModule):
+    """MNIST, a part of its training images held out for validation.
+
+    Args:
+        data_dir: folder of the real images, downloaded if they are not there; without it,
+            what LITCOURSE_DATA names, or the small set that travels with `litcourse`.
+        batch_size: samples in a batch, on each rank.
+        val_size: share of the training images that validate, 0 to 1.
+        seed: of the split.
+        num_workers: processes that load beside the training one.
+    """
+
+    def __init__(
+        self,
+        data_dir: str | None = None,
+        batch_size: int = 64,
+        val_size: float = 0.1,
+        seed: int = 42,
+        num_workers: int = 0,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+
+    def prepare_data(self) -> None:
+        """Download, on one rank of each node."""
+        mnist(self.hparams["data_dir"])
+
+    def setup(self, stage: str) -> None:
+        """Open what `stage` needs, on every rank."""
+        folder, h = self.hparams["data_dir"], self.hparams
+        if stage in {"fit", "validate"}:
+            images = mnist(folder, transform=NORMALISE)
+            self.train, self.val = split(images, images, h["val_size"], h["seed"])
+        if stage == "test":
+            self.test = mnist(folder, train=False, transform=NORMALISE)
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Batches of another order each epoch; the uneven last one is left out."""
+        return self._loader(self.train, train=True)
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        """Every validation sample once."""
+        return self._loader(self.val)
+
+    def test_dataloader(self) -> DataLoader[Any]:
+        """Every test sample once."""
+        return self._loader(self.test)
+
+    def _loader(self, samples: Dataset[Any], *, train: bool = False) -> DataLoader[Any]:
+        workers = self.hparams["num_workers"]
+        return DataLoader(
+            samples,
+            batch_size=self.hparams["batch_size"],
+            shuffle=train,
+            drop_last=train,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            pin_memory=torch.cuda.is_available(),
+        )
