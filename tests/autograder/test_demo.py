@@ -76,7 +76,7 @@ def test_submissions_are_made_of_the_bank(name: str) -> None:
         ("chen", "fit", Graded(8.0, ("LIT413",)), False),
         ("hana", "wrap", Graded(0.0, ("LIT908",)), True),
         ("hana", "wrap", Graded(10.0), False),
-        ("emil", "reload", Graded(0.0, ("LIT904",)), True),
+        ("dora", "fit", Graded(0.0, ("LIT900",)), True),
     ],
 )
 def test_what_a_member_deserves(member: str, name: str, got: Graded, right: bool) -> None:
