@@ -1,0 +1,185 @@
+"""Answers to `sampler`: who gets which samples, how many, in which order."""
+
+from autograder.bank import right, wrong
+
+REPLICAS = "num_replicas=self.trainer.world_size,"
+RANK = "rank=self.trainer.global_rank,"
+SEED = "seed=self.seed,"
+LOADER = "return DataLoader(dataset, batch_size=self.batch_size, sampler=sampler)"
+VAL = "self._loader(self.val_set, shuffle=False)"
+TRAIN = "self._loader(self.train_set, shuffle=True)"
+
+OWN = """
+class ShardedDataModule(L.LightningDataModule):
+    def __init__(self, train_set, val_set, batch_size=32, seed=0):
+        super().__init__()
+        self.sets, self.size, self.seed = (train_set, val_set), batch_size, seed
+
+    def train_dataloader(self):
+        sampler = Dealer(len(self.sets[0]), self.trainer, self.seed)
+        return DataLoader(self.sets[0], self.size, sampler=sampler)
+
+    def val_dataloader(self):
+        indices = range(self.trainer.global_rank, len(self.sets[1]), self.trainer.world_size)
+        return DataLoader(torch.utils.data.Subset(self.sets[1], indices), self.size)
+
+
+class Dealer(Sampler):
+    def __init__(self, count, trainer, seed):
+        self.count, self.seed, self.epoch = count, seed, 0
+        self.rank, self.world = trainer.global_rank, trainer.world_size
+
+    def set_epoch(self, epoch):
+        self.epoch = epoch
+
+    def __len__(self):
+        return -(-self.count // self.world)
+
+    def __iter__(self):
+        dice = torch.Generator().manual_seed(1000 * self.seed + self.epoch)
+        order = torch.randperm(self.count, generator=dice).tolist()
+        order += order[: len(self) * self.world - self.count]
+        return iter(order[self.rank :: self.world])
+"""
+EPOCH = "1000 * self.seed + self.epoch"
+PAD = "order += order[: len(self) * self.world - self.count]"
+PART = "order[self.rank :: self.world]"
+
+CASES = [
+    right("from the process group", (REPLICAS, ""), (RANK, "")),
+    right("a sampler of its own", code=OWN),
+    right(
+        "blocks in place of every nth",
+        code=OWN.replace(PART, "order[self.rank * len(self) : (self.rank + 1) * len(self)]"),
+    ),
+    right(
+        "counts the epochs itself",
+        code=OWN.replace("def set_epoch(self, epoch):\n        self.epoch = epoch", "").replace(
+            "order = torch.randperm", "self.epoch += 1\n        order = torch.randperm"
+        ),
+    ),
+    right(
+        "each rank shuffles a part of its own",
+        code=OWN.replace(
+            "order = torch.randperm(self.count, generator=dice).tolist()",
+            "order = [*range(self.count)]",
+        ).replace(
+            f"return iter({PART})",
+            f"part = {PART}\n"
+            "        return iter([part[i] for i in torch.randperm(len(part), generator=dice)])",
+        ),
+    ),
+    right(
+        "a batch sampler",
+        (
+            LOADER,
+            "batches = torch.utils.data.BatchSampler(sampler, self.batch_size, drop_last=False)\n"
+            "        return DataLoader(dataset, batch_sampler=batches)",
+        ),
+    ),
+    wrong(
+        "no sampler at all",
+        "LIT3401",
+        (LOADER, "return DataLoader(dataset, batch_size=self.batch_size, shuffle=shuffle)"),
+    ),
+    wrong(
+        "no sampler for training",
+        "LIT3401",
+        (TRAIN, "DataLoader(self.train_set, self.batch_size, shuffle=True)"),
+    ),
+    wrong(
+        "validates everything on each rank",
+        "LIT3420",
+        (VAL, "DataLoader(self.val_set, self.batch_size)"),
+    ),
+    wrong("ignores the epoch", "LIT3409", code=OWN.replace(EPOCH, "self.seed")),
+    wrong("not shuffled", "LIT3410", (TRAIN, TRAIN.replace("True", "False"))),
+    wrong("validation shuffled", "LIT3423", (VAL, VAL.replace("False", "True"))),
+    wrong(
+        "validation shuffled once for all",
+        "LIT3423",
+        (
+            VAL,
+            "self._loader(torch.utils.data.Subset(self.val_set, torch.randperm("
+            "len(self.val_set), generator=torch.Generator().manual_seed(1)).tolist()), "
+            "shuffle=False)",
+        ),
+    ),
+    wrong("ignores the seed", "LIT3412", (SEED, "")),
+    wrong("a seed for each rank", "LIT3406", (SEED, "seed=self.seed + self.trainer.global_rank,")),
+    wrong(
+        "each rank's own random state",
+        "LIT3406",
+        code=OWN.replace(", generator=dice", ""),
+    ),
+    wrong(
+        "the order of rank 0's random state",
+        "LIT3411",
+        (SEED, "seed=self.trainer.strategy.broadcast(int(torch.initial_seed())),"),
+    ),
+    wrong("drop_last in the sampler", "LIT3402", (SEED, SEED + " drop_last=True,")),
+    wrong(
+        "drop_last in the loader",
+        "LIT3402",
+        (LOADER, LOADER.replace("=sampler", "=sampler, drop_last=shuffle")),
+    ),
+    wrong("drop_last in validation", "LIT3421", (SEED, SEED + " drop_last=not shuffle,")),
+    wrong("not padded", "LIT3407", code=OWN.replace(PAD, "")),
+    wrong(
+        "padded to full batches",
+        "LIT3403",
+        code=OWN.replace("return -(-self.count // self.world)", "return 40").replace(
+            PAD, "order = (order * 99)[: 40 * self.world]"
+        ),
+    ),
+    wrong(
+        "with replacement",
+        "LIT3406",
+        code=OWN.replace(
+            "torch.randperm(self.count, generator=dice)",
+            "torch.randint(self.count, (self.count,), generator=dice)",
+        ),
+    ),
+    wrong(
+        "random sampler on every rank",
+        "LIT3401",
+        code=OWN.replace(f"iter({PART})", "iter(order)")
+        .replace("return -(-self.count // self.world)", "return self.count")
+        .replace(PAD, ""),
+    ),
+    wrong("ignores batch_size", "LIT3408", ("batch_size=self.batch_size", "batch_size=32")),
+    wrong(
+        "shares the batch out",
+        "LIT3408",
+        ("batch_size=self.batch_size", "batch_size=self.batch_size // self.trainer.world_size"),
+    ),
+    wrong(
+        "made for two ranks",
+        "LIT3403",
+        (REPLICAS, "num_replicas=2,"),
+        (RANK, "rank=self.trainer.global_rank % 2,"),
+    ),
+    wrong("takes every rank for rank 0", "LIT3406", (RANK, "rank=0,")),
+    wrong(
+        "validates on training data",
+        "LIT3413",
+        (VAL, "self._loader(self.train_set, shuffle=False)"),
+    ),
+    wrong(
+        "sampler made in __init__",
+        "LIT3404",
+        (
+            "self.seed = seed",
+            "self.seed = seed\n        self.sampler = DistributedSampler(train_set, seed=seed)",
+        ),
+    ),
+    wrong(
+        "sampler and shuffle",
+        "LIT3405",
+        (LOADER, LOADER.replace("=sampler", "=sampler, shuffle=shuffle")),
+    ),
+    wrong("no data module", "LIT3400", ("(L.LightningDataModule)", "")),
+    wrong("no val loader", "LIT3421", ("def val_dataloader", "def validation_dataloader")),
+    wrong("forgets super", "LIT016", ("super().__init__()", "pass")),
+    wrong("another name", "LIT901", ("class ShardedDataModule", "class ShardedData")),
+]

@@ -1,0 +1,163 @@
+"""sampler: `ShardedDataModule` deals out the samples, each once per epoch.
+
+Real ranks fit with the student's loaders; every sample is its own number, and a module of the
+probe's takes note of the numbers that reach each rank, batch by batch. What the epochs of all
+ranks come to is the judge's affair.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor
+from torch.utils.data import TensorDataset
+
+from litcourse.evidence import Evidence
+from litcourse.labs.lab3_ddp._dealt import (
+    ALL,
+    VAL_FROM,
+    judge_first,
+    judge_more_ranks,
+    judge_seed,
+)
+from litcourse.labs.lab3_ddp._ranks import ddp_trainer, run_findings
+from litcourse.lightning_tools import bases
+from litcourse.question import Criterion, Draw, Finding, Question
+from litcourse.ranks import run_ranks
+from litcourse.student import Student
+
+EPOCHS = 3
+WORLD, MORE = 2, 3
+
+
+def draw(rng: Random) -> Draw:
+    """Sets whose sizes are no multiple of the ranks, of two as of three; and two seeds.
+
+    One sample more than full batches for all: whoever does not pad has a batch more on a rank.
+    """
+    batch = rng.choice([4, 5, 6])
+    whole = WORLD * MORE * batch
+    train = whole * rng.choice([1, 2]) + 1
+    val = WORLD * MORE * rng.randrange(2, 5) + rng.choice([1, 5])
+    seeds = rng.sample(range(1000), 2)
+    return Draw({"batch": batch, "train": train, "val": val, "seeds": seeds})
+
+
+# --- probe ------------------------------------------------------------------------------
+
+
+class Notes(L.LightningModule):
+    """Takes note of the samples of each batch, and learns nothing.
+
+    It averages no gradients: so ranks with different numbers of batches come to their end, and
+    the judge can count.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+        self.train_batches: list[list[list[int]]] = []
+        self.val_batches: list[list[list[int]]] = []
+
+    def on_train_epoch_start(self) -> None:
+        """A new page."""
+        self.train_batches.append([])
+
+    def on_validation_epoch_start(self) -> None:
+        """A new page."""
+        self.val_batches.append([])
+
+    def training_step(self, batch: list[Tensor], _: int) -> None:
+        """Which samples came."""
+        self.train_batches[-1].append([int(number) for number in batch[0]])
+
+    def validation_step(self, batch: list[Tensor], _: int) -> None:
+        """Which samples came."""
+        self.val_batches[-1].append([int(number) for number in batch[0]])
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Lightning wants one."""
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+def probe(given: dict[str, Any], student: Student) -> dict[str, Any]:
+    """Fit on two ranks, then on three; once more with the same seed, and with another."""
+    cls = student["ShardedDataModule"]
+    seed, other = given["seeds"]
+
+    def two(rank: int) -> dict[str, Any]:
+        return {
+            "first": _fit(cls, given, seed, EPOCHS, WORLD, mood=rank),
+            "again": _fit(cls, given, seed, 1, WORLD, mood=100 + rank),
+            "other": _fit(cls, given, other, 1, WORLD, mood=rank),
+        }
+
+    def three(rank: int) -> dict[str, Any]:
+        return {"first": _fit(cls, given, seed, 1, MORE, mood=rank)}
+
+    two_ranks = run_ranks(two, WORLD)
+    failed = any("value" not in entry for entry in two_ranks["ranks"])
+    return {
+        "bases": bases(cls),
+        "two": two_ranks,
+        "three": None if failed else run_ranks(three, MORE),
+    }
+
+
+def _fit(
+    cls: Any, given: dict[str, Any], seed: int, epochs: int, world: int, *, mood: int
+) -> dict[str, Any]:
+    """One fit; `mood` is the process's random state, which has no say in who gets what."""
+    torch.manual_seed(mood)
+    sets = (_numbered(0, given["train"]), _numbered(VAL_FROM, given["val"]))
+    data = cls(*sets, batch_size=given["batch"], seed=seed)
+    notes = Notes()
+    trainer = ddp_trainer(world, max_epochs=epochs)
+    trainer.fit(notes, datamodule=data)
+    return {"train": notes.train_batches, "val": notes.val_batches}
+
+
+def _numbered(first: int, count: int) -> TensorDataset:
+    return TensorDataset(torch.arange(first, first + count), torch.ones(count))
+
+
+# --- judge ------------------------------------------------------------------------------
+
+
+def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
+    """The class, the epochs of two ranks, the seed, and at last three ranks."""
+    names = evidence["bases"].texts()
+    if not any(n.startswith("lightning.") and n.endswith("LightningDataModule") for n in names):
+        got = f"a subclass of {(names or ['nothing'])[0]}"
+        expected = "a subclass of lightning.LightningDataModule"
+        return [Finding("LIT3400", ALL, "class ShardedDataModule", expected, got)]
+    failed = run_findings(evidence["two"], ALL, WORLD)
+    if failed:
+        return failed
+    found = [
+        *judge_first(draw.given, evidence["two"]),
+        *judge_seed(evidence["two"]),
+    ]
+    failed = run_findings(evidence["three"], ALL, MORE)
+    if failed:
+        return [*found, *failed]
+    return found or judge_more_ranks(draw.given, evidence["three"])
+
+
+QUESTION = Question(
+    title="Deal out the samples",
+    defines=("ShardedDataModule",),
+    criteria=(
+        Criterion("once", "training: every sample once per epoch, padded by few", 0.3),
+        Criterion("batches", "equally many batches, of the asked size", 0.2),
+        Criterion("order", "a new order each epoch, decided by the seed", 0.25),
+        Criterion("val", "validation: every sample once, in order", 0.25),
+    ),
+    draw=draw,
+    probe=probe,
+    judge=judge,
+)
