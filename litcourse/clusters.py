@@ -156,8 +156,9 @@ def _replaced(path: str, value: Any) -> Iterator[None]:
 @contextlib.contextmanager
 def _own_rank(rank: int) -> Iterator[None]:
     """Trainers set the rank that decides who warns and writes; it is put back."""
-    from lightning.fabric.utilities.rank_zero import rank_zero_only
+    from lightning.fabric.utilities import rank_zero
 
+    rank_zero_only: Any = rank_zero.rank_zero_only
     before = getattr(rank_zero_only, "rank", None)
     rank_zero_only.rank = rank
     try:
@@ -236,7 +237,9 @@ def resolved(trainer: L.Trainer) -> dict[str, Tree]:
         "precision": str(trainer.precision),
         "root_device": str(strategy.root_device),
         "clip_val": _number(trainer.gradient_clip_val),
-        "clip_algorithm": None if algorithm is None else str(getattr(algorithm, "value", algorithm)),
+        "clip_algorithm": None
+        if algorithm is None
+        else str(getattr(algorithm, "value", algorithm)),
         "accumulate": trainer.accumulate_grad_batches,
         "max_epochs": trainer.max_epochs,
         "max_steps": trainer.max_steps,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import faulthandler
+import logging
 import os
 import random
 import signal
@@ -11,55 +11,19 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from litcourse.jobs import Leave, Start
 from litcourse.packet import PacketError, encode
+from litcourse.processes import die_with_parent
 from litcourse.question import Tree
+from litcourse.stacks import is_echo
 from litcourse.student import describe
 
 DUMP = signal.SIGRTMIN + 7 if hasattr(signal, "SIGRTMIN") else signal.SIGUSR2
 """Asks a rank for its stack; SIGUSR1 and 2 mean something to Slurm's jobs."""
 _FOREIGN = ("SLURM_", "PMI", "PL_", "TORCHELASTIC_", "LITCOURSE_DATA", "GLOO_", "OMPI_")
-_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
-
-
-def die_with_parent() -> None:
-    """Be killed when the process that forked this one ends, where Linux is below."""
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def adopt_orphans() -> None:
-    """Become the parent of whatever the children leave behind, where Linux is below."""
-    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
-
-
-def _prctl(option: int, value: int) -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(option, ctypes.c_ulong(value), 0, 0, 0)
-
-
-@dataclass(frozen=True)
-class Start:
-    """How a rank begins.
-
-    Args:
-        number: its place among the ranks of the crew.
-        environment: variables that it has beside those of the process that asked.
-        arguments: of its command line, if it runs a script.
-    """
-
-    number: int
-    environment: dict[str, str]
-    arguments: tuple[str, ...] = ()
-
-
-class Leave(Exception):  # noqa: N818 (no error: an end)
-    """Raised by the work of a rank to end its process at once, with a value all the same."""
-
-    def __init__(self, value: Tree) -> None:
-        self.value = value
 
 
 def be_rank(start: Start, work: Callable[[], Tree], folder: Path, seed: int) -> None:
@@ -95,8 +59,6 @@ def _outcome(work: Callable[[], Tree]) -> dict[str, Tree]:
 
 def root_cause(error: BaseException) -> BaseException:
     """The exception that came first, where a failing tear-down raised another one."""
-    from litcourse.stacks import is_echo
-
     seen = {id(error)}
     while is_echo(str(error)):
         before = error.__cause__ or error.__context__
@@ -124,9 +86,13 @@ def _redirect(path: Path) -> None:
         os.dup2(number, stream)
     nowhere = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nowhere, 0)
-    sys.stdout = open(1, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115, PTH123 (for the rest of the process)
-    sys.stderr = open(2, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115, PTH123 (as above)
+    sys.stdout = open(1, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115 (for the rest of the process)
+    sys.stderr = open(2, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115 (as above)
     sys.__stdout__, sys.__stderr__ = sys.stdout, sys.stderr  # type: ignore[misc]
+    for reference in logging._handlerList:  # type: ignore[attr-defined]  # noqa: SLF001 (no public list)
+        handler = reference()
+        if type(handler) is logging.StreamHandler:
+            handler.stream = sys.stderr  # not setStream, which would flush a notebook's stream
 
 
 def _settle(environment: dict[str, str], stack: Path, number: int, seed: int) -> None:
@@ -134,6 +100,7 @@ def _settle(environment: dict[str, str], stack: Path, number: int, seed: int) ->
     import torch
 
     torch.set_num_threads(1)
+    _hide_gpus()
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -148,6 +115,14 @@ def _settle(environment: dict[str, str], stack: Path, number: int, seed: int) ->
     _as_a_program(int(environment.get("RANK", "0")))
 
 
+def _hide_gpus() -> None:
+    """Ranks are processes of a CPU job, whatever the machine has."""
+    import torch
+
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    torch.cuda._cached_device_count = None  # noqa: SLF001 (what the parent saw)
+
+
 def _keep_handler() -> None:
     """Lightning 2.6 resets all signals after a fit, to none those that Python did not set."""
     original = signal.signal
@@ -155,7 +130,7 @@ def _keep_handler() -> None:
     def guarded(number: int, handler: Any) -> Any:
         return None if number == DUMP else original(number, handler)
 
-    signal.signal = guarded
+    signal.signal = guarded  # type: ignore[assignment]
 
 
 def _seed(seed: int) -> None:

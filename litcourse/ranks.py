@@ -5,16 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from litcourse import supervisor
+from litcourse import crew
 from litcourse.evidence import Evidence
+from litcourse.jobs import Job, Start
 from litcourse.known_errors import error_finding
 from litcourse.question import Finding, Tree
-from litcourse.rank_process import Start
 from litcourse.stacks import is_echo
 
 
 def run_ranks(
-    work: Callable[[int], dict[str, Tree]], world_size: int = 2, *, nodes: int = 1,
+    work: Callable[[int], dict[str, Tree]],
+    world_size: int = 2,
+    *,
+    nodes: int = 1,
     limit: float = 20.0,
 ) -> dict[str, Tree]:
     """Call `work(rank)` in one process for each rank of a gloo job on this machine.
@@ -37,10 +40,10 @@ def run_ranks(
     if per_node * nodes != world_size or world_size < 1:
         raise ValueError(f"{world_size} ranks can't be shared evenly by {nodes} nodes.")
     started = time.monotonic()
-    ranks = [Start(r, _environment(r, world_size, per_node)) for r in range(world_size)]
-    with supervisor.crew_folder() as folder:
-        job = supervisor.Job(lambda start: work(start.number), ranks, limit, folder)
-        entries = supervisor.run(job)
+    ranks = tuple(Start(r, _environment(r, world_size, per_node)) for r in range(world_size))
+    with crew.folder() as folder:
+        job = Job(lambda start: work(start.number), ranks, limit, folder, crew.seed_of_now())
+        entries = crew.run(job)
     return {"ranks": entries, "seconds": time.monotonic() - started}
 
 

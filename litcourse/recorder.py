@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 from litcourse.question import Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from importlib.machinery import ModuleSpec
 
 _WHERE = "LITCOURSE_RECORD"
@@ -55,7 +54,7 @@ class _Finder:
     def find_spec(self, name: str, *_: object) -> ModuleSpec | None:
         if name != _TRAINER:
             return None
-        sys.meta_path.remove(self)  # type: ignore[arg-type]
+        sys.meta_path.remove(self)
         spec = importlib.util.find_spec(name)
         if spec is None or spec.loader is None:
             return spec
@@ -77,35 +76,37 @@ def watch(folder: Path) -> None:
 def _wrap(module: Any, folder: Path) -> None:
     """Note when a Trainer was made, when it starts a stage, and when its fit has ended."""
     trainer_class, setup = module.Trainer, module.setup
-    originals = setup._log_device_info, trainer_class._run_stage, trainer_class._fit_impl  # noqa: SLF001 (no public hooks)
+    originals = setup._init_debugging_flags, trainer_class._run_stage, trainer_class._fit_impl  # noqa: SLF001 (no public hooks)
 
     @functools.wraps(originals[0])
-    def made(trainer: Any) -> Any:
-        trainer._litcourse_record = {"number": next(_numbers), "pid": os.getpid()}
+    def made(trainer: Any, *arguments: Any, **keywords: Any) -> None:
+        originals[0](trainer, *arguments, **keywords)
+        trainer.litcourse_record = {"number": next(_numbers), "pid": os.getpid()}
         _note(trainer, folder, fitted=False, finished=False)
-        return originals[0](trainer)
 
     @functools.wraps(originals[1])
     def run_stage(trainer: Any, *arguments: Any, **keywords: Any) -> Any:
         if trainer.training:
-            _note(trainer, folder, start_epoch=trainer.current_epoch, start_step=trainer.global_step)
+            _note(
+                trainer, folder, start_epoch=trainer.current_epoch, start_step=trainer.global_step
+            )
         return originals[1](trainer, *arguments, **keywords)
 
     @functools.wraps(originals[2])
     def fit_impl(trainer: Any, *arguments: Any, **keywords: Any) -> Any:
-        trainer._litcourse_record["pid"] = os.getpid()  # a fork may have come between
+        trainer.litcourse_record["pid"] = os.getpid()  # a fork may have come between
         _note(trainer, folder, fitted=True)
         done = originals[2](trainer, *arguments, **keywords)
         _note(trainer, folder, finished=True, **_result(trainer))
         return done
 
-    setup._log_device_info = made  # noqa: SLF001 (as above)
+    setup._init_debugging_flags = made  # noqa: SLF001 (as above)
     trainer_class._run_stage = run_stage  # noqa: SLF001 (as above)
     trainer_class._fit_impl = fit_impl  # noqa: SLF001 (as above)
 
 
 def _note(trainer: Any, folder: Path, **news: Tree) -> None:
-    record = trainer._litcourse_record
+    record = trainer.litcourse_record
     with contextlib.suppress(AttributeError, TypeError, ValueError):
         record.update(_resolved(trainer))
     record.update(news)
@@ -165,5 +166,5 @@ def records(folder: Path) -> list[dict[str, Tree]]:
     return sorted(found, key=_order)
 
 
-def _order(record: dict[str, Any]) -> Sequence[int]:
+def _order(record: dict[str, Any]) -> tuple[int, int]:
     return int(record.get("pid", 0)), int(record.get("number", 0))

@@ -18,11 +18,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from litcourse import recorder, supervisor
+from litcourse import crew, recorder
 from litcourse.evidence import Evidence
-from litcourse.known_errors import RAISED, error_finding
+from litcourse.jobs import Job, Leave, Start
+from litcourse.known_errors import RAISED
 from litcourse.question import Finding, Tree
-from litcourse.rank_process import Leave, Start
 from litcourse.ranks import rank_findings
 
 _LAUNCHERS = ("lightning.pytorch.strategies.launchers.subprocess_script",
@@ -30,7 +30,12 @@ _LAUNCHERS = ("lightning.pytorch.strategies.launchers.subprocess_script",
 
 
 def run_script(
-    source: str, name: str, argv: list[str], *, world_size: int = 1, limit: float = 60.0,
+    source: str,
+    name: str,
+    argv: list[str],
+    *,
+    world_size: int = 1,
+    limit: float = 60.0,
     folder: Path | None = None,
 ) -> dict[str, Tree]:
     """Run the script `source` as `python name *argv`.
@@ -39,7 +44,7 @@ def run_script(
         source: text of the script.
         name: file name that it gets in `folder`.
         argv: its arguments.
-        world_size: ranks that it should run on; nothing but this script decides on how many it does.
+        world_size: ranks that the command asks for; the script itself decides on how many it runs.
         limit: seconds that the ranks may take.
         folder: where it runs; the current one by default.
 
@@ -52,15 +57,15 @@ def run_script(
     path = _written(source, name, folder)
 
     def work(start: Start) -> Tree:
-        _launch_by_fork(crew)
-        recorder.watch(crew)
+        _launch_by_fork(files)
+        recorder.watch(files)
         return _as_program(path, start.arguments)
 
     started = time.monotonic()
-    with supervisor.crew_folder() as crew:
-        start = Start(0, recorder.environment(crew), tuple(argv))
-        entries = supervisor.run(supervisor.Job(work, [start], limit, crew))
-        elsewhere = _share_out(recorder.records(crew), entries)
+    with crew.folder() as files:
+        start = Start(0, recorder.environment(files), tuple(argv))
+        entries = crew.run(Job(work, (start,), limit, files, crew.seed_of_now()))
+        elsewhere = _share_out(recorder.records(files), entries)
     return {
         "command": command(name, argv),
         "asked": world_size,
@@ -84,13 +89,13 @@ def import_script(source: str, name: str, *, limit: float = 20.0) -> dict[str, T
     path = _written(source, name, None)
 
     def work(_: Start) -> Tree:
-        recorder.watch(crew)
+        recorder.watch(files)
         return _as_module(path)
 
     started = time.monotonic()
-    with supervisor.crew_folder() as crew:
-        entries = supervisor.run(supervisor.Job(work, [Start(0, {})], limit, crew))
-        elsewhere = _share_out(recorder.records(crew), entries)
+    with crew.folder() as files:
+        entries = crew.run(Job(work, (Start(0, {}),), limit, files, crew.seed_of_now()))
+        elsewhere = _share_out(recorder.records(files), entries)
     return {
         "command": f"import {path.stem}",
         "asked": 1,
@@ -138,7 +143,7 @@ def _as_module(path: Path) -> Tree:
         parsed.append(True)
         return original(parser, *arguments, **keywords)
 
-    argparse.ArgumentParser.parse_known_args = noting  # type: ignore[method-assign]
+    argparse.ArgumentParser.parse_known_args = noting  # type: ignore[method-assign, assignment]
     module = types.ModuleType(path.stem)
     module.__file__ = str(path)
     sys.modules[path.stem] = module
@@ -168,7 +173,7 @@ def _status(code: object) -> int:
     return 1
 
 
-def _launch_by_fork(crew: Path) -> None:
+def _launch_by_fork(files: Path) -> None:
     """Have Lightning's launcher get its further ranks from the supervisor."""
     import subprocess
 
@@ -181,12 +186,12 @@ def _launch_by_fork(crew: Path) -> None:
         def __new__(cls, command: list[str], **keywords: Any) -> Any:
             """A real process where the command is not that of this script."""
             if command[1:2] != [str(Path(sys.argv[0]).resolve())]:
-                return subprocess.Popen(command, **keywords)  # noqa: S603 (Lightning's own)
+                return subprocess.Popen(command, **keywords)
             return object.__new__(cls)
 
         def __init__(self, command: list[str], env: dict[str, str], **_: Any) -> None:
             number = int(env["LOCAL_RANK"])
-            supervisor.ask_for(crew, Start(number, env, tuple(command[2:])))
+            crew.ask_for(files, Start(number, env, tuple(command[2:])))
 
         def poll(self) -> None:
             """Never known here."""

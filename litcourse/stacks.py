@@ -18,6 +18,7 @@ _AT_START = {
     "_verify_param_shape_across_processes": "all_gather (shapes of the weights, as DDP starts)",
 }
 _LIGHTNING_CALLS = ("save_checkpoint", "reduce_boolean_decision", "log_dict", "log", "all_gather")
+_BELOW = ("litcourse/rank_process.py", "litcourse/supervisor.py", "litcourse/ranks.py")
 _SHOWN = 14
 _LIBRARIES = tuple(
     str(Path(sysconfig.get_paths()[name]).resolve()) for name in ("stdlib", "purelib", "platlib")
@@ -41,10 +42,10 @@ class Frame:
 
     def __str__(self) -> str:
         text = linecache.getline(self.file, self.line).strip()
-        parts = Path(self.file).parts
+        parts = Path(self.file).parts[1:]
         if "site-packages" in parts:
             parts = parts[parts.index("site-packages") + 1 :]
-        place = "your cell" if "ipykernel_" in self.file else "/".join(parts[-4:])
+        place = "the cell" if "ipykernel_" in self.file else "/".join(parts[-3:])
         return f"{place}:{self.line} {self.name}" + (f": {text}" if self.is_own and text else "")
 
 
@@ -54,8 +55,8 @@ def main_thread(dump: str) -> list[Frame]:
     frames = []
     for line in newest.splitlines()[1:]:
         found = _FRAME.match(line)
-        if not found:
-            break
+        if not found or found["file"].endswith(_BELOW):
+            break  # below is what started the rank, and the stack of whoever forked it
         frames.append(Frame(found["file"], int(found["line"]), found["name"]))
     return frames
 
