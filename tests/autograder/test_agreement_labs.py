@@ -1,0 +1,157 @@
+"""The labs after the first: the same class, graded by `autograder grade` and by `otter run`.
+
+`test_agreement.py` holds the whole of lab 1 against exact points. Here each lab has a class that
+is made of its bank. otter takes half a minute for each submission, so only some of the class
+are graded unless you ask for more; a file gets the table:
+
+    AGREEMENT_MEMBERS=10 AGREEMENT_TABLE=points.txt \
+        make test TESTS=tests/autograder/test_agreement_labs.py
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from autograder import bank
+from autograder.build import build
+from autograder.classroom import copied, hand_in, points
+from autograder.course import Course, Lab
+from autograder.demo_class import STUB, Bank, Graded, Member, members
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).resolve().parents[2]
+COURSE = Course(ROOT)
+LABS = list(COURSE.labs)[1:]
+FEW, ALL = 2, 10
+Points = dict[str, float | None]
+
+
+def class_of(lab: Lab, cases: Bank) -> list[Member]:
+    """Ten members: a mixed one first, which tells the most."""
+    names = list(lab.questions)
+    wrong = {name: [c for c in cases[name] if not c.right and not c.after] for name in names}
+    independent = [name for name in names if wrong[name]]
+    mixed = Member("mixed", "half of it wrong", {n: wrong[n][0].id for n in independent[1::2]})
+    found = [mixed, *members(lab, cases, troubles=False)]
+    for number in range(ALL - len(found)):
+        name = independent[number % len(independent)]
+        case = wrong[name][1 + number % (len(wrong[name]) - 1)]
+        found.append(Member(f"wrong{number}", f"{name}: {case.id}", {name: case.id}))
+    return found[: int(os.environ.get("AGREEMENT_MEMBERS", FEW))]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What two roads made of a class."""
+
+    lab: Lab
+    cases: Bank
+    members: Sequence[Member]
+    by_nbgrader: Mapping[str, Points]
+    by_otter: Mapping[str, Points]
+    codes: Mapping[str, Mapping[str, tuple[str, ...]]]
+
+
+@pytest.fixture(scope="module", params=LABS)
+def scored(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Scored:
+    """One lab, graded both ways."""
+    folder, results = tmp_path_factory.mktemp("course"), tmp_path_factory.mktemp("results")
+    origin = COURSE.lab(request.param)
+    lab = copied(COURSE, folder, origin, origin.questions).lab(origin.id)
+    build(Course(folder), [lab.id])
+    unsolved = nbformat.read(folder / "release" / lab.id / lab.path.name, as_version=4)
+    cases = bank.load(lab)
+    class_ = class_of(lab, cases)
+    for member in class_:
+        hand_in(folder, member.name, lab.id, member.submission(lab, unsolved, cases))
+    _program(folder, "autograder", "grade", lab.id, "--jobs", "2", "--no-feedback")
+    names = [member.name for member in class_]
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        by_otter = dict(
+            zip(names, pool.map(lambda name: _otter(lab, name, results / name), names), strict=True)
+        )
+    by_nbgrader = points(folder, lab.id, names)
+    codes = {name: _codes(folder, lab, name) for name in names}
+    found = Scored(lab, cases, class_, by_nbgrader, by_otter, codes)
+    if os.environ.get("AGREEMENT_TABLE"):
+        with Path(os.environ["AGREEMENT_TABLE"]).open("a", encoding="utf-8") as file:
+            file.write(_table(found))
+    return found
+
+
+def _program(folder: Path, *command: str) -> None:
+    """Run a program of this environment in `folder`; it must succeed."""
+    programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = {k: v for k, v in os.environ.items() if k != "LITCOURSE_DATA"}
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=environment | {"PATH": programs},
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _otter(lab: Lab, student: str, folder: Path) -> Points:
+    folder.mkdir()
+    course = lab.path.parents[2]
+    submitted = course / "submitted" / student / lab.id / lab.path.name
+    (folder / submitted.name).write_bytes(submitted.read_bytes())
+    bundle = course / "dist" / "otter" / f"{lab.id}.zip"
+    _program(folder, "otter", "run", "-a", str(bundle), "-o", ".", submitted.name)
+    tests = json.loads((folder / "results.json").read_text(encoding="utf-8"))["tests"]
+    return {test["name"]: test["score"] for test in tests if "score" in test}
+
+
+def _codes(folder: Path, lab: Lab, student: str) -> dict[str, tuple[str, ...]]:
+    found = {}
+    for name in lab.questions:
+        path = folder / "evidence" / lab.id / student / f"{name}.json"
+        known = json.loads(path.read_text(encoding="utf-8"))
+        found[name] = tuple(finding["code"] for finding in known["findings"])
+    return found
+
+
+def _table(scored: Scored) -> str:
+    lines = [f"{'lab':<14}{'student':<9}{'question':<12}{'nbgrader':>9}{'otter':>9}"]
+    for student, by_question in scored.by_nbgrader.items():
+        for name in scored.lab.questions:
+            pair = (by_question.get(name), scored.by_otter[student].get(name))
+            shown = "".join(f"{'none' if n is None else f'{n:g}':>9}" for n in pair)
+            lines.append(f"{scored.lab.id:<14}{student:<9}{name:<12}{shown}")
+    return "\n".join(lines) + "\n"
+
+
+def test_nbgrader_and_otter_agree(scored: Scored) -> None:
+    for student, by_question in scored.by_nbgrader.items():
+        assert by_question == pytest.approx(scored.by_otter[student], abs=1e-6), student
+
+
+def test_everybody_has_what_the_bank_says(scored: Scored) -> None:
+    faults = []
+    for member in scored.members:
+        for name in scored.lab.questions:
+            got = Graded(scored.by_nbgrader[member.name].get(name), scored.codes[member.name][name])
+            fault = member.fault(scored.lab, scored.cases, name, got)
+            faults += [f"{member.name}, {name}: {fault}, {got}"] if fault else []
+    assert not faults
+
+
+def test_somebody_has_right_answers_and_wrong_ones(scored: Scored) -> None:
+    answers = [answer for member in scored.members for answer in member.answers.values()]
+    assert any(answer != STUB for answer in answers)
+    assert any(not member.answers for member in scored.members)
