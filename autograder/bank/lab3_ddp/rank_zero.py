@@ -1,0 +1,147 @@
+"""Answers to `rank_zero`: who writes, when, and which totals."""
+
+from autograder.bank import right, wrong
+
+ZERO = "if trainer.is_global_zero:"
+REDUCE = 'total = trainer.strategy.reduce(own, reduce_op="sum")'
+COUNT = "self.samples += len(batch[0])"
+EPOCH = '"epoch": trainer.current_epoch'
+ACC = 'trainer.callback_metrics["val_acc"].item()'
+WRITE = "self.path.write_text(json.dumps(report))"
+RESET = '''"""Called on every rank when training starts."""
+        self.samples = 0'''
+TOTAL = '"samples_seen": int(total)'
+END = "def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:"
+
+CASES = [
+    right(
+        "gathers, and writes in teardown",
+        code="""
+        class SaveReport(L.Callback):
+            def __init__(self, path):
+                self.path = str(path)
+
+            def setup(self, trainer, pl_module, stage):
+                self.seen = torch.zeros((), dtype=torch.int64)
+                self.epochs = 0
+
+            def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+                self.seen += batch[1].shape[0]
+
+            def on_train_epoch_end(self, trainer, pl_module):
+                self.epochs += 1
+
+            def on_fit_end(self, trainer, pl_module):
+                everybody = pl_module.all_gather(self.seen.to(pl_module.device))
+                self.write(trainer, everybody.sum().item())
+
+            @L.pytorch.utilities.rank_zero_only
+            def write(self, trainer, seen):
+                accuracy = float(trainer.callback_metrics["val_acc"])
+                with open(self.path, "w") as file:
+                    json.dump({"epoch": self.epochs, "val_acc": accuracy, "samples_seen": seen}, file)
+        """,
+    ),
+    right("by global rank", (ZERO, "if trainer.global_rank == 0:")),
+    right("by the last rank", (ZERO, "if trainer.global_rank == trainer.world_size - 1:")),
+    right(
+        "with torch.distributed",
+        (REDUCE, "torch.distributed.all_reduce(own)\n        total = own"),
+    ),
+    right(
+        "in place of a temporary file",
+        (
+            WRITE,
+            'part = self.path.with_suffix(".part")\n'
+            "            part.write_text(json.dumps(report, indent=2))\n"
+            "            part.replace(self.path)",
+        ),
+    ),
+    right("metrics logged", (ACC, 'float(trainer.logged_metrics["val_acc"])')),
+    wrong("every rank writes", "LIT3502", (ZERO, "if True:")),
+    wrong("local rank zero", "LIT3503", (ZERO, "if trainer.local_rank == 0:")),
+    wrong(
+        "rank zero of the environment's local rank",
+        "LIT3503",
+        (ZERO, 'if os.environ.get("LOCAL_RANK", "0") == "0":'),
+    ),
+    wrong(
+        "written in every epoch",
+        "LIT3504",
+        (END, END.replace("train_end", "train_epoch_end")),
+        (EPOCH, '"epoch": trainer.current_epoch + 1'),
+    ),
+    wrong("nobody writes", "LIT3501", (WRITE, "pl_module.report = report")),
+    wrong("printed", "LIT3501", (WRITE, "print(json.dumps(report))")),
+    wrong("another path", "LIT3501", (WRITE, 'Path("report.json").write_text(json.dumps(report))')),
+    wrong("own samples alone", "LIT3508", (REDUCE, "total = own")),
+    wrong("the mean", "LIT3509", (REDUCE, "total = trainer.strategy.reduce(own)")),
+    wrong("own samples times the ranks", "LIT3516", (REDUCE, "total = own * trainer.world_size")),
+    wrong("never set back", "LIT3517", (RESET, "pass")),
+    wrong(
+        "set back each epoch",
+        "LIT3518",
+        ("def on_train_start(", "def on_train_epoch_start("),
+    ),
+    wrong(
+        "validation counted",
+        "LIT3519",
+        (
+            END,
+            "def on_validation_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):\n"
+            "        self.samples += len(batch[0])\n\n    " + END,
+        ),
+    ),
+    wrong("batches in place of samples", "LIT3520", (COUNT, "self.samples += 1")),
+    wrong("tensors in a batch", "LIT3520", (COUNT, "self.samples += len(batch)")),
+    wrong(
+        "batch size times batches",
+        "LIT3520",
+        (
+            COUNT,
+            "self.first = max(getattr(self, 'first', 0), len(batch[0]))\n"
+            "        self.samples += self.first",
+        ),
+    ),
+    wrong(
+        "reduces on rank 0 alone",
+        "LIT932",
+        (
+            REDUCE,
+            'total = own if not trainer.is_global_zero else trainer.strategy.reduce(own, reduce_op="sum")',
+        ),
+    ),
+    wrong(
+        "rank_zero_only around all",
+        "LIT932",
+        (END, "@L.pytorch.utilities.rank_zero_only\n    " + END),
+    ),
+    wrong(
+        "saves a checkpoint on rank 0",
+        "LIT932",
+        (WRITE, WRITE + '\n            trainer.save_checkpoint(str(self.path) + ".ckpt")'),
+    ),
+    wrong(
+        "a barrier for the writer alone",
+        "LIT932",
+        (WRITE, WRITE + "\n            trainer.strategy.barrier()"),
+    ),
+    wrong("the last epoch's number", "LIT3505", (EPOCH, '"epoch": trainer.current_epoch - 1')),
+    wrong("max_epochs", "LIT3506", (EPOCH, '"epoch": trainer.max_epochs')),
+    wrong("global_step", "LIT3514", (EPOCH, '"epoch": trainer.global_step')),
+    wrong(
+        "rank 0's own accuracy",
+        "LIT3507",
+        (ACC, "pl_module.accuracy[-1]"),
+    ),
+    wrong("rounded", "LIT3515", (ACC, "round(" + ACC + ", 1) + 0.01")),
+    wrong("a tensor in the report", "LIT3510", (ACC, 'trainer.callback_metrics["val_acc"]')),
+    wrong("text in the report", "LIT3513", (ACC, 'str(trainer.callback_metrics["val_acc"])')),
+    wrong("NaN", "LIT3513", (ACC, 'float("nan")')),
+    wrong("no JSON", "LIT3511", (WRITE, "self.path.write_text(str(report))")),
+    wrong("appended", "LIT3511", (WRITE, 'self.path.open("a").write(2 * json.dumps(report))')),
+    wrong("another key", "LIT3512", (TOTAL, '"samples": int(total)')),
+    wrong("no callback", "LIT3500", ("(L.Callback)", "")),
+    wrong("forgets to import what it needs", "LIT902", (WRITE, "yaml.dump(report)")),
+    wrong("another name", "LIT901", ("class SaveReport", "class WriteReport")),
+]

@@ -1,0 +1,176 @@
+"""Reading the reports of `rank_zero`: who wrote, and whether the numbers are those of the job."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from litcourse.evidence import Evidence
+from litcourse.question import Finding
+from litcourse.ranks import rank_values
+
+ALL = ("writer", "nodes", "epoch", "val_acc", "samples_seen")
+KEYS = ("epoch", "val_acc", "samples_seen")
+TOLERANCE = 1e-5
+_CALLS = {
+    "first": "fit on two ranks, stopped early",
+    "second": "a second fit with the same callback",
+    "nodes": "fit on two nodes of one rank each",
+}
+
+
+def judge_writers(seen: Evidence, fit: str) -> list[Finding]:
+    """One rank wrote, and once."""
+    ranks = [rank[fit] for rank in rank_values(seen)]
+    wrote = [number for number, rank in enumerate(ranks) if not rank["text"].is_none]
+    cost: tuple[str, ...] = ("nodes",) if fit == "nodes" else ("writer",)
+    called, expected = _CALLS[fit], "one rank writes its path"
+    if not wrote:
+        cost = cost if fit == "nodes" else ("writer", *KEYS)
+        return [Finding("LIT3501", cost, called, expected, "no rank wrote")]
+    if len(wrote) > 1:
+        code = "LIT3503" if fit == "nodes" else "LIT3502"
+        got = f"ranks {', '.join(map(str, wrote))} wrote"
+        return [Finding(code, cost, called, expected, got)]
+    times = ranks[wrote[0]]["changes"].integer()
+    if times > 1:
+        got = f"written {times} times or more"
+        return [Finding("LIT3504", cost, called, "written once", got)]
+    return []
+
+
+def judge_numbers(given: dict[str, Any], seen: Evidence, fits: tuple[str, ...]) -> list[Finding]:
+    """What the first rank that wrote has written, by what explains every fit."""
+    found = [finding for fit in fits for finding in _judge_fit(given, seen, fit)]
+    codes = {finding.code for finding in found if finding.criteria == ("samples_seen",)}
+    if len(codes) > 1:
+        found = [replace(f, code="LIT3520") if f.code in codes else f for f in found]
+    return found
+
+
+def _judge_fit(given: dict[str, Any], seen: Evidence, fit: str) -> list[Finding]:
+    texts = [rank[fit]["text"] for rank in rank_values(seen)]
+    written = next((text for text in texts if not text.is_none), None)
+    if written is None:
+        return []
+    called = _CALLS[fit]
+    report = _parsed(written.text())
+    if report is None:
+        got = written.text()[:60] or "an empty file"
+        return [Finding("LIT3511", KEYS, called, "a JSON object", got)]
+    found = []
+    for key in KEYS:
+        finding = _judge_entry(key, report, given, fit)
+        if finding is not None:
+            found.append(finding)
+    return found
+
+
+def _parsed(text: str) -> dict[str, Any] | None:
+    try:
+        report = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return report if isinstance(report, dict) else None
+
+
+def _judge_entry(
+    key: str, report: dict[str, Any], given: dict[str, Any], fit: str
+) -> Finding | None:
+    called, cost = f"{key}, {_CALLS[fit]}", (key,)
+    right = _RIGHT[key](given[fit])
+    expected = f"{right:.6g}"
+    if key not in report:
+        got = ", ".join(map(str, report))[:80] or "an empty object"
+        return Finding("LIT3512", cost, called, f"an entry {key}", got)
+    value = report[key]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        got = f"{value!r}"[:60]
+        return Finding("LIT3513", cost, called, f"a number, {expected}", got)
+    number = _float(value)
+    if _same(number, right):
+        return None
+    code, note = _WHY[key](number, given, fit)
+    return Finding(code, cost, called, expected, f"{number:.6g}", note)
+
+
+def _float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def _same(a: float, b: float) -> bool:
+    return math.isfinite(a) and abs(a - b) <= TOLERANCE * max(1.0, abs(b))
+
+
+# --- right values, and wrong ones that have a name ---------------------------------------
+
+
+def _epoch(plan: dict[str, Any]) -> float:
+    return float(plan["epochs"])
+
+
+def _accuracy(plan: dict[str, Any]) -> float:
+    last = [values[-1] for values in plan["accuracy"]]
+    return float(sum(last) / len(last))
+
+
+def _samples(plan: dict[str, Any]) -> float:
+    return float(plan["epochs"] * sum(sum(sizes) for sizes in plan["train"]))
+
+
+_RIGHT: dict[str, Callable[[dict[str, Any]], float]] = {
+    "epoch": _epoch,
+    "val_acc": _accuracy,
+    "samples_seen": _samples,
+}
+
+
+def _why_epoch(number: float, given: dict[str, Any], fit: str) -> tuple[str, str]:
+    plan = given[fit]
+    if number == plan["epochs"] - 1:
+        return "LIT3505", "the number of the last epoch, counted from 0"
+    if number == plan["max_epochs"]:
+        return "LIT3506", "max_epochs, although the fit ended earlier"
+    return "LIT3514", ""
+
+
+def _why_accuracy(number: float, given: dict[str, Any], fit: str) -> tuple[str, str]:
+    last = [values[-1] for values in given[fit]["accuracy"]]
+    for rank, value in enumerate(last):
+        if _same(number, value):
+            return "LIT3507", f"rank {rank}'s own value; the ranks logged {last}"
+    if not math.isfinite(number):
+        return "LIT3513", "not finite"
+    return "LIT3515", f"the ranks logged {last}"
+
+
+def _why_samples(number: float, given: dict[str, Any], fit: str) -> tuple[str, str]:
+    plan = given[fit]
+    own = [plan["epochs"] * sum(sizes) for sizes in plan["train"]]
+    total, world = sum(own), len(own)
+    before = _samples(given["first"]) if fit == "second" else math.nan
+    validated = plan["val"] * world * plan["epochs"]
+    where = f"the ranks trained on {' and '.join(map(str, own))} samples"
+    explanations: list[tuple[str, list[float], str]] = [
+        ("LIT3508", [*own], where),
+        ("LIT3509", [total / world, total // world], where),
+        ("LIT3516", [world * value for value in own], where),
+        ("LIT3517", [total + before], f"{before:.0f} of them in the fit before"),
+        ("LIT3518", [total / plan["epochs"]], f"one epoch of {plan['epochs']}"),
+        ("LIT3519", [total + validated], f"{validated} of them in validation"),
+    ]
+    found = ((code, note) for code, values, note in explanations if number in values)
+    return next(found, ("LIT3520", where))
+
+
+_WHY: dict[str, Callable[[float, dict[str, Any], str], tuple[str, str]]] = {
+    "epoch": _why_epoch,
+    "val_acc": _why_accuracy,
+    "samples_seen": _why_samples,
+}
