@@ -21,6 +21,7 @@ from typing import Any
 import lightning as L
 import torch
 
+from litcourse.jobs import without_a_place
 from litcourse.question import Tree
 
 _COUNTERS = (
@@ -33,11 +34,6 @@ _INTERACTIVE = (
     "lightning.fabric.utilities.imports._IS_INTERACTIVE",
     "lightning.pytorch.trainer.connectors.accelerator_connector._IS_INTERACTIVE",
 )
-_FOREIGN = ("SLURM_", "PMI", "PL_", "TORCHELASTIC_", "OMPI_", "LSB_", "JSM_")
-_RANK = (
-    "RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "NODE_RANK", "GROUP_RANK",
-    "MASTER_ADDR", "MASTER_PORT", "CUDA_VISIBLE_DEVICES",
-)  # fmt: skip
 
 
 class ClusterError(RuntimeError):
@@ -126,10 +122,9 @@ def _variables(
 @contextlib.contextmanager
 def _environment(variables: dict[str, str]) -> Iterator[None]:
     before = dict(os.environ)
-    for key in before:
-        if key.startswith(_FOREIGN) or key in _RANK:
-            del os.environ[key]
-    os.environ.update(variables)
+    os.environ.clear()
+    os.environ.update(without_a_place(before) | variables)
+    os.environ.pop("CUDA_VISIBLE_DEVICES", None)
     try:
         yield
     finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,9 +47,31 @@ SLACK = 4.0
 """By the clock a crew may take so many times its limit, on a machine that has much else to do."""
 
 
-class Leave(Exception):  # noqa: N818 (no error: an end)
-    """Raised by the work of a rank to end its process at once, with a value all the same."""
+_FOREIGN = (
+    "SLURM_", "PMI", "PL_", "TORCHELASTIC_", "OMPI_", "LSB_", "JSM_", "GLOO_", "LITCOURSE_DATA",
+)  # fmt: skip
+_PLACE = {
+    "RANK", "LOCAL_RANK", "GROUP_RANK", "NODE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE",
+    "GROUP_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT",
+}  # fmt: skip
 
-    def __init__(self, value: Tree) -> None:
+
+def without_a_place(environment: Mapping[str, str]) -> dict[str, str]:
+    """`environment` without what tells a process of a job, an allocation or a rank."""
+    return {
+        key: value
+        for key, value in environment.items()
+        if key not in _PLACE and not key.startswith(_FOREIGN)
+    }
+
+
+class Leave(Exception):  # noqa: N818 (no error: an end)
+    """Raised by the work of a rank to end its process at once.
+
+    Args:
+        outcome: `{"value": ...}` or `{"error": ...}`.
+    """
+
+    def __init__(self, outcome: dict[str, Tree]) -> None:
         super().__init__()
-        self.value = value
+        self.outcome = outcome

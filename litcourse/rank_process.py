@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from litcourse.jobs import Leave, Start
+from litcourse.jobs import Leave, Start, without_a_place
 from litcourse.packet import PacketError, encode
 from litcourse.processes import die_with_parent
 from litcourse.question import Tree
@@ -23,7 +23,6 @@ from litcourse.student import describe
 
 DUMP = signal.SIGRTMIN + 7 if hasattr(signal, "SIGRTMIN") else signal.SIGUSR2
 """Asks a rank for its stack; SIGUSR1 and 2 mean something to Slurm's jobs."""
-_FOREIGN = ("SLURM_", "PMI", "PL_", "TORCHELASTIC_", "LITCOURSE_DATA", "GLOO_", "OMPI_")
 
 
 def be_rank(start: Start, work: Callable[[], Tree], folder: Path, seed: int) -> None:
@@ -36,10 +35,11 @@ def be_rank(start: Start, work: Callable[[], Tree], folder: Path, seed: int) -> 
         _settle(start.environment, folder / f"stack-{number}", number, seed)
         outcome = _outcome(work)
         outcome["at"] = time.monotonic()
+        leaves = outcome.pop("leaves", False)
         sys.stdout.flush()
         sys.stderr.flush()
         _write(folder / f"outcome-{number}", outcome)
-        if "value" in outcome and not outcome.pop("leaves", False):
+        if "value" in outcome and not leaves:
             while True:  # the others may wait for this rank: they are to be seen waiting
                 time.sleep(60)
     except BaseException as error:  # noqa: BLE001 (nothing may get back into the parent's code)
@@ -52,7 +52,7 @@ def _outcome(work: Callable[[], Tree]) -> dict[str, Tree]:
     try:
         return {"value": work()}
     except Leave as end:
-        return {"value": end.value, "leaves": True}
+        return {**end.outcome, "leaves": True}
     except BaseException as error:  # noqa: BLE001 (student code may raise anything)
         return {"error": describe(root_cause(error), "its rank")}
 
@@ -100,7 +100,6 @@ def _settle(environment: dict[str, str], stack: Path, number: int, seed: int) ->
     import torch
 
     torch.set_num_threads(1)
-    _hide_gpus()
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -108,19 +107,24 @@ def _settle(environment: dict[str, str], stack: Path, number: int, seed: int) ->
     faulthandler.register(DUMP, file=file, all_threads=True)
     faulthandler.enable(file, all_threads=False)  # a crash inside a library leaves its stack
     _keep_handler()
-    for key in [key for key in os.environ if key.startswith(_FOREIGN)]:
-        del os.environ[key]
-    os.environ.update({"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": _loopback(), **environment})
+    own = without_a_place(os.environ)
+    os.environ.clear()
+    os.environ.update({**own, **plain_variables(), **environment})
+    _forget_gpus()
     _seed(seed + number)
     _as_a_program(int(environment.get("RANK", "0")))
 
 
-def _hide_gpus() -> None:
-    """Ranks are processes of a CPU job, whatever the machine has."""
+def plain_variables() -> dict[str, str]:
+    """Variables of a rank on a CPU: no GPU is visible, one thread, gloo over the loopback."""
+    return {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": _loopback()}
+
+
+def _forget_gpus() -> None:
     import torch
 
-    os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    torch.cuda._cached_device_count = None  # noqa: SLF001 (what the parent saw)
+    # Not None: counting anew, without NVML, would forbid CUDA to whatever this process forks.
+    torch.cuda._cached_device_count = 0  # noqa: SLF001 (no public way)
 
 
 def _keep_handler() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from litcourse import crew
 from litcourse.evidence import Evidence
 from litcourse.jobs import Job, Start
-from litcourse.known_errors import error_finding
+from litcourse.known_errors import RAISED, error_finding
 from litcourse.question import Finding, Tree
 from litcourse.stacks import is_echo
 
@@ -70,39 +70,48 @@ def rank_values(seen: Evidence) -> list[Evidence]:
 
 
 def rank_findings(seen: Evidence, criteria: tuple[str, ...]) -> list[Finding]:
-    """None if every rank came to its end, else the first cause that they did not."""
+    """The first cause that not every rank came to its end; [] if all of them did."""
     entries = list(enumerate(seen["ranks"]))
     failed = [(rank, entry) for rank, entry in entries if "value" not in entry]
     if not failed:
         return []
-    rank, entry = min(failed, key=lambda pair: _place(*pair))
+    rank, entry = min(failed, key=lambda pair: (not is_cause(pair[1]), _when(pair[1]), pair[0]))
+    called = f"rank {rank} of {len(entries)}"
     if "error" in entry:
         found = error_finding(entry["error"], criteria)
-        return [Finding(found.code, criteria, f"rank {rank}: {found.called}", found.expected,
-                        found.got, found.where)]  # fmt: skip
+        code = "LIT933" if entry["error"]["type"].text() == "SystemExit" else found.code
+        code = "LIT934" if not is_cause(entry) and code == RAISED else code
+        return [Finding(code, criteria, called, found.expected, found.got, found.where)]
     if "died" in entry:
-        called = f"rank {rank} of {len(entries)}"
         return [Finding("LIT931", criteria, called, "an end by itself", entry["died"].text())]
     return [_stuck(entries, criteria)]
 
 
-def _place(rank: int, entry: Evidence) -> tuple[int, float, int]:
-    """Causes before what follows from them, then by time."""
-    at = entry["at"].number() if "at" in entry else 0.0
+def is_cause(entry: Evidence) -> bool:
+    """Whether a rank failed by itself, not because another one was gone or elsewhere."""
     if "error" in entry:
-        return (2 if is_echo(entry["error"]["message"].text()) else 0, at, rank)
-    return (0 if "died" in entry else 1, at, rank)
+        return not is_echo(entry["error"]["message"].text())
+    return "died" in entry
+
+
+def _when(entry: Evidence) -> float:
+    return entry["at"].number() if "at" in entry else float("inf")
 
 
 def _stuck(entries: list[tuple[int, Evidence]], criteria: tuple[str, ...]) -> Finding:
-    lines = []
-    for rank, entry in entries:
-        if "stuck" in entry:
-            waits = entry["stuck"]["waits_for"].text() or "no collective"
-            line = entry["stuck"]["line"].text()
-            lines.append(f"rank {rank} waits in {waits}" + (f" ({line})" if line else ""))
-        else:
-            lines.append(f"rank {rank} {'is done' if 'value' in entry else 'has failed'}")
-    stack = next(entry["stuck"]["stack"].text() for _, entry in entries if "stuck" in entry)
-    return Finding("LIT932", criteria, f"{len(entries)} ranks", "every rank at its end",
-                   "; ".join(lines), stack)  # fmt: skip
+    told = "; ".join(f"rank {rank} {_told(entry)}" for rank, entry in entries)
+    stuck = [entry["stuck"] for _, entry in entries if "stuck" in entry]
+    waits = any(each["waits_for"].text() for each in stuck)
+    code = "LIT932" if waits else "LIT935"
+    expected = "every rank comes to its end"
+    stack = stuck[0]["stack"].text()
+    return Finding(code, criteria, f"{len(entries)} ranks", expected, told, stack)
+
+
+def _told(entry: Evidence) -> str:
+    if "stuck" not in entry:
+        return "is done" if "value" in entry else "has failed"
+    stuck = entry["stuck"]
+    waits, line = stuck["waits_for"].text(), stuck["line"].text()
+    does = f"waits in {waits}" if waits else "goes on and on" if stuck["busy"].flag() else "sleeps"
+    return f"{does} ({line})" if line else does

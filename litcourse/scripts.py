@@ -2,31 +2,32 @@
 
 A fresh program spends ten seconds and more on imports. Here the script is executed as `__main__`
 in a process forked from this one, which has Lightning imported. Where the script's Trainer would
-start itself again for further ranks, these are forked too, so that a script gets just as many
+start the script again for further ranks, these are forked too, so that a script gets just as many
 ranks as it asks for. `run_fresh` runs the same command as it stands.
 """
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
 import shlex
+import signal
+import subprocess
 import sys
 import time
-import traceback
-import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from litcourse import crew, recorder
 from litcourse.evidence import Evidence
-from litcourse.jobs import Job, Leave, Start
+from litcourse.jobs import Job, Start, without_a_place
 from litcourse.known_errors import RAISED
 from litcourse.question import Finding, Tree
-from litcourse.ranks import rank_findings
-
-_LAUNCHERS = ("lightning.pytorch.strategies.launchers.subprocess_script",
-              "lightning.fabric.strategies.launchers.subprocess_script")  # fmt: skip
+from litcourse.rank_process import plain_variables
+from litcourse.ranks import is_cause, rank_findings
+from litcourse.script_process import as_module, as_program, launch_by_fork
 
 
 def run_script(
@@ -50,29 +51,38 @@ def run_script(
 
     Returns:
         `{"command", "asked", "ranks": [...], "elsewhere": [...], "seconds"}`. Each rank as in
-        `litcourse.ranks.run_ranks`, its value `{"exit": 0}`, and with its "trainers", see
-        `litcourse.recorder`. "elsewhere" are the Trainers of processes that were started in
-        another way.
+        `litcourse.ranks.run_ranks`, its value `{"exit": code}`, and with its "trainers", see
+        `litcourse.recorder`. "elsewhere" are the Trainers of processes that the script started in
+        another way than Lightning's launcher of scripts does.
     """
     path = _written(source, name, folder)
+    called = command(name, argv)
+    _import_ahead(source)
 
-    def work(start: Start) -> Tree:
-        _launch_by_fork(files)
+    def work(start: Start, files: Path) -> Tree:
+        launch_by_fork(files)
         recorder.watch(files)
-        return _as_program(path, start.arguments)
+        return as_program(path, start.arguments, called)
 
-    started = time.monotonic()
-    with crew.folder() as files:
-        start = Start(0, recorder.environment(files), tuple(argv))
-        entries = crew.run(Job(work, (start,), limit, files, crew.seed_of_now()))
-        elsewhere = _share_out(recorder.records(files), entries)
-    return {
-        "command": command(name, argv),
-        "asked": world_size,
-        "ranks": entries,
-        "elsewhere": elsewhere,
-        "seconds": time.monotonic() - started,
-    }
+    return {"command": called, "asked": world_size, **_crew(work, tuple(argv), limit)}
+
+
+def import_script(
+    source: str, name: str, *, limit: float = 20.0, folder: Path | None = None
+) -> dict[str, Tree]:
+    """What importing the script does, instead of running it.
+
+    Returns:
+        as `run_script`; the rank's value also has "parsed", whether it read the command line.
+    """
+    path = _written(source, name, folder)
+    called = f"import {path.stem}"
+
+    def work(_: Start, files: Path) -> Tree:
+        recorder.watch(files)
+        return as_module(path, called)
+
+    return {"command": called, "asked": 0, **_crew(work, (), limit)}
 
 
 def command(name: str, argv: list[str]) -> str:
@@ -80,35 +90,31 @@ def command(name: str, argv: list[str]) -> str:
     return shlex.join(["python", name, *argv])
 
 
-def import_script(source: str, name: str, *, limit: float = 20.0) -> dict[str, Tree]:
-    """What importing the script does, instead of running it.
-
-    Returns:
-        as `run_script`, with `{"parsed": whether it read the command line}` as the rank's value.
-    """
-    path = _written(source, name, None)
-
-    def work(_: Start) -> Tree:
-        recorder.watch(files)
-        return _as_module(path)
-
-    started = time.monotonic()
-    with crew.folder() as files:
-        entries = crew.run(Job(work, (Start(0, {}),), limit, files, crew.seed_of_now()))
-        elsewhere = _share_out(recorder.records(files), entries)
-    return {
-        "command": f"import {path.stem}",
-        "asked": 1,
-        "ranks": entries,
-        "elsewhere": elsewhere,
-        "seconds": time.monotonic() - started,
-    }
-
-
 def _written(source: str, name: str, folder: Path | None) -> Path:
     path = (folder or Path.cwd()).resolve() / name
     path.write_text(source, encoding="utf-8")
     return path
+
+
+def _import_ahead(source: str) -> None:
+    """Import here, once, what every run of the script would import anew in its own process."""
+    wanted = ["torch.utils.tensorboard"]  # Lightning's default logger, where it is installed
+    wanted += ["lightning.pytorch.cli"] if "LightningCLI" in source else []
+    for name in wanted:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+
+
+def _crew(
+    work: Callable[[Start, Path], Tree], arguments: tuple[str, ...], limit: float
+) -> dict[str, Any]:
+    started = time.monotonic()
+    with crew.folder() as files:
+        start = Start(0, recorder.environment(files), arguments)
+        job = Job(lambda start: work(start, files), (start,), limit, files, crew.seed_of_now())
+        entries = crew.run(job)
+        elsewhere = _share_out(recorder.records(files), entries)
+    return {"ranks": entries, "elsewhere": elsewhere, "seconds": time.monotonic() - started}
 
 
 def _share_out(records: list[dict[str, Tree]], entries: list[dict[str, Tree]]) -> list[Tree]:
@@ -119,119 +125,127 @@ def _share_out(records: list[dict[str, Tree]], entries: list[dict[str, Tree]]) -
     return [record for record in records if record["pid"] not in pids]
 
 
-# --- in the process of a rank --------------------------------------------------------------------
+# --- as fresh programs ---------------------------------------------------------------------------
 
 
-def _as_program(path: Path, arguments: tuple[str, ...]) -> Tree:
-    """Execute the file at `path` as Python does for `python FILE ARGUMENTS`."""
-    os.chdir(path.parent)
-    sys.argv = [path.name, *arguments]
-    main = types.ModuleType("__main__")
-    main.__file__ = str(path)
-    sys.modules["__main__"] = main
-    return _executed(path, main, lambda: {"exit": 0})
+def run_fresh(
+    source: str,
+    name: str,
+    argv: list[str],
+    *,
+    world_size: int = 1,
+    limit: float = 300.0,
+    folder: Path | None = None,
+) -> dict[str, Tree]:
+    """Run the script by the very command that findings quote: slow, and with nothing in between.
+
+    Args:
+        source: as all the others, see `run_script`.
+        name: as there.
+        argv: as there.
+        world_size: as there.
+        limit: seconds by the clock; then all of it is killed.
+        folder: as there.
+
+    Returns:
+        as `run_script`. Of ranks that the script started itself the exit code is not known; it
+        reads 0 if their fit came to its end.
+    """
+    path = _written(source, name, folder)
+    started = time.monotonic()
+    with crew.folder() as files:
+        output = files / "output"
+        entry = _program(path, argv, recorder.environment(files), output, limit)
+        entry["output"] = output.read_text(encoding="utf-8", errors="replace")[-2000:]
+        elsewhere = _share_out(recorder.records(files), [entry])
+    entries = [entry]
+    for record in [record for record in elsewhere if record["started_by"] == "popen"]:
+        value = {"exit": 0 if record["finished"] else 1}
+        entries.append({"value": value, "pid": record["pid"], "output": "", "trainers": [record]})
+        elsewhere.remove(record)
+    return {
+        "command": command(name, argv),
+        "asked": world_size,
+        "ranks": entries,
+        "elsewhere": elsewhere,
+        "seconds": time.monotonic() - started,
+    }
 
 
-def _as_module(path: Path) -> Tree:
-    """Execute the file at `path` as `import` does, with a command line that nobody may read."""
-    import argparse
-
-    parsed = []
-    original = argparse.ArgumentParser.parse_known_args
-
-    def noting(parser: Any, *arguments: Any, **keywords: Any) -> Any:
-        parsed.append(True)
-        return original(parser, *arguments, **keywords)
-
-    argparse.ArgumentParser.parse_known_args = noting  # type: ignore[method-assign, assignment]
-    module = types.ModuleType(path.stem)
-    module.__file__ = str(path)
-    sys.modules[path.stem] = module
-    sys.argv = [path.name]
-    return _executed(path, module, lambda: {"exit": 0, "parsed": bool(parsed)})
-
-
-def _executed(path: Path, module: types.ModuleType, value: Callable[[], dict[str, Tree]]) -> Tree:
-    sys.path.insert(0, str(path.parent))
-    try:
-        code = compile(path.read_text(encoding="utf-8"), str(path), "exec")
-        exec(code, module.__dict__)  # noqa: S102 (a student's script is here to be run)
-    except SystemExit as end:
-        status = _status(end.code)
-        if status:
-            raise Leave({**value(), "exit": status}) from None
-    except BaseException:
-        traceback.print_exc()
-        raise
-    return value()
-
-
-def _status(code: object) -> int:
-    if code is None or isinstance(code, int):
-        return code or 0
-    print(code, file=sys.stderr)  # noqa: T201 (as Python does)
-    return 1
-
-
-def _launch_by_fork(files: Path) -> None:
-    """Have Lightning's launcher get its further ranks from the supervisor."""
-    import subprocess
-
-    class Popen:
-        """A rank in place of a fresh program; the supervisor watches it."""
-
-        returncode = None
-        pid = 0
-
-        def __new__(cls, command: list[str], **keywords: Any) -> Any:
-            """A real process where the command is not that of this script."""
-            if command[1:2] != [str(Path(sys.argv[0]).resolve())]:
-                return subprocess.Popen(command, **keywords)
-            return object.__new__(cls)
-
-        def __init__(self, command: list[str], env: dict[str, str], **_: Any) -> None:
-            number = int(env["LOCAL_RANK"])
-            crew.ask_for(files, Start(number, env, tuple(command[2:])))
-
-        def poll(self) -> None:
-            """Never known here."""
-
-        def send_signal(self, number: int) -> None:
-            """The supervisor ends it."""
-
-    for name in _LAUNCHERS:
-        module = sys.modules.get(name)
-        if module is not None and hasattr(module, "subprocess"):
-            module.subprocess = types.SimpleNamespace(Popen=Popen)  # type: ignore[attr-defined]
+def _program(
+    path: Path, argv: list[str], variables: dict[str, str], output: Path, limit: float
+) -> dict[str, Tree]:
+    environment = {**without_a_place(os.environ), **plain_variables(), **variables}
+    with output.open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, path.name, *argv],
+            cwd=path.parent,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            code = process.wait(limit)
+        except subprocess.TimeoutExpired:
+            return {"died": f"not done after {limit:.0f} s", "pid": process.pid}
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    if code < 0:
+        return {"died": f"signal {-code}", "pid": process.pid}
+    return {"value": {"exit": code}, "pid": process.pid}
 
 
 # --- judging -------------------------------------------------------------------------------------
 
 
 def script_findings(seen: Evidence, criteria: tuple[str, ...]) -> list[Finding]:
-    """What kept the script from running to its end and training; [] if nothing did."""
+    """What kept the script from running to its end and training; [] if nothing did.
+
+    Of an import only what kept it from its end; a Trainer that runs there is for the judge.
+    """
     called = seen["command"].text()
-    found = rank_findings(seen, criteria)
-    if found:
-        return [_of_script(found[0], called)]
+    found = [_of_script(finding, called) for finding in rank_findings(seen, criteria)]
+    if found and any(is_cause(entry) for entry in seen["ranks"]):
+        return found
     for entry in seen["ranks"]:
-        status = entry["value"]["exit"].integer()
-        if status:
+        status = entry["value"]["exit"].integer() if "value" in entry else 0
+        if status:  # what others were left waiting for
             got = f"exit code {status}"
             return [Finding("LIT941", criteria, called, "exit code 0", got, _last(entry))]
-    fits = [record for record in _trainers(seen) if record["fitted"].flag()]
+    if found:
+        return found
+    asked = seen["asked"].integer()
+    return _of_training(seen, criteria, asked) if asked else []
+
+
+def _of_training(seen: Evidence, criteria: tuple[str, ...], asked: int) -> list[Finding]:
+    called = seen["command"].text()
+    fits = fitted(seen)
     if not fits:
-        return [Finding("LIT942", criteria, called, "a Trainer whose fit runs", "none")]
-    ranks = len({record["global_rank"].integer() for record in fits})
-    if ranks != seen["asked"].integer():
-        expected = f"{seen['asked'].integer()} ranks"
-        return [Finding("LIT943", criteria, called, expected, f"{ranks}")]
+        made = len(trainers(seen))
+        got = f"{made} made, none of which ran fit" if made else "none was made"
+        return [Finding("LIT942", criteria, called, "a Trainer that runs fit", got)]
+    sizes = [record["world_size"].integer() for record in fits]
+    ranks = {record["global_rank"].integer() for record in fits}
+    if set(sizes) != {asked} or ranks != set(range(asked)):
+        got = f"{len(ranks)}, world size {max(sizes)}"
+        return [Finding("LIT943", criteria, called, f"{asked} ranks", got)]
     return []
 
 
-def _trainers(seen: Evidence) -> list[Evidence]:
+def trainers(seen: Evidence) -> list[Evidence]:
+    """The records of all Trainers that a run made, those of its ranks first."""
     own = [record for entry in seen["ranks"] for record in entry["trainers"]]
     return [*own, *seen["elsewhere"]]
+
+
+def fitted(seen: Evidence) -> list[Evidence]:
+    """The records of those whose fit ran."""
+    return [record for record in trainers(seen) if record["fitted"].flag()]
 
 
 def _of_script(finding: Finding, called: str) -> Finding:

@@ -40,13 +40,24 @@ class Frame:
         ours = path.startswith(str(Path(__file__).parent))
         return not ours and not path.startswith((*_LIBRARIES, "<frozen"))
 
+    @property
+    def text(self) -> str:
+        """The line itself."""
+        return linecache.getline(self.file, self.line).strip()
+
+    @property
+    def file_name(self) -> str:
+        """The file as a person calls it."""
+        is_cell = not Path(self.file).is_file()  # a kernel names cells after files that are none
+        return "the cell" if is_cell else Path(self.file).name
+
     def __str__(self) -> str:
-        text = linecache.getline(self.file, self.line).strip()
+        if self.is_own:
+            return f"{self.file_name}:{self.line} {self.name}: {self.text}"
         parts = Path(self.file).parts[1:]
         if "site-packages" in parts:
             parts = parts[parts.index("site-packages") + 1 :]
-        place = "the cell" if "ipykernel_" in self.file else "/".join(parts[-3:])
-        return f"{place}:{self.line} {self.name}" + (f": {text}" if self.is_own and text else "")
+        return f"{'/'.join(parts[-5:])}:{self.line} {self.name}"
 
 
 def main_thread(dump: str) -> list[Frame]:
@@ -93,13 +104,14 @@ def shown(frames: list[Frame]) -> str:
 
 def own_line(frames: list[Frame]) -> str:
     """The student's innermost line, or ""."""
-    return next((str(frame) for frame in frames if frame.is_own), "")
+    own = next((frame for frame in frames if frame.is_own), None)
+    return "" if own is None else f"line {own.line} of {own.file_name}, in {own.name}: {own.text}"
 
 
 _ECHO = re.compile(
     r"[Cc]onnection (closed|reset|refused)|Broken pipe|failed to pass monitoredBarrier|"
     r"recvV?alue failed|[Pp]air closure|failed to recv|Socket closed|Application timeout caused|"
-    r"store.* might have shut down|Detected mismatch between collectives"
+    r"store.* might have shut down|op\.preamble|Detected mismatch between collectives"
 )
 
 
