@@ -109,7 +109,7 @@ def _kernel_app(request: dict[str, Any]) -> Any:
     work = Path.cwd()
     os.chdir("/")
     app = ipykernel.kernelapp.IPKernelApp.instance(connection_file=str(file))
-    app.initialize([])  # type: ignore[no-untyped-call]
+    app.initialize(["--HistoryManager.enabled=False"])  # type: ignore[no-untyped-call]
     os.chdir(work)
     shell: Any = app.shell
     shell.user_ns["_dh"][:] = [work]

@@ -27,6 +27,7 @@ from autograder.grading.session import (
     alone,
     ended_tidily,
     prepare,
+    uncollected,
     with_engine,
 )
 from autograder.grading.settings import Road, on_the_road
@@ -123,7 +124,8 @@ class _Command:
     def _run(self, road: Road) -> int:
         started, options = time.monotonic(), self.options
         chosen = planning.choose(road, self.course, options.labs, options.student)
-        labs = {lab: prepare(road, self.course.lab(lab)) for lab in chosen}
+        with uncollected():
+            labs = {lab: prepare(road, self.course.lab(lab)) for lab in chosen}
         pages = Pages(road) if options.feedback else None
         plan = self._plan(road, chosen, labs, pages)
         session = Session(road, labs, Writer(road, pages))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbconvert.exporters import NotebookExporter
+from nbgrader import api
 from nbgrader.apps import AutogradeApp
 from nbgrader.converters import Autograde
 from nbgrader.preprocessors import NbGraderPreprocessor, OverwriteKernelspec, SaveAutoGrades
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 CONFIG = "nbgrader_config.py"
 LOG = "grading.log"
 """In `evidence/`: what nbgrader and the workers have to say."""
+
+
+Chain = Callable[["NotebookNode", dict[str, Any]], tuple["NotebookNode", dict[str, Any]]]
+"""A notebook and nbconvert's resources, and what nbgrader's steps make of them."""
 
 
 class Road:
@@ -58,12 +63,22 @@ class Road:
         self.sanitizing = [KeepKernelspec if s is OverwriteKernelspec else s for s in sanitizing]
         self.shelf = Shelf(self.root / GradeEvidence(parent=self.converter).folder)
 
-    def exporter(self, steps: Sequence[type]) -> NotebookExporter:
-        """A chain of nbgrader's steps; it can be used for any number of notebooks."""
-        made = NotebookExporter(parent=self.converter, config=self.converter.config)
-        for step in steps:
-            made.register_preprocessor(step)
-        return made
+    def chain(self, steps: Sequence[type]) -> Chain:
+        """A chain of nbgrader's steps; it can be used for any number of notebooks.
+
+        What nbconvert's exporter does besides takes longer than the steps: it copies, validates
+        and formats the notebook around each of them.
+        """
+        made = [step(parent=self.converter) for step in steps]
+
+        def through(
+            notebook: NotebookNode, resources: dict[str, Any]
+        ) -> tuple[NotebookNode, dict[str, Any]]:
+            for step in made:
+                notebook, resources = step(notebook, resources)
+            return notebook, resources
+
+        return through
 
     def resources(self, lab: str, student: str) -> dict[str, Any]:
         """What nbgrader's steps have to know of a notebook."""
@@ -118,12 +133,35 @@ def on_the_road(course: Course, *, sandbox: bool) -> Iterator[Road]:
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), programs])
     try:
         road = Road(_application(course.root, sandbox=sandbox), sandbox=sandbox)
-        with _logged(road):
+        with _logged(road), _one_engine():
             yield road
     finally:
         os.chdir(before)
         sys.path[:] = path
         os.environ["PATH"] = programs
+
+
+@contextlib.contextmanager
+def _one_engine() -> Iterator[None]:
+    """Let nbgrader's gradebooks share what SQLAlchemy compiled, and be made in this process.
+
+    nbgrader 0.9.6 opens the gradebook anew in every step, each time with an engine of its own.
+    """
+    before = api.create_engine, api.get_alembic_version
+    api.create_engine, api.get_alembic_version = functools.cache(before[0]), _alembic_version
+    try:
+        yield
+    finally:
+        api.create_engine, api.get_alembic_version = before
+
+
+def _alembic_version() -> str:
+    """The version of nbgrader's tables, for a new gradebook; nbgrader starts a program for it."""
+    from alembic.config import Config as Settings
+    from alembic.script import ScriptDirectory
+
+    with api._temp_alembic_ini("sqlite://") as path:  # noqa: SLF001 (nbgrader 0.9.6 does the same)
+        return str(ScriptDirectory.from_config(Settings(path)).get_current_head())
 
 
 def _application(root: Path, *, sandbox: bool) -> AutogradeApp:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import copy
 import errno
+import json
 import logging
 import resource
 import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import nbformat
 from nbconvert.exporters.exporter import ResourcesDict
@@ -27,9 +28,6 @@ from autograder.nbgrader_road import notes, reading, shelf
 from autograder.nbgrader_road.grade import fill, is_check, verdict_on
 from autograder.nbgrader_road.notes import KEY, Context, Notes
 from autograder.nbgrader_road.run import Answer
-
-if TYPE_CHECKING:
-    from nbconvert.exporters import NotebookExporter
 
 GIVE_UP = "give up"
 DONE, SAME, BROKEN, AUTHOR, FULL = "done", "same", "broken", "author", "full"
@@ -95,8 +93,8 @@ class Examiner:
 
     def __init__(self, road: Road, labs: dict[str, Prepared]) -> None:
         self._road, self._labs = road, labs
-        self._sanitizing = road.exporter(road.sanitizing)
-        self._running = road.exporter(road.running)
+        self._sanitizing = road.chain(road.sanitizing)
+        self._running = road.chain(road.running)
 
     def do(self, task: Task) -> Reply:
         """Do one task. Errors become a reply; only what ends the process gets out."""
@@ -162,8 +160,8 @@ class Examiner:
         )
         resources["metadata"] = ResourcesDict(name=record.lab, path=str(files))
         notes.leave_out(notebook, left_out)
-        clean, _ = _through(self._sanitizing, notebook, resources)
-        graded, told = _through(self._running, clean, resources)
+        clean, resources = self._sanitizing(notebook, resources)
+        graded, told = self._running(clean, resources)
         known = notes.read(graded)
         record.submission = known.submission
         record.notices = [notice.code for notice in known.notices]
@@ -176,7 +174,7 @@ class Examiner:
 
     def _keep(self, record: Record, notebook: NotebookNode) -> None:
         record.follow(self._road.shelf.load(record.lab, record.student))
-        self._road.shelf.keep(record, nbformat.writes(notebook))
+        self._road.shelf.keep(record, json.dumps(notebook))  # for the writer, who formats it
 
     def _rejudge(self, task: Task) -> Reply:
         """Judge the kept evidence with the points that the lab gives now."""
@@ -225,13 +223,6 @@ class Examiner:
         record.submission = known.submission
         record.notices = [notice.code for notice in known.notices]
         return record
-
-
-def _through(
-    exporter: NotebookExporter, notebook: NotebookNode, resources: dict[str, Any]
-) -> tuple[NotebookNode, dict[str, Any]]:
-    text, told = exporter.from_notebook_node(notebook, resources)
-    return nbformat.reads(text, as_version=4), told
 
 
 def _note(record: Record, question_id: str, kept: dict[str, Any]) -> None:

@@ -35,7 +35,7 @@ class Writer:
 
     def __init__(self, road: Road, pages: Pages | None) -> None:
         self._road, self._pages = road, pages
-        self._saving = road.exporter(road.saving)
+        self._saving = road.chain(road.saving)
 
     def write(self, record: Record, notebook: str) -> bool:
         """Write a result that is not written yet, and say so in its record.
@@ -118,7 +118,7 @@ class Writer:
         late = submission.total_seconds_late
         if late <= 0:
             return None
-        step = AssignLatePenalties(parent=self._saving)
+        step = AssignLatePenalties(parent=self._road.converter)
         step.init_plugin()
         penalty = step.plugin_inst.late_submission_penalty(student, score, late)
         return None if penalty is None else min(max(penalty, 0.0), score)
@@ -127,7 +127,7 @@ class Writer:
         """The points into the gradebook, by nbgrader's own steps."""
         resources = self._road.resources(record.lab, record.student)
         node = nbformat.reads(notebook, as_version=4)
-        text, _ = self._saving.from_notebook_node(node, resources)
+        saved, _ = self._saving(node, resources)
         with self._gradebook() as gradebook:
             found = gradebook.find_submission_notebook(record.lab, record.lab, record.student)
             record.penalty = [found.late_submission_penalty]
@@ -137,7 +137,7 @@ class Writer:
                 for grade in found.grades:
                     grade.needs_manual_grade = True  # the formgrader shows it to the instructor
             gradebook.db.commit()
-        return str(text)
+        return str(nbformat.writes(saved)) + "\n"
 
     def _hand_over(self, record: Record, text: str) -> None:
         """The graded notebook, and the other files of the submission, into `autograded/`."""

@@ -30,8 +30,9 @@ _FAREWELL = 5.0
 
 MAX_OUTPUT = 2**20
 """Characters of output that are kept of one cell."""
-# `exit` of IPython ends the kernel; `sys.exit` raises SystemExit, an error of the cell alone.
-_PREPARE = "import sys\nexit = quit = sys.exit\ndel sys"
+# `exit` of IPython ends the kernel, a moment later and so in another cell; `sys.exit` raises
+# SystemExit, an error of the cell alone.
+_PREPARE = "import sys\nexit = quit = sys.exit\ndel sys\nget_ipython().ask_exit = lambda: None"
 
 
 @dataclass
@@ -175,8 +176,10 @@ class _Client(NotebookClient):
     room = MAX_OUTPUT
 
     def run(self, source: str, seconds: float, *, history: bool) -> Outcome:
-        cell = v4.new_code_cell(source)
-        self.nb = v4.new_notebook(cells=[cell])
+        cell = NotebookNode(
+            cell_type="code", source=source, metadata=NotebookNode(), outputs=[]
+        )  # as nbformat's own function makes it, but that validates
+        self.nb = NotebookNode(cells=[cell], metadata=NotebookNode())
         self.reset_execution_trackers()
         self.timed_out, self.reply, self.room = False, None, MAX_OUTPUT
         self.timeout = max(1, math.ceil(seconds))
