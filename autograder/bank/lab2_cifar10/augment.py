@@ -1,0 +1,291 @@
+"""Answers to `augment`: what is drawn, for which part, and the split as in lab 1."""
+
+from autograder.bank import right, wrong
+
+CROP = "transforms.RandomCrop(32, padding=4)"
+FLIP = "transforms.RandomHorizontalFlip()"
+RANDOM = f"random = [{CROP}, {FLIP}]"
+FETCH = "cifar10(root=self.data_dir, train=True)\n        cifar10(root=self.data_dir, train=False)"
+NORMALIZE = "transforms.Normalize(CIFAR10_MEAN, CIFAR10_STD)"
+PLAIN = f"plain = [transforms.ToTensor(), {NORMALIZE}]"
+DICE = "dice = torch.Generator().manual_seed(self.seed)"
+SETUP = "def setup(self, stage: str) -> None:"
+SUPER = "super().__init__()"
+TRAIN_LOADER = "DataLoader(self.train_set, shuffle=True, **self.loading)"
+VAL_LOADER = "DataLoader(self.val_set, **self.loading)"
+STILL = "still = cifar10(root=self.data_dir, train=True, transform=self.plain)"
+TRAIN_SET = "self.train_set = Subset(changing, order[held_out:])"
+
+BY_HAND = """
+class Changed(Dataset):
+    def __init__(self, images, labels, change):
+        self.images, self.labels, self.change = images, labels, change
+
+    def __len__(self):
+        return len(self.labels)
+
+    def __getitem__(self, index):
+        image = self.images[index]
+        if self.change:
+            image = F.pad(image[None], (4, 4, 4, 4), mode="reflect")[0]
+            top, left = torch.randint(9, (2,)).tolist()
+            image = image[:, top : top + 32, left : left + 32]
+            if torch.rand(()) < 0.5:
+                image = image.flip(2)
+        return image, self.labels[index]
+
+
+class CIFAR10DataModule(L.LightningDataModule):
+    def __init__(self, data_dir=None, batch_size=128, val_size=0.1, seed=42, num_workers=0):
+        super().__init__()
+        self.save_hyperparameters()
+
+    def prepare_data(self):
+        for part in (True, False):
+            cifar10(self.hparams.data_dir, part)
+
+    def tensors(self, train):
+        data = cifar10(self.hparams.data_dir, train)
+        pixels = torch.as_tensor(data.data).permute(0, 3, 1, 2).float() / 255
+        mean, std = (torch.tensor(v).reshape(3, 1, 1) for v in (CIFAR10_MEAN, CIFAR10_STD))
+        return (pixels - mean) / std, torch.as_tensor(data.targets)
+
+    def setup(self, stage=None):
+        images, labels = self.tensors(True)
+        count = int(len(labels) * self.hparams.val_size)
+        dice = torch.Generator().manual_seed(self.hparams.seed)
+        train, val = random_split(range(len(labels)), [len(labels) - count, count], dice)
+        train, val = torch.tensor(list(train)), torch.tensor(list(val))
+        self.train = Changed(images[train], labels[train], True)
+        self.val = Changed(images[val], labels[val], False)
+        self.test = Changed(*self.tensors(False), False)
+
+    def loader(self, data, **more):
+        return DataLoader(data, self.hparams.batch_size, num_workers=self.hparams.num_workers, **more)
+
+    def train_dataloader(self):
+        return self.loader(self.train, shuffle=True, drop_last=True)
+
+    def val_dataloader(self):
+        return self.loader(self.val)
+
+    def test_dataloader(self):
+        return self.loader(self.test)
+"""
+
+PER_BATCH = (
+    (RANDOM, "random = []"),
+    (
+        TRAIN_LOADER,
+        f"""DataLoader(self.train_set, shuffle=True, collate_fn=self.together, **self.loading)
+
+    def together(self, samples):
+        images, labels = torch.utils.data.default_collate(samples)
+        return transforms.Compose([{CROP}, {FLIP}])(images), labels""",
+    ),
+)
+
+CASES = [
+    right("by hand on tensors", code=BY_HAND),
+    right("flips first", (RANDOM, f"random = [{FLIP}, {CROP}]")),
+    right("reflects at the border", ("padding=4", 'padding=4, padding_mode="reflect"')),
+    right(
+        "crops tensors",
+        (
+            "transforms.Compose([*random, *plain])",
+            "transforms.Compose([*plain, *random])",
+        ),
+    ),
+    right("drops an uneven last batch", ("shuffle=True, ", "shuffle=True, drop_last=True, ")),
+    right(
+        "two splits of one seed",
+        (
+            "self.val_set = Subset(still, order[:held_out])",
+            "sizes = [len(order) - held_out, held_out]\n        dice.manual_seed(self.seed)\n"
+            "        _, self.val_set = random_split(still, sizes, dice)",
+        ),
+        (
+            TRAIN_SET,
+            "dice.manual_seed(self.seed)\n        self.train_set, _ = random_split(changing, sizes, dice)",
+        ),
+    ),
+    right("keeps its workers", ("num_workers}", 'num_workers, "pin_memory": False}')),
+    right("stage may be left out", ("stage: str)", "stage=None)")),
+    # --- what is drawn
+    wrong("no augmentation", "LIT2230", (RANDOM, "random = []")),
+    wrong("flips alone", "LIT2231", (RANDOM, f"random = [{FLIP}]")),
+    wrong("crops alone", "LIT2232", (RANDOM, f"random = [{CROP}]")),
+    wrong("less padding", "LIT2231", ("padding=4", "padding=2")),
+    wrong("more padding", "LIT2235", ("padding=4", "padding=8")),
+    wrong("always flips", "LIT2232", (FLIP, "transforms.RandomHorizontalFlip(p=1.0)")),
+    wrong("seldom flips", "LIT2232", (FLIP, "transforms.RandomHorizontalFlip(p=0.3)")),
+    wrong("upside down", "LIT2235", (FLIP, "transforms.RandomVerticalFlip()")),
+    wrong("turns", "LIT2235", (FLIP, "transforms.RandomRotation(15)")),
+    wrong("scales", "LIT2235", (CROP, "transforms.RandomResizedCrop(32)")),
+    wrong("colours", "LIT2235", (FLIP, f"{FLIP}, transforms.ColorJitter(brightness=0.3)")),
+    wrong(
+        "crops or flips",
+        "LIT2232",
+        (RANDOM, f"random = [transforms.RandomChoice([{CROP}, {FLIP}])]"),
+    ),
+    wrong("crops now and then", "LIT2231", (CROP, f"transforms.RandomApply([{CROP}])")),
+    wrong(
+        "two corners",
+        "LIT2231",
+        (
+            CROP,
+            "transforms.Pad(4), transforms.RandomChoice([transforms.CenterCrop(32), lambda i: i.crop((0, 0, 32, 32))])",
+        ),
+    ),
+    wrong(
+        "augments once and for all",
+        "LIT2233",
+        (TRAIN_SET, "self.train_set = [changing[i] for i in order[held_out:]]"),
+    ),
+    wrong("one draw for a batch", "LIT2234", *PER_BATCH),
+    wrong(
+        "one flip for a batch",
+        "LIT2234",
+        (RANDOM, f"random = [{CROP}]"),
+        (PER_BATCH[1][0], PER_BATCH[1][1].replace(f"{CROP}, ", "")),
+    ),
+    # --- what is augmented
+    wrong(
+        "validation too",
+        "LIT2220",
+        ("self.val_set = Subset(still", "self.val_set = Subset(changing"),
+    ),
+    wrong(
+        "test too",
+        "LIT2220",
+        ("train=False, transform=self.plain", "train=False, transform=self.augmented"),
+    ),
+    wrong(
+        "one transform, switched in setup",
+        "LIT2230",
+        (STILL, "still = changing\n        still.transform = self.plain"),
+    ),
+    wrong("crops the centre in training", "LIT2210", (CROP, "transforms.RandomCrop(28)")),
+    # --- as in lab 1
+    wrong("not normalised", "LIT2211", (PLAIN, "plain = [transforms.ToTensor()]")),
+    wrong(
+        "raw pixels", "LIT2212", (PLAIN, "plain = [transforms.PILToTensor(), lambda t: t.float()]")
+    ),
+    wrong("bytes", "LIT2210", (PLAIN, "plain = [transforms.PILToTensor()]")),
+    wrong(
+        "mean and deviation of 0.5",
+        "LIT2213",
+        ("(CIFAR10_MEAN, CIFAR10_STD)", "((0.5,) * 3, (0.5,) * 3)"),
+    ),
+    wrong(
+        "one mean for all channels",
+        "LIT2213",
+        ("(CIFAR10_MEAN, CIFAR10_STD)", "((0.4734,) * 3, (0.2516,) * 3)"),
+    ),
+    wrong(
+        "statistics of each image",
+        "LIT2213",
+        (
+            NORMALIZE,
+            "transforms.Lambda(lambda t: (t - t.mean((1, 2), keepdim=True)) / t.std((1, 2), keepdim=True))",
+        ),
+    ),
+    wrong(
+        "training alone is normalised",
+        "LIT2211",
+        ("self.plain = transforms.Compose(plain)", "self.plain = transforms.ToTensor()"),
+    ),
+    wrong(
+        "two splits of another seed",
+        "LIT321",
+        (
+            TRAIN_SET,
+            "other = torch.randperm(len(order)).tolist()\n        self.train_set = Subset(changing, other[held_out:])",
+        ),
+    ),
+    wrong(
+        "validates on training data",
+        "LIT321",
+        ("Subset(still, order[:held_out])", "Subset(still, order[held_out:])"),
+    ),
+    wrong(
+        "validates on test data",
+        "LIT2222",
+        (VAL_LOADER, "DataLoader(cifar10(self.data_dir, False, self.plain), **self.loading)"),
+    ),
+    wrong(
+        "tests on training data",
+        "LIT2222",
+        (
+            "self.test_set = cifar10(root=self.data_dir, train=False",
+            "self.test_set = cifar10(root=self.data_dir, train=True",
+        ),
+    ),
+    wrong(
+        "trains on test data too",
+        "LIT2222",
+        (
+            TRAIN_SET,
+            TRAIN_SET
+            + "\n        self.train_set = self.train_set + cifar10(self.data_dir, False, self.augmented)",
+        ),
+    ),
+    wrong("ignores val_size", "LIT320", ("* self.val_size", "* 0.5")),
+    wrong("no seed", "LIT330", (", generator=dice", "")),
+    wrong("a fixed seed", "LIT331", (DICE, "dice = torch.Generator().manual_seed(42)")),
+    wrong(
+        "a generator of __init__",
+        "LIT332",
+        (SUPER, SUPER + "\n        self.dice = torch.Generator().manual_seed(seed)"),
+        (DICE, "dice = self.dice"),
+    ),
+    wrong("no shuffle", "LIT340", ("shuffle=True, ", "")),
+    wrong("ignores batch_size", "LIT350", ('"batch_size": batch_size', '"batch_size": 32')),
+    wrong("ignores num_workers", "LIT351", ('"num_workers": num_workers', '"num_workers": 0')),
+    wrong("ignores data_dir", "LIT2215", ("self.data_dir = data_dir", "self.data_dir = None")),
+    wrong("other defaults", "LIT2252", ("batch_size: int = 128", "batch_size: int = 64")),
+    wrong(
+        "drops the tail of val",
+        "LIT323",
+        (VAL_LOADER, "DataLoader(self.val_set, drop_last=True, **self.loading)"),
+    ),
+    wrong("prepare_data does nothing", "LIT2201", (FETCH, "pass")),
+    wrong(
+        "keeps a mark of prepare_data", "LIT2203", (FETCH, FETCH + "\n        self.fetched = True")
+    ),
+    wrong("setup without stage", "LIT012", ("def setup(self, stage: str)", "def setup(self)")),
+    wrong(
+        "setup for fit and test alone",
+        "LIT303",
+        (
+            "changing = cifar10(",
+            'if stage == "validate":\n            return\n        changing = cifar10(',
+        ),
+    ),
+    wrong(
+        "labels shuffled apart",
+        "LIT314",
+        ("held_out = round", "changing.targets = changing.targets[::-1]\n        held_out = round"),
+    ),
+    wrong("no DataModule", "LIT2200", ("(L.LightningDataModule)", "")),
+    wrong("no super().__init__()", "LIT016", (SUPER, "pass")),
+    wrong(
+        "hooks that Lightning can't call",
+        "LIT2202",
+        (
+            "def train_dataloader(self)",
+            "def teardown(self):\n        pass\n\n    def train_dataloader(self)",
+        ),
+    ),
+    wrong("another name", "LIT901", ("class CIFAR10DataModule", "class CifarDataModule")),
+    wrong(
+        "state in prepare_data",
+        "LIT301",
+        (
+            FETCH,
+            FETCH
+            + "\n        self.images = cifar10(root=self.data_dir, train=True, transform=self.plain)",
+        ),
+        (STILL, "still = self.images"),
+    ),
+]

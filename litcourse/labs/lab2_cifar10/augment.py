@@ -1,0 +1,192 @@
+"""augment: `CIFAR10DataModule`, judged by what its loaders give, and by many draws of training.
+
+The probe serves drawn images through torchvision's own CIFAR10, whose download is replaced by
+one that writes them. Every image is noise and unlike all others, so each crop tells which image
+it shows, from where, and whether it is mirrored. The split is judged as in lab 1.
+"""
+
+from __future__ import annotations
+
+import random
+from random import Random
+from typing import Any
+
+import numpy as np
+import torch
+
+from litcourse.data import CIFAR10_MEAN, CIFAR10_STD
+from litcourse.datamodules.kind import UNKNOWN
+from litcourse.datamodules.probing import probe_class, some
+from litcourse.datamodules.samples import identify, right_images
+from litcourse.datamodules.uses import judge_class, judge_module
+from litcourse.evidence import Evidence, MalformedError
+from litcourse.labs.lab2_cifar10._crops import (
+    GRID,
+    PAD,
+    CroppedKind,
+    grid,
+    located,
+    only_known,
+    split,
+)
+from litcourse.labs.lab2_cifar10._draws import judge_draws
+from litcourse.networks import generator
+from litcourse.question import Criterion, Draw, Finding, Question
+from litcourse.student import Student
+
+ALL = ("augment", "images", "split", "repeat", "order", "loaders", "prepare")
+PASSES = 10
+"""Further passes over the training loader: with some 150 samples each about 1,500 draws."""
+KIND = CroppedKind(
+    "CIFAR10DataModule",
+    (3, 32, 32),
+    CIFAR10_MEAN,
+    CIFAR10_STD,
+    batch_size=128,
+    val_size=0.1,
+    codes={
+        "LIT300": "LIT2200",
+        "LIT302": "LIT2201",
+        "LIT304": "LIT2202",
+        "LIT305": "LIT2203",
+        "LIT310": "LIT2210",
+        "LIT311": "LIT2211",
+        "LIT312": "LIT2212",
+        "LIT313": "LIT2213",
+        "LIT315": "LIT2215",
+        "LIT322": "LIT2222",
+        "LIT352": "LIT2252",
+    },
+    key_pixels=3 * GRID * GRID,
+    costs_of_strangers=("augment", "split", "repeat", "order", "loaders"),
+)
+
+
+def draw(rng: Random) -> Draw:
+    """Two small sets of images, and the class's arguments."""
+    sets = {}
+    for name, low, high in (("train", 165, 190), ("test", 25, 40)):
+        count, source = rng.randrange(low, high), generator(rng)
+        images = torch.randint(256, (count, 3, 32, 32), generator=source, dtype=torch.uint8)
+        labels = torch.randint(10, (count,), generator=source)
+        sets[name] = {"images": images, "labels": labels}
+    total, val_size = len(sets["train"]["labels"]), rng.choice([0.12, 0.15, 0.2])
+    val = round(val_size * total)
+    # Every loader ends in a batch that is clearly smaller, so that dropping it shows.
+    sizes = [n for n in range(7, 14) if min(val % n, (total - val) % n) >= 3]  # noqa: PLR2004
+    given = {
+        "sets": sets,
+        "batch_size": rng.choice(sizes or [13]),
+        "val_size": val_size,
+        "seeds": rng.sample(range(1, 10**6), 2),
+        "num_workers": rng.randrange(1, 3),
+        "dice": rng.randrange(2**31),
+    }
+    return Draw(given)
+
+
+# --- probe ------------------------------------------------------------------------------
+
+
+def probe(given: dict[str, Any], student: Student) -> dict[str, Any]:
+    """Use the class as Lightning does; in between, many passes over the training loader."""
+
+    def more(module: Any) -> dict[str, Any]:
+        # Seeded, so that a student's own check says the same each time it is asked.
+        random.seed(given["dice"])
+        np.random.seed(given["dice"])  # noqa: NPY002 (whatever source the student's code uses)
+        torch.manual_seed(given["dice"])
+        loader = module.train_dataloader()
+        passes = [[KIND.key(images) for images in some(loader, given)] for _ in range(PASSES)]
+        sizes = [[len(keys) for keys in batches] for batches in passes]
+        keys = [torch.cat(batches) for batches in passes]
+        return {"draws": keys, "draw_sizes": sizes}
+
+    evidence: dict[str, Any] = probe_class(student[KIND.class_name], given, KIND, more)
+    return evidence
+
+
+# --- judge ------------------------------------------------------------------------------
+
+
+def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
+    """Validation and test as they are, training by the statistics of its draws; then the split."""
+    fatal = judge_class(KIND, evidence, ALL)
+    if fatal:
+        return fatal
+    changed = _judge_unchanged(draw, evidence["first"]) or _judge_crops(draw, evidence["first"])
+    found = judge_module(KIND, draw, evidence, changed)
+    if any("augment" in finding.criteria for finding in found):
+        return found
+    # Images of the test set among those of training are a matter of the split.
+    mixed = any(f.called == "train_dataloader()" and "split" in f.criteria for f in found)
+    return [*_judge_augmented(draw, evidence["first"], among_others=mixed), *found]
+
+
+def _judge_unchanged(draw: Draw, first: Evidence) -> list[Finding]:
+    """Validation and test show the whole image, upright."""
+    for name, part in (("val", "train"), ("test", "test")):
+        images = first[name]["images"].tensor()
+        if images.shape[1:] != KIND.shape or images.dtype != torch.float32 or not len(images):
+            return []  # that is judged elsewhere
+        crops = located(right_images(KIND, draw, part), grid(images))
+        known = crops.image != UNKNOWN
+        moved = (crops.down != PAD) | (crops.across != PAD) | (crops.mirrored != 0)
+        changed = int((known & moved).sum())
+        if changed:
+            expected, got = "images as they are", f"{changed} of {len(images)} changed"
+            return [Finding("LIT2220", ("augment",), f"{name}_dataloader()", expected, got)]
+    return []
+
+
+def _judge_crops(draw: Draw, first: Evidence) -> list[Finding]:
+    """Training shows crops and mirror images of what is there; others can't be told apart."""
+    images = first["train"]["images"].tensor()
+    if images.shape[1:] != KIND.shape or images.dtype != torch.float32:
+        return []
+    none = [n for n, i in enumerate(identify(KIND, draw, "train", images)) if i == UNKNOWN]
+    if not none or UNKNOWN not in identify(KIND, draw, "test", images[none]):
+        return []
+    if UNKNOWN in identify(KIND, draw, "train", first["val"]["images"].tensor()):
+        return []  # then it is not the augmentation
+    cost = ("augment", "images", "split", "repeat", "order")
+    expected = "crops out of 4 pixels of padding, mirrored or not"
+    got = f"{len(none)} of {len(images)} images are none"
+    return [Finding("LIT2235", cost, "train_dataloader()", expected, got)]
+
+
+def _judge_augmented(draw: Draw, first: Evidence, *, among_others: bool) -> list[Finding]:
+    known = right_images(KIND, draw, "train")
+    keys = [node.tensor() for node in first["draws"]]
+    sizes = [node.integers() for node in first["draw_sizes"]]
+    whole = len(keys) == len(sizes) == PASSES
+    for rows, counts in zip(keys, sizes, strict=False):
+        whole = whole and rows.dim() == 2 and rows.shape[1] == KIND.key_pixels  # noqa: PLR2004
+        whole = whole and rows.dtype == torch.float32 and sum(counts) == len(rows)
+        whole = whole and all(count > 0 for count in counts)
+    if not whole:
+        raise MalformedError(first.place, f"{PASSES} passes of grids of images")
+    crops = located(known, torch.cat(keys))
+    passes = split(crops, [len(rows) for rows in keys])
+    both = zip(passes, sizes, strict=True)
+    return judge_draws([only_known(*one) if among_others else one for one in both])
+
+
+QUESTION = Question(
+    title="Augment the training data",
+    defines=("CIFAR10DataModule",),
+    criteria=(
+        Criterion(
+            "augment", "training crops and flips anew for each sample; nothing else does", 0.4
+        ),
+        Criterion("images", "normalised float images with their labels", 0.1),
+        Criterion("split", "train, val and test: right sizes, every sample once", 0.2),
+        Criterion("repeat", "one split in every process, another for another seed", 0.1),
+        Criterion("order", "a new order in each training epoch", 0.05),
+        Criterion("loaders", "honours batch_size, num_workers and the defaults", 0.05),
+        Criterion("prepare", "prepare_data fetches and keeps no state", 0.1),
+    ),
+    draw=draw,
+    probe=probe,
+    judge=judge,
+)
