@@ -1,0 +1,221 @@
+"""The warm process and its kernels: started, isolated from each other, ended, replaced."""
+
+from __future__ import annotations
+
+import ast
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from autograder.bank import without_markers
+from autograder.classroom import copied, filled, hand_in, points
+from autograder.course import Course
+from autograder.engine import client, syscalls
+from autograder.nbgrader_road.kernel import Kernel
+
+pytestmark = pytest.mark.slow
+
+LAB, QUESTION = "lab1_mnist", "wrap"
+SECONDS = 60
+STATE = """
+import logging, os, random, signal, sys, warnings
+import numpy as np, torch
+state = {
+    "environment": dict(os.environ),
+    "files": sorted(os.listdir("/tmp")) + sorted(os.listdir(".")) + sorted(os.listdir("/dev/shm")),
+    "modules": sorted(sys.modules), "path": sys.path, "arguments": sys.argv,
+    "threads": (torch.get_num_threads(), torch.get_num_interop_threads()),
+    "torch": (str(torch.get_default_dtype()), torch.is_grad_enabled(),
+              torch.are_deterministic_algorithms_enabled(), torch.get_float32_matmul_precision()),
+    "hook": torch.nn.Module.__call__.__qualname__,
+    "signals": [str(signal.getsignal(number)) for number in (signal.SIGTERM, signal.SIGALRM)],
+    "process": (os.getcwd(), os.umask(0o022), os.nice(0), os.getpriority(os.PRIO_PROCESS, 0)),
+    "loggers": {name: logging.getLogger(name).level for name in ("", "lightning", "torch")},
+}
+"""
+DRAWN = """
+drawn = [random.random(), float(np.random.rand()), float(torch.rand(1)), int.from_bytes(
+    __import__("multiprocessing").current_process().authkey[:6], "big")]
+"""
+MESS = """
+import logging, os, random, signal, sys
+import numpy as np, torch, wave
+os.environ["MESS"] = "1"
+for place in ("/tmp", ".", "/dev/shm"):
+    open(f"{place}/mess", "w").write("mess")
+sys.path.insert(0, "/tmp/mess")
+torch.set_num_threads(7), torch.set_default_dtype(torch.float64), torch.set_grad_enabled(False)
+torch.nn.Module.__call__ = lambda self: None
+random.seed(1), np.random.seed(1), torch.manual_seed(1)
+signal.signal(signal.SIGALRM, signal.SIG_IGN)
+logging.getLogger("lightning").setLevel(99)
+os.chdir("/tmp"), os.umask(0)
+"""
+TWO_RANKS = """
+import os, torch, torch.distributed as dist
+def rank(number):
+    os.environ |= {"RANK": str(number), "WORLD_SIZE": "2"}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29571"}
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo")
+    model = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(2, 1, bias=False))
+    model(torch.full((1, 2), float(number))).sum().backward()
+    same = model.module.weight.grad.tolist() == [[0.5, 0.5]]  # the mean of both ranks
+    os._exit(0 if same else 1)
+pids = []
+for number in range(2):
+    pid = os.fork()
+    if not pid:
+        try:
+            rank(number)
+        finally:
+            os._exit(2)
+    pids.append(pid)
+print([os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids])
+"""
+
+
+@contextmanager
+def kernel(folder: Path) -> Iterator[Callable[[str], str]]:
+    """A sandboxed kernel; runs cells, and returns what they print."""
+    started = Kernel(folder, 2 * SECONDS, sandbox=True, limits={})
+
+    def run(source: str) -> str:
+        outcome = started.run(source, SECONDS)
+        assert (outcome.fate, outcome.error) == ("done", "")
+        return "".join(output.get("text", "") for output in outcome.outputs)
+
+    try:
+        yield run
+    finally:
+        started.stop()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def engine() -> Iterator[None]:
+    """One warm process for this file, which ends with it."""
+    client.stop()
+    client.engine()
+    yield
+    client.stop()
+
+
+def test_nothing_passes_from_one_kernel_to_the_next(tmp_path: Path) -> None:
+    found, drawn = [], []
+    for mess in (False, True, False):
+        with kernel(tmp_path) as run:
+            if mess:
+                run(MESS)
+                continue
+            found.append(ast.literal_eval(run(STATE + "print(state)")))
+            drawn += ast.literal_eval(run(DRAWN + "print(drawn)"))
+    assert found[0] == found[1]
+    assert len(set(drawn)) == len(drawn), "two kernels draw the same numbers"
+    assert not [name for name in found[0]["modules"] if name.startswith("autograder")]
+    assert not list(tmp_path.iterdir()), "the kernel's folder is a copy"
+
+
+def test_a_kernel_is_as_one_that_was_started_cold(tmp_path: Path) -> None:
+    with kernel(tmp_path) as run:
+        warm = ast.literal_eval(run(STATE + "print(state)"))
+    cold = subprocess.run(
+        [sys.executable, "-c", f"import lightning, torchvision\n{STATE}\nprint(state)"],
+        cwd=tmp_path, env=warm["environment"] | {"HOME": str(tmp_path), "MPLBACKEND": "agg"},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    state = ast.literal_eval(cold.stdout.splitlines()[-1])
+    for name in ("threads", "torch", "hook", "signals", "loggers"):
+        assert warm[name] == state[name], name
+    assert warm["process"][1:] == state["process"][1:]
+    assert not [name for name in set(state["modules"]) - set(warm["modules"]) if "." not in name]
+
+
+def test_two_ranks_work_inside(tmp_path: Path) -> None:
+    with kernel(tmp_path) as run:
+        assert run(TWO_RANKS).strip() == "[0, 0]"
+
+
+def test_a_killed_warm_process_is_replaced(tmp_path: Path) -> None:
+    with kernel(tmp_path) as run:
+        before = client.engine().pid
+        os.kill(before, signal.SIGKILL)
+        psutil.wait_procs([psutil.Process(before)], timeout=SECONDS)
+        with pytest.raises(AssertionError, match="dead"):
+            run("1")
+    with kernel(tmp_path) as run:
+        assert run("print(1 + 1)").strip() == "2"
+    assert client.engine().pid != before
+
+
+OWNER = """
+import sys
+from pathlib import Path
+from autograder.engine import client
+from autograder.nbgrader_road.kernel import Kernel
+kernel = Kernel(Path(sys.argv[1]), 120, sandbox=True, limits={})
+link = kernel._provisioner.link
+print(client.engine().pid, link.pid, flush=True)
+kernel.run("while True: pass", 600)
+"""
+
+
+def test_it_dies_with_its_owner(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", OWNER, str(tmp_path)]
+    environment = {**os.environ, "TMPDIR": "/tmp"}  # noqa: S108 (sockets want short paths)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True) as owner:
+        assert owner.stdout is not None
+        pids = [int(pid) for pid in owner.stdout.readline().split()]
+        left = [psutil.Process(pid) for pid in pids]
+        time.sleep(0.5)  # the kernel spins
+        owner.kill()
+    _, alive = psutil.wait_procs(left, timeout=SECONDS)
+    assert len(pids) == 2
+    assert not alive
+
+
+def ordinary() -> None:
+    """Become user 1000 with no capability, whose files are those of who runs the test."""
+    if os.geteuid() == 0:
+        syscalls.unshare(syscalls.NEWUSER, "the user namespace")
+        Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
+        Path("/proc/self/uid_map").write_text("1000 0 1", encoding="ascii")
+        Path("/proc/self/gid_map").write_text("1000 0 1", encoding="ascii")
+
+
+PEEP = """
+import os
+print("user", os.getuid(), "sees", os.path.exists({secret!r}), os.path.exists({source!r}))
+print("capabilities", [line.split()[1] for line in open("/proc/self/status") if "CapEff" in line])
+"""
+
+
+def test_an_ordinary_user_can_grade_in_the_sandbox(root: Path, tmp_path: Path) -> None:
+    whole, course = Course(root), tmp_path / "course"
+    course.mkdir()
+    made = copied(whole, course, whole.lab(LAB), (QUESTION,))
+    lab = made.lab(LAB)
+    secret = course / ".course-secret"
+    peep = PEEP.format(secret=str(secret), source=str(lab.path))
+    right = without_markers(lab.questions[QUESTION].solution)
+    hand_in(course, "ada", LAB, filled(lab.notebook, {QUESTION: peep + right}))
+    hand_in(course, "ben", LAB, lab.notebook)
+    program = str(Path(sys.executable).with_name("autograder"))
+    done = subprocess.run(
+        [program, "grade", LAB, "--jobs", "1"], cwd=course, capture_output=True, text=True,
+        check=False, preexec_fn=ordinary, env={**os.environ, "TMPDIR": "/tmp"},  # noqa: S108 (short paths)
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = points(course, LAB, ["ada", "ben"])
+    assert found["ada"][QUESTION] == 10
+    assert secret.is_file()
+    page = (course / "autograded/ada" / LAB / f"{LAB}.ipynb").read_text(encoding="utf-8")
+    assert "user 1000 sees False False" in page
+    assert "capabilities ['0000000000000000']" in page
