@@ -1,0 +1,83 @@
+"""Answers to `unused`: a search where it is needed, and none elsewhere."""
+
+from autograder.bank import right, wrong
+
+RETURN = "return DDPStrategy(find_unused_parameters=len(module.model.skippable) > 0)"
+
+CASES = [
+    right(
+        "by name",
+        (RETURN, 'return "ddp_find_unused_parameters_true" if module.model.skippable else "ddp"'),
+    ),
+    right(
+        "with a view of buckets",
+        (
+            RETURN,
+            "if module.model.skippable:\n"
+            "        return DDPStrategy(find_unused_parameters=True, gradient_as_bucket_view=True)\n"
+            '    return "auto"',
+        ),
+    ),
+    right(
+        "a static graph where nothing is skipped",
+        (
+            RETURN,
+            "skips = bool(module.model.skippable)\n"
+            "    return DDPStrategy(find_unused_parameters=skips, static_graph=not skips)",
+        ),
+    ),
+    right(
+        "looks at the parameters",
+        (
+            RETURN,
+            "parts = [module.model.get_submodule(name) for name in module.model.skippable]\n"
+            "    search = any(True for part in parts for _ in part.parameters())\n"
+            "    return DDPStrategy(find_unused_parameters=search)",
+        ),
+    ),
+    wrong("plain DDP", "LIT3601", (RETURN, 'return "ddp"')),
+    wrong("plain DDP, as an object", "LIT3601", (RETURN, "return DDPStrategy()")),
+    wrong("auto", "LIT3601", (RETURN, 'return "auto"')),
+    wrong("always searches", "LIT3602", (RETURN, 'return "ddp_find_unused_parameters_true"')),
+    wrong(
+        "searches if there is a tuple",
+        "LIT3602",
+        (RETURN, 'return DDPStrategy(find_unused_parameters=hasattr(module.model, "skippable"))'),
+    ),
+    wrong("the wrong way round", "LIT3601", (RETURN, RETURN.replace("> 0", "== 0"))),
+    wrong("from two branches on", "LIT3601", (RETURN, RETURN.replace("> 0", "> 1"))),
+    wrong("a static graph", "LIT3601", (RETURN, "return DDPStrategy(static_graph=True)")),
+    wrong(
+        "a static graph where branches are skipped",
+        "LIT3601",
+        (RETURN, "return DDPStrategy(static_graph=len(module.model.skippable) > 0)"),
+    ),
+    wrong(
+        "spawn",
+        "LIT3604",
+        (
+            RETURN,
+            'return "ddp_spawn_find_unused_parameters_true" if module.model.skippable else "ddp_spawn"',
+        ),
+    ),
+    wrong(
+        "for notebooks",
+        "LIT3604",
+        (
+            RETURN,
+            'return DDPStrategy(start_method="fork", find_unused_parameters=bool(module.model.skippable))',
+        ),
+    ),
+    wrong(
+        "no DDP",
+        "LIT3603",
+        (RETURN, 'return L.pytorch.strategies.SingleDeviceStrategy(torch.device("cpu"))'),
+    ),
+    wrong("the keyword alone", "LIT3600", (RETURN, 'return {"find_unused_parameters": True}')),
+    wrong("a truth value", "LIT3600", (RETURN, "return len(module.model.skippable) > 0")),
+    wrong("nothing", "LIT3600", (RETURN, "DDPStrategy(find_unused_parameters=True)")),
+    wrong("the class", "LIT3600", (RETURN, "return DDPStrategy")),
+    wrong("a name that is none", "LIT3600", (RETURN, 'return "ddp_unused"')),
+    wrong("asks the module", "LIT902", (RETURN, RETURN.replace("module.model.", "module."))),
+    wrong("another name", "LIT901", ("def strategy_for_branches", "def strategy_for")),
+]

@@ -1,0 +1,264 @@
+"""unused: a strategy that trains networks whose batches skip branches, and costs nothing else.
+
+Drawn networks with branches train on two real ranks under the strategy that the student's
+function gives for them, each rank skipping other branches. The weights come back, and how
+DistributedDataParallel was set up while it trained.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.parallel import DistributedDataParallel
+
+from litcourse.compare import distance
+from litcourse.evidence import Evidence
+from litcourse.labs.lab3_ddp._ranks import ddp_trainer, run_findings
+from litcourse.lightning_tools import bases, copied, loader
+from litcourse.networks import generator
+from litcourse.question import Criterion, Draw, Finding, Question
+from litcourse.ranks import rank_values, run_ranks
+from litcourse.student import Student
+
+WORLD = 2
+STEPS = 3
+FEATURES = 6
+TOLERANCE = 1e-5
+SKIPPING = ("several", "one")
+ALL = ("ends", "free")
+_NAMES = ("adapter", "gate", "left", "right", "extra.deep", "extra.wide", "expert", "aside")
+
+
+def draw(rng: Random) -> Draw:
+    """Networks of which batches skip several branches, one, or none, and what they are fed."""
+    names = {"several": rng.sample(_NAMES, rng.choice([2, 3])), "one": rng.sample(_NAMES, 1)}
+    cases = {kind: _case(rng, names.get(kind, [])) for kind in ("none", *SKIPPING)}
+    return Draw({"cases": cases, "lr": rng.uniform(0.05, 0.2)})
+
+
+def _case(rng: Random, names: list[str]) -> dict[str, Any]:
+    dice = generator(rng)
+    network = Branching(rng.randrange(4, 9), names)
+    state = {n: 0.5 * torch.randn(v.shape, generator=dice) for n, v in network.state_dict().items()}
+    size = rng.randrange(3, 7)
+    batches = [
+        [
+            [torch.randn(size, FEATURES, generator=dice), torch.randn(size, 1, generator=dice)]
+            for _ in range(STEPS)
+        ]
+        for _ in range(WORLD)
+    ]
+    return {
+        "width": network.width,
+        "names": names,
+        "state": state,
+        "batches": batches,
+        "used": _plan(rng, names),
+    }
+
+
+def _plan(rng: Random, names: list[str]) -> list[list[list[str]]]:
+    """Of each rank and step the branches that are used.
+
+    Plain DDP waits for ever where one rank skips and the other does not, raises where both skip
+    other ones, and says nothing if that is the last step. All three are here, in this order.
+    """
+    first = rng.randrange(WORLD)
+    some, rest = names[:1], names[1:]
+    plans = [[list(names), some, rest], [rest, rest, some]]
+    return plans if first else plans[::-1]
+
+
+class Branching(nn.Module):
+    """A trunk, a head and branches between them, which a batch may skip.
+
+    Args:
+        width: of the hidden layer.
+        names: of the branches, with dots where one lies deeper.
+
+    Attributes:
+        skippable: the names, as submodules of this network.
+    """
+
+    def __init__(self, width: int, names: list[str]) -> None:
+        super().__init__()
+        self.width = width
+        self.skippable = tuple(names)
+        self.trunk = nn.Linear(FEATURES, width)
+        for name in names:
+            *path, last = name.split(".")
+            place: nn.Module = self
+            for part in path:
+                if not hasattr(place, part):
+                    place.add_module(part, nn.Module())
+                place = place.get_submodule(part)
+            place.add_module(last, nn.Linear(width, width))
+        self.head = nn.Linear(width, 1)
+
+    def forward(self, x: Tensor, used: list[str]) -> Tensor:
+        """Return (N, 1) for inputs (N, FEATURES), by way of the branches `used`."""
+        hidden: Tensor = torch.tanh(self.trunk(x))
+        for name in used:
+            hidden = hidden + torch.tanh(self.get_submodule(name)(hidden))
+        output: Tensor = self.head(hidden)
+        return output
+
+
+# --- probe ------------------------------------------------------------------------------
+
+
+class Trained(L.LightningModule):
+    """Plain regression with SGD; notes how DDP is set up."""
+
+    def __init__(self, model: nn.Module, lr: float) -> None:
+        super().__init__()
+        self.model = model
+        self.lr = lr
+        self.ddp: dict[str, Any] = {}
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        """What wraps this module while it trains."""
+        wrapped = self.trainer.strategy.model
+        if isinstance(wrapped, DistributedDataParallel):
+            self.ddp = {
+                "searches": bool(wrapped.find_unused_parameters),
+                "static": bool(wrapped.static_graph),
+            }
+
+    def training_step(self, batch: list[Any], _: int) -> Tensor:
+        """Squared error."""
+        x, target, used = batch
+        return F.mse_loss(self.model(x, used), target)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Plain SGD."""
+        return torch.optim.SGD(self.parameters(), lr=self.lr)
+
+
+def probe(given: dict[str, Any], student: Student) -> dict[str, Any]:
+    """Train the network without branches, then those with some."""
+    function = student["strategy_for_branches"]
+
+    def work(rank: int, kinds: tuple[str, ...]) -> dict[str, Any]:
+        return {kind: _train(function, given["cases"][kind], given["lr"], rank) for kind in kinds}
+
+    none = run_ranks(lambda rank: work(rank, ("none",)), WORLD)
+    return {"none": none, "skipping": run_ranks(lambda rank: work(rank, SKIPPING), WORLD)}
+
+
+def _train(function: Any, case: dict[str, Any], lr: float, rank: int) -> dict[str, Any]:
+    model = Branching(case["width"], case["names"])
+    model.load_state_dict(case["state"])
+    module = Trained(model, lr)
+    returned = function(module)
+    trainer = ddp_trainer(WORLD, strategy=returned, max_epochs=1)
+    method = str(getattr(trainer.strategy, "_start_method", ""))
+    seen = {
+        "returned": type(returned).__name__,
+        "strategy": [type(trainer.strategy).__name__, *bases(type(trainer.strategy))],
+        "start_method": method,
+    }
+    if method not in {"", "popen"}:  # it would start processes of its own
+        return {**seen, "ddp": {}, "weights": {}}
+    batches = zip(case["batches"][rank], case["used"][rank], strict=True)
+    trainer.fit(module, loader([[x, target, used] for (x, target), used in batches]))
+    return {**seen, "ddp": module.ddp, "weights": copied(model.state_dict())}
+
+
+# --- judge ------------------------------------------------------------------------------
+
+
+def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
+    """First what needs no search, then what needs one."""
+    found = _judge_run(draw, "none", evidence["none"], "free")
+    return found + _judge_run(draw, "skipping", evidence["skipping"], "ends")
+
+
+def _judge_run(draw: Draw, run: str, seen: Evidence, cost: str) -> list[Finding]:
+    failed = run_findings(seen, (cost,), WORLD)
+    if failed:
+        return [_named(finding, cost) for finding in failed]
+    for kind in ("none",) if run == "none" else SKIPPING:
+        ranks = [rank[kind] for rank in rank_values(seen)]
+        found = _judge_case(draw.given, kind, ranks, cost)
+        if found:
+            return [found]
+    return []
+
+
+def _named(finding: Finding, cost: str) -> Finding:
+    """Waiting ranks, or DDP's own exception, where branches are skipped."""
+    if "You selected an invalid strategy name" in finding.got:
+        return replace(finding, code="LIT3600")
+    waits = finding.code == "LIT932"
+    if cost == "ends" and (waits or "were not used in producing the loss" in finding.got):
+        return replace(finding, code="LIT3601")
+    return finding
+
+
+def _called(case: dict[str, Any]) -> str:
+    return f"strategy_for_branches(module), skippable = {tuple(case['names'])!r}"
+
+
+def _judge_case(
+    given: dict[str, Any], kind: str, ranks: list[Evidence], cost: str
+) -> Finding | None:
+    case, first = given["cases"][kind], ranks[0]
+    called = _called(case)
+    names, method = first["strategy"].texts(), first["start_method"].text()
+    if not any(name.endswith("DDPStrategy") for name in names):
+        return Finding("LIT3603", (cost,), called, "a DDP strategy", (names or ["none"])[0])
+    if method != "popen":
+        got = f"processes started by {method}"
+        return Finding("LIT3604", (cost,), called, "processes that run the program", got)
+    right = _one_process(given, kind)
+    for number, rank in enumerate(ranks):
+        gap = _gap(right, rank["weights"].tensors())
+        if gap > TOLERANCE:
+            where = f"rank {number}, relative difference {gap:.2g}"
+            expected = "the weights of one process on all batches"
+            return Finding("LIT3605", (cost,), called, expected, "others", where)
+    if kind == "none" and first["ddp"]["searches"].flag():
+        got = "find_unused_parameters=True"
+        return Finding("LIT3602", (cost,), called, "no search for unused parameters", got)
+    return None
+
+
+def _gap(right: dict[str, Tensor], seen: dict[str, Tensor]) -> float:
+    if set(right) != set(seen):
+        return float("inf")
+    return max(distance(seen[name], value) for name, value in right.items())
+
+
+def _one_process(given: dict[str, Any], kind: str) -> dict[str, Tensor]:
+    """Plain steps on the mean of the ranks' losses; an unused branch has no gradient."""
+    case = given["cases"][kind]
+    model = Branching(case["width"], case["names"])
+    model.load_state_dict(case["state"])
+    optimizer = torch.optim.SGD(model.parameters(), lr=given["lr"])
+    for step in range(STEPS):
+        optimizer.zero_grad()
+        for batches, used in zip(case["batches"], case["used"], strict=True):
+            x, target = batches[step]
+            (F.mse_loss(model(x, used[step]), target) / WORLD).backward()
+        optimizer.step()
+    return copied(model.state_dict())
+
+
+QUESTION = Question(
+    title="Branches that batches skip",
+    defines=("strategy_for_branches",),
+    criteria=(
+        Criterion("ends", "trains where ranks skip different branches", 0.6),
+        Criterion("free", "searches for nothing where nothing is skipped", 0.4),
+    ),
+    draw=draw,
+    probe=probe,
+    judge=judge,
+)
