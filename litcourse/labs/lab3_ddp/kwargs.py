@@ -1,0 +1,251 @@
+"""kwargs: `ddp_kwargs` asks a Trainer for nodes and GPUs.
+
+On simulated clusters a Trainer is built from the student's dictionary, as the first and as the
+last process of the job. What it resolves to comes back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+import lightning as L
+
+from litcourse.clusters import resolved, simulated_cluster
+from litcourse.evidence import Evidence
+from litcourse.known_errors import RAISED, error_finding
+from litcourse.lightning_tools import bases
+from litcourse.question import Criterion, Draw, Finding, Question
+from litcourse.student import Student, attempt
+
+ALL = ("ranks", "ddp", "precision", "fresh")
+DEFAULT_PRECISION = "bf16-mixed"
+PRECISIONS = ("32-true", "16-mixed", "bf16-mixed", "bf16-true")
+VIEWS = ("first", "last")
+_QUIET = {
+    "logger": False,
+    "enable_checkpointing": False,
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+}
+
+
+def draw(rng: Random) -> Draw:
+    """Jobs of one GPU, one node, one GPU per node and many of both; some nodes have more GPUs."""
+    shapes = [(1, 1), (1, rng.randrange(2, 8)), (rng.randrange(2, 8), 1), (8, 8)]
+    shapes += [(rng.randrange(2, 8), rng.randrange(2, 7)) for _ in range(2)]
+    slurm = rng.sample([True, False, True, False, True, False], 6)
+    spare = rng.sample([0, 0, 1, 2, 3, 4], 6)
+    precisions = [None, *rng.sample(PRECISIONS, 4), rng.choice(PRECISIONS)]
+    cases = [
+        {
+            "nodes": nodes,
+            "gpus": gpus,
+            "slurm": slurm[i],
+            "on_node": min(8, gpus + spare[i]),
+            "precision": precisions[i],
+        }
+        for i, (nodes, gpus) in enumerate(shapes)
+    ]
+    # One node with GPUs to spare, whatever was drawn above: whoever takes all of them is found out.
+    cases[1]["on_node"] = 8
+    return Draw({"cases": cases})
+
+
+# --- probe ------------------------------------------------------------------------------
+
+
+def probe(given: dict[str, Any], student: Student) -> dict[str, Any]:
+    """Resolve a Trainer for each job, twice; and call the function twice for one job."""
+    function = student["ddp_kwargs"]
+    cases = [{view: _resolve(function, case, view) for view in VIEWS} for case in given["cases"]]
+    return {"cases": cases, "fresh": attempt(lambda: _twice(function), "ddp_kwargs(2, 4)")}
+
+
+def _resolve(function: Any, case: dict[str, Any], view: str) -> dict[str, Any]:
+    last = view == "last"
+    place = {
+        "node_rank": case["nodes"] - 1 if last else 0,
+        "local_rank": case["gpus"] - 1 if last else 0,
+        "slurm": case["slurm"],
+        "on_node": case["on_node"],
+    }
+    with simulated_cluster(case["nodes"], case["gpus"], **place):
+        return attempt(lambda: _build(function, case), _called(case))
+
+
+def _build(function: Any, case: dict[str, Any]) -> dict[str, Any]:
+    more = {} if case["precision"] is None else {"precision": case["precision"]}
+    arguments = function(case["nodes"], case["gpus"], **more)
+    if not isinstance(arguments, dict):
+        return {"type": type(arguments).__name__}
+    return {"type": "dict", "trainer": attempt(lambda: _trainer(arguments), "L.Trainer(**kwargs)")}
+
+
+def _trainer(arguments: dict[str, Any]) -> dict[str, Any]:
+    trainer = L.Trainer(**(_QUIET | arguments))
+    kind = type(trainer.strategy)
+    return {
+        **resolved(trainer),
+        "kinds": [kind.__name__, *bases(kind)],
+        "start_method": str(getattr(trainer.strategy, "_start_method", "popen")),
+    }
+
+
+def _twice(function: Any) -> dict[str, Any]:
+    """Whether changing one dictionary changes the next."""
+    first = function(2, 4)
+    before = dict(first)
+    first.clear()
+    second = function(2, 4)
+    plain = (str, int, float, bool, tuple, type(None))
+    shared = [k for k, v in second.items() if before.get(k) is v and not isinstance(v, plain)]
+    return {"before": len(before), "second": len(second), "first": len(first), "shared": shared}
+
+
+# --- judge ------------------------------------------------------------------------------
+
+
+def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
+    """Each job in turn; the first one in which something is wrong speaks for all."""
+    seen = list(evidence["cases"])
+    if len(seen) != len(draw.given["cases"]):
+        return [Finding("LIT903", ALL, "ddp_kwargs(...)", f"{len(draw.given['cases'])} jobs", "")]
+    fresh = _judge_fresh(evidence["fresh"])
+    shared = any(finding.code == "LIT3109" for finding in fresh)
+    found: dict[tuple[str, ...], Finding] = {}
+    for case, views in zip(draw.given["cases"], seen, strict=True):
+        for finding in _judge_case(case, views):
+            if finding.criteria == ALL and shared:  # a Trainer refuses another one's strategy
+                return [replace(fresh[0], criteria=ALL)]
+            found.setdefault(finding.criteria, finding)
+    return [*found.values(), *fresh]
+
+
+def _judge_case(case: dict[str, Any], views: Evidence) -> list[Finding]:
+    """The findings of the first process, or else those of the last one."""
+    return next(filter(None, (_judge_view(case, view, views[view]) for view in VIEWS)), [])
+
+
+def _called(case: dict[str, Any]) -> str:
+    precision = f", {case['precision']!r}" if case["precision"] is not None else ""
+    return f"ddp_kwargs({case['nodes']}, {case['gpus']}{precision})"
+
+
+def _where(case: dict[str, Any], view: str) -> str:
+    slurm = "under Slurm" if case["slurm"] else "without Slurm"
+    return f"{view} process, nodes with {case['on_node']} GPUs, {slurm}"
+
+
+def _judge_view(case: dict[str, Any], view: str, seen: Evidence) -> list[Finding]:
+    called, where = _called(case), _where(case, view)
+    if "error" in seen:
+        return [error_finding(seen["error"], ALL)]
+    kind = seen["type"].text()
+    if kind != "dict":
+        return [Finding("LIT3100", ALL, called, "a dict", f"a {kind}")]
+    trainer = seen["trainer"]
+    if "error" in trainer:
+        return [_refused(case, trainer["error"], where)]
+    return [
+        *_judge_ranks(case, view, trainer),
+        *_judge_strategy(case, trainer, where),
+        *_judge_precision(case, trainer, where),
+    ]
+
+
+def _refused(case: dict[str, Any], error: Evidence, where: str) -> Finding:
+    """The Trainer could not be built; more GPUs than a node has is a mistake of its own."""
+    finding = error_finding(error, ALL)
+    code = finding.code
+    if "You requested gpu" in finding.got:
+        code = "LIT3103"
+    elif code == RAISED:
+        code = "LIT3101"
+    return Finding(code, ALL, f"L.Trainer(**{_called(case)})", "a Trainer", finding.got, where)
+
+
+def _judge_ranks(case: dict[str, Any], view: str, seen: Evidence) -> list[Finding]:
+    """The number of ranks, and what this one is."""
+    nodes, gpus, last = case["nodes"], case["gpus"], view == "last"
+    cost, called, where = ("ranks",), _called(case), _where(case, view)
+    accelerator = seen["accelerator"].text()
+    if accelerator != "CUDAAccelerator":
+        return [Finding("LIT3110", cost, called, "GPUs", accelerator, where)]
+    devices, on = seen["devices"].integer(), seen["num_nodes"].integer()
+    if (devices, on) != (gpus, nodes):
+        got = f"{on} nodes, {devices} GPUs each"
+        return [
+            Finding(_which(case, devices, on), cost, called,
+                    f"{nodes} nodes, {gpus} GPUs each", got, where)
+        ]  # fmt: skip
+    rank, world = nodes * gpus - 1 if last else 0, nodes * gpus
+    device = f"cuda:{gpus - 1 if last else 0}"
+    wanted = f"rank {rank} of {world} on {device}"
+    got = (
+        f"rank {seen['global_rank'].integer()} of {seen['world_size'].integer()} on "
+        f"{seen['root_device'].text()}"
+    )
+    if got == wanted:
+        return []
+    return [Finding("LIT3104", cost, called, wanted, got, where)]
+
+
+def _which(case: dict[str, Any], devices: int, nodes: int) -> str:
+    if (devices, nodes) == (case["nodes"], case["gpus"]):
+        return "LIT3112"
+    if nodes != case["nodes"]:
+        return "LIT3105"
+    if devices == case["on_node"]:
+        return "LIT3102"
+    if devices == case["nodes"] * case["gpus"]:
+        return "LIT3103"
+    return "LIT3111" if devices == 1 else "LIT3104"
+
+
+def _judge_strategy(case: dict[str, Any], seen: Evidence, where: str) -> list[Finding]:
+    if case["nodes"] * case["gpus"] == 1:
+        return []
+    called, cost = _called(case), ("ddp",)
+    kinds, method = seen["kinds"].texts(), seen["start_method"].text()
+    if not any(kind.endswith("DDPStrategy") for kind in kinds):
+        return [Finding("LIT3106", cost, called, "DDPStrategy", (kinds or ["none"])[0], where)]
+    if method != "popen":
+        got = f"processes started by {method}"
+        return [Finding("LIT3107", cost, called, "programs, started or found", got, where)]
+    return []
+
+
+def _judge_precision(case: dict[str, Any], seen: Evidence, where: str) -> list[Finding]:
+    wanted, got = case["precision"] or DEFAULT_PRECISION, seen["precision"].text()
+    if got == wanted:
+        return []
+    return [Finding("LIT3108", ("precision",), _called(case), wanted, got, where)]
+
+
+def _judge_fresh(seen: Evidence) -> list[Finding]:
+    called, cost = "ddp_kwargs(2, 4), after the last one was emptied", ("fresh",)
+    if "error" in seen:
+        return [error_finding(seen["error"], cost)]
+    before, second = seen["before"].integer(), seen["second"].integer()
+    shared = seen["shared"].texts()
+    if second == before and seen["first"].integer() == 0 and not shared:
+        return []
+    got = f"the same object under {', '.join(shared)}" if shared else "the one of before"
+    return [Finding("LIT3109", cost, called, f"a new dict of {before} entries", got)]
+
+
+QUESTION = Question(
+    title="Ask for nodes and GPUs",
+    defines=("ddp_kwargs",),
+    criteria=(
+        Criterion("ranks", "one rank per GPU that was asked for, each with its own", 0.4),
+        Criterion("ddp", "DDP as soon as there is more than one GPU", 0.3),
+        Criterion("precision", "the precision of the argument", 0.15),
+        Criterion("fresh", "a new dictionary each time", 0.15),
+    ),
+    draw=draw,
+    probe=probe,
+    judge=judge,
+)
