@@ -22,10 +22,15 @@ def csv_column(run_dir: str | Path, name: str) -> list[float]:
     found: list[float] = []
     files = sorted(Path(run_dir).rglob("*.csv"), key=lambda file: file.stat().st_mtime)
     for file in files:
-        with file.open(newline="", encoding="utf-8") as table:
-            rows = [row[name] for row in csv.DictReader(table) if row.get(name)]
-        found = [float(value) for value in rows] or found
+        found = [float(row[name]) for row in csv_rows(file) if row.get(name)] or found
     return found
+
+
+def csv_rows(file: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file by column, empty cells as ""."""
+    with file.open(newline="", encoding="utf-8") as table:
+        rows = list(csv.DictReader(table))
+    return [{str(name): value or "" for name, value in row.items()} for row in rows]
 
 
 def find_checkpoint(trainer: L.Trainer, monitor: str) -> Any:

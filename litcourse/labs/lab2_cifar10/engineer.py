@@ -1,0 +1,191 @@
+"""engineer: `make_trainer` hands on what it is asked for, and keeps what a run is worth.
+
+Trainers are made for many arguments on machines with and without GPUs, simulated ones, and what
+they resolved to is compared with what was asked for. Two short runs on the CPU then show what
+clipping, accumulation and precision do to a module, and what is left on disk.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from litcourse.clusters import resolved, simulated_cluster
+from litcourse.evidence import Evidence
+from litcourse.labs.lab2_cifar10._engineered import judge_made, judge_runs
+from litcourse.labs.lab2_cifar10._measured import Measured, rows_of
+from litcourse.lightning_tools import recorded_trainers
+from litcourse.networks import generator
+from litcourse.question import Criterion, Draw, Finding, Question
+from litcourse.runs import csv_column, csv_rows, load_weights
+from litcourse.student import Student, attempt
+
+CALLED = "make_trainer(max_epochs=..., run_dir=..., ...)"
+EPOCH = 12
+"""Batches of an epoch: six epochs have more than the 50 steps after which Lightning logs."""
+WIDTH = 5
+
+
+def draw(rng: Random) -> Draw:
+    """Arguments for simulated machines, and two runs."""
+    rows = torch.randn(EPOCH, WIDTH, generator=generator(rng))
+    given = {
+        "made": [{"gpus": gpus, "arguments": arguments} for gpus, arguments in _asked(rng)],
+        "runs": {
+            "plain": {"arguments": {"max_epochs": 6}, "curve": _curve(rng)},
+            "tuned": {"arguments": _tuned(rng), "curve": _curve(rng)[:3]},
+        },
+        "rows": rows * torch.logspace(-1, 1, EPOCH)[:, None],
+    }
+    return Draw(given)
+
+
+def _asked(rng: Random) -> list[tuple[int, dict[str, Any]]]:
+    """GPUs of a machine, and what is asked for on it."""
+    few, many = rng.randrange(2, 4), rng.randrange(4, 9)
+    chosen = sorted(rng.sample(range(1, many), 2))
+    mixed = rng.choice(["bf16-mixed", "16-mixed"])
+    number = {"clip": round(rng.uniform(0.3, 3), 3), "accumulate": rng.randrange(2, 9)}
+    asked: list[tuple[int, dict[str, Any]]] = [
+        (0, {}),
+        (many, {}),
+        (many, {"accelerator": "gpu", "devices": few}),
+        (many, {"accelerator": "cuda", "devices": chosen, "precision": "bf16-mixed"}),
+        (1, {"precision": mixed, **number}),
+        (many, {"accelerator": "cpu", "devices": few, "precision": "bf16-mixed"}),
+        (few, {"devices": 1, "precision": "16-mixed"}),
+        (0, {"precision": "bf16-true", "devices": "auto"}),
+        (0, {"precision": "64-true", "accumulate": rng.randrange(2, 9)}),
+    ]
+    return [(gpus, {"max_epochs": rng.randrange(2, 40), **words}) for gpus, words in asked]
+
+
+def _curve(rng: Random) -> list[float]:
+    """Rises, then falls to its end: the best epoch is neither the last nor the lowest."""
+    rise = sorted(rng.uniform(0.2, 0.6) for _ in range(2))
+    fall = sorted((rng.uniform(0.05, 0.5) * rise[-1] for _ in range(4)), reverse=True)
+    return [round(value, 4) for value in (*rise, *fall)]
+
+
+def _tuned(rng: Random) -> dict[str, Any]:
+    return {
+        "max_epochs": 3,
+        "clip": round(rng.uniform(0.8, 1.5), 3),
+        "accumulate": rng.choice([2, 5]),  # 12 batches: by 5, the last window is a shorter one
+        "precision": "bf16-mixed",
+    }
+
+
+# --- probe ------------------------------------------------------------------------------
+
+
+def probe(given: dict[str, Any], student: Student) -> dict[str, Any]:
+    """Make the Trainers, and run two."""
+    make = student["make_trainer"]
+    made = [attempt(lambda one=one: _made(make, one), CALLED) for one in given["made"]]  # type: ignore[misc]
+    runs = {}
+    for name, run in given["runs"].items():
+        runs[name] = attempt(lambda name=name, run=run: _run(make, name, run, given), CALLED)  # type: ignore[misc]
+    return {"made": made, "runs": runs}
+
+
+def _made(make: Any, one: dict[str, Any]) -> dict[str, Any]:
+    with simulated_cluster(1, one["gpus"]):
+        trainer = make(run_dir="made", **one["arguments"])
+        if not isinstance(trainer, L.Trainer):
+            return {"returned": type(trainer).__name__}
+        return {"returned": "Trainer", **resolved(trainer)}
+
+
+def _run(make: Any, name: str, run: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    run_dir = Path("runs", name)
+    before = _files()
+    module = Measured(run["curve"], WIDTH)
+    with recorded_trainers():  # for its quiet: no bars, no summary
+        trainer = make(run_dir=run_dir, accelerator="cpu", devices=1, **run["arguments"])
+    if not isinstance(trainer, L.Trainer):
+        return {"returned": type(trainer).__name__}
+    trainer.fit(module, rows_of(given["rows"]), rows_of(given["rows"][:2]))
+    new = sorted(_files() - before)
+    return {
+        "returned": "Trainer",
+        "epochs": module.epochs,
+        "rates": module.rates,
+        "places": module.places,
+        "slopes": module.slopes,
+        "dtypes": module.dtypes,
+        "files": [file for file in new if file.startswith(f"{run_dir}/")],
+        "elsewhere": [file for file in new if not file.startswith(f"{run_dir}/")],
+        "val_acc": csv_column(run_dir, "val_acc"),
+        "rate_rows": _rate_rows(run_dir),
+        "checkpoints": [_checkpoint(callback) for callback in _checkpoints(trainer)],
+        "marks": [_mark(str(file)) for file in sorted(run_dir.rglob("*.ckpt"))],
+    }
+
+
+def _files() -> set[str]:
+    """All files below the working folder, as paths from there."""
+    return {str(file) for file in Path().rglob("*") if not file.is_dir()}
+
+
+def _rate_rows(run_dir: Path) -> list[dict[str, Any]]:
+    """Step and value of each row of a CSV log that has a learning rate."""
+    rows = []
+    for file in sorted(run_dir.rglob("*.csv")):
+        for row in csv_rows(file):
+            rates = [value for name, value in row.items() if name.startswith("lr-") and value]
+            if rates and row.get("step"):
+                rows.append({"step": int(float(row["step"])), "rate": float(rates[0])})
+    return rows
+
+
+def _checkpoints(trainer: Any) -> list[ModelCheckpoint]:
+    return [one for one in trainer.callbacks if isinstance(one, ModelCheckpoint)]
+
+
+def _checkpoint(callback: ModelCheckpoint) -> dict[str, Any]:
+    return {
+        "monitor": str(callback.monitor),
+        "best": _mark(callback.best_model_path),
+        "last": _mark(callback.last_model_path),
+    }
+
+
+def _mark(path: str) -> int | None:
+    """The epoch in which a checkpoint was written, None if there is none."""
+    weights = load_weights(path)
+    return int(weights["epoch_mark"]) if "epoch_mark" in weights else None
+
+
+# --- judge ------------------------------------------------------------------------------
+
+
+def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
+    """What was resolved, then what the runs did and left."""
+    found = judge_made(draw, evidence["made"])
+    if any(len(finding.criteria) == len(QUESTION.criteria) for finding in found):
+        return found
+    return [*found, *judge_runs(draw, evidence["runs"], found)]
+
+
+QUESTION = Question(
+    title="A Trainer for any machine",
+    defines=("make_trainer",),
+    criteria=(
+        Criterion("hardware", "accelerator and devices as asked for", 0.2),
+        Criterion("precision", "the precision that was asked for", 0.15),
+        Criterion("steps", "epochs, accumulation, and clipping by norm", 0.2),
+        Criterion("best", "the checkpoint with the highest val_acc", 0.15),
+        Criterion("last", "a last checkpoint beside it", 0.05),
+        Criterion("log", "val_acc and the rate of steps in a CSV log", 0.15),
+        Criterion("place", "all of it under run_dir", 0.1),
+    ),
+    draw=draw,
+    probe=probe,
+    judge=judge,
+)
