@@ -22,7 +22,7 @@ from pathlib import Path
 from litcourse import fresh_crew, supervisor
 from litcourse.jobs import SLACK, Job, Start
 from litcourse.packet import PacketError, decode
-from litcourse.processes import end, has_ended
+from litcourse.processes import end
 from litcourse.question import Tree
 
 FRESH = "LITCOURSE_FRESH_RANKS"
@@ -53,12 +53,14 @@ def run(job: Job) -> list[dict[str, Tree]]:
     else:
         pid = fresh_crew.start(job)
         most += fresh_crew.MOST_FOR_IMPORTS
-    until = time.monotonic() + most
+    until, ended = time.monotonic() + most, False
     try:
-        while time.monotonic() < until and not has_ended(pid):
+        while time.monotonic() < until and not ended:
             time.sleep(_PAUSE)
+            ended = bool(os.waitpid(pid, os.WNOHANG)[0])
     finally:
-        end(pid, _PATIENCE)
+        if not ended:
+            end(pid, _PATIENCE)
     return _entries(job.folder)
 
 

@@ -85,11 +85,6 @@ def kill_all(groups: list[int]) -> None:
         time.sleep(_PAUSE)
 
 
-def has_ended(pid: int) -> bool:
-    """Whether a child has ended; it stays there to be waited for."""
-    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-
-
 def end(pid: int, patience: float) -> None:
     """Have a child end: ask it, wait for `patience` seconds, then kill it."""
     for number in (signal.SIGTERM, signal.SIGKILL):

@@ -121,10 +121,12 @@ def plain_variables() -> dict[str, str]:
 
 
 def _forget_gpus() -> None:
+    """This process counts none, and so may fork others, as a fresh program may."""
     import torch
 
     # Not None: counting anew, without NVML, would forbid CUDA to whatever this process forks.
     torch.cuda._cached_device_count = 0  # noqa: SLF001 (no public way)
+    torch.cuda._is_in_bad_fork = lambda: False  # noqa: SLF001 (as above)
 
 
 def _keep_handler() -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from litcourse import crew
-from litcourse.evidence import Evidence
+from litcourse.evidence import Evidence, MalformedError
 from litcourse.jobs import Job, Start
 from litcourse.known_errors import RAISED, error_finding
 from litcourse.question import Finding, Tree
@@ -69,9 +69,22 @@ def rank_values(seen: Evidence) -> list[Evidence]:
     return [entry["value"] for entry in seen["ranks"]]
 
 
-def rank_findings(seen: Evidence, criteria: tuple[str, ...]) -> list[Finding]:
-    """The first cause that not every rank came to its end; [] if all of them did."""
+def rank_findings(
+    seen: Evidence, criteria: tuple[str, ...], world_size: int | None = None
+) -> list[Finding]:
+    """The first cause that not every rank came to its end; [] if all of them did.
+
+    Args:
+        seen: what `run_ranks` returned, or whatever a hostile kernel put in its place.
+        criteria: that the finding costs.
+        world_size: how many ranks there must be; otherwise at least one.
+
+    Raises:
+        MalformedError: there are not as many ranks, or an entry is none.
+    """
     entries = list(enumerate(seen["ranks"]))
+    if not entries or (world_size is not None and len(entries) != world_size):
+        raise MalformedError(seen["ranks"].place, f"{world_size or 'some'} ranks")
     failed = [(rank, entry) for rank, entry in entries if "value" not in entry]
     if not failed:
         return []
@@ -84,7 +97,7 @@ def rank_findings(seen: Evidence, criteria: tuple[str, ...]) -> list[Finding]:
         return [Finding(code, criteria, called, found.expected, found.got, found.where)]
     if "died" in entry:
         return [Finding("LIT931", criteria, called, "an end by itself", entry["died"].text())]
-    return [_stuck(entries, criteria)]
+    return [_stuck(entry["stuck"], entries, criteria)]
 
 
 def is_cause(entry: Evidence) -> bool:
@@ -98,14 +111,16 @@ def _when(entry: Evidence) -> float:
     return entry["at"].number() if "at" in entry else float("inf")
 
 
-def _stuck(entries: list[tuple[int, Evidence]], criteria: tuple[str, ...]) -> Finding:
+def _stuck(
+    first: Evidence, entries: list[tuple[int, Evidence]], criteria: tuple[str, ...]
+) -> Finding:
     told = "; ".join(f"rank {rank} {_told(entry)}" for rank, entry in entries)
     stuck = [entry["stuck"] for _, entry in entries if "stuck" in entry]
     waits = any(each["waits_for"].text() for each in stuck)
     code = "LIT932" if waits else "LIT935"
     expected = "every rank comes to its end"
-    stack = stuck[0]["stack"].text()
-    return Finding(code, criteria, f"{len(entries)} ranks", expected, told, stack)
+    shown = first["stack"].text()
+    return Finding(code, criteria, f"{len(entries)} ranks", expected, told, shown)
 
 
 def _told(entry: Evidence) -> str:

@@ -135,12 +135,19 @@ def _result(trainer: Any) -> dict[str, Tree]:
                    for name in ("best_model_path", "last_model_path")]  # fmt: skip
     return {
         "module": type(trainer.lightning_module).__name__,
+        "networks": _given_networks(trainer.lightning_module),
         "weights": _fingerprint(trainer.lightning_module),
         "train_batches": _count(trainer.num_training_batches),
         "metrics": {k: float(v) for k, v in trainer.callback_metrics.items() if v.numel() == 1},
         "checkpoints": sorted({path for path in checkpoints if path})[:_MOST_FILES],
         "log_dir": None if trainer.logger is None else str(trainer.logger.log_dir),
     }
+
+
+def _given_networks(module: Any) -> list[str]:
+    """Names of the course's own networks among the module's parts."""
+    given = "litcourse.models"
+    return sorted({type(m).__name__ for m in module.modules() if type(m).__module__ == given})
 
 
 def _count(value: float) -> int | None:
