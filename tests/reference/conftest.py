@@ -18,8 +18,8 @@ import pytest
 Program = Callable[[], Any]
 
 
-@pytest.fixture
-def ranks(tmp_path: Path) -> Iterator[Callable[..., list[Any]]]:
+@pytest.fixture(scope="session")
+def ranks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., list[Any]]]:
     """Run `ranks(program, world_size)`: what each rank's `program()` returned, in their order.
 
     Ranks see the variables of torchelastic, so Lightning starts none itself. What a rank returns
@@ -29,8 +29,7 @@ def ranks(tmp_path: Path) -> Iterator[Callable[..., list[Any]]]:
 
     def run(program: Program, world_size: int = 2, seconds: float = 120) -> list[Any]:
         port = _free_port()
-        folder = tmp_path / f"ranks-{port}"
-        folder.mkdir()
+        folder = tmp_path_factory.mktemp("ranks")
         for rank in range(world_size):
             pid = os.fork()
             if pid == 0:
@@ -77,6 +76,7 @@ def _live(program: Program, rank: int, world_size: int, port: int, folder: Path)
         numbers |= {"LOCAL_WORLD_SIZE": world_size, "GROUP_RANK": 0, "MASTER_PORT": port}
         os.environ.update({name: str(value) for name, value in numbers.items()})
         os.environ.update(MASTER_ADDR="127.0.0.1", TORCHELASTIC_RUN_ID="tests")
+        sys.argv[1:] = []  # LightningCLI warns of a command line that it does not read
         out = os.open(folder / f"{rank}.log", os.O_CREAT | os.O_WRONLY)
         os.dup2(out, 1)
         os.dup2(out, 2)

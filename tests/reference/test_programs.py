@@ -1,0 +1,127 @@
+"""Each config of both programs trains, on two ranks where it is about ranks, to the same loss."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reference.cifar10.train import main as cifar10
+from reference.mnist.train import main as mnist
+
+pytestmark = pytest.mark.slow
+
+PROGRAMS = {"mnist": mnist, "cifar10": cifar10}
+SINGLE = ("cpu", "gpu", "smoke")
+REPLICATED = ("ddp",)
+SHARDED = ("fsdp_blocks", "fsdp_size", "fsdp_custom", "fsdp2", "zero2", "zero3")
+STEPS = 16
+Ranks = Callable[..., list[Any]]
+
+
+def fit(ranks: Ranks, program: str, config: str, folder: Path, *more: str) -> None:
+    """Train a tiny network as `config` says; two ranks where it is about ranks."""
+    count = 1 if config in SINGLE else 2
+    args = ["fit", f"--run_dir={folder}"]
+    for name in (config, "smoke"):
+        args += ["--config", f"reference/{program}/configs/{name}.yaml"]
+    args += ["--trainer.accelerator=cpu", f"--trainer.devices={count}"]
+    args += ["--trainer.log_every_n_steps=1", *more]
+    ranks(partial(PROGRAMS[program], args), count)
+
+
+def losses(folder: Path, version: int = 0) -> list[float]:
+    """The training loss of each step, on rank 0."""
+    with (folder / f"csv/version_{version}/metrics.csv").open() as table:
+        return [float(row["train_loss"]) for row in csv.DictReader(table) if row["train_loss"]]
+
+
+@pytest.fixture(scope="module")
+def replicated(
+    ranks: Ranks, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], list[float]]:
+    """The losses of a program under DDP; it runs once."""
+    known: dict[str, list[float]] = {}
+
+    def run(program: str) -> list[float]:
+        if program not in known:
+            folder = tmp_path_factory.mktemp("ddp")
+            fit(ranks, program, "ddp", folder)
+            known[program] = losses(folder)
+        return known[program]
+
+    return run
+
+
+def test_every_config_is_tried(root: Path) -> None:
+    for program in PROGRAMS:
+        found = {path.stem for path in (root / "reference" / program / "configs").iterdir()}
+        assert found == {*SINGLE, *REPLICATED, *SHARDED}
+
+
+@pytest.mark.parametrize("config", SINGLE)
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_one_process_trains_and_reports(
+    ranks: Ranks, tmp_path: Path, program: str, config: str
+) -> None:
+    fit(ranks, program, config, tmp_path)
+    told = json.loads((tmp_path / "summary.json").read_text())
+    assert (told["steps"], told["world_size"]) == (STEPS, 1)
+    assert told["precision"] == ("bf16-mixed" if config == "gpu" else "32-true")
+    assert told["images_per_second"] > 0
+    assert told["peak_memory_mib"] > 100
+    assert 0 <= told["test_acc"] <= 1
+    assert "torch" in told["versions"]
+    assert told["config"]["fit"]["seed_everything"] == 42
+    assert (tmp_path / "checkpoints/best.ckpt").is_file()
+    assert list(tmp_path.glob("tensorboard/version_0/events*"))
+    assert len(losses(tmp_path)) == STEPS
+
+
+@pytest.mark.parametrize("config", SHARDED)
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_sharded_ranks_reach_the_loss_of_ddp(
+    ranks: Ranks,
+    replicated: Callable[[str], list[float]],
+    tmp_path: Path,
+    program: str,
+    config: str,
+) -> None:
+    fit(ranks, program, config, tmp_path)
+    # Sums in another order: the last digits of float32 differ, more with each step.
+    assert losses(tmp_path) == pytest.approx(replicated(program), rel=1e-4)
+    assert len(losses(tmp_path)) == STEPS
+    assert (tmp_path / "checkpoints/last.ckpt").is_dir()
+    told = json.loads((tmp_path / "summary.json").read_text())
+    assert told["world_size"] == 2
+    assert "test_acc" in told  # of the checkpoint, read back in shards
+
+
+@pytest.mark.parametrize("config", ["ddp", "fsdp_blocks", "fsdp2", "zero3"])
+def test_a_run_goes_on_where_it_stopped(ranks: Ranks, tmp_path: Path, config: str) -> None:
+    # MNIST, since nothing is drawn there but the order of samples, which an epoch's number fixes.
+    keep = ("--last.save_top_k=-1", "--last.filename={epoch}")
+    fit(ranks, "mnist", config, tmp_path / "whole", *keep)
+    half = tmp_path / "whole/checkpoints/epoch=0.ckpt"
+    fit(ranks, "mnist", config, tmp_path / "again", f"--ckpt_path={half}")
+    assert losses(tmp_path / "again") == pytest.approx(losses(tmp_path / "whole")[8:], rel=1e-5)
+
+
+def test_another_strategy_is_a_flag(run_in: Callable[..., Any], root: Path, tmp_path: Path) -> None:
+    """As a person types it: Lightning starts the second rank."""
+    command = ("python", "-m", "reference.mnist", "fit", f"--run_dir={tmp_path}")
+    smoke = ("--config", "reference/mnist/configs/smoke.yaml")
+    flags = ("--trainer.accelerator=cpu", "--trainer.devices=2", "--trainer.strategy=ddp")
+    done = run_in(root, *command, *smoke, *flags, OMP_NUM_THREADS="1")
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert json.loads((tmp_path / "summary.json").read_text())["world_size"] == 2
+    # In a log file: a line for each epoch, then the report, and no progress bar.
+    lines = [line for line in done.stdout.splitlines() if line.startswith("epoch ")]
+    assert [line.split(":")[0] for line in lines] == ["epoch 1/2 step 8", "epoch 2/2 step 16"]
+    assert "it/s" not in done.stdout + done.stderr
+    assert "written to" in done.stdout
