@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import gc
+import importlib
 import signal
 import threading
 import time
@@ -148,8 +149,10 @@ class Session:
         if not tasks:
             return
         labs = dict(self.labs)
-        for prepared in labs.values():
-            prepared.lab.check_parts()  # which imports, once for all workers, what judges need
+        with uncollected():  # once for all workers, what they need
+            importlib.import_module("safetensors.torch")
+            for prepared in labs.values():
+                prepared.lab.check_parts()
         crew = Crew(lambda: Examiner(self.road, labs).do, min(jobs, len(tasks)))
         with _frozen(), crew:
             for done in crew.run(tasks):

@@ -140,7 +140,7 @@ def test_a_kernel_is_as_one_that_was_started_cold(tmp_path: Path) -> None:
 
 def test_two_ranks_work_inside(tmp_path: Path) -> None:
     with kernel(tmp_path) as run:
-        assert run(TWO_RANKS).strip() == "[0, 0]"
+        assert "[0, 0]\n" in run(TWO_RANKS)
 
 
 def test_a_killed_warm_process_is_replaced(tmp_path: Path) -> None:

@@ -416,7 +416,7 @@ def test_csv_has_what_counts(group: Class, tmp_path: Path) -> None:
         rows = {row["student"]: row for row in csv.DictReader(file)}
     assert set(rows) == {"Müller, Zoë", "'=cmd|'calc'!A0", "'-1+1", "ada"}
     ada = rows["ada"]
-    assert (ada[QUESTION], ada["total"], ada["max"]) == ("8.0", "6.0", "10.0")
+    assert (ada[QUESTION], ada["total"], ada["max"]) == ("8.0", "6.0", str(POINTS))
     assert ada["submitted_at"] == "2026-11-02T10:00:00"
     assert ada["findings"] == f"{QUESTION} LIT900"
     assert ada["late_penalty"] == "2.0"
