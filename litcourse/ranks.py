@@ -12,6 +12,8 @@ from litcourse.known_errors import RAISED, error_finding
 from litcourse.question import Finding, Tree
 from litcourse.stacks import is_echo
 
+_SHOWN_FRAMES = 6
+
 
 def run_ranks(
     work: Callable[[int], dict[str, Tree]],
@@ -119,7 +121,7 @@ def _stuck(
     waits = any(each["waits_for"].text() for each in stuck)
     code = "LIT932" if waits else "LIT935"
     expected = "every rank comes to its end"
-    shown = first["stack"].text()
+    shown = " < ".join(first["stack"].text().splitlines()[:_SHOWN_FRAMES])
     return Finding(code, criteria, f"{len(entries)} ranks", expected, told, shown)
 
 

@@ -17,7 +17,15 @@ _AT_START = {
     "_sync_params_and_buffers": "broadcast (the first weights, as DDP starts)",
     "_verify_param_shape_across_processes": "all_gather (shapes of the weights, as DDP starts)",
 }
-_LIGHTNING_CALLS = ("save_checkpoint", "reduce_boolean_decision", "log_dict", "log", "all_gather")
+_ON_THE_WAY = {
+    "save_checkpoint": "in save_checkpoint",
+    "_broadcast_sigterm_tensor": "Lightning's own, before each batch",
+    "reduce_boolean_decision": "in reduce_boolean_decision",
+    "log_dict": "in log_dict",
+    "log": "in log",
+    "all_gather": "in all_gather",
+}
+"""Functions that call collectives, and what to say of the one that waits."""
 _BELOW = ("litcourse/rank_process.py", "litcourse/supervisor.py", "litcourse/ranks.py")
 _SHOWN = 14
 _LIBRARIES = tuple(
@@ -86,9 +94,9 @@ def collective(frames: list[Frame]) -> str:
     if "torch/distributed/" not in innermost.file:
         return ""
     waiting = next((f.name for f in frames if _names_a_collective(f)), innermost.name)
-    names = [frame.name for frame in frames]
-    via = next((name for name in _LIGHTNING_CALLS if name in names and name != waiting), "")
-    return f"{waiting} (in {via})" if via else waiting
+    names = [frame.name for frame in frames if not frame.is_own and frame.name != waiting]
+    via = next((said for name, said in _ON_THE_WAY.items() if name in names), "")
+    return f"{waiting} ({via})" if via else waiting
 
 
 def _names_a_collective(frame: Frame) -> bool:
@@ -97,9 +105,9 @@ def _names_a_collective(frame: Frame) -> bool:
 
 def shown(frames: list[Frame]) -> str:
     """The stack for a person: innermost first, the student's own lines always among them."""
-    kept = frames[:_SHOWN]
+    frames = [frame for frame in frames if frame.name not in _SKIPPED]
     own = [frame for frame in frames[_SHOWN:] if frame.is_own]
-    return "\n".join(map(str, [*kept, *own[:_SHOWN]]))
+    return "\n".join(map(str, [*frames[:_SHOWN], *own[:_SHOWN]]))
 
 
 def own_line(frames: list[Frame]) -> str:
