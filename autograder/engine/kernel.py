@@ -28,6 +28,7 @@ def keep(request: dict[str, Any], limits: Limits, report: int) -> None:
     try:
         if request["sandbox"]:
             sandbox.separate()
+            syscalls.die_with_parent(signal.SIGKILL)  # a new user namespace took it back
         pid = os.fork()
     except OSError as error:
         _tell(report, {"error": str(error)})

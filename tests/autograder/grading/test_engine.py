@@ -87,16 +87,16 @@ print([os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids])
 def kernel(folder: Path) -> Iterator[Callable[[str], str]]:
     """A sandboxed kernel; runs cells, and returns what they print."""
     started = Kernel(folder, 2 * SECONDS, sandbox=True, limits={})
-
-    def run(source: str) -> str:
-        outcome = started.run(source, SECONDS)
-        assert (outcome.fate, outcome.error) == ("done", "")
-        return "".join(output.get("text", "") for output in outcome.outputs)
-
     try:
-        yield run
+        yield lambda source: text(started, source)
     finally:
         started.stop()
+
+
+def text(started: Kernel, source: str) -> str:
+    outcome = started.run(source, SECONDS)
+    assert (outcome.fate, outcome.error) == ("done", "")
+    return "".join(output.get("text", "") for output in outcome.outputs)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -144,15 +144,19 @@ def test_two_ranks_work_inside(tmp_path: Path) -> None:
 
 
 def test_a_killed_warm_process_is_replaced(tmp_path: Path) -> None:
-    with kernel(tmp_path) as run:
-        before = client.engine().pid
-        os.kill(before, signal.SIGKILL)
-        psutil.wait_procs([psutil.Process(before)], timeout=SECONDS)
-        with pytest.raises(AssertionError, match="dead"):
-            run("1")
+    started = Kernel(tmp_path, 2 * SECONDS, sandbox=True, limits={})
+    assert started._provisioner.link is not None
+    before = client.engine().pid
+    left = [psutil.Process(pid) for pid in (before, started._provisioner.link.pid)]
+    os.kill(before, signal.SIGKILL)
+    _, alive = psutil.wait_procs(left, timeout=SECONDS)
+    assert not alive, "a kernel outlived the process that watches its limits"
+    assert started.run("1", SECONDS).fate == "dead"
+    started.stop()
     with kernel(tmp_path) as run:
         assert run("print(1 + 1)").strip() == "2"
     assert client.engine().pid != before
+    client.stop()
 
 
 OWNER = """
@@ -200,7 +204,7 @@ print("capabilities", [line.split()[1] for line in open("/proc/self/status") if 
 def test_an_ordinary_user_can_grade_in_the_sandbox(root: Path, tmp_path: Path) -> None:
     whole, course = Course(root), tmp_path / "course"
     course.mkdir()
-    made = copied(whole, course, whole.lab(LAB), (QUESTION,))
+    made = copied(whole, course, whole.lab(LAB), whole.lab(LAB).questions)
     lab = made.lab(LAB)
     secret = course / ".course-secret"
     peep = PEEP.format(secret=str(secret), source=str(lab.path))
