@@ -5,6 +5,7 @@ from __future__ import annotations
 import faulthandler
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -19,7 +20,7 @@ import torch
 from torch import distributed, nn
 from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
-from litcourse import crew
+from litcourse import crew, supervisor
 from litcourse.evidence import Evidence, MalformedError
 from litcourse.lightning_tools import quiet_trainer
 from litcourse.packet import decode, encode
@@ -456,6 +457,16 @@ def test_jobs_beside_each_other_do_not_meet(tmp_path: Path) -> None:
     for other in others:
         os.waitpid(other, 0)
     assert [file.read_text() for file in tmp_path.iterdir()] == ["True"] * 3
+
+
+def test_a_held_port_is_given_to_nobody_and_serves_the_store() -> None:
+    TCPStore = vars(distributed)["TCPStore"]  # noqa: N806 (a class, which torch does not export)
+    with supervisor._held_port() as port:
+        with socket.socket() as other, pytest.raises(OSError, match="in use"):
+            other.bind(("127.0.0.1", port))
+        store = TCPStore("127.0.0.1", port, is_master=True, wait_for_workers=False)
+        store.set("key", "value")
+        assert TCPStore("127.0.0.1", port, is_master=False).get("key") == b"value"
 
 
 # --- where a fork can't serve --------------------------------------------------------------------
