@@ -5,8 +5,8 @@ from autograder.bank import right, wrong
 LOG = "self.log_dict(values, sync_dist=True, batch_size=len(labels))"
 TRAIN_LOG = 'self.log("train_loss", loss)'
 LOSS = "loss = F.cross_entropy(self.model(inputs), labels)"
-SGD = "torch.optim.SGD(self.parameters(), lr=self.hparams.lr)"
-KEEP = "self.model = model"
+SGD = "torch.optim.SGD(self.parameters(), lr=self.lr)"
+KEEP = "self.model, self.lr = model, lr"
 HITS = "hits = (logits.argmax(dim=1) == labels).float()"
 HEAD = """
 class SyncedClassifier(L.LightningModule):
@@ -76,6 +76,10 @@ CASES = [
     right(
         "train_loss per epoch too",
         (TRAIN_LOG, 'self.log("train_loss", loss, on_step=True, on_epoch=True, sync_dist=True)'),
+    ),
+    right(
+        "keeps its hyperparameters",
+        (KEEP, 'self.save_hyperparameters(ignore=["model"])\n        ' + KEEP),
     ),
     right("train_loss of rank 0", (TRAIN_LOG, 'self.log("train_loss", loss, rank_zero_only=True)')),
     right(
@@ -178,21 +182,21 @@ CASES = [
         "LIT3329",
         (HITS, HITS.replace(".float()", ".float().square() * 0.9")),
     ),
-    wrong("lr times the ranks", "LIT3312", (SGD, SGD.replace("hparams.lr", "hparams.lr * 2"))),
+    wrong("lr times the ranks", "LIT3312", (SGD, SGD.replace("lr", "lr * 2"))),
     wrong(
         "lr times the world size",
         "LIT3312",
-        (SGD, SGD.replace("hparams.lr", "hparams.lr * self.trainer.world_size")),
+        (SGD, SGD.replace("lr", "lr * self.trainer.world_size")),
     ),
     wrong("the loss divided by the ranks", "LIT3313", ("return loss", "return loss / 2")),
     wrong("a summed loss", "LIT3314", (LOSS, LOSS.replace("labels)", 'labels, reduction="sum")'))),
     wrong("softmax first", "LIT3315", (LOSS, LOSS.replace("(inputs),", "(inputs).softmax(1),"))),
     wrong("Adam", "LIT3316", (SGD, SGD.replace("SGD", "Adam"))),
-    wrong("momentum", "LIT3316", (SGD, SGD.replace("hparams.lr", "hparams.lr, momentum=0.9"))),
+    wrong("momentum", "LIT3316", (SGD, SGD.replace("lr", "lr, momentum=0.9"))),
     wrong(
         "weight decay",
         "LIT3317",
-        (SGD, SGD.replace("hparams.lr", "hparams.lr, weight_decay=0.1")),
+        (SGD, SGD.replace("lr", "lr, weight_decay=0.1")),
     ),
     wrong("no step", "LIT3310", ("return loss", "pass")),
     wrong(
@@ -217,9 +221,9 @@ CASES = [
     wrong(
         "the network with fresh weights",
         "LIT3301",
-        (KEEP, "model[0].reset_parameters()\n        self.model = model"),
+        (KEEP, "model[0].reset_parameters()\n        " + KEEP),
     ),
-    wrong("a network of its own", "LIT3301", (KEEP, "self.model = MLP(12, (16,))")),
+    wrong("a network of its own", "LIT3301", (KEEP, "self.model, self.lr = MLP(12, (16,)), lr")),
     wrong("no LightningModule", "LIT3300", ("L.LightningModule", "nn.Module")),
     wrong("another name", "LIT901", ("class SyncedClassifier", "class SyncClassifier")),
     wrong("returns a number", "LIT001", ("return loss", "return loss.item()")),

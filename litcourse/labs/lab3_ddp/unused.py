@@ -119,7 +119,7 @@ class Trained(L.LightningModule):
     def __init__(self, model: nn.Module, lr: float) -> None:
         super().__init__()
         self.model = model
-        self.lr = lr
+        self.rate = lr
         self.ddp: dict[str, Any] = {}
 
     def on_train_batch_start(self, *_: Any) -> None:
@@ -138,7 +138,7 @@ class Trained(L.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Plain SGD."""
-        return torch.optim.SGD(self.parameters(), lr=self.lr)
+        return torch.optim.SGD(self.parameters(), lr=self.rate)
 
 
 def probe(given: dict[str, Any], student: Student) -> dict[str, Any]:

@@ -1,0 +1,114 @@
+"""Answers to `launch`: what the command line decides, and what an import does."""
+
+from autograder.bank import right, wrong
+
+DEVICES = "devices=options.devices,"
+EPOCHS = "max_epochs=options.max_epochs,"
+ADD_DEVICES = 'parser.add_argument("--devices", type=int, required=True)'
+ADD_EPOCHS = 'parser.add_argument("--max_epochs", type=int, default=2)'
+GUARD = 'if __name__ == "__main__":\n    main()'
+FIT = "trainer.fit(Digits(), train_batches())"
+FILE = "%%writefile train_ddp.py"
+PARSE = "options = parser.parse_args()"
+
+CASES = [
+    right("strategy by name", (DEVICES, DEVICES + '\n        strategy="ddp",')),
+    right(
+        "further flags", (ADD_EPOCHS, ADD_EPOCHS + '\n    parser.add_argument("--lr", type=float)')
+    ),
+    right(
+        "with a class and another network",
+        ("self.model = MLP()", "self.model = MLP(hidden=(32, 16))"),
+        (
+            GUARD,
+            'def cli():\n    main()\n\n\nif __name__ == "__main__":\n    raise SystemExit(cli())',
+        ),
+    ),
+    right(
+        "with a data module",
+        (
+            FIT,
+            "data = L.LightningDataModule.from_datasets(train_batches().dataset, batch_size=32)\n"
+            "    trainer.fit(Digits(), datamodule=data)",
+        ),
+    ),
+    wrong("no guard", "LIT3702", (GUARD, "main()")),
+    wrong(
+        "a Trainer at import",
+        "LIT3701",
+        (
+            "def main() -> None:",
+            "trainer = L.Trainer(devices=1, logger=False)\n\n\ndef main() -> None:",
+        ),
+    ),
+    wrong(
+        "parses at import",
+        "LIT3702",
+        (
+            "def main() -> None:",
+            "argparse.ArgumentParser().parse_known_args()\n\n\ndef main() -> None:",
+        ),
+    ),
+    wrong("nothing is called", "LIT942", (GUARD, "pass")),
+    wrong("guard mistyped", "LIT942", ('"__main__"', '"main"')),
+    wrong("devices ignored", "LIT943", (DEVICES, "devices=1,")),
+    wrong("always two", "LIT943", (DEVICES, "devices=2,")),
+    wrong("all devices there are", "LIT943", (DEVICES, 'accelerator="cpu",')),
+    wrong("epochs ignored", "LIT3704", (EPOCHS, "max_epochs=1,")),
+    wrong("max_epochs unknown", "LIT941", (ADD_EPOCHS, "parser.set_defaults(max_epochs=2)")),
+    wrong(
+        "devices as text",
+        "LIT943",
+        (ADD_DEVICES, ADD_DEVICES.replace("type=int, ", "")),
+        (DEVICES, "devices=len(options.devices),"),
+    ),
+    wrong(
+        "a flag of another name",
+        "LIT941",
+        (ADD_DEVICES, ADD_DEVICES.replace("--devices", "--gpus")),
+    ),
+    wrong(
+        "needs max_epochs", "LIT941", (ADD_EPOCHS, ADD_EPOCHS.replace("default=2", "required=True"))
+    ),
+    wrong("for notebooks", "LIT3706", (DEVICES, DEVICES + '\n        strategy="ddp_notebook",')),
+    wrong("spawn", "LIT3706", (DEVICES, DEVICES + '\n        strategy="ddp_spawn",')),
+    wrong("on a GPU alone", "LIT013", (DEVICES, DEVICES + '\n        accelerator="gpu",')),
+    wrong(
+        "a network of its own",
+        "LIT3705",
+        (
+            "self.model = MLP()",
+            "self.model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 10))",
+        ),
+    ),
+    wrong("no fit", "LIT942", (FIT, "print(trainer)")),
+    wrong("no step", "LIT3709", (EPOCHS, EPOCHS + "\n        limit_train_batches=0,")),
+    wrong(
+        "gradients that are not averaged",
+        "LIT3707",
+        (
+            FIT,
+            "Digits.on_train_start = apart\n    " + FIT,
+        ),
+        (
+            "def main() -> None:",
+            """def apart(self):
+    self.trainer.strategy.model.require_backward_grad_sync = False
+
+
+def main() -> None:""",
+        ),
+    ),
+    wrong(
+        "saves on rank 0 alone",
+        "LIT932",
+        (
+            FIT,
+            FIT + '\n    if trainer.is_global_zero:\n        trainer.save_checkpoint("last.ckpt")',
+        ),
+    ),
+    wrong("a mistake in the code", "LIT940", (FIT, "trainer.fit(digits, train_batches())")),
+    wrong("does not compile", "LIT940", (GUARD, GUARD.replace(":\n", "\n"))),
+    wrong("another file", "LIT915", (FILE, "%%writefile train.py")),
+    wrong("no file", "LIT915", (FILE + "\n", "")),
+]

@@ -1,0 +1,122 @@
+"""launch: `train_ddp.py` trains on as many ranks as its command line says.
+
+The file is run as a program, once with one rank and once with two, and imported. What its
+Trainers did on each rank comes back.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+from litcourse.evidence import Evidence
+from litcourse.question import Criterion, Draw, Finding, Question
+from litcourse.scripts import fitted, import_script, run_script, script_findings, trainers
+from litcourse.student import Student
+
+FILE = "train_ddp.py"
+ALL = ("one", "two", "epochs", "import")
+LIMIT = 60.0
+
+
+def draw(rng: Random) -> Draw:
+    """Numbers of epochs; the run on one rank is left to the script's own default."""
+    return Draw({"epochs": rng.randrange(2, 5)})
+
+
+# --- probe ------------------------------------------------------------------------------
+
+
+def probe(given: dict[str, Any], student: Student) -> dict[str, Any]:
+    """Import it, run it on one rank, run it on two."""
+    source = student.file(FILE)
+    two = ["--devices", "2", "--max_epochs", str(given["epochs"])]
+    return {
+        "import": import_script(source, FILE),
+        "one": run_script(source, FILE, ["--devices", "1"], world_size=1, limit=LIMIT),
+        "two": run_script(source, FILE, two, world_size=2, limit=LIMIT),
+    }
+
+
+# --- judge ------------------------------------------------------------------------------
+
+
+def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
+    """The two runs, then what importing does."""
+    found = []
+    for run in ("one", "two"):
+        found += _judge_run(evidence[run], run, draw.given["epochs"] if run == "two" else None)
+    return [*found, *_judge_import(evidence["import"])]
+
+
+def _judge_run(seen: Evidence, run: str, epochs: int | None) -> list[Finding]:
+    cost = ("one",) if run == "one" else ("two", "epochs")
+    called, fits = seen["command"].text(), fitted(seen)
+    started = sorted({record["started_by"].text() for record in fits} - {"popen", "program"})
+    if started:
+        got = f"processes started by {', '.join(started)}"
+        return [Finding("LIT3706", cost, called, "the program itself, once per rank", got)]
+    failed = script_findings(seen, cost)
+    if failed:
+        return failed
+    return [
+        *_judge_training(fits, called, cost[:1]),
+        *_judge_epochs(fits, called, epochs),
+    ]
+
+
+def _judge_training(fits: list[Evidence], called: str, cost: tuple[str, ...]) -> list[Finding]:
+    """Each rank trained one of the course's networks to the end, all of them the same."""
+    for record in fits:
+        rank = f"rank {record['global_rank'].integer()}"
+        if not record["finished"].flag():
+            return [Finding("LIT3708", cost, called, "fit comes to its end", f"not on {rank}")]
+        if record["global_step"].integer() == 0:
+            return [Finding("LIT3709", cost, called, "optimizer steps", f"none on {rank}")]
+        if not record["networks"].texts():
+            got = f"{record['module'].text()} without one, on {rank}"
+            return [Finding("LIT3705", cost, called, "a network of litcourse.models", got)]
+    if len({record["weights"].text() for record in fits}) > 1:
+        got = "other weights on each"
+        return [Finding("LIT3707", cost, called, "the same weights on each rank", got)]
+    return []
+
+
+def _judge_epochs(fits: list[Evidence], called: str, epochs: int | None) -> list[Finding]:
+    if epochs is None:
+        return []
+    ran = sorted({record["current_epoch"].integer() for record in fits})
+    if ran == [epochs]:
+        return []
+    got = f"{', '.join(map(str, ran))} epochs"
+    return [Finding("LIT3704", ("epochs",), called, f"{epochs} epochs", got)]
+
+
+def _judge_import(seen: Evidence) -> list[Finding]:
+    cost, called = ("import",), seen["command"].text()
+    if trainers(seen):
+        fits = len(fitted(seen))
+        got = f"{len(trainers(seen))} Trainers made, {fits} of them fitted"
+        return [Finding("LIT3701", cost, called, "nothing runs", got)]
+    entries = list(seen["ranks"])
+    parsed = any("parsed" in e["value"] and e["value"]["parsed"].flag() for e in entries
+                 if "value" in e)  # fmt: skip
+    if parsed:
+        return [Finding("LIT3702", cost, called, "nothing is parsed", "the command line was read")]
+    return script_findings(seen, cost)
+
+
+QUESTION = Question(
+    title="Launch it on N devices",
+    defines=(),
+    files=(FILE,),
+    criteria=(
+        Criterion("one", "--devices 1 trains on one rank, to the end", 0.25),
+        Criterion("two", "--devices 2 trains one model on two ranks", 0.4),
+        Criterion("epochs", "--max_epochs decides how long", 0.15),
+        Criterion("import", "importing the file runs and parses nothing", 0.2),
+    ),
+    draw=draw,
+    probe=probe,
+    judge=judge,
+)
