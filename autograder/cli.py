@@ -5,6 +5,7 @@ What a command needs is imported within it, so that `--help` answers at once.
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +15,10 @@ from typer.core import TyperGroup
 
 if TYPE_CHECKING:
     from autograder.course import Course
+
+# jsonschema would compile a grammar of web addresses when it is imported, for a second of every
+# command; it does without where that is missing, and nothing here checks an address.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 AUTHOR_ERROR = 2
 """Exit code where an instructor has to mend something, or mistyped a name."""
