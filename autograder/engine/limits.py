@@ -17,7 +17,8 @@ class Limits:
     Args:
         cpu_seconds: processor time.
         memory_mib: memory beyond what the warm process shares with it, MiB.
-        disk_mib: files under its working folder, home, /tmp and /dev/shm together, MiB.
+        disk_mib: files under its working folder, home, /tmp and /dev/shm together, beyond
+            those that it finds there, MiB.
         file_mib: size of one file, MiB.
         processes: processes and threads.
         open_files: open files of one process.
