@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import time
@@ -92,6 +93,8 @@ class _Crew:
                 self.report()
         finally:
             kill_all([rank.pid for rank in self.ranks])
+            if os.getppid() != self.parent:  # nobody else is there to do it
+                shutil.rmtree(self.job.folder, ignore_errors=True)
 
     def start(self, start: Start) -> None:
         start = replace(start, environment={**self.meet, **start.environment})

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -73,7 +74,12 @@ def forked(action: Callable[[], object]) -> int:
     return pid
 
 
-def test_ranks_end_when_whoever_asked_is_killed(tmp_path: Path) -> None:
+def test_ranks_end_when_whoever_asked_is_killed(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path_factory.mktemp("crews")
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+
     def work(rank: int) -> dict[str, Any]:
         sleeper(tmp_path, str(rank))
         time.sleep(600)
@@ -87,6 +93,9 @@ def test_ranks_end_when_whoever_asked_is_killed(tmp_path: Path) -> None:
     os.waitpid(asking, 0)
     assert len(pids(tmp_path)) == 4
     assert gone(pids(tmp_path))
+    while any(place.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not any(place.iterdir())
 
 
 def test_an_interrupt_ends_the_ranks(tmp_path: Path) -> None:
