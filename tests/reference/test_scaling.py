@@ -1,0 +1,70 @@
+"""What strategies cost: measured against the published arithmetic; the results file is fresh."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from litcourse.models import Block, TransformerClassifier
+from reference import scaling
+from reference.costs import fsdp2, published, state_bytes
+from reference.policies import ByClass
+
+Ranks = Callable[..., list[Any]]
+
+
+def test_state_is_what_the_authors_of_zero_publish() -> None:
+    # Rajbhandari et al. 2020, figure 1: 7.5 billion parameters on 64 GPUs, in gigabytes.
+    figures = {"ddp": 120, "zero1": 31.4, "zero2": 16.6, "zero3": 1.9}
+    for strategy, gigabytes in figures.items():
+        found = state_bytes(strategy, 7_500_000_000, 64) / 1e9
+        assert found == pytest.approx(gigabytes, abs=0.05)
+
+
+def test_stage_three_sends_half_as_much_again() -> None:
+    # The same paper, section 7: stages 1 and 2 send as much as DDP, stage 3 one and a half times.
+    sent = {name: published(name, 10**6, 8).sent for name in scaling.PUBLISHED}
+    assert sent["ddp"] == sent["zero1"] == sent["zero2"] == 2 * 4 * 10**6 * 7 // 8
+    assert sent["zero3"] == 1.5 * sent["ddp"]
+
+
+def make() -> nn.Module:
+    return TransformerClassifier(64, 32, 2, 5, 10)
+
+
+def measured() -> list[list[int]]:
+    """Rows of size, what a rank holds, sends and calls, whole and kept for backward, and units."""
+    batch = torch.zeros(2, 8, dtype=torch.int64)
+    rows = []
+    for size in (2, 4, 16):
+        for reshard in (True, False):
+            cost = fsdp2(make, batch, ByClass([Block]), size, reshard=reshard)
+            rows.append([size, reshard, cost.held, cost.sent, cost.collectives or 0])
+    return rows
+
+
+def test_a_real_step_agrees_with_the_arithmetic(ranks: Ranks) -> None:
+    """In a process of its own: the fake group is global."""
+    parameters = sum(p.numel() for p in make().parameters())
+    units = len(ByClass([Block]).units(make())) + 1  # the root
+    (rows,) = ranks(measured, 1)
+    for size, reshard, held, sent, collectives in rows:
+        expected = published("zero3" if reshard else "zero2", parameters, size)
+        # Each parameter is padded to a multiple of the ranks.
+        assert held == pytest.approx(parameters / size, rel=0.05)
+        assert held >= parameters / size
+        assert sent == pytest.approx(expected.sent, rel=0.05)
+        assert collectives == (3 if reshard else 2) * units
+
+
+def test_results_are_those_of_the_script(ranks: Ranks) -> None:
+    (text,) = ranks(lambda: scaling.tables(scaling.costs()), 1)
+    written = (Path(scaling.__file__).parent / "RESULTS.md").read_text()
+    assert f"{scaling.BEGIN}\n\n{text}\n\n{scaling.END}" in written, (
+        "next: python -m reference.scaling --write"
+    )
