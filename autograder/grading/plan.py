@@ -89,7 +89,7 @@ def to_grade(
     for lab, sent in chosen.items():
         entered = {row.student for row in table.rows(road, lab).values() if row.automatic}
         for submission in sent:
-            record = None if regrade else _result(road, submission)
+            record = None if regrade else result(road, submission)
             if record is None:
                 plan.tasks.append(Task(GRADE, lab, submission.student))
                 continue
@@ -106,7 +106,7 @@ def to_grade(
     return plan
 
 
-def _result(road: Road, submission: Submission) -> Record | None:
+def result(road: Road, submission: Submission) -> Record | None:
     """The result of the very files that lie there now, if it is complete."""
     record = road.shelf.load(submission.lab, submission.student)
     if record is None or record.state != GRADED or road.shelf.notebook(record) is None:
