@@ -2,7 +2,8 @@
 
 The solution earns all points, the stub none, every unusual-but-right answer all, and every
 wrong answer loses points with its own finding in front. The first round draws the inputs of
-a student's own check, all further ones those of drawn secrets.
+a student's own check, all further ones those of drawn secrets. A solution that is a script runs
+once more as the fresh programs that a person would start.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from autograder.bank import Case, load, without_markers
 from autograder.course import CHECK, AuthorError, Course, Lab, grade_id, is_demo
 from autograder.solutions import drawn
 from autograder.warm import Outcome, Run, run_all, warm_up
+from litcourse import scripts
 from litcourse.check import PUBLIC_SEED
 from litcourse.names import UnknownNameError
 from litcourse.packet import decode, encode
@@ -33,7 +35,10 @@ from litcourse.verdicts import failed, reach
 
 LIMIT = 60.0
 """Seconds that one answer may take; a check answers in under ten."""
+FRESH_LIMIT = 600.0
+"""Seconds for a script as fresh programs, each of which imports for ten or more."""
 SOLUTION, STUB = "solution", "stub"
+FRESH = "solution, as fresh programs"
 FAULTS = ("false_fails", "false_passes", "misnamed")
 
 
@@ -116,8 +121,10 @@ def run(
     tallies: dict[tuple[str, str], Tally] = {}
     workers = jobs or os.cpu_count() or 1
     with _progress() as progress:
-        task = progress.add_task("verify", total=len(plans) * seeds, wrong=0)
-        for outcome in run_all(_runs(plans, seeds), workers, LIMIT):
+        task = progress.add_task(
+            "verify", total=sum(1 if plan.case.id == FRESH else seeds for plan in plans), wrong=0
+        )
+        for outcome in run_all(_runs(plans, seeds), workers):
             trial: Trial = outcome.run.key
             tally = tallies.setdefault((trial.lab.id, trial.question_id), Tally())
             tally.add(trial, _verdict(trial, outcome), outcome.cpu_seconds)
@@ -156,7 +163,7 @@ def _plans(lab: Lab, question: str | None) -> list[_Plan]:
         _Plan(lab, name, case, _cells(lab, name, case, bank, stubs))
         for name, cases in bank.items()
         if question in {None, name}
-        for case in (*own, *cases)
+        for case in (*own, *cases, *([Case(FRESH)] if lab.judge_of(name).files else []))
     ]
 
 
@@ -164,10 +171,14 @@ def _runs(plans: Sequence[_Plan], seeds: int) -> Iterator[Run]:
     """The runs of all plans; inputs are drawn when a run's turn comes."""
     for plan in plans:
         lab, name, case = plan.lab, plan.question_id, plan.case
-        for seed in range(seeds):
+        fresh = case.id == FRESH
+        variables = {scripts.FRESH: "1"} if fresh else {}
+        for seed in range(1 if fresh else seeds):
             text = f"{seed} {lab.id} {name} {case.id}" if seed else PUBLIC_SEED
             trial = Trial(lab, name, case, seed, drawn(lab, name, Random(text)))
-            yield Run(trial, plan.cells, lab.id, name, encode(trial.draw.given))
+            limit = FRESH_LIMIT if fresh else LIMIT
+            given = encode(trial.draw.given)
+            yield Run(trial, plan.cells, lab.id, name, given, limit, variables)
 
 
 def _stubs(lab: Lab) -> dict[str, str]:

@@ -15,8 +15,8 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,8 @@ class Run:
         lab: id of the lab.
         question_id: the question that is probed behind the last cell.
         given: packet of the inputs.
+        limit: seconds after which it is killed.
+        variables: further environment variables.
     """
 
     key: Any
@@ -43,6 +45,8 @@ class Run:
     lab: str
     question_id: str
     given: bytes
+    limit: float
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -76,8 +80,8 @@ def warm_up() -> None:
     atexit.register(gc.unfreeze)  # what is frozen at exit, extensions report as leaked
 
 
-def run_all(runs: Iterable[Run], jobs: int, limit: float) -> Iterator[Outcome]:
-    """Outcomes of `runs` as they come, `jobs` at a time, each killed after `limit` seconds."""
+def run_all(runs: Iterable[Run], jobs: int) -> Iterator[Outcome]:
+    """Outcomes of `runs` as they come, `jobs` at a time."""
     with tempfile.TemporaryDirectory(prefix="litcourse-warm-") as folder:
         waiting = enumerate(runs)  # drawn as they are needed: a run's inputs can be megabytes
         upcoming = next(waiting, None)
@@ -89,7 +93,7 @@ def run_all(runs: Iterable[Run], jobs: int, limit: float) -> Iterator[Outcome]:
                     upcoming = next(waiting, None)
                     place = Path(folder) / str(number)
                     place.mkdir()
-                    children[_start(run, place)] = (run, place, time.monotonic() + limit)
+                    children[_start(run, place)] = (run, place, time.monotonic() + run.limit)
                 yield from _ended(children)
                 time.sleep(POLL)
         finally:
@@ -140,6 +144,7 @@ def _work(run: Run, place: Path) -> None:
     for stream in (0, 1, 2):
         os.dup2(nowhere, stream)
     os.chdir(place)
+    os.environ.update(run.variables)
     shell = InteractiveShell.instance()
     for cell in run.cells:
         shell.run_cell(cell)

@@ -29,6 +29,9 @@ from litcourse.rank_process import plain_variables
 from litcourse.ranks import is_cause, rank_findings
 from litcourse.script_process import as_module, as_program, launch_by_fork
 
+FRESH = "LITCOURSE_FRESH_SCRIPTS"
+"""Variable that, set to 1, has `run_script` do as `run_fresh` does."""
+
 
 def run_script(
     source: str,
@@ -55,6 +58,8 @@ def run_script(
         `litcourse.recorder`. "elsewhere" are the Trainers of processes that the script started in
         another way than Lightning's launcher of scripts does.
     """
+    if os.environ.get(FRESH) == "1":
+        return run_fresh(source, name, argv, world_size=world_size, folder=folder)
     path = _written(source, name, folder)
     called = command(name, argv)
     _import_ahead(source)

@@ -19,6 +19,7 @@ from autograder import verify
 from autograder.bank import Case, right, wrong
 from autograder.course import AuthorError, Course, Lab
 from autograder.warm import Run, run_all, warm_up
+from litcourse import scripts
 from litcourse.names import UnknownNameError
 from litcourse.packet import decode, encode
 from litcourse.question import Finding, Verdict, find_question
@@ -26,6 +27,9 @@ from litcourse.verdicts import failed
 
 HEAD = "from autograder.bank import right, wrong\n"
 RETURN = "return number + 1"
+LABS = Course(Path(__file__).resolve().parents[2]).labs
+LEAST = 10
+"""Cases of a question: solution, stub, two unusual answers and six wrong ones."""
 KEYS = {"cases", "false_fails", "false_passes", "misnamed", "seconds"}
 
 
@@ -167,7 +171,7 @@ def runs(lab: Lab, *bodies: str) -> Iterator[Run]:
     for body in bodies:
         given = encode(lab.judge_of("add_one").draw(Random(1)).given)
         cell = f"def add_one(number):\n    {body}\n"
-        yield Run(body, [cell], lab.id, "add_one", given)
+        yield Run(body, [cell], lab.id, "add_one", given, limit=30)
 
 
 def test_children_are_forked_with_clean_streams_and_a_folder_of_their_own(
@@ -176,7 +180,7 @@ def test_children_are_forked_with_clean_streams_and_a_folder_of_their_own(
     warm_up()
     bodies = ["print('noise'); return len(list(__import__('pathlib').Path('.').iterdir()))",
               "import sys; sys.stderr.write('noise'); return 7"]  # fmt: skip
-    outcomes = {o.run.key: o for o in run_all(runs(lab, *bodies), jobs=2, limit=30)}
+    outcomes = {o.run.key: o for o in run_all(runs(lab, *bodies), jobs=2)}
     values = [decode(outcomes[body].evidence)["value"] for body in bodies]
     assert values == [0, 7]  # the folder of a probe is empty
     assert all(o.cpu_seconds > 0 and not o.note for o in outcomes.values())
@@ -185,23 +189,40 @@ def test_children_are_forked_with_clean_streams_and_a_folder_of_their_own(
 
 def test_a_run_that_is_given_up_ends_its_children(lab: Lab) -> None:
     warm_up()
-    outcomes = run_all(runs(lab, "while True: pass", "return 1"), jobs=2, limit=60)
+    outcomes = run_all(runs(lab, "while True: pass", "return 1"), jobs=2)
     assert next(outcomes).run.key == "return 1"
     outcomes.close()  # type: ignore[attr-defined]
 
 
-# --- the lab itself -------------------------------------------------------------------------
+def test_a_script_runs_as_fresh_programs_once(
+    lab: Lab, tiny: Course, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tiny.root / f"litcourse/labs/{lab.id}/add_one.py"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("defines=", 'files=("say.py",), defines='), encoding="utf-8")
+    monkeypatch.setattr(verify, "_cells", lambda *_: [])
+    plans = verify._plans(lab, None)
+    fresh = [run for run in verify._runs(plans, 3) if run.variables]
+    assert [(run.key.case.id, run.key.seed, run.key.case.right) for run in fresh] == [
+        (verify.FRESH, 0, True)
+    ]
+    assert fresh[0].variables == {scripts.FRESH: "1"}
+    assert fresh[0].limit > verify.LIMIT
+
+
+# --- the labs themselves --------------------------------------------------------------------
 
 
 @pytest.mark.slow
-def test_lab_1_holds_against_its_bank(root: Path) -> None:
+@pytest.mark.parametrize("name", LABS)
+def test_a_lab_holds_against_its_bank(root: Path, name: str) -> None:
     program = Path(sys.executable).with_name("autograder")
-    command = [str(program), "verify", "lab1_mnist", "--json"]
+    command = [str(program), "verify", name, "--json"]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     found = json.loads(done.stdout)
     assert done.returncode == 0, found["details"]
     assert found.keys() >= KEYS
-    assert found["cases"] > 200
+    assert found["cases"] >= LEAST * len(LABS[name].questions)
     assert [found[fault] for fault in verify.FAULTS] == [[], [], []]
     assert found["seconds"] > 0
 
