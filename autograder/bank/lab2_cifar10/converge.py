@@ -1,0 +1,82 @@
+"""Answers to `converge`: what is trained, for how long, and what a seed decides."""
+
+from autograder.bank import right, wrong
+
+SEED = "L.seed_everything(seed, workers=True, verbose=False)"
+MODULE = "module = LitResNet(SmallCNN())"
+EPOCHS = "max_epochs=max_epochs"
+FIT = "trainer.fit(module, datamodule=datamodule)"
+RETURN = "return trainer, module"
+TRAINER = """L.Trainer(
+        max_epochs=max_epochs,
+        logger=CSVLogger(run_dir),
+        default_root_dir=run_dir,
+        enable_model_summary=False,
+    )"""
+MADE = "make_trainer(max_epochs=max_epochs, run_dir=run_dir)"
+
+CASES = [
+    right("by make_trainer", (TRAINER, MADE)),
+    right("torch's seed alone", (SEED, "torch.manual_seed(seed)")),
+    right(
+        "the best checkpoint",
+        (TRAINER, MADE),
+        (
+            RETURN,
+            "best = trainer.checkpoint_callback.best_model_path\n"
+            "    return trainer, LitResNet.load_from_checkpoint(best, model=SmallCNN(), weights_only=True)",
+        ),
+    ),
+    right("without Nesterov", after=(("schedule", "plain momentum"),)),
+    right("norms without decay", after=(("schedule", "norms and biases without decay"),)),
+    right("engineer not solved", after=(("engineer", "stub"),)),
+    right("augment not solved", after=(("augment", "stub"),)),
+    # --- seeds
+    wrong("no seed", "LIT2420", (SEED, "pass")),
+    wrong("seeds after the network", "LIT2420", (SEED, ""), (MODULE, MODULE + f"\n    {SEED}")),
+    wrong(
+        "seeds the network alone",
+        "LIT2420",
+        (FIT, "torch.seed()\n    " + FIT),
+    ),
+    wrong("seeds NumPy alone", "LIT2420", (SEED, '__import__("numpy").random.seed(seed % 2**32)')),
+    wrong("a fixed seed", "LIT2421", (SEED, SEED.replace("(seed", "(42"))),
+    # --- what is trained
+    wrong("never fits", "LIT2412", (FIT, "")),
+    wrong("one epoch", "LIT2412", (EPOCHS, "max_epochs=1")),
+    wrong("one epoch more", "LIT2412", (EPOCHS, "max_epochs=max_epochs + 1")),
+    wrong("a part of the batches", "LIT2412", (EPOCHS, EPOCHS + ", limit_train_batches=0.5")),
+    wrong(
+        "stops early",
+        "LIT2412",
+        (
+            EPOCHS,
+            EPOCHS + ', callbacks=[__import__("lightning").pytorch.callbacks.EarlyStopping('
+            'monitor="train_loss", mode="max", patience=1)]',
+        ),
+    ),
+    wrong("another network", "LIT2411", (MODULE, "module = LitResNet(ResNet((1, 1), 8))")),
+    wrong("another width", "LIT2411", (MODULE, "module = LitResNet(SmallCNN(width=16))")),
+    wrong("a new module comes back", "LIT2410", (RETURN, "return trainer, LitResNet(SmallCNN())")),
+    wrong("a crawling rate", "LIT2410", (MODULE, "module = LitResNet(SmallCNN(), max_lr=1e-4)")),
+    wrong(
+        "a rate that explodes", "LIT2410", (MODULE, "module = LitResNet(SmallCNN(), max_lr=1e3)")
+    ),
+    wrong("returns the module alone", "LIT2400", (RETURN, "return module")),
+    wrong("returns the network", "LIT2400", (RETURN, "return trainer, module.model")),
+    wrong("returns nothing", "LIT2400", (RETURN, "")),
+    wrong("the other way round", "LIT2400", (RETURN, "return module, trainer")),
+    wrong("data and module swapped", "LIT014", (FIT, "trainer.fit(datamodule, module)")),
+    wrong("another name", "LIT901", ("def train_cifar10(", "def train(")),
+    # --- what it stands on
+    wrong("schedule not solved", "LIT904", after=(("schedule", "stub"),)),
+    wrong(
+        "schedule without an optimizer", "LIT904", after=(("schedule", "no configure_optimizers"),)
+    ),
+    wrong(
+        "by a make_trainer that is not solved",
+        "LIT904",
+        (TRAINER, MADE),
+        after=(("engineer", "stub"),),
+    ),
+]
