@@ -130,6 +130,7 @@ def grade(  # noqa: PLR0913, PLR0917 (one for each option)
     ] = False,
     csv: Csv = None,
     json: Json = False,
+    shard: Annotated[str, typer.Option(help="I/N: only this part; writes no gradebook.")] = "",
 ) -> None:
     """Grade what was handed in and is not graded yet; goes on where a run was stopped."""
     course = _course()
@@ -141,6 +142,10 @@ def grade(  # noqa: PLR0913, PLR0917 (one for each option)
     options = run.Options(
         labs or (), student, jobs, regrade, not no_sandbox, not no_feedback, csv, json
     )
+    if shard:
+        from autograder.grading.shard import Shard, grade_shard
+
+        raise typer.Exit(grade_shard(course, options, Shard.parse(shard)))
     raise typer.Exit(run.grade(course, options))
 
 

@@ -62,6 +62,7 @@ def test_a_real_step_agrees_with_the_arithmetic(ranks: Ranks) -> None:
         assert collectives == (3 if reshard else 2) * units
 
 
+@pytest.mark.slow
 def test_results_are_those_of_the_script(ranks: Ranks) -> None:
     (text,) = ranks(lambda: scaling.tables(scaling.costs()), 1)
     written = (Path(scaling.__file__).parent / "RESULTS.md").read_text()

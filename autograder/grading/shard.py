@@ -1,0 +1,152 @@
+"""`autograder grade --shard I/N`: one part of a class, on a machine among several.
+
+A shard runs its submissions and leaves results on disk, in `evidence/`. It neither reads nor writes
+the gradebook, `autograded/` and `feedback/`: the next `autograder grade` without a shard finds the
+results and writes them, one writer as ever. What it finds missing, it grades itself. So it never
+matters how a class was divided, or whether a shard was killed: the same command again does the
+rest.
+
+Shards may run at once, on all nodes of a shared file system; a run that writes refuses to start
+beside one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any, Self
+
+from autograder.course import AuthorError, Course, Lab
+from autograder.grading import plan as planning
+from autograder.grading.journal import GRADE, Record
+from autograder.grading.progress import Meter, console
+from autograder.grading.run import OK, SOME_FAILED, Options
+from autograder.grading.session import Session, StoppedError, ended_tidily, uncollected, with_engine
+from autograder.grading.settings import Road, on_the_road
+from autograder.grading.submissions import Submission
+from autograder.grading.work import Prepared, Task
+from autograder.grading.writer import Writer
+from autograder.nbgrader_road import register
+
+PATIENCE = 15.0
+"""Seconds that workers of a killed run may need to end."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of the parts of a class.
+
+    Args:
+        index: from 1.
+        count: how many there are.
+    """
+
+    index: int
+    count: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `I/N`.
+
+        Raises:
+            AuthorError: it is something else.
+        """
+        first, slash, second = text.partition("/")
+        if slash and first.isdecimal() and second.isdecimal() and 1 <= int(first) <= int(second):
+            return cls(int(first), int(second))
+        fault = "a shard is I/N with I from 1 to N"
+        raise AuthorError(f"--shard {text}", "", fault, "--shard 1/8 for the first of eight")
+
+    def of(self, sent: Sequence[Submission]) -> list[Submission]:
+        """The submissions of this part; those of all parts are all, and none twice."""
+        return sorted(sent, key=lambda s: s.student)[self.index - 1 :: self.count]
+
+
+class _NoWriter(Writer):
+    """Leaves a result where the worker put it."""
+
+    def __init__(self) -> None:
+        pass
+
+    def write(self, record: Record, notebook: str) -> bool:  # noqa: ARG002  what a writer is given
+        """Count it."""
+        return True
+
+
+def grade_shard(course: Course, options: Options, shard: Shard) -> int:
+    """Grade one part of a class; what is graded already is skipped.
+
+    Returns:
+        the exit code.
+
+    Raises:
+        AuthorError: there is something to mend before anything can be graded.
+        UnknownNameError: there is no such lab.
+    """
+    to = console(json=False)
+    with (
+        ended_tidily(),
+        on_the_road(course, sandbox=options.sandbox) as road,
+        _beside_other_shards(road, shard),
+        with_engine(),
+    ):
+        chosen = planning.choose(road, course, options.labs, options.student)
+        with uncollected():
+            labs = {lab: _prepare(road, course.lab(lab)) for lab in chosen}
+        mine = [s for sent in chosen.values() for s in shard.of(sent)]
+        new = [s for s in mine if options.regrade or planning.result(road, s) is None]
+        tasks = deque(Task(GRADE, s.lab, s.student) for s in new)
+        to.print(f"shard {shard.index}/{shard.count}: {len(new)} to grade,"
+                 f" {len(mine) - len(new)} done already")  # fmt: skip
+        session = Session(road, labs, _NoWriter())
+        try:
+            with Meter(to, len(tasks), "graded") as meter:
+                session.work(tasks, options.workers, meter)
+        except StoppedError as error:
+            to.print(f"Stopped: {error}", soft_wrap=True)
+            return SOME_FAILED
+    for (lab, student), why in session.failed.items():
+        to.print(f"not graded: {lab}, {student}: {why}", soft_wrap=True)
+    to.print("Next, when all shards have ended: autograder grade")
+    return SOME_FAILED if session.failed else OK
+
+
+def _prepare(road: Road, lab: Lab) -> Prepared:
+    """The lab, without its entry into the gradebook."""
+    for question_id in lab.questions:
+        lab.judge_of(question_id).draw(Random(0))  # workers inherit what the first draw reads
+    return Prepared(lab, register.unsolved(road.converter, lab))
+
+
+@contextlib.contextmanager
+def _beside_other_shards(road: Road, shard: Shard) -> Iterator[None]:
+    """Hold the lock of a run together with other shards, and one's own alone.
+
+    Raises:
+        AuthorError: a run that writes is under way, or this very shard.
+    """
+    folder = road.shelf.place("", "")
+    own = folder / f".lock-{shard.index}-of-{shard.count}"
+    with (folder / ".lock").open("w") as common, own.open("w") as mine:
+        _lock(common, fcntl.LOCK_SH, "autograder grade or rejudge is running in this course")
+        _lock(mine, fcntl.LOCK_EX, "this very shard is running already")
+        yield
+
+
+def _lock(file: Any, kind: int, fault: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            fcntl.flock(file, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                step = "wait for its end, or end it"
+                raise AuthorError(file.name, "", fault, step) from None
+            time.sleep(0.1)
+        else:
+            return
