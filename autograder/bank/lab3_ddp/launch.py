@@ -82,6 +82,14 @@ CASES = [
         ),
     ),
     wrong("no fit", "LIT942", (FIT, "print(trainer)")),
+    wrong(
+        "hides what goes wrong",
+        "LIT3708",
+        (
+            FIT,
+            "try:\n        trainer.fit(Digits())\n    except Exception as error:\n        print(error)",
+        ),
+    ),
     wrong("no step", "LIT3709", (EPOCHS, EPOCHS + "\n        limit_train_batches=0,")),
     wrong(
         "gradients that are not averaged",

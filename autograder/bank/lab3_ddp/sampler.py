@@ -147,6 +147,11 @@ CASES = [
         .replace("return -(-self.count // self.world)", "return self.count")
         .replace(PAD, ""),
     ),
+    wrong(
+        "validates every sample twice",
+        "LIT3422",
+        code=OWN.replace("self.sets[1], indices)", "self.sets[1], [*indices, *indices])"),
+    ),
     wrong("ignores batch_size", "LIT3408", ("batch_size=self.batch_size", "batch_size=32")),
     wrong(
         "shares the batch out",

@@ -73,6 +73,19 @@ CASES = [
         "LIT3603",
         (RETURN, 'return L.pytorch.strategies.SingleDeviceStrategy(torch.device("cpu"))'),
     ),
+    wrong(
+        "gradients that stay at home",
+        "LIT3605",
+        (
+            RETURN,
+            """class Lonely(DDPStrategy):
+        def setup(self, trainer):
+            super().setup(trainer)
+            self.model.require_backward_grad_sync = False
+
+    return Lonely(find_unused_parameters=bool(module.model.skippable))""",
+        ),
+    ),
     wrong("the keyword alone", "LIT3600", (RETURN, 'return {"find_unused_parameters": True}')),
     wrong("a truth value", "LIT3600", (RETURN, "return len(module.model.skippable) > 0")),
     wrong("nothing", "LIT3600", (RETURN, "DDPStrategy(find_unused_parameters=True)")),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _PATTERNS = (
     ("LIT3310", r"Skipping the `training_step` by returning None in distributed training"),
-    ("LIT3330", r"doesn't have any parameters that require a gradient"),
+    ("LIT3330", r"DistributedDataParallel is not needed when a module"),
     ("LIT3404", r"[Dd]efault process group has not been initialized"),
     ("LIT3405", r"sampler option is mutually exclusive with shuffle"),
     ("LIT3510", r"is not JSON serializable"),

@@ -105,6 +105,7 @@ def _work(cls: Any, given: dict[str, Any], rank: int) -> dict[str, Any]:
         "kept_as": type(module.model).__name__,
         "start": start,
         "epochs": reader.epochs,
+        "end": copied(module.model.state_dict()) if is_network else {},
         "logged": sorted(str(key) for key in trainer.callback_metrics),
     }
 
@@ -127,7 +128,11 @@ def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
     identity = _judge_identity(given["network"]["state"], ranks[0])
     if identity:
         return identity
-    return [*judge_weights(given, ranks), *judge_metrics(given, ranks), *_judge_train_log(ranks)]
+    return [
+        *judge_weights(given, EPOCHS, ranks),
+        *judge_metrics(given, ranks),
+        *_judge_train_log(ranks),
+    ]
 
 
 def _judge_identity(given: dict[str, Tensor], rank: Evidence) -> list[Finding]:
