@@ -12,6 +12,7 @@ from pathlib import Path
 import lightning as L
 import lightning.pytorch.callbacks
 import lightning.pytorch.loggers
+import lightning.pytorch.strategies
 import pytest
 import torch
 import torchvision
@@ -74,12 +75,16 @@ PLACES = (
     lightning.pytorch.callbacks, lightning.pytorch.loggers, lightning, torch, nn, nn.Module, F,
     torch.optim, torch.optim.Optimizer, torch.Tensor, torch.utils.data, torch.Generator,
     torchvision.transforms, litcourse.data, litcourse.models, litcourse,
-    lightning.pytorch.callbacks.ModelCheckpoint,
+    lightning.pytorch.callbacks.ModelCheckpoint, lightning.pytorch.strategies,
+    lightning.pytorch.strategies.DDPStrategy, torch.nn.parallel,
+    torch.utils.data.DistributedSampler,
 )  # fmt: skip
 OURS = {
     # what students write, and the names of their variables
     "LitClassifier", "EvaluatedClassifier", "MNISTDataModule", "EpochTimer", "load_best", "train",
     "model", "lr", "module", "datamodule", "trainer", "training_step", "self",
+    # of lab 3
+    "ddp_kwargs", "SyncedClassifier", "ShardedDataModule", "SaveReport", "main",
     # words that only look like an API
     "Python", "Jupyter", "MNIST", "GPU", "GPUs", "CPU", "CPUs", "CSV", "PIL", "SGD", "GANs",
     "JupyterLab", "Lightning", "PyTorch",

@@ -59,6 +59,15 @@ CASES = [
         ),
     ),
     right(
+        "asks the trainer for the epoch",
+        code=OWN.replace("self.seed, self.epoch = count, seed, 0", "self.seed = count, seed")
+        .replace(
+            "self.rank, self.world =", "self.trainer = trainer\n        self.rank, self.world ="
+        )
+        .replace("    def set_epoch(self, epoch):\n        self.epoch = epoch\n", "")
+        .replace("+ self.epoch", "+ self.trainer.current_epoch"),
+    ),
+    right(
         "each rank shuffles a part of its own",
         code=OWN.replace(
             "order = torch.randperm(self.count, generator=dice).tolist()",

@@ -54,7 +54,7 @@ CASES = [
     ),
     wrong(
         "spawn",
-        "LIT3604",
+        "LIT3107",
         (
             RETURN,
             'return "ddp_spawn_find_unused_parameters_true" if module.model.skippable else "ddp_spawn"',
@@ -62,7 +62,7 @@ CASES = [
     ),
     wrong(
         "for notebooks",
-        "LIT3604",
+        "LIT3107",
         (
             RETURN,
             'return DDPStrategy(start_method="fork", find_unused_parameters=bool(module.model.skippable))',

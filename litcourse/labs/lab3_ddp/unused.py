@@ -216,7 +216,7 @@ def _judge_case(
         return Finding("LIT3603", (cost,), called, "a DDP strategy", (names or ["none"])[0])
     if method != "popen":
         got = f"processes started by {method}"
-        return Finding("LIT3604", (cost,), called, "processes that run the program", got)
+        return Finding("LIT3107", (cost,), called, "processes that run the program", got)
     right = _one_process(given, kind)
     for number, rank in enumerate(ranks):
         gap = _gap(right, rank["weights"].tensors())
