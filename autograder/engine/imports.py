@@ -13,14 +13,17 @@ _log = logging.getLogger(__name__)
 _MODULES = (
     "IPython.core.completerlib",
     "IPython.extensions.storemagic",
+    "cloudpickle",
     "ipykernel.debugger",  # a third of what a kernel's start takes
     "ipykernel.kernelapp",
     "lightning",
+    "lightning.pytorch.cli",  # scripts of lab 2
     "litcourse.remote",
     "matplotlib.pyplot",
     "matplotlib_inline.backend_inline",
     "safetensors.torch",
     "torch",
+    "torch.utils.tensorboard",  # Lightning's logger, unless a script names another
     "torchmetrics.classification",
     "torchvision.transforms.v2",
 )
