@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import logging
@@ -23,10 +24,10 @@ _MODULES = (
     "matplotlib_inline.backend_inline",
     "safetensors.torch",
     "torch",
-    "torch.utils.tensorboard",  # Lightning's logger, unless a script names another
     "torchmetrics.classification",
     "torchvision.transforms.v2",
 )
+_WHERE_INSTALLED = "torch.utils.tensorboard"  # Lightning's logger, unless a script names another
 
 
 def import_all() -> None:
@@ -34,6 +35,8 @@ def import_all() -> None:
     gc.disable()  # it would look again and again at what stays for good: a fifth of the time
     for name in _MODULES:
         importlib.import_module(name)
+    with contextlib.suppress(ModuleNotFoundError):
+        importlib.import_module(_WHERE_INSTALLED)
     _import_labs()
     _rehearse()
     gc.freeze()  # a child's collector would touch, and so copy, every page of ours
