@@ -27,7 +27,7 @@ from litcourse.student import Student, attempt
 
 ALL = ("accuracy", "same", "other")
 CALLED = "train_cifar10(datamodule, max_epochs, run_dir, seed)"
-LEAST_ACCURACY = 0.90
+LEAST_ACCURACY = 0.75
 """Of unseen images, by measurement: see tools/measure_converge.py."""
 TRAIN, VAL, KEPT, BATCH, EPOCHS = 480, 60, 300, 32, 6
 SAME = 1e-3

@@ -1,0 +1,141 @@
+"""Answers to `script`: what a program lets the command line decide, and what it leaves."""
+
+from autograder.bank import right, wrong
+
+FILE = "%%writefile train.py"
+CLI = "LightningCLI(LitCNN, Photos)"
+GUARD = 'if __name__ == "__main__":\n    main()'
+NET = "self.model = SmallCNN(width=width)"
+TOTAL = "total = self.trainer.estimated_stepping_batches"
+IMPORT = "from torchvision import transforms\n"
+CHECKPOINT = "from lightning.pytorch.callbacks import ModelCheckpoint\n"
+
+CASES = [
+    right("without a guard", (GUARD, "main()")),
+    right(
+        "its own checkpoints and seed",
+        (IMPORT, CHECKPOINT + IMPORT),
+        (
+            CLI,
+            "LightningCLI(\n        LitCNN,\n        Photos,\n        seed_everything_default=7,\n"
+            '        trainer_defaults={"callbacks": [ModelCheckpoint(monitor="val_acc", mode="max", '
+            'save_last=True)], "precision": "32-true"},\n    )',
+        ),
+    ),
+    right(
+        "a fixed version, overwritten on purpose",
+        (
+            CLI,
+            'LightningCLI(\n        LitCNN,\n        Photos,\n        save_config_kwargs={"overwrite": True},\n'
+            '        trainer_defaults={"logger": {"class_path": "CSVLogger", "init_args": {"save_dir": "runs", "version": "only"}}},\n    )',
+        ),
+    ),
+    right(
+        "subclass of LightningCLI",
+        (
+            f"def main():\n    {CLI}",
+            "class Program(LightningCLI):\n    def add_arguments_to_parser(self, parser):\n"
+            '        parser.set_defaults({"data.batch_size": 64})\n\n\n'
+            "def main():\n    Program(LitCNN, Photos)",
+        ),
+    ),
+    # --- the command line
+    wrong("runs no subcommand", "LIT941", (CLI, "LightningCLI(LitCNN, Photos, run=False)")),
+    wrong("a model without a default", "LIT941", ("width: int = 32", "width: int")),
+    wrong("data without a default", "LIT941", ("data_dir: str | None = None", "data_dir: str")),
+    wrong("no data module", "LIT940", (CLI, "LightningCLI(LitCNN)")),
+    wrong("never called", "LIT942", (GUARD, "")),
+    wrong(
+        "a Trainer of its own",
+        "LIT941",
+        (
+            CLI,
+            "trainer = L.Trainer(max_epochs=1)\n    cli = LightningCLI(LitCNN, Photos, run=False)\n    trainer.fit(cli.model, cli.datamodule)",
+        ),
+    ),
+    wrong(
+        "no command line at all",
+        "LIT2501",
+        (
+            CLI,
+            "L.Trainer(max_epochs=3, limit_train_batches=1, limit_val_batches=1).fit(LitCNN(), Photos())",
+        ),
+    ),
+    wrong(
+        "one device",
+        "LIT943",
+        (
+            CLI,
+            "class One(L.Trainer):\n        def __init__(self, *arguments, **keywords):\n"
+            '            keywords["devices"] = 1\n            super().__init__(*arguments, **keywords)\n\n'
+            "    LightningCLI(LitCNN, Photos, trainer_class=One)",
+        ),
+    ),
+    wrong(
+        "one precision",
+        "LIT2503",
+        (
+            CLI,
+            "class Whole(L.Trainer):\n        def __init__(self, *arguments, **keywords):\n"
+            '            keywords["precision"] = "32-true"\n            super().__init__(*arguments, **keywords)\n\n'
+            "    LightningCLI(LitCNN, Photos, trainer_class=Whole)",
+        ),
+    ),
+    wrong(
+        "forgets the callbacks",
+        "LIT2533",
+        (
+            CLI,
+            "class Bare(L.Trainer):\n        def __init__(self, *arguments, **keywords):\n"
+            '            keywords["callbacks"] = []\n            super().__init__(*arguments, **keywords)\n\n'
+            "    LightningCLI(LitCNN, Photos, trainer_class=Bare)",
+        ),
+    ),
+    # --- the program itself
+    wrong("uses the notebook's class", "LIT940", (NET, "self.model = LitResNet(SmallCNN()).model")),
+    wrong("forgets an import", "LIT940", ("from torch.nn import functional as F\n", "")),
+    wrong("hard-coded steps", "LIT940", (TOTAL, "total = 2")),
+    wrong("a tensor on the GPU", "LIT007", (NET, NET + ".cuda()")),
+    wrong("another file", "LIT915", (FILE, "%%writefile training.py")),
+    # --- what it leaves
+    wrong(
+        "no checkpoint",
+        "LIT2502",
+        (CLI, 'LightningCLI(LitCNN, Photos, trainer_defaults={"enable_checkpointing": False})'),
+    ),
+    wrong(
+        "the log of another run",
+        "LIT2510",
+        (
+            CLI,
+            'LightningCLI(LitCNN, Photos, trainer_defaults={"logger": {"class_path": "CSVLogger", "init_args": {"save_dir": "runs", "version": 0}}})',
+        ),
+    ),
+    wrong(
+        "saves at the end",
+        "LIT2530",
+        (
+            CLI,
+            'cli = LightningCLI(LitCNN, Photos, trainer_defaults={"enable_checkpointing": False})\n'
+            '    cli.trainer.save_checkpoint("end.ckpt")',
+        ),
+    ),
+    wrong(
+        "weights alone",
+        "LIT2532",
+        (IMPORT, CHECKPOINT + IMPORT),
+        (
+            CLI,
+            'LightningCLI(LitCNN, Photos, trainer_defaults={"callbacks": [ModelCheckpoint(save_weights_only=True)]})',
+        ),
+    ),
+    wrong(
+        "fits by hand, without the path",
+        "LIT2531",
+        (
+            CLI,
+            "class Program(LightningCLI):\n        def _run_subcommand(self, subcommand):\n"
+            "            self.trainer.fit(self.model, self.datamodule)\n\n    Program(LitCNN, Photos)",
+        ),
+    ),
+]

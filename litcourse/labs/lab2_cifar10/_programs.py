@@ -1,0 +1,122 @@
+"""The judge's part of `script`: what the Trainers of a run did, and what the run left."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from litcourse.evidence import Evidence
+from litcourse.question import Finding
+from litcourse.scripts import fitted, script_findings
+
+OVERWRITES = "SaveConfigCallback expected"
+"""How Lightning's exception begins where a log of an earlier run would be overwritten."""
+WEIGHTS_ALONE = ("contains only the model", "save_weights_only")
+
+
+def judge_program(seen: Evidence, cost: str, epochs: int, wanted: dict[str, str]) -> list[Finding]:
+    """One run: it trained as the command asks, and left a checkpoint.
+
+    Args:
+        seen: of the run.
+        cost: the criterion.
+        epochs: that the command asks for.
+        wanted: what else its Trainers must have resolved to.
+    """
+    run, criteria = seen["run"], (cost,)
+    failed = script_findings(run, criteria)
+    if failed:
+        return [_named(finding) for finding in failed]
+    called, fits = run["command"].text(), fitted(run)
+    for record in fits:
+        found = _judge_record(record, called, criteria, {"max_epochs": str(epochs), **wanted})
+        if found:
+            return found
+    weights = {record["weights"].text() for record in fits if record["finished"].flag()}
+    if len(weights) > 1:
+        got = f"{len(weights)} different sets of weights"
+        return [Finding("LIT2520", criteria, called, "the same weights on all ranks", got)]
+    if list(seen["checkpoints"]):
+        return []
+    return [Finding("LIT2502", criteria, called, "a checkpoint, *.ckpt", "none")]
+
+
+def _judge_record(
+    record: Evidence, called: str, criteria: tuple[str, ...], wanted: dict[str, str]
+) -> list[Finding]:
+    for name, right in wanted.items():
+        node = record[name]
+        got = str(node.integer()) if name == "max_epochs" and not node.is_none else _text(node)
+        if got != right:
+            code = "LIT2501" if name == "max_epochs" else "LIT2503"
+            return [Finding(code, criteria, called, f"{name} {right}", f"{name} {got}")]
+    epochs = record["current_epoch"].integer()
+    if not record["finished"].flag() or str(epochs) != wanted["max_epochs"]:
+        expected = f"{wanted['max_epochs']} epochs"
+        return [Finding("LIT2501", criteria, called, expected, f"{epochs} epochs")]
+    return []
+
+
+def _text(node: Evidence) -> str:
+    return "none" if node.is_none else node.text()
+
+
+def _named(finding: Finding) -> Finding:
+    """A script's own exception by the finding that says more of it."""
+    if OVERWRITES in finding.got:
+        return replace(finding, code="LIT2510")
+    if "bad_fork(at::kCUDA)" in finding.got:  # how torch says it in a process that was forked
+        return replace(finding, code="LIT007")
+    if any(words in finding.got for words in WEIGHTS_ALONE):
+        return replace(finding, code="LIT2532")
+    return finding
+
+
+def judge_resumed(epochs: int, batches: int, evidence: Evidence) -> list[Finding]:
+    """The run that is cut off leaves a checkpoint, and another run goes on from it.
+
+    Args:
+        epochs: that both commands ask for.
+        batches: of an epoch.
+        evidence: of all runs.
+    """
+    cut, resumed = evidence["interrupted"], evidence["resumed"]
+    found = _judge_cut(cut)
+    if found:
+        return found
+    if resumed.is_none:
+        return _nothing_left(cut)
+    found = judge_program(resumed, "resumed", epochs, {})
+    return found or _judge_start(epochs * batches, resumed["run"])
+
+
+def _judge_cut(cut: Evidence) -> list[Finding]:
+    cost, called, fits = ("resumed",), cut["run"]["command"].text(), fitted(cut["run"])
+    if not fits:
+        failed = [_named(finding) for finding in script_findings(cut["run"], cost)]
+        return failed or [Finding("LIT942", cost, called, "a Trainer that runs fit", "none")]
+    if any(record["finished"].flag() for record in fits):
+        expected = "the callback of the command line interrupts the run"
+        return [Finding("LIT2533", cost, called, expected, "it ran to its end")]
+    return []
+
+
+def _judge_start(steps: int, run: Evidence) -> list[Finding]:
+    cost, called = ("resumed",), run["command"].text()
+    for record in fitted(run):
+        start, end = record["start_step"].integer(), record["global_step"].integer()
+        if start <= 0:
+            expected = "training goes on where the checkpoint was written"
+            return [Finding("LIT2531", cost, called, expected, "it starts at step 0")]
+        if end != steps:
+            expected, got = f"{steps} steps in both runs", f"{end}"
+            return [Finding("LIT2501", cost, called, expected, got)]
+    return []
+
+
+def _nothing_left(cut: Evidence) -> list[Finding]:
+    called = cut["run"]["command"].text()
+    expected = "a checkpoint of the epoch that was complete"
+    failed = [f for f in script_findings(cut["run"], ("resumed",)) if f.code == "LIT940"]
+    if failed and "KeyboardInterrupt" not in failed[0].got:
+        return [_named(finding) for finding in failed]
+    return [Finding("LIT2530", ("resumed",), called, expected, "none")]
