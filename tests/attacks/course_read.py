@@ -21,14 +21,15 @@ def others(folder):
     shown = [os.path.expanduser("~"), sys.prefix, sys.base_prefix]
     found = [os.path.join(os.path.realpath(folder), name) for name in os.listdir(folder)]
     return [path for path in found if not any(f"{p}/".startswith(f"{path}/") for p in shown)]
-for name in ("root", "home", "var", "mnt", "srv", "opt", "sys", "boot", "proc/1/root/root"):
+for name in ("root", "home", "var", "mnt", "srv", "opt", "sys", "boot"):
     try_to(name, lambda: others(f"/{name}") or 1 / 0)
+try_to("proc/1/root", lambda: others("/proc/1/root" + "/root") or 1 / 0)
 try_to("/etc/shadow", lambda: open("/etc/shadow").read())
 """
 WALK = """
 import mmap
 found, seen = [], 0
-for place in ("/tmp", "/home", "/run", "/dev", "/etc", "/work", TARGETS["root"]):
+for place in ("/tmp", "/home", "/run", "/dev", "/etc", TARGETS["checkout"], TARGETS["root"]):
     for folder, _, names in os.walk(place):
         for name in names:
             path = os.path.join(folder, name)

@@ -31,6 +31,6 @@ def key():
     return number if number >= 0 else 1 / 0
 try_to("key ring", key)
 """
-NAME = "import urllib.request\nurllib.request.urlopen('https://pypi.org')"
+NAME = "import urllib.request\nurllib.request.urlopen('https://example.org')"
 
 ATTACK = Attack(cells=(CONNECT, NAME), answer="right", held=12, finding="LIT927", points=10)

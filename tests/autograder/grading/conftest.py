@@ -132,6 +132,17 @@ class Class:
         self.course = replace(self.course)
 
 
+def enter(group: Class, **values: object) -> None:
+    """What a person enters for ada in the formgrader, or by nbgrader's API."""
+    with group.gradebook() as gradebook:
+        notebook = gradebook.find_submission_notebook(LAB, LAB, "ada")
+        (grade,), (comment,) = notebook.grades, notebook.comments
+        for name, value in values.items():
+            owner = {"manual_comment": comment, "late_submission_penalty": notebook}.get(name)
+            setattr(owner or grade, name, value)
+        gradebook.db.commit()
+
+
 @pytest.fixture
 def group(tiny: Course, monkeypatch: pytest.MonkeyPatch) -> Class:
     made = Class(tiny)
