@@ -30,8 +30,8 @@ class FastClassifier(Classifier):
     """A small network under large steps.
 
     Rates are given as airbench gives them: per 1024 examples, for a loss that is summed over the
-    batch, and *decoupled*: the momentum's gain is divided out, and weight decay does not change
-    with the rate.
+    batch, and *decoupled*: the momentum's gain is divided out, and weight decay does not depend on
+    the rate, though both follow the schedule.
 
     Args:
         network: makes the network.
