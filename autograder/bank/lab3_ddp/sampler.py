@@ -137,8 +137,8 @@ CASES = [
     wrong(
         "padded to full batches",
         "LIT3403",
-        code=OWN.replace("return -(-self.count // self.world)", "return 40").replace(
-            PAD, "order = (order * 99)[: 40 * self.world]"
+        code=OWN.replace(
+            "return -(-self.count // self.world)", "return -(-self.count // (8 * self.world)) * 8"
         ),
     ),
     wrong(
