@@ -1,4 +1,4 @@
-"""The bank of lab 1: enough answers, each applicable, and each finding expected by one."""
+"""The banks of all labs: enough answers, each applicable, and each finding expected by one."""
 
 from __future__ import annotations
 
@@ -12,21 +12,39 @@ from autograder.bank import Case, load, right, without_markers, wrong
 from autograder.course import AuthorError, Course, Lab
 from litcourse.catalogue import catalogue
 
-LAB = Course(Path(__file__).resolve().parents[2]).lab("lab1_mnist")
-BANK = load(LAB)
+ROOT = Path(__file__).resolve().parents[2]
+LABS = Course(ROOT).labs
+LAB_OF = {question_id: lab for lab in LABS.values() for question_id in lab.questions}
+"""No two labs have a question of the same id."""
+BANK = {name: cases for lab in LABS.values() for name, cases in load(lab).items()}
 ALL = [(question_id, case) for question_id, cases in BANK.items() for case in cases]
 NAMES = [f"{question_id}: {case.id}" for question_id, case in ALL]
+BROKEN = "does not compile"
+"""An answer of that name is a file with a syntax error, on purpose."""
 NEVER: dict[str, str] = {}
-"""Findings of lab 1 that no answer of the bank triggers, each with the reason."""
+"""Findings that no answer of a bank triggers, each with the reason."""
 BY_OTHERS = {
     "LIT900": "the stub of every question, which `verify` adds by itself",
     "LIT903": "forged evidence: tests/litcourse/labs",
-    **{f"LIT{n}": "what grading finds: tests/autograder" for n in (*range(905, 915),)},
+    "LIT915": "a file that was not written: tests/autograder/test_solutions.py",
+    **{f"LIT{n}": "what grading finds: tests/autograder" for n in (*range(905, 915), 950, 951)},
+    **{f"LIT{n}": "what ranks do: tests/litcourse/ranks" for n in (931, 933, 934, 935)},
+    **{f"LIT{n}": "limits of the sandbox: tests/attacks" for n in range(920, 928)},
 }
 
 
 def solution(question_id: str) -> str:
-    return LAB.questions[question_id].solution
+    return LAB_OF[question_id].questions[question_id].solution
+
+
+def program(answer: str) -> str:
+    """The Python of an answer, without the magic that writes it into a file."""
+    head, _, rest = answer.partition("\n")
+    return rest if head.startswith("%%") else answer
+
+
+def test_ids_of_questions_are_unique_in_the_course() -> None:
+    assert len(LAB_OF) == sum(len(lab.questions) for lab in LABS.values())
 
 
 @pytest.mark.parametrize("question_id", BANK)
@@ -49,7 +67,8 @@ def test_names_are_unique_and_none_is_reserved(question_id: str) -> None:
 @pytest.mark.parametrize(("question_id", "case"), ALL, ids=NAMES)
 def test_every_edit_applies_and_gives_python(question_id: str, case: Case) -> None:
     answer = case.answer(solution(question_id))
-    ast.parse(answer)
+    if case.id != BROKEN:
+        ast.parse(program(answer))
     assert "SOLUTION" not in answer
     assert not (case.edits and case.code)
     changed = answer != without_markers(solution(question_id))
@@ -71,6 +90,7 @@ def test_answers_to_earlier_questions_exist(question_id: str, case: Case) -> Non
     order = list(BANK)
     for earlier, name in case.after:
         assert order.index(earlier) < order.index(question_id)
+        assert LAB_OF[earlier] is LAB_OF[question_id]
         assert name in {"stub", *(other.id for other in BANK[earlier])}
 
 
@@ -87,7 +107,7 @@ def test_every_finding_is_expected_by_an_answer() -> None:
 # --- docs/mistakes.md -----------------------------------------------------------------------
 
 ANSWERS = re.compile(r"((?:`\w+`(?: and )?)+): ([^;|]+)")
-PAGE = (LAB.path.parents[2] / "docs/mistakes.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs/mistakes.md").read_text(encoding="utf-8")
 
 
 def answers_named() -> list[tuple[str, str]]:
