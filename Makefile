@@ -29,7 +29,7 @@ endif
 	@tools/setup.sh
 
 .PHONY: demo
-demo: setup  ## build lab 1, grade a class of made-up submissions, print the scores (no network)
+demo: setup  ## build the labs, grade classes of made-up submissions, print the scores (no network)
 	@$(AUTOGRADER) demo
 
 .PHONY: test
@@ -71,6 +71,10 @@ bench: setup  ## measure the times that the documentation promises
 .PHONY: bench-grade
 bench-grade: setup  ## grade a class with ours, stock nbgrader and otter, in one run (about 20 minutes)
 	@$(AUTOGRADER) bench --grade
+
+.PHONY: bench-reference
+bench-reference: setup  ## Lightning against the plain torch loop, on the networks of reference/
+	@$(PY) -m reference.bench --out bench/results/reference.json
 
 .PHONY: new
 new: setup  ## make the files of a new question: make new LAB=lab1_mnist Q=wrap
