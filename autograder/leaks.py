@@ -4,8 +4,8 @@ Compared are lines without their indentation; lines that any program might hold 
 `else:`) say nothing and are left out. A passage leaks where
 
 - all its telling lines stand one after another (solutions, answers of the bank), or
-- one long line of a solution stands anywhere, although the unsolved part of the source, which
-  students see anyway, does not hold it. Shorter ones may be quoted: advice has to name things.
+- one long line of a solution stands anywhere, although the unsolved part of no lab's source,
+  which students see anyway, holds it. Shorter ones may be quoted: advice has to name things.
 
 The course secret must not occur in any encoding that a person would choose.
 """
@@ -79,7 +79,8 @@ def scan(course: Course, labs: Iterable[Lab], folder: Path) -> None:
     Raises:
         AuthorError: a file holds something that is not for students.
     """
-    passages = [p for lab in labs for p in (*solutions(lab), *bank_entries(lab))]
+    public = unsolved_text(course.labs.values())
+    passages = [p for lab in labs for p in (*solutions(lab, public), *bank_entries(lab))]
     secrets = _secrets(course.root / SECRET_FILE)
     for document in documents(folder):
         if any(secret in document.data for secret in secrets):
@@ -105,9 +106,13 @@ def _compare(passage: Passage, document: Document) -> None:
 # --- what must stay here ---------------------------------------------------------------
 
 
-def solutions(lab: Lab) -> list[Passage]:
-    """Every solution region of the lab's source notebook."""
-    public = _joined(_REGION.sub("", cell.source) for cell in lab.notebook.cells)
+def unsolved_text(labs: Iterable[Lab]) -> str:
+    """What students see anyway: the telling lines of all labs outside of solution regions."""
+    return _joined(_REGION.sub("", cell.source) for lab in labs for cell in lab.notebook.cells)
+
+
+def solutions(lab: Lab, public: str) -> list[Passage]:
+    """Every solution region of the lab's source notebook; lines of `public` leak nothing alone."""
     found = []
     for cell in lab.notebook.cells:
         for region in _REGION.findall(cell.source):
