@@ -11,6 +11,7 @@ from pathlib import Path
 
 import lightning as L
 import lightning.pytorch.callbacks
+import lightning.pytorch.cli
 import lightning.pytorch.loggers
 import lightning.pytorch.strategies
 import pytest
@@ -77,12 +78,15 @@ PLACES = (
     torchvision.transforms, litcourse.data, litcourse.models, litcourse,
     lightning.pytorch.callbacks.ModelCheckpoint, lightning.pytorch.strategies,
     lightning.pytorch.strategies.DDPStrategy, torch.nn.parallel,
-    torch.utils.data.DistributedSampler,
+    torch.utils.data.DistributedSampler, torch.optim.lr_scheduler,
+    torch.optim.lr_scheduler.LRScheduler, lightning.pytorch.cli,
 )  # fmt: skip
 OURS = {
     # what students write, and the names of their variables
     "LitClassifier", "EvaluatedClassifier", "MNISTDataModule", "EpochTimer", "load_best", "train",
     "model", "lr", "module", "datamodule", "trainer", "training_step", "self",
+    # of lab 2
+    "LitResNet", "CIFAR10DataModule", "make_trainer", "train_cifar10",
     # of lab 3
     "ddp_kwargs", "SyncedClassifier", "ShardedDataModule", "SaveReport", "main",
     # words that only look like an API

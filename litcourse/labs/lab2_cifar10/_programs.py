@@ -27,6 +27,10 @@ def judge_program(seen: Evidence, cost: str, epochs: int, wanted: dict[str, str]
     if failed:
         return [_named(finding) for finding in failed]
     called, fits = run["command"].text(), fitted(run)
+    ranks = 2 if cost == "two" else 1
+    sizes = [record["world_size"].integer() for record in fits]
+    if sizes != [ranks] * ranks:
+        return [Finding("LIT943", criteria, called, f"{ranks} ranks", f"world sizes {sizes}")]
     for record in fits:
         found = _judge_record(record, called, criteria, {"max_epochs": str(epochs), **wanted})
         if found:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from litcourse.evidence import Evidence
+from litcourse.evidence import Evidence, MalformedError
 from litcourse.known_errors import error_finding
 from litcourse.labs.lab2_cifar10._one_cycle import (
     OTHER_CURVES,
@@ -17,6 +17,7 @@ from litcourse.question import Draw, Finding
 from litcourse.ranks import rank_findings, rank_values
 
 RATE = ("rate", "everywhere")
+RANKS = 2
 SHOWN = 8
 OVERRUN = "Tried to step"
 """How OneCycleLR's exception begins when it is stepped past its end."""
@@ -133,9 +134,12 @@ def judge_elsewhere(draw: Draw, evidence: Evidence, *, blamed: bool) -> list[Fin
     if stuck:
         return stuck
     called, size = "fit on two ranks", draw.given["size"]
-    shard = math.ceil(len(draw.given["test"][1]) / 2)
+    shard = math.ceil(len(draw.given["test"][1]) / RANKS)
     total = draw.given["epochs"] * math.ceil(shard / size)
-    for seen in rank_values(ranks):
+    values = rank_values(ranks)
+    if len(values) != RANKS:
+        raise MalformedError(ranks.place, f"entries of {RANKS} ranks")
+    for seen in values:
         found = _judge_run(draw, seen, called, total)
         if found:
             return found
