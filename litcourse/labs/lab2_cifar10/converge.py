@@ -28,10 +28,10 @@ from litcourse.student import Student, attempt
 ALL = ("accuracy", "same", "other")
 CALLED = "train_cifar10(datamodule, max_epochs, run_dir, seed)"
 LEAST_ACCURACY = 0.75
-"""Of unseen images. In 380 runs of right answers (tools/measure_converge.py on one thread of x86_64,
-torch 2.15, lightning 2.6.6) the means of five kinds were 0.97 to 0.985. The lowest run had 0.863,
-one of SGD without Nesterov; their standard deviation, 0.022, is the largest of all, and the limit
-lies ten of them below their mean."""
+"""Of unseen images. In 380 runs of right answers (tools/measure_converge.py on one thread of
+x86_64, torch 2.15, lightning 2.6.6) the means of five kinds were 0.97 to 0.985. The lowest run
+had 0.863, one of SGD without Nesterov; their standard deviation, 0.022, is the largest of all, and
+the limit lies ten of them below their mean."""
 TRAIN, VAL, KEPT, BATCH, EPOCHS = 480, 60, 300, 32, 6
 SAME = 1e-3
 """Relative difference of weights that counts as none: a GPU adds in no fixed order."""
