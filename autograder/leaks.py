@@ -79,7 +79,8 @@ def scan(course: Course, labs: Iterable[Lab], folder: Path) -> None:
     Raises:
         AuthorError: a file holds something that is not for students.
     """
-    public = unsolved_text(course.labs.values())
+    labs = list(labs)
+    public = unsolved_text([*course.labs.values(), *labs])
     passages = [p for lab in labs for p in (*solutions(lab, public), *bank_entries(lab))]
     secrets = _secrets(course.root / SECRET_FILE)
     for document in documents(folder):
