@@ -22,7 +22,9 @@ FUNCTION_LINES = 40
 REGISTRIES = ("py" + "pi.org", "python" + "hosted.org", "download.py" + "torch.org",
               "--extra-index" + "-url", "--index" + "-url ", "--find" + "-links ")  # fmt: skip
 MACHINE_PATHS = re.compile(
-    "|".join(("/wor" + r"k/\w", "/ro" + r"ot/[.\w]", "/ho" + r"me/(?!student\b)\w", "/Use" + r"rs/\w"))
+    "|".join(
+        ("/wor" + r"k/\w", "/ro" + r"ot/[.\w]", "/ho" + r"me/(?!student\b)\w", "/Use" + r"rs/\w")
+    )
 )
 UNFINISHED = re.compile("|".join(["TO" + "DO", "FIX" + "ME", "X" * 3]))
 

@@ -150,7 +150,9 @@ def test_nothing_leaks_from_the_course(root: Path, tmp_path: Path) -> None:
     out = tmp_path / "release"
     make_release(course, list(course.labs.values()), out)
     for lab in course.labs.values():
-        assert {p.question_id for p in solutions(lab, "")} == set(lab.questions), "nothing to look for"
+        assert {p.question_id for p in solutions(lab, "")} == set(lab.questions), (
+            "nothing to look for"
+        )
         assert {p.question_id for p in bank_entries(lab)} == set(lab.questions)
     names = [document.name for document in documents(out)]
     assert any(name.endswith(".whl:litcourse/check.py") for name in names), "the wheel is closed"

@@ -138,4 +138,16 @@ CASES = [
             "            self.trainer.fit(self.model, self.datamodule)\n\n    Program(LitCNN, Photos)",
         ),
     ),
+    wrong(
+        "one rank changes its weights",
+        "LIT2520",
+        (IMPORT, "from lightning.pytorch.callbacks import Callback\n" + IMPORT),
+        (
+            CLI,
+            "class Nudge(Callback):\n        def on_train_end(self, trainer, module):\n"
+            "            if trainer.is_global_zero:\n"
+            "                next(module.parameters()).data.add_(1.0)\n\n"
+            '    LightningCLI(LitCNN, Photos, trainer_defaults={"callbacks": [Nudge()]})',
+        ),
+    ),
 ]

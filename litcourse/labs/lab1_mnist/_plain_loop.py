@@ -36,7 +36,7 @@ def plain_loop(case: dict[str, Any], **change: Any) -> dict[str, Any]:
     losses: list[float] = []
     gradients: dict[str, Tensor] = {}
     for images, labels in case["batches"]:
-        torch.random.default_generator.manual_seed(case["seed"])
+        torch.default_generator.manual_seed(case["seed"])
         loss = loss_of(model(images), labels)
         optimizer.zero_grad()
         loss.backward()

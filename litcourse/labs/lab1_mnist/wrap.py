@@ -65,7 +65,7 @@ class Recorder(L.Callback):
 
     def on_train_batch_start(self, *_: Any) -> None:
         """Seed dropout, on the CPU alone: torch.manual_seed keeps a stack trace for each GPU."""
-        torch.random.default_generator.manual_seed(self.seed)
+        torch.default_generator.manual_seed(self.seed)
 
     def on_before_optimizer_step(self, _: Any, module: Any, __: Any) -> None:
         """Copy the gradients of the first step."""
