@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 from litcourse.evidence import Evidence, MalformedError
 from litcourse.known_errors import error_finding
@@ -98,6 +99,14 @@ def _still(rates: list[float]) -> bool:
     return max(rates) - min(rates) <= 1e-9  # noqa: PLR2004 (rounding of one rate)
 
 
+def _bent(max_lr: float, total: int, change: dict[str, Any]) -> list[float]:
+    """The rates of another cycle; none where torch can't have it, as a rise of no step at all."""
+    try:
+        return one_cycle(max_lr, total, **change)[0]
+    except ZeroDivisionError:
+        return []
+
+
 def _which_cycle(seen: list[float], right: list[float], max_lr: float) -> tuple[str, str]:
     planned = planned_total(seen, max_lr)
     if planned is not None:
@@ -106,7 +115,7 @@ def _which_cycle(seen: list[float], right: list[float], max_lr: float) -> tuple[
     if scale > 0 and planned_total([rate / scale for rate in seen], max_lr):
         return "LIT2113", f"a cycle whose peak is {scale * max_lr:.3g}, not {max_lr:.3g}"
     for change in OTHER_CURVES:
-        if same_curve(seen, one_cycle(max_lr, len(seen), **change)[0]):
+        if same_curve(seen, _bent(max_lr, len(seen), change)):
             name, value = next(iter(change.items()))
             return "LIT2114", f"as with {name}={value}"
     return "LIT2119", ""

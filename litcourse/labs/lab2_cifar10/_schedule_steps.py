@@ -172,13 +172,13 @@ def _judge_values(
             code = "LIT203"
         elif close(got_value, 100 * right, 1e-3):
             code = "LIT208"
-        elif key.endswith("acc") and close(got_value, _macro(logits.argmax(1), labels), 1e-5):
+        elif key.endswith("acc") and close(got_value, macro(logits.argmax(1), labels), 1e-5):
             code = "LIT207"
         return [Finding(code, ("log",), called, f"{right:.5f}", f"{got_value:.5f}")]
     return []
 
 
-def _macro(predicted: Tensor, labels: Tensor) -> float:
+def macro(predicted: Tensor, labels: Tensor) -> float:
     """Accuracy as torchmetrics averages it over classes: of all that occur on either side."""
     classes = torch.cat([labels, predicted]).unique()
     hit = (predicted == labels).float()

@@ -20,6 +20,7 @@ from litcourse.compare import distance
 from litcourse.evidence import Evidence, same_keys
 from litcourse.known_errors import error_finding
 from litcourse.labs.lab2_cifar10._schedule_rates import judge_elsewhere, judge_rates, overrun
+from litcourse.labs.lab2_cifar10._schedule_sets import telling_sets
 from litcourse.labs.lab2_cifar10._schedule_steps import judge_gradients, judge_log, judge_steps
 from litcourse.lightning_tools import bases, copied, loader, quiet_trainer, samples, scalar
 from litcourse.networks import CLASSES, batch, build, with_state
@@ -30,6 +31,8 @@ from litcourse.student import Student, attempt, describe
 ALL = ("rate", "everywhere", "loss", "step", "log")
 SIDE = 6
 SHAPE = (3, SIDE, SIDE)
+SIZE = 7
+"""Samples in a batch of validation and test."""
 PLAIN = "Trainer.fit(LitResNet(model, ...))"
 
 
@@ -38,9 +41,7 @@ def draw(rng: Random) -> Draw:
     given = {
         "network": _network(rng),
         "batches": [batch(rng, rng.randrange(9, 15), SHAPE) for _ in range(rng.randrange(4, 7))],
-        "val": batch(rng, 7 * rng.randrange(4, 6) + rng.randrange(1, 4), SHAPE),
-        "test": batch(rng, 7 * rng.randrange(4, 6) + rng.randrange(1, 4), SHAPE),
-        "size": 7,
+        "size": SIZE,
         "max_lr": rng.uniform(0.02, 0.08),
         "weight_decay": rng.uniform(0.02, 0.06),
         "epochs": rng.randrange(2, 4),
@@ -48,7 +49,7 @@ def draw(rng: Random) -> Draw:
         "max_steps": rng.randrange(5, 8),
         "seed": rng.randrange(2**31),
     }
-    return Draw(given)
+    return Draw({**given, **telling_sets(rng, given)})
 
 
 def _network(rng: Random) -> dict[str, Any]:

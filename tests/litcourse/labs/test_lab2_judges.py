@@ -17,6 +17,7 @@ from litcourse.labs.lab2_cifar10 import converge
 from litcourse.labs.lab2_cifar10._crops import PLACES, Crops, cropped, grid, located
 from litcourse.labs.lab2_cifar10._draws import judge_draws
 from litcourse.labs.lab2_cifar10._one_cycle import one_cycle, planned_total, same_curve, stepped
+from litcourse.labs.lab2_cifar10._schedule_rates import _why
 from litcourse.packet import decode, encode
 from litcourse.question import Draw, Tree, Verdict, find_question, question_ids
 from litcourse.student import take_evidence
@@ -175,6 +176,14 @@ def test_the_plan_of_a_cycle_is_found_by_its_first_rates() -> None:
         assert planned_total(rates[:6], 0.3) == total
     assert planned_total([0.1] * 6, 0.3) is None
     assert not same_curve([float("nan")] * 3, [0.1] * 3)
+
+
+def test_a_strange_curve_of_any_length_has_a_name() -> None:
+    """A tenth of ten steps as the rise: torch divides by zero there."""
+    for steps in range(4, 25):
+        seen = [0.05 + 0.01 * (step % 3) for step in range(steps)]
+        right, _ = one_cycle(0.05, steps)
+        assert _why(seen, right, 0.05, 4)[0] == "LIT2119"
 
 
 @pytest.mark.parametrize("nesterov", [False, True])
