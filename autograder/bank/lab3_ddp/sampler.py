@@ -41,6 +41,36 @@ class Dealer(Sampler):
         order += order[: len(self) * self.world - self.count]
         return iter(order[self.rank :: self.world])
 """
+LEN = "return -(-self.count // self.world)"
+LEN_OWN = "return len(range(self.rank, self.count, self.world))"
+INIT = "def train_dataloader(self)"
+PARTS = """
+class ShardedDataModule(L.LightningDataModule):
+    def __init__(self, train_set, val_set, batch_size=32, seed=0):
+        super().__init__()
+        self.train_set, self.val_set, self.size, self.seed = train_set, val_set, batch_size, seed
+
+    def part(self, dataset, pad):
+        rank, world = self.trainer.global_rank, self.trainer.world_size
+        every = [*range(len(dataset))]
+        every += every[: -len(every) % world] if pad else []
+        return torch.utils.data.Subset(dataset, every[rank::world])
+
+    def train_dataloader(self):
+        {}
+
+    def val_dataloader(self):
+        return DataLoader(self.part(self.val_set, False), self.size)
+"""
+SEEDED = (
+    "torch.manual_seed(self.seed)\n"
+    "        return DataLoader(self.part(self.train_set, True), self.size, shuffle=True)"
+)
+GENERATOR = (
+    "dice = torch.Generator().manual_seed(self.seed)\n"
+    "        part = self.part(self.train_set, True)\n"
+    "        return DataLoader(part, self.size, shuffle=True, generator=dice)"
+)
 EPOCH = "1000 * self.seed + self.epoch"
 PAD = "order += order[: len(self) * self.world - self.count]"
 PART = "order[self.rank :: self.world]"
@@ -52,8 +82,9 @@ CASES = [
         "blocks in place of every nth",
         code=OWN.replace(PART, "order[self.rank * len(self) : (self.rank + 1) * len(self)]"),
     ),
-    right(
+    wrong(
         "counts the epochs itself",
+        "LIT3415",
         code=OWN.replace("def set_epoch(self, epoch):\n        self.epoch = epoch", "").replace(
             "order = torch.randperm", "self.epoch += 1\n        order = torch.randperm"
         ),
@@ -134,6 +165,37 @@ CASES = [
     ),
     wrong("drop_last in validation", "LIT3421", (SEED, SEED + " drop_last=not shuffle,")),
     wrong("not padded", "LIT3407", code=OWN.replace(PAD, "")),
+    wrong("not padded, and says so", "LIT3407", code=OWN.replace(PAD, "").replace(LEN, LEN_OWN)),
+    wrong(
+        "a part of the set for each rank, not padded",
+        "LIT3407",
+        (LOADER, "return DataLoader(self._part(dataset), self.batch_size, shuffle=shuffle)"),
+        (
+            INIT,
+            "def _part(self, dataset):\n"
+            "        own = range(self.trainer.global_rank, len(dataset), self.trainer.world_size)\n"
+            "        return torch.utils.data.Subset(dataset, own)\n\n    " + INIT,
+        ),
+    ),
+    wrong("the local rank", "LIT3414", (RANK, "rank=self.trainer.local_rank,")),
+    wrong(
+        "as many parts as a node has ranks",
+        "LIT3414",
+        (REPLICAS, "num_replicas=self.trainer.num_devices,"),
+        (RANK, "rank=self.trainer.local_rank,"),
+    ),
+    wrong(
+        "validation by local rank",
+        "LIT3414",
+        (RANK, "rank=self.trainer.global_rank if shuffle else self.trainer.local_rank,"),
+    ),
+    wrong("the global random state, seeded once", "LIT3411", code=PARTS.format(SEEDED)),
+    wrong("a generator of the loader's", "LIT3411", code=PARTS.format(GENERATOR)),
+    wrong(
+        "the world size in __init__",
+        "LIT3404",
+        ("self.seed = seed", "self.seed, self.world = seed, self.trainer.world_size"),
+    ),
     wrong(
         "padded to full batches",
         "LIT3403",

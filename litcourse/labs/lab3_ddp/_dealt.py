@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 from litcourse.evidence import Evidence
@@ -45,9 +46,21 @@ def judge_first(given: dict[str, Any], seen: Evidence) -> list[Finding]:
 
 
 def judge_more_ranks(given: dict[str, Any], seen: Evidence) -> list[Finding]:
-    """One epoch of three ranks."""
+    """One epoch of three ranks, each on a node of its own."""
     train, val = (epochs_of(seen, "first", part) for part in ("train", "val"))
-    return [*_judge_train(given, train), *_judge_batches(given, train), *_judge_val(given, val)]
+    dealt = [(train, _judge_train(given, train)), (val, _judge_val(given, val))]
+    named = [
+        replace(finding, code="LIT3414") if _alike(epochs) else finding
+        for epochs, found in dealt
+        for finding in found
+    ]
+    return [*named, *_judge_batches(given, train)]
+
+
+def _alike(epochs: list[Epoch]) -> bool:
+    """Whether all ranks of the first epoch have the same samples, as local ranks would."""
+    shards = [sorted(flat(batches)) for batches in epochs[0]] if epochs else []
+    return all(shard == shards[0] for shard in shards)
 
 
 def _judge_train(given: dict[str, Any], epochs: list[Epoch]) -> list[Finding]:
@@ -162,16 +175,23 @@ def _judge_val(given: dict[str, Any], epochs: list[Epoch]) -> list[Finding]:
 
 
 def judge_seed(seen: Evidence) -> list[Finding]:
-    """The first epoch is the seed's, on every rank, and nothing else's."""
+    """Each epoch is its number's and the seed's, on every rank, and nothing else's.
+
+    The run called "again" begins with epoch 1.
+    """
     first, again, other = (
-        [[flat(batches) for batches in epoch] for epoch in epochs_of(seen, run, "train")][:1]
+        [[flat(batches) for batches in epoch] for epoch in epochs_of(seen, run, "train")]
         for run in ("first", "again", "other")
     )
-    cost, called = ("order",), "training order of the first epoch"
-    if again != first:
+    cost = ("order",)
+    if again != first[1:]:
+        called = "training order of epochs 1 and 2, in a run that begins with epoch 1"
+        expected = "the same for the same seed and epoch"
+        if again == first[: len(again)]:
+            return [Finding("LIT3415", cost, called, expected, "the order of epochs 0 and 1")]
         got = "another order in another process"
-        return [Finding("LIT3411", cost, called, "the same for the same seed", got)]
-    if other == first:
-        got = "the same order"
+        return [Finding("LIT3411", cost, called, expected, got)]
+    if other[:1] == first[:1]:
+        called, got = "training order of the first epoch", "the same order"
         return [Finding("LIT3412", cost, called, "another one for another seed", got)]
     return []

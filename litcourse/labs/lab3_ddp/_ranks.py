@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 _PATTERNS = (
     ("LIT3310", r"Skipping the `training_step` by returning None in distributed training"),
     ("LIT3330", r"DistributedDataParallel is not needed when a module"),
-    ("LIT3404", r"[Dd]efault process group has not been initialized"),
-    ("LIT3405", r"sampler option is mutually exclusive with shuffle"),
-    ("LIT3510", r"is not JSON serializable"),
 )
 """Texts of lightning 2.6 and torch 2.15."""
 
@@ -32,21 +29,33 @@ def ddp_trainer(world_size: int, *, nodes: int = 1, **arguments: Any) -> L.Train
     return quiet_trainer(**(defaults | places | arguments))
 
 
-def run_findings(seen: Evidence, criteria: tuple[str, ...], world_size: int) -> list[Finding]:
-    """None if each of `world_size` ranks came to its end; the exceptions above by their names."""
+def run_findings(
+    seen: Evidence,
+    criteria: tuple[str, ...],
+    world_size: int,
+    known: tuple[tuple[str, str], ...] = (),
+) -> list[Finding]:
+    """None if each of `world_size` ranks came to its end; exceptions by their names.
+
+    Args:
+        seen: what `run_ranks` returned.
+        criteria: that a finding costs.
+        world_size: number of ranks.
+        known: codes and patterns of exceptions that the question names, besides those above.
+    """
     found = rank_findings(seen, criteria)
     if not found:
         ranks = len(list(seen["ranks"]))
         if ranks == world_size:
             return []
         return [Finding("LIT903", criteria, "", f"{world_size} ranks", str(ranks))]
-    return [_named(finding) for finding in found]
+    return [_named(finding, known) for finding in found]
 
 
-def _named(finding: Finding) -> Finding:
+def _named(finding: Finding, known: tuple[tuple[str, str], ...]) -> Finding:
     if finding.code != RAISED:
         return finding
-    for code, pattern in _PATTERNS:
+    for code, pattern in (*known, *_PATTERNS):
         if re.search(pattern, finding.got):
             return replace(finding, code=code)
     return finding

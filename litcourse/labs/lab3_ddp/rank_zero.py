@@ -25,6 +25,7 @@ from litcourse.student import Student
 
 WORLD = 2
 FITS = ("first", "second")
+_KNOWN = (("LIT3510", r"is not JSON serializable"),)
 
 
 def draw(rng: Random) -> Draw:
@@ -166,12 +167,12 @@ def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
     if not any(name.startswith("lightning.") and name.endswith(".Callback") for name in names):
         got, expected = (names or ["no class"])[0], "of lightning.Callback"
         return [Finding("LIT3500", ALL, "class SaveReport", expected, got)]
-    failed = run_findings(evidence["one_node"], ALL, WORLD)
+    failed = run_findings(evidence["one_node"], ALL, WORLD, _KNOWN)
     if failed:
         return failed
     found = [f for fit in FITS for f in judge_writers(evidence["one_node"], fit)]
     found += judge_numbers(draw.given, evidence["one_node"], FITS)
-    failed = run_findings(evidence["two_nodes"], ("nodes",), WORLD)
+    failed = run_findings(evidence["two_nodes"], ("nodes",), WORLD, _KNOWN)
     found += failed or judge_writers(evidence["two_nodes"], "nodes")
     return list({(f.code, f.criteria): f for f in reversed(found)}.values())[::-1]
 
