@@ -7,6 +7,7 @@ TRAIN_LOG = 'self.log("train_loss", loss)'
 LOSS = "loss = F.cross_entropy(self.model(inputs), labels)"
 SGD = "torch.optim.SGD(self.parameters(), lr=self.lr)"
 KEEP = "self.model, self.lr = model, lr"
+COPY = "        import copy\n        self.model = copy.deepcopy(model)"
 HITS = "hits = (logits.argmax(dim=1) == labels).float()"
 HEAD = """
 class SyncedClassifier(L.LightningModule):
@@ -152,7 +153,7 @@ CASES = [
     ),
     wrong(
         "rank 0 logs and waits for all",
-        "LIT932",
+        "LIT3331",
         (
             LOG,
             "if self.trainer.is_global_zero:\n"
@@ -165,10 +166,45 @@ CASES = [
         (LOG, "self.log_dict(values, sync_dist=True, rank_zero_only=True)"),
     ),
     wrong(
+        "rank 0 logs one of them",
+        "LIT3331",
+        (
+            LOG,
+            'self.log("val_acc", values["val_acc"], sync_dist=True, batch_size=len(labels))\n'
+            "        if self.global_rank == 0:\n"
+            '            self.log("val_loss", values["val_loss"], sync_dist=True, '
+            "batch_size=len(labels))",
+        ),
+    ),
+    wrong(
         "gathers in every step",
-        "LIT932",
+        "LIT3332",
         (HITS, HITS.replace(".float()", ".float()\n        hits = self.all_gather(hits.mean())")),
     ),
+    wrong(
+        "synced in every step",
+        "LIT3332",
+        (
+            LOG,
+            "self.log_dict(values, on_step=True, on_epoch=True, sync_dist=True, "
+            "batch_size=len(labels))",
+        ),
+    ),
+    wrong(
+        "a barrier on one rank",
+        "LIT932",
+        (
+            LOG,
+            LOG + "\n\n    def on_validation_epoch_end(self):\n"
+            "        if self.global_rank == 0:\n            self.trainer.strategy.barrier()",
+        ),
+    ),
+    wrong(
+        "sums that are never set back",
+        "LIT3333",
+        code=BY_HAND.replace("on_validation_epoch_start", "on_fit_start"),
+    ),
+    wrong("a copy of the network", "LIT3301", (KEEP, "self.lr = lr\n" + COPY)),
     wrong(
         "only rank 0 trains",
         "LIT3310",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -117,7 +118,9 @@ def judge_metrics(given: dict[str, Any], ranks: list[Evidence]) -> list[Finding]
         for number, ends in enumerate(epochs):
             finding = _judge_metric(key, given, list(ends), number)
             if finding is not None:
-                found.append(finding)
+                # The same code was right one epoch earlier.
+                kept = number > 0 and finding.code == "LIT3329"
+                found.append(replace(finding, code="LIT3333") if kept else finding)
                 break
         else:
             if not epochs:

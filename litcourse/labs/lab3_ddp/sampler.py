@@ -123,7 +123,8 @@ def _resumed() -> L.Trainer:
     """A Trainer that has one epoch behind it, as with a checkpoint; it counts in `processed`."""
     trainer = ddp_trainer(WORLD, max_epochs=EPOCHS)
     progress = trainer.fit_loop.epoch_progress.current
-    progress.ready = progress.started = progress.processed = progress.completed = 1
+    for stage in ("ready", "started", "processed", "completed"):
+        setattr(progress, stage, 1)
     return trainer
 
 

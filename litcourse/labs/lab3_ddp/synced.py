@@ -17,6 +17,7 @@ from torch import Tensor
 from litcourse.compare import largest_difference
 from litcourse.evidence import Evidence
 from litcourse.labs.lab3_ddp._one_process import judge_metrics, judge_weights
+from litcourse.labs.lab3_ddp._parted import note_synced, noted_synced, why_parted
 from litcourse.labs.lab3_ddp._ranks import ddp_trainer, run_findings
 from litcourse.lightning_tools import bases, copied, loader, samples, scalar
 from litcourse.networks import CLASSES, batch, build, generator, with_state
@@ -89,11 +90,14 @@ class Reader(L.Callback):
 def probe(given: dict[str, Any], student: Student) -> dict[str, Any]:
     """Train and validate on two ranks."""
     cls = student["SyncedClassifier"]
-    return {"bases": bases(cls), "run": run_ranks(lambda rank: _work(cls, given, rank), WORLD)}
+    run = run_ranks(lambda rank: _work(cls, given, rank), WORLD)
+    return {"bases": bases(cls), "run": run, "synced": noted_synced(WORLD)}
 
 
 def _work(cls: Any, given: dict[str, Any], rank: int) -> dict[str, Any]:
-    module = cls(build(given["network"]), given["lr"])
+    note_synced(rank)
+    network = build(given["network"])
+    module = cls(network, given["lr"])
     is_network = isinstance(module.model, torch.nn.Module)
     start = copied(module.model.state_dict()) if is_network else {}
     reader = Reader()
@@ -103,6 +107,7 @@ def _work(cls: Any, given: dict[str, Any], rank: int) -> dict[str, Any]:
     trainer.fit(module, loader(given["train"][rank]), shard)
     return {
         "kept_as": type(module.model).__name__,
+        "is_given": module.model is network,
         "start": start,
         "epochs": reader.epochs,
         "end": copied(module.model.state_dict()) if is_network else {},
@@ -122,7 +127,7 @@ def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
         return [Finding("LIT3300", ALL, "class SyncedClassifier", expected, got)]
     found = run_findings(evidence["run"], ALL, WORLD)
     if found:
-        return found
+        return [why_parted(finding, evidence["run"], evidence["synced"]) for finding in found]
     ranks = rank_values(evidence["run"])
     given = draw.given
     identity = _judge_identity(given["network"]["state"], ranks[0])
@@ -137,9 +142,12 @@ def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
 
 def _judge_identity(given: dict[str, Tensor], rank: Evidence) -> list[Finding]:
     start = rank["start"].tensors()
-    if set(given) == set(start) and largest_difference(given, start) == 0:
-        return []
     called = "SyncedClassifier(model, lr)"
+    if set(given) == set(start) and largest_difference(given, start) == 0:
+        if rank["is_given"].flag():
+            return []
+        expected, got = "self.model is the given network", "self.model is a copy of it"
+        return [Finding("LIT3301", ALL, called, expected, got)]
     got = f"self.model is a {rank['kept_as'].text()}, {len(start)} tensors in its state"
     expected = f"self.model is the given network, {len(given)} tensors in its state"
     return [Finding("LIT3301", ALL, called, expected, got)]
