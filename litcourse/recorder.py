@@ -24,19 +24,27 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
 
 _WHERE = "LITCOURSE_RECORD"
+_MOST_EPOCHS = "LITCOURSE_MOST_EPOCHS"
 _TRAINER = "lightning.pytorch.trainer.trainer"
 _MOST_FILES = 20
+_NUMBERS = ("max_epochs", "max_steps")
 _numbers = itertools.count()
 
 
-def environment(folder: Path) -> dict[str, str]:
-    """Variables under which fresh programs note their Trainers in `folder`, which gets a hook."""
+def environment(folder: Path, most_epochs: int | None = None) -> dict[str, str]:
+    """Variables under which programs note their Trainers in `folder`, which gets a hook.
+
+    Args:
+        folder: for the notes.
+        most_epochs: a fit that would go on for more is noted as "endless" and returns at once.
+    """
     hook = folder / "hook"
     hook.mkdir(exist_ok=True)
     code = "from litcourse.recorder import watch_later\nwatch_later()\n"
     (hook / "sitecustomize.py").write_text(code, encoding="utf-8")
     paths = [str(hook), str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-    return {_WHERE: str(folder), "PYTHONPATH": os.pathsep.join(path for path in paths if path)}
+    found = {_WHERE: str(folder), "PYTHONPATH": os.pathsep.join(path for path in paths if path)}
+    return found if most_epochs is None else found | {_MOST_EPOCHS: str(most_epochs)}
 
 
 def watch_later() -> None:
@@ -87,15 +95,16 @@ def _wrap(module: Any, folder: Path) -> None:
     @functools.wraps(originals[1])
     def run_stage(trainer: Any, *arguments: Any, **keywords: Any) -> Any:
         if trainer.training:
-            _note(
-                trainer, folder, start_epoch=trainer.current_epoch, start_step=trainer.global_step
-            )
+            _note(trainer, folder, **_start(trainer))
         return originals[1](trainer, *arguments, **keywords)
 
     @functools.wraps(originals[2])
     def fit_impl(trainer: Any, *arguments: Any, **keywords: Any) -> Any:
         trainer.litcourse_record["pid"] = os.getpid()  # a fork may have come between
-        _note(trainer, folder, fitted=True)
+        endless = _endless(trainer)
+        _note(trainer, folder, fitted=True, endless=endless)
+        if endless:
+            return None
         done = originals[2](trainer, *arguments, **keywords)
         _note(trainer, folder, finished=True, **_result(trainer))
         return done
@@ -125,7 +134,26 @@ def _resolved(trainer: Any) -> dict[str, Tree]:
         "started_by": str(getattr(strategy, "_start_method", None) or "program"),
         "current_epoch": trainer.current_epoch,
         "global_step": trainer.global_step,
+        "as_text": [name for name in _NUMBERS if isinstance(getattr(trainer, name), str)],
         "ckpt_path": None if trainer.ckpt_path is None else str(trainer.ckpt_path),
+    }
+
+
+def _endless(trainer: Any) -> bool:
+    """Whether its fit would take more epochs than it may, or is limited by nothing."""
+    most = int(os.environ.get(_MOST_EPOCHS, "0"))
+    limited = trainer.max_steps != -1 or any(type(c).__name__ == "Timer" for c in trainer.callbacks)
+    if not most or limited:
+        return False
+    epochs = trainer.max_epochs  # None stands for 1000
+    return epochs is None or (isinstance(epochs, int) and not 0 <= epochs <= most)
+
+
+def _start(trainer: Any) -> dict[str, Tree]:
+    return {
+        "start_epoch": trainer.current_epoch,
+        "start_step": trainer.global_step,
+        "start_weights": _fingerprint(trainer.lightning_module),
     }
 
 
@@ -138,6 +166,8 @@ def _result(trainer: Any) -> dict[str, Tree]:
         "networks": _given_networks(trainer.lightning_module),
         "weights": _fingerprint(trainer.lightning_module),
         "train_batches": _count(trainer.num_training_batches),
+        "all_batches": isinstance(trainer.limit_train_batches, float)
+        and trainer.limit_train_batches == 1.0,
         "metrics": {k: float(v) for k, v in trainer.callback_metrics.items() if v.numel() == 1},
         "checkpoints": sorted({path for path in checkpoints if path})[:_MOST_FILES],
         "log_dir": None if trainer.logger is None else str(trainer.logger.log_dir),
@@ -156,10 +186,13 @@ def _count(value: float) -> int | None:
 
 def _fingerprint(module: Any) -> str:
     """A digest of all parameters: equal on ranks that hold the same weights."""
+    import torch
+
     digest = hashlib.sha256()
     for name, value in module.named_parameters():
         digest.update(name.encode())
-        digest.update(value.detach().cpu().float().numpy().tobytes())
+        if not torch.nn.parameter.is_lazy(value):
+            digest.update(value.detach().cpu().float().numpy().tobytes())
     return digest.hexdigest()
 
 

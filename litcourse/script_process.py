@@ -9,7 +9,7 @@ import subprocess
 import sys
 import traceback
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -41,6 +41,8 @@ def as_program(path: Path, arguments: tuple[str, ...], called: str) -> Tree:
 def as_module(path: Path, called: str) -> Tree:
     """Execute the file at `path` as `import` does, noting whether it reads the command line.
 
+    The command line is somebody else's, a test runner's, and not empty.
+
     Raises:
         Leave: as in `as_program`.
     """
@@ -54,8 +56,38 @@ def as_module(path: Path, called: str) -> Tree:
     argparse.ArgumentParser.parse_known_args = noting  # type: ignore[method-assign, assignment]
     module = types.ModuleType(path.stem)
     sys.modules[path.stem] = module
-    sys.argv = [path.name]
+    sys.argv = _Arguments(["pytest", "-q", "tests"], str(path), parsed)
     return _executed(path, module, called, lambda: {"exit": 0, "parsed": bool(parsed)})
+
+
+class _Arguments(list[str]):
+    """A command line that notes in `parsed` that the file `reader` itself reads it."""
+
+    def __init__(self, arguments: list[str], reader: str, parsed: list[bool]) -> None:
+        super().__init__(arguments)
+        self._reader = reader
+        self._parsed = parsed
+
+    def _note(self) -> None:
+        if sys._getframe(2).f_code.co_filename == self._reader:  # noqa: SLF001 (no public way)
+            self._parsed.append(True)
+
+    def __getitem__(self, index: Any) -> Any:
+        if index != 0:  # the name of the program, which is nobody's argument
+            self._note()
+        return super().__getitem__(index)
+
+    def __iter__(self) -> Iterator[str]:
+        self._note()
+        return super().__iter__()
+
+    def __contains__(self, value: object) -> bool:
+        self._note()
+        return super().__contains__(value)
+
+    def __len__(self) -> int:
+        self._note()
+        return super().__len__()
 
 
 def _executed(
@@ -73,7 +105,8 @@ def _executed(
         if status:
             raise Leave({"value": {**value(), "exit": status}}) from None
     except BaseException as error:  # noqa: BLE001 (a student's script may raise anything)
-        raise Leave({"error": _described(error, path, called)}) from None
+        noted = {key: known for key, known in value().items() if key != "exit"}
+        raise Leave({**noted, "error": _described(error, path, called)}) from None
     return value()
 
 

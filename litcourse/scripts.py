@@ -41,6 +41,7 @@ def run_script(
     world_size: int = 1,
     limit: float = 60.0,
     folder: Path | None = None,
+    most_epochs: int | None = None,
 ) -> dict[str, Tree]:
     """Run the script `source` as `python name *argv`.
 
@@ -51,6 +52,7 @@ def run_script(
         world_size: ranks that the command asks for; the script itself decides on how many it runs.
         limit: seconds that the ranks may take.
         folder: where it runs; the current one by default.
+        most_epochs: a fit of more epochs returns at once, and its record says "endless".
 
     Returns:
         `{"command", "asked", "ranks": [...], "elsewhere": [...], "seconds"}`. Each rank as in
@@ -59,7 +61,9 @@ def run_script(
         another way than Lightning's launcher of scripts does.
     """
     if os.environ.get(FRESH) == "1":
-        return run_fresh(source, name, argv, world_size=world_size, folder=folder)
+        return run_fresh(
+            source, name, argv, world_size=world_size, folder=folder, most_epochs=most_epochs
+        )
     path = _written(source, name, folder)
     called = command(name, argv)
     _import_ahead(source)
@@ -69,7 +73,8 @@ def run_script(
         recorder.watch(files)
         return as_program(path, start.arguments, called)
 
-    return {"command": called, "asked": world_size, **_crew(work, tuple(argv), limit)}
+    ended = _crew(work, tuple(argv), limit, most_epochs)
+    return {"command": called, "asked": world_size, **ended}
 
 
 def import_script(
@@ -111,11 +116,14 @@ def _import_ahead(source: str) -> None:
 
 
 def _crew(
-    work: Callable[[Start, Path], Tree], arguments: tuple[str, ...], limit: float
+    work: Callable[[Start, Path], Tree],
+    arguments: tuple[str, ...],
+    limit: float,
+    most_epochs: int | None = None,
 ) -> dict[str, Any]:
     started = time.monotonic()
     with crew.folder() as files:
-        start = Start(0, recorder.environment(files), arguments)
+        start = Start(0, recorder.environment(files, most_epochs), arguments)
         job = Job(lambda start: work(start, files), (start,), limit, files, crew.seed_of_now())
         entries = crew.run(job)
         elsewhere = _share_out(recorder.records(files), entries)
@@ -141,6 +149,7 @@ def run_fresh(
     world_size: int = 1,
     limit: float = 300.0,
     folder: Path | None = None,
+    most_epochs: int | None = None,
 ) -> dict[str, Tree]:
     """Run the script by the very command that findings quote: slow, and with nothing in between.
 
@@ -151,6 +160,7 @@ def run_fresh(
         world_size: as there.
         limit: seconds by the clock; then all of it is killed.
         folder: as there.
+        most_epochs: as there.
 
     Returns:
         as `run_script`. Of ranks that the script started itself the exit code is not known; it
@@ -160,7 +170,8 @@ def run_fresh(
     started = time.monotonic()
     with crew.folder() as files:
         output = files / "output"
-        entry = _program(path, argv, recorder.environment(files), output, limit)
+        variables = recorder.environment(files, most_epochs)
+        entry = _program(path, argv, variables, output, limit)
         entry["output"] = output.read_text(encoding="utf-8", errors="replace")[-2000:]
         elsewhere = _share_out(recorder.records(files), [entry])
     entries = [entry]

@@ -27,6 +27,7 @@ _ON_THE_WAY = {
 }
 """Functions that call collectives, and what to say of the one that waits."""
 _BELOW = ("litcourse/rank_process.py", "litcourse/supervisor.py", "litcourse/ranks.py")
+_RUNS_SCRIPTS = "litcourse/script_process.py"
 _SHOWN = 14
 _LIBRARIES = tuple(
     str(Path(sysconfig.get_paths()[name]).resolve()) for name in ("stdlib", "purelib", "platlib")
@@ -105,7 +106,7 @@ def _names_a_collective(frame: Frame) -> bool:
 
 def shown(frames: list[Frame]) -> str:
     """The stack for a person: innermost first, the student's own lines always among them."""
-    frames = [frame for frame in frames if frame.name not in _SKIPPED]
+    frames = [f for f in frames if f.name not in _SKIPPED and not f.file.endswith(_RUNS_SCRIPTS)]
     own = [frame for frame in frames[_SHOWN:] if frame.is_own]
     return "\n".join(map(str, [*frames[:_SHOWN], *own[:_SHOWN]]))
 

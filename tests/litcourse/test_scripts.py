@@ -212,10 +212,49 @@ def test_importing_a_script() -> None:
 def test_importing_a_script_that_has_no_guard() -> None:
     source = ARGUMENTS.replace('if __name__ == "__main__":\n    main()', "main()")
     seen = import_script(source, "train_ddp.py")
-    assert seen["ranks"][0]["value"] == {"exit": 0, "parsed": True}
-    assert [record["fitted"] for record in seen["ranks"][0]["trainers"]] == [True]
+    assert seen["ranks"][0]["value"] == {"exit": 2, "parsed": True}  # no argument of its own
+    source = source.replace("parse_args()", "parse_args([])")
+    (trainer,) = import_script(source, "train_ddp.py")["ranks"][0]["trainers"]
+    assert trainer["fitted"]
     (found,) = judged(import_script("1 / 0", "train_ddp.py"))
     assert (found.code, found.called) == ("LIT940", "import train_ddp")
+
+
+@pytest.mark.parametrize(
+    ("line", "parsed"),
+    [
+        ("len(sys.argv)", True),
+        ("sys.argv[1:]", True),
+        ("'-q' in sys.argv", True),
+        ("list(sys.argv)", True),
+        ("sys.argv[0]", False),
+        ("sys.executable", False),
+        ("__import__('argparse').ArgumentParser()", False),
+    ],
+)
+def test_reading_the_command_line_at_import_is_noted(line: str, parsed: bool) -> None:
+    seen = import_script(f"import sys\n{line}\n", "train_ddp.py")
+    assert seen["ranks"][0]["value"] == {"exit": 0, "parsed": parsed}
+
+
+@pytest.mark.parametrize(
+    ("limit", "endless"),
+    [
+        ("max_epochs=None", True),
+        ("max_epochs=-1", True),
+        ("max_epochs=4", True),
+        ("max_epochs=3", False),
+        ("max_steps=2", False),
+        ("max_epochs=-1, max_time={'seconds': 1}", False),
+    ],
+)
+def test_a_fit_that_would_go_on_and_on_returns_at_once(limit: str, endless: bool) -> None:
+    source = ARGUMENTS.replace("max_epochs=1", limit)
+    seen = run_script(source, "train_ddp.py", [], most_epochs=3)
+    (record,) = fitted(Evidence(seen))
+    assert record["endless"].flag() is endless
+    assert record["finished"].flag() is not endless
+    assert ("start_weights" in record) is not endless
 
 
 @pytest.mark.slow

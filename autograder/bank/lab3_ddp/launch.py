@@ -9,10 +9,20 @@ ADD_EPOCHS = 'parser.add_argument("--max_epochs", type=int, default=2)'
 GUARD = 'if __name__ == "__main__":\n    main()'
 FIT = "trainer.fit(Digits(), train_batches())"
 FILE = "%%writefile train_ddp.py"
+AGAIN = "L.Trainer(devices=options.devices, max_epochs=options.max_epochs, logger=False)"
 PARSE = "options = parser.parse_args()"
 
 CASES = [
     right("strategy by name", (DEVICES, DEVICES + '\n        strategy="ddp",')),
+    right(
+        "steps as a limit by default",
+        (ADD_EPOCHS, ADD_EPOCHS.replace("=2", "=None")),
+        (EPOCHS, EPOCHS + "\n        max_steps=20 if options.max_epochs is None else -1,"),
+    ),
+    right(
+        "the name of the program",
+        ("import argparse", "import argparse\nimport sys\n\nNAME = sys.argv[0]"),
+    ),
     right(
         "further flags", (ADD_EPOCHS, ADD_EPOCHS + '\n    parser.add_argument("--lr", type=float)')
     ),
@@ -33,6 +43,24 @@ CASES = [
         ),
     ),
     wrong("no guard", "LIT3702", (GUARD, "main()")),
+    wrong(
+        "arguments in place of the guard",
+        "LIT3702",
+        ("import argparse", "import argparse\nimport sys"),
+        (GUARD, "if len(sys.argv) > 1:\n    main()"),
+    ),
+    wrong(
+        "reads the command line at import",
+        "LIT3702",
+        ("import argparse", "import argparse\nimport sys\n\nARGUMENTS = sys.argv[1:]"),
+        ("parse_args()", "parse_args(ARGUMENTS)"),
+    ),
+    wrong(
+        "takes a number from the command line at import",
+        "LIT3702",
+        ("import argparse", "import argparse\nimport sys\n\nDEVICES = int(sys.argv[2])"),
+        (DEVICES, "devices=DEVICES,"),
+    ),
     wrong(
         "a Trainer at import",
         "LIT3701",
@@ -55,6 +83,27 @@ CASES = [
     wrong("always two", "LIT943", (DEVICES, "devices=2,")),
     wrong("all devices there are", "LIT943", (DEVICES, 'accelerator="cpu",')),
     wrong("epochs ignored", "LIT3704", (EPOCHS, "max_epochs=1,")),
+    *(
+        wrong(f"always {epochs} epochs", "LIT3704", (EPOCHS, f"max_epochs={epochs},"))
+        for epochs in (2, 3, 4, 5)
+    ),
+    wrong(
+        "epochs without a default", "LIT3714", (ADD_EPOCHS, ADD_EPOCHS.replace(", default=2", ""))
+    ),
+    wrong("trains for ever", "LIT3714", (ADD_EPOCHS, ADD_EPOCHS.replace("=2", "=-1"))),
+    wrong("a thousand epochs", "LIT3714", (EPOCHS, "max_epochs=1000,")),
+    wrong("epochs as text", "LIT3711", (ADD_EPOCHS, ADD_EPOCHS.replace("type=int, ", ""))),
+    wrong(
+        "epochs as text, by default too",
+        "LIT3711",
+        (ADD_EPOCHS, ADD_EPOCHS.replace("type=int, default=2", 'default="2"')),
+    ),
+    wrong("trains a second time", "LIT3712", (FIT, f"{FIT}\n    {AGAIN}.{FIT.split('.', 1)[1]}")),
+    wrong("a learning rate of 0", "LIT3710", ("lr=0.05", "lr=0.0")),
+    wrong(
+        "a batch of each epoch", "LIT3715", (EPOCHS, EPOCHS + "\n        limit_train_batches=1,")
+    ),
+    wrong("half of each epoch", "LIT3715", (EPOCHS, EPOCHS + "\n        limit_train_batches=0.5,")),
     wrong("max_epochs unknown", "LIT941", (ADD_EPOCHS, "parser.set_defaults(max_epochs=2)")),
     wrong(
         "devices as text",
@@ -72,7 +121,7 @@ CASES = [
     ),
     wrong("for notebooks", "LIT3706", (DEVICES, DEVICES + '\n        strategy="ddp_notebook",')),
     wrong("spawn", "LIT3706", (DEVICES, DEVICES + '\n        strategy="ddp_spawn",')),
-    wrong("on a GPU alone", "LIT013", (DEVICES, DEVICES + '\n        accelerator="gpu",')),
+    wrong("on a GPU alone", "LIT3713", (DEVICES, DEVICES + '\n        accelerator="gpu",')),
     wrong(
         "a network of its own",
         "LIT3705",
