@@ -8,6 +8,7 @@ COUNT = "self.samples += len(batch[0])"
 EPOCH = '"epoch": trainer.current_epoch'
 ACC = 'trainer.callback_metrics["val_acc"].item()'
 WRITE = "self.path.write_text(json.dumps(report))"
+GONE = "self.path.unlink()"
 RESET = '''"""Called on every rank when training starts."""
         self.samples = 0'''
 TOTAL = '"samples_seen": int(total)'
@@ -45,8 +46,16 @@ CASES = [
     right("by global rank", (ZERO, "if trainer.global_rank == 0:")),
     right("by the last rank", (ZERO, "if trainer.global_rank == trainer.world_size - 1:")),
     right(
-        "with torch.distributed",
-        (REDUCE, "torch.distributed.all_reduce(own)\n        total = own"),
+        "with torch.distributed, if it is there",
+        (
+            REDUCE,
+            "if torch.distributed.is_initialized():\n"
+            "            torch.distributed.all_reduce(own)\n        total = own",
+        ),
+    ),
+    right(
+        "removes the last one first",
+        (WRITE, "self.path.unlink(missing_ok=True)\n            " + WRITE),
     ),
     right(
         "in place of a temporary file",
@@ -59,6 +68,60 @@ CASES = [
     ),
     right("metrics logged", (ACC, 'float(trainer.logged_metrics["val_acc"])')),
     wrong("every rank writes", "LIT3502", (ZERO, "if True:")),
+    wrong(
+        "every rank writes a temporary file",
+        "LIT3502",
+        (
+            ZERO,
+            'part = self.path.with_suffix(".part")\n        part.write_text("")\n        ' + ZERO,
+        ),
+    ),
+    wrong(
+        "every rank writes, and all but one delete",
+        "LIT3502",
+        (ZERO, "if True:"),
+        (WRITE, WRITE + "\n            if trainer.global_rank > 0:\n                " + GONE),
+    ),
+    wrong(
+        "with torch.distributed",
+        "LIT3522",
+        (REDUCE, "torch.distributed.all_reduce(own)\n        total = own"),
+    ),
+    wrong("appends", "LIT3521", (WRITE, 'self.path.open("a").write(json.dumps(report))')),
+    wrong(
+        "appends lines",
+        "LIT3521",
+        (WRITE, 'self.path.open("a").write(json.dumps(report) + "\\n")'),
+    ),
+    wrong(
+        "only where none is", "LIT3521", (WRITE, 'self.path.open("x").write(json.dumps(report))')
+    ),
+    wrong(
+        "the first report stays",
+        "LIT3501",
+        (WRITE, "if not self.path.exists():\n                " + WRITE),
+    ),
+    wrong(
+        "the best accuracy",
+        "LIT3515",
+        (ACC, "self.best"),
+        (
+            END,
+            "def on_validation_end(self, trainer, pl_module):\n"
+            '        now = trainer.callback_metrics["val_acc"].item()\n'
+            '        self.best = max(now, getattr(self, "best", 0.0))\n\n    ' + END,
+        ),
+    ),
+    wrong(
+        "counts the epochs of all fits",
+        "LIT3523",
+        (EPOCH, '"epoch": self.epochs'),
+        (
+            END,
+            "epochs = 0\n\n    def on_train_epoch_end(self, trainer, pl_module):\n"
+            "        self.epochs += 1\n\n    " + END,
+        ),
+    ),
     wrong("local rank zero", "LIT3503", (ZERO, "if trainer.local_rank == 0:")),
     wrong(
         "rank zero of the environment's local rank",
@@ -139,7 +202,7 @@ CASES = [
     wrong("text in the report", "LIT3513", (ACC, 'str(trainer.callback_metrics["val_acc"])')),
     wrong("NaN", "LIT3513", (ACC, 'float("nan")')),
     wrong("no JSON", "LIT3511", (WRITE, "self.path.write_text(str(report))")),
-    wrong("appended", "LIT3511", (WRITE, 'self.path.open("a").write(2 * json.dumps(report))')),
+    wrong("two objects", "LIT3511", (WRITE, "self.path.write_text(2 * json.dumps(report))")),
     wrong("another key", "LIT3512", (TOTAL, '"samples": int(total)')),
     wrong("no callback", "LIT3500", ("(L.Callback)", "")),
     wrong("forgets to import what it needs", "LIT902", (WRITE, "yaml.dump(report)")),

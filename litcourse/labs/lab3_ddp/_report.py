@@ -19,6 +19,7 @@ _CALLS = {
     "first": "fit on two ranks, stopped early",
     "second": "a second fit with the same callback",
     "nodes": "fit on two nodes of one rank each",
+    "single": "fit in one process, without strategy",
 }
 
 
@@ -31,10 +32,16 @@ def judge_writers(seen: Evidence, fit: str) -> list[Finding]:
     if not wrote:
         cost = cost if fit == "nodes" else ("writer", *KEYS)
         return [Finding("LIT3501", cost, called, expected, "no rank wrote")]
-    if len(wrote) > 1:
+    opened = {n: ", ".join(rank["opened"].texts()) for n, rank in enumerate(ranks)}
+    busy = [number for number in opened if opened[number] or number in wrote]
+    if len(busy) > 1:
         code = "LIT3503" if fit == "nodes" else "LIT3502"
-        got = f"ranks {', '.join(map(str, wrote))} wrote"
-        return [Finding(code, cost, called, expected, got)]
+        got = f"ranks {', '.join(map(str, busy))} wrote"
+        where = "; ".join(f"rank {number} opened {opened[number]}" for number in busy)
+        return [Finding(code, cost, called, expected, got, where)]
+    if ranks[wrote[0]]["appended"].flag():
+        expected, got = "the report replaces the last one", "it follows the last one in the file"
+        return [Finding("LIT3521", cost, called, expected, got)]
     times = ranks[wrote[0]]["changes"].integer()
     if times > 1:
         got = f"written {times} times or more"
@@ -45,9 +52,10 @@ def judge_writers(seen: Evidence, fit: str) -> list[Finding]:
 def judge_numbers(given: dict[str, Any], seen: Evidence, fits: tuple[str, ...]) -> list[Finding]:
     """What the first rank that wrote has written, by what explains every fit."""
     found = [finding for fit in fits for finding in _judge_fit(given, seen, fit)]
-    codes = {finding.code for finding in found if finding.criteria == ("samples_seen",)}
-    if len(codes) > 1:
-        found = [replace(f, code="LIT3520") if f.code in codes else f for f in found]
+    for key, code in (("epoch", "LIT3514"), ("samples_seen", "LIT3520")):
+        codes = {finding.code for finding in found if finding.criteria == (key,)}
+        if len(codes) > 1:
+            found = [replace(f, code=code) if f.code in codes else f for f in found]
     return found
 
 
@@ -137,6 +145,9 @@ def _why_epoch(number: float, given: dict[str, Any], fit: str) -> tuple[str, str
         return "LIT3505", "the number of the last epoch, counted from 0"
     if number == plan["max_epochs"]:
         return "LIT3506", "max_epochs, although the fit ended earlier"
+    before = given["first"]["epochs"]
+    if fit == "second" and number == before + plan["epochs"]:
+        return "LIT3523", f"{before} of them in the fit before"
     return "LIT3514", ""
 
 
@@ -147,6 +158,9 @@ def _why_accuracy(number: float, given: dict[str, Any], fit: str) -> tuple[str, 
             return "LIT3507", f"rank {rank}'s own value; the ranks logged {last}"
     if not math.isfinite(number):
         return "LIT3513", "not finite"
+    means = [sum(values) / len(last) for values in zip(*given[fit]["accuracy"], strict=True)]
+    if len(means) > 1 and _same(number, max(means)):
+        return "LIT3515", "the best of the fit"
     return "LIT3515", f"the ranks logged {last}"
 
 

@@ -1,12 +1,15 @@
 """rank_zero: `SaveReport` writes one report per job, with the totals of all ranks.
 
 Each rank's callback is given a path of its own, so the files that are there tell which ranks
-wrote. Two fits with the same callback run on two ranks of one node, a third on two nodes of one
-rank each, where both ranks have local rank 0. Texts of the files come back as they are.
+wrote. Two fits with the same callback run on two ranks of one node, the second where the report
+of the first lies; a third on two nodes of one rank each, where both ranks have local rank 0; a
+fourth in one process without a process group. Texts of the files come back as they are.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -18,14 +21,20 @@ from torch import Tensor
 from litcourse.evidence import Evidence
 from litcourse.labs.lab3_ddp._ranks import ddp_trainer, run_findings
 from litcourse.labs.lab3_ddp._report import ALL, judge_numbers, judge_writers
-from litcourse.lightning_tools import bases, loader
+from litcourse.labs.lab3_ddp._written import Watcher, opened_for_writing
+from litcourse.lightning_tools import bases, loader, quiet_trainer
 from litcourse.question import Criterion, Draw, Finding, Question
 from litcourse.ranks import run_ranks
 from litcourse.student import Student
 
 WORLD = 2
 FITS = ("first", "second")
-_KNOWN = (("LIT3510", r"is not JSON serializable"),)
+_KNOWN = (
+    ("LIT3510", r"is not JSON serializable"),
+    ("LIT3521", r"FileExistsError|File exists"),
+    ("LIT3522", r"[Dd]efault process group has not been initialized"),
+)
+"""Texts of Python 3 and torch 2.15."""
 
 
 def draw(rng: Random) -> Draw:
@@ -35,23 +44,31 @@ def draw(rng: Random) -> Draw:
             "first": _fit_plan(rng, epochs=3, max_epochs=rng.choice([5, 6])),
             "second": _fit_plan(rng, epochs=1, max_epochs=1),
             "nodes": _fit_plan(rng, epochs=1, max_epochs=1),
+            "single": _fit_plan(rng, epochs=1, max_epochs=1, world=1),
         }
     )
 
 
-def _fit_plan(rng: Random, *, epochs: int, max_epochs: int) -> dict[str, Any]:
+def _fit_plan(rng: Random, *, epochs: int, max_epochs: int, world: int = WORLD) -> dict[str, Any]:
     full = rng.randrange(5, 9)
     # The ranks' counts differ by so much that no two ways to miscount give the same number.
     few = rng.randrange(1, full - 3)
-    lasts = rng.sample([few, few + rng.choice([2, 3])], WORLD)
+    lasts = rng.sample([few, few + rng.choice([2, 3])], world)
     batches = rng.randrange(2, 4)
     return {
         "epochs": epochs,
         "max_epochs": max_epochs,
         "train": [[full] * batches + [last] for last in lasts],
         "val": rng.randrange(2, 5),
-        "accuracy": [[round(rng.random(), 3) for _ in range(epochs)] for _ in range(WORLD)],
+        "accuracy": [_accuracies(rng, epochs) for _ in range(world)],
     }
+
+
+def _accuracies(rng: Random, epochs: int) -> list[float]:
+    """Of each epoch; the last is the worst, so that it is neither the best nor the mean."""
+    return [round(rng.uniform(0.5, 0.9), 3) for _ in range(epochs - 1)] + [
+        round(rng.uniform(0.1, 0.4), 3)
+    ]
 
 
 # --- probe ------------------------------------------------------------------------------
@@ -84,56 +101,36 @@ class Scripted(L.LightningModule):
         return torch.optim.SGD(self.parameters(), lr=0.1)
 
 
-class Watcher(L.Callback):
-    """Looks at the file now and then; two different times of change are two writings."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.changes: list[int] = []
-
-    def look(self) -> None:
-        """Note the time of change, if it is another than the last one."""
-        try:
-            change = self.path.stat().st_mtime_ns
-        except OSError:
-            return
-        if change not in self.changes:
-            self.changes.append(change)
-
-    def on_train_batch_end(self, *_: Any) -> None:
-        """Look."""
-        self.look()
-
-    def on_validation_end(self, *_: Any) -> None:
-        """Look."""
-        self.look()
-
-    def on_train_epoch_end(self, *_: Any) -> None:
-        """Look."""
-        self.look()
-
-    def on_train_end(self, *_: Any) -> None:
-        """Look."""
-        self.look()
-
-
 def probe(given: dict[str, Any], student: Student) -> dict[str, Any]:
-    """Two fits on one node, one fit on two nodes."""
+    """Two fits on one node, one fit on two nodes, one in a process alone."""
     cls = student["SaveReport"]
 
     def one_node(rank: int) -> dict[str, Any]:
         path = _own_path("one", rank)
-        callback = cls(path)
-        return {fit: _fit(callback, path, given[fit], rank, nodes=1) for fit in FITS}
+        opened, callback = opened_for_writing(path.parent), cls(path)
+        return {
+            fit: _fit(callback, path, given[fit], rank, opened, partial(ddp_trainer, WORLD))
+            for fit in FITS
+        }
 
     def two_nodes(rank: int) -> dict[str, Any]:
         path = _own_path("two", rank)
-        return {"nodes": _fit(cls(path), path, given["nodes"], rank, nodes=WORLD)}
+        opened, trainer = opened_for_writing(path.parent), partial(ddp_trainer, WORLD, nodes=WORLD)
+        return {"nodes": _fit(cls(path), path, given["nodes"], rank, opened, trainer)}
+
+    def single(rank: int) -> dict[str, Any]:
+        path = _own_path("single", rank)
+        opened = opened_for_writing(path.parent)
+        return {"single": _fit(cls(path), path, given["single"], rank, opened, quiet_trainer)}
 
     first = run_ranks(one_node, WORLD)
     failed = any("value" not in entry for entry in first["ranks"])
-    second = None if failed else run_ranks(two_nodes, WORLD, nodes=WORLD)
-    return {"bases": bases(cls), "one_node": first, "two_nodes": second}
+    return {
+        "bases": bases(cls),
+        "one_node": first,
+        "two_nodes": None if failed else run_ranks(two_nodes, WORLD, nodes=WORLD),
+        "single": None if failed else run_ranks(single, 1),
+    }
 
 
 def _own_path(run: str, rank: int) -> Path:
@@ -143,19 +140,20 @@ def _own_path(run: str, rank: int) -> Path:
 
 
 def _fit(
-    callback: Any, path: Path, plan: dict[str, Any], rank: int, *, nodes: int
+    callback: Any,
+    path: Path,
+    plan: dict[str, Any],
+    rank: int,
+    opened: list[str],
+    make: Callable[..., L.Trainer],
 ) -> dict[str, Any]:
     watcher = Watcher(path)
-    trainer = ddp_trainer(
-        WORLD, nodes=nodes, max_epochs=plan["max_epochs"], callbacks=[callback, watcher]
-    )
+    opened.clear()
+    trainer = make(max_epochs=plan["max_epochs"], callbacks=[callback, watcher])
     train = [[torch.ones(size, 3), torch.zeros(size)] for size in plan["train"][rank]]
     val = [[torch.ones(plan["val"], 3), torch.zeros(plan["val"])]]
     trainer.fit(Scripted(plan["accuracy"][rank]), loader(train), loader(val))
-    watcher.look()
-    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
-    path.unlink(missing_ok=True)
-    return {"changes": len(watcher.changes), "text": text}
+    return {**watcher.written(), "opened": sorted(set(opened))[:3]}
 
 
 # --- judge ------------------------------------------------------------------------------
@@ -174,6 +172,10 @@ def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
     found += judge_numbers(draw.given, evidence["one_node"], FITS)
     failed = run_findings(evidence["two_nodes"], ("nodes",), WORLD, _KNOWN)
     found += failed or judge_writers(evidence["two_nodes"], "nodes")
+    failed = run_findings(evidence["single"], ("samples_seen",), 1, _KNOWN)
+    found += failed or judge_writers(evidence["single"], "single")
+    if not failed:
+        found += judge_numbers(draw.given, evidence["single"], ("single",))
     return list({(f.code, f.criteria): f for f in reversed(found)}.values())[::-1]
 
 
