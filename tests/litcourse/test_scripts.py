@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from pathlib import Path
@@ -233,6 +234,7 @@ def test_importing_a_script_that_has_no_guard() -> None:
     ],
 )
 def test_reading_the_command_line_at_import_is_noted(line: str, parsed: bool) -> None:
+    importlib.import_module("lightning.pytorch.trainer.trainer")  # here, not in every fork
     seen = import_script(f"import sys\n{line}\n", "train_ddp.py")
     assert seen["ranks"][0]["value"] == {"exit": 0, "parsed": parsed}
 

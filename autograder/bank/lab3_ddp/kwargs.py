@@ -54,6 +54,9 @@ CASES = [
     wrong(
         "for notebooks", "LIT3107", (STRATEGY, '"strategy": "ddp_notebook" if several else "auto",')
     ),
+    wrong("DeepSpeed", "LIT3106", (STRATEGY, '"strategy": "deepspeed",')),
+    wrong("DeepSpeed, stage 2", "LIT3106", (STRATEGY, '"strategy": "deepspeed_stage_2",')),
+    wrong("a single device", "LIT3106", (STRATEGY, '"strategy": "single_device",')),
     wrong("FSDP", "LIT3106", (STRATEGY, '"strategy": "fsdp",')),
     wrong("precision ignored", "LIT3108", (PRECISION, '"precision": "bf16-mixed",')),
     wrong("precision left out", "LIT3108", (PRECISION, "")),

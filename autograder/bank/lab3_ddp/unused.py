@@ -35,6 +35,14 @@ CASES = [
             "    return DDPStrategy(find_unused_parameters=search)",
         ),
     ),
+    right(
+        "looks at everything",
+        (
+            RETURN,
+            "module.eval(), module.hparams, module.state_dict(), module.train(), str(module)\n    "
+            + RETURN,
+        ),
+    ),
     wrong("plain DDP", "LIT3601", (RETURN, 'return "ddp"')),
     wrong("plain DDP, as an object", "LIT3601", (RETURN, "return DDPStrategy()")),
     wrong("auto", "LIT3601", (RETURN, 'return "auto"')),
@@ -85,6 +93,50 @@ CASES = [
 
     return Lonely(find_unused_parameters=bool(module.model.skippable))""",
         ),
+    ),
+    wrong(
+        "uses all parameters a little",
+        "LIT3606",
+        (
+            RETURN,
+            """plain = module.training_step
+
+    def with_all(batch, batch_idx):
+        return plain(batch, batch_idx) + sum(0 * p.sum() for p in module.parameters())
+
+    module.training_step = with_all
+    return "ddp\"""",
+        ),
+    ),
+    wrong(
+        "uses all parameters a little, by a hook",
+        "LIT3606",
+        (
+            RETURN,
+            """module.model.register_forward_hook(
+        lambda model, _, output: output + sum(0 * p.sum() for p in model.parameters())
+    )
+    return "ddp\"""",
+        ),
+    ),
+    wrong(
+        "uses all parameters a little, for the class",
+        "LIT3606",
+        (
+            RETURN,
+            """plain = type(module).training_step
+
+    def with_all(self, batch, batch_idx):
+        return plain(self, batch, batch_idx) + sum(0 * p.sum() for p in self.parameters())
+
+    type(module).training_step = with_all
+    return "ddp\"""",
+        ),
+    ),
+    wrong(
+        "the names in place of a truth value",
+        "LIT3607",
+        (RETURN, "return DDPStrategy(find_unused_parameters=module.model.skippable)"),
     ),
     wrong("the keyword alone", "LIT3600", (RETURN, 'return {"find_unused_parameters": True}')),
     wrong("a truth value", "LIT3600", (RETURN, "return len(module.model.skippable) > 0")),

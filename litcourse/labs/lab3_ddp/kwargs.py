@@ -23,6 +23,8 @@ ALL = ("ranks", "ddp", "precision", "fresh")
 DEFAULT_PRECISION = "bf16-mixed"
 PRECISIONS = ("32-true", "16-mixed", "bf16-mixed", "bf16-true")
 VIEWS = ("first", "last")
+_NOT_DDP = ("DeepSpeedStrategy",)
+"""Strategies of another kind that Lightning derives from DDPStrategy."""
 _QUIET = {
     "logger": False,
     "enable_checkpointing": False,
@@ -135,7 +137,15 @@ def _called(case: dict[str, Any]) -> str:
 
 def _where(case: dict[str, Any], view: str) -> str:
     slurm = "under Slurm" if case["slurm"] else "without Slurm"
-    return f"{view} process, nodes with {case['on_node']} GPUs, {slurm}"
+    return f"{view} process, nodes with {_count(case['on_node'], 'GPU')}, {slurm}"
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'s' * (number != 1)}"
+
+
+def _shape(nodes: int, gpus: int) -> str:
+    return f"{_count(nodes, 'node')}, {_count(gpus, 'GPU')}{' each' * (nodes != 1)}"
 
 
 def _judge_view(case: dict[str, Any], view: str, seen: Evidence) -> list[Finding]:
@@ -148,11 +158,21 @@ def _judge_view(case: dict[str, Any], view: str, seen: Evidence) -> list[Finding
     trainer = seen["trainer"]
     if "error" in trainer:
         return [_refused(case, trainer["error"], where)]
+    if _is_single_by_name(trainer):
+        expected, got = "DDPStrategy on GPUs", "SingleDeviceStrategy on the CPU"
+        return [Finding("LIT3106", ("ranks", "ddp"), called, expected, got, where)]
     return [
         *_judge_ranks(case, view, trainer),
         *_judge_strategy(case, trainer, where),
         *_judge_precision(case, trainer, where),
     ]
+
+
+def _is_single_by_name(seen: Evidence) -> bool:
+    """strategy="single_device" knows of no GPU, and leaves the Trainer one rank on the CPU."""
+    of_gpus = seen["accelerator"].text() == "CUDAAccelerator"
+    single = seen["strategy"].text() == "SingleDeviceStrategy"
+    return of_gpus and single and seen["root_device"].text() == "cpu"
 
 
 def _refused(case: dict[str, Any], error: Evidence, where: str) -> Finding:
@@ -175,11 +195,8 @@ def _judge_ranks(case: dict[str, Any], view: str, seen: Evidence) -> list[Findin
         return [Finding("LIT3110", cost, called, "GPUs", accelerator, where)]
     devices, on = seen["devices"].integer(), seen["num_nodes"].integer()
     if (devices, on) != (gpus, nodes):
-        got = f"{on} nodes, {devices} GPUs each"
-        return [
-            Finding(_which(case, devices, on), cost, called,
-                    f"{nodes} nodes, {gpus} GPUs each", got, where)
-        ]  # fmt: skip
+        code, wanted = _which(case, devices, on), _shape(nodes, gpus)
+        return [Finding(code, cost, called, wanted, _shape(on, devices), where)]
     rank, world = nodes * gpus - 1 if last else 0, nodes * gpus
     device = f"cuda:{gpus - 1 if last else 0}"
     wanted = f"rank {rank} of {world} on {device}"
@@ -209,7 +226,8 @@ def _judge_strategy(case: dict[str, Any], seen: Evidence, where: str) -> list[Fi
         return []
     called, cost = _called(case), ("ddp",)
     kinds, method = seen["kinds"].texts(), seen["start_method"].text()
-    if not any(kind.endswith("DDPStrategy") for kind in kinds):
+    is_ddp = any(kind.endswith("DDPStrategy") for kind in kinds)
+    if not is_ddp or any(kind in _NOT_DDP for kind in kinds):
         return [Finding("LIT3106", cost, called, "DDPStrategy", (kinds or ["none"])[0], where)]
     if method != "popen":
         got = f"processes started by {method}"
@@ -219,7 +237,8 @@ def _judge_strategy(case: dict[str, Any], seen: Evidence, where: str) -> list[Fi
 
 def _judge_precision(case: dict[str, Any], seen: Evidence, where: str) -> list[Finding]:
     wanted, got = case["precision"] or DEFAULT_PRECISION, seen["precision"].text()
-    if got == wanted:
+    on_cpu = seen["accelerator"].text() == "CPUAccelerator"  # which makes bf16 of 16, by itself
+    if got == wanted or (on_cpu and (got, wanted) == ("bf16-mixed", "16-mixed")):
         return []
     return [Finding("LIT3108", ("precision",), _called(case), wanted, got, where)]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import combinations
 from random import Random
 from typing import Any
 
@@ -26,13 +27,18 @@ _COSTS = {"lr": ("lr",), "global_batch_size": ("batch",)}
 
 
 def draw(rng: Random) -> Draw:
-    """Inputs, accumulate left out in some; and inputs of which one is not positive."""
+    """Inputs, accumulate left out in some; and inputs of which one is not positive, or several."""
     cases = [_case(rng, world, accumulate) for world, accumulate in _plans(rng)]
-    bad = [(name, value) for name in ("lr", *COUNTS) for value in (0, -rng.randrange(1, 9))]
+    cases[rng.randrange(len(cases))]["lr"] = round(rng.uniform(1.0, 5.0), 3)
+    names = ("lr", *COUNTS)
+    bad = [(name, value) for name in names for value in (0, -rng.randrange(1, 9))]
     invalid = [
         _case(rng, 4, 2) | {name: value * (0.1 if name == "lr" else 1)} for name, value in bad
     ]
     invalid.append(_case(rng, rng.choice([1, 4]), 2) | {"lr": math.nan})
+    for negative in (*combinations(names, 2), names):  # whose product is positive
+        case = _case(rng, 4, 2)
+        invalid.append(case | {name: -case[name] for name in negative})
     return Draw({"cases": cases, "invalid": invalid})
 
 
@@ -130,7 +136,7 @@ def _judge_key(
         if key != "lr" and kind != "int":
             return [Finding("LIT3209", ("batch",), _shown(case), f"{key}, an int", f"a {kind}")]
         if kind not in {"int", "float", "float64"}:
-            return [Finding("LIT3203", _COSTS[key], _shown(case), f"{key}, a number", f"a {kind}")]
+            return [Finding("LIT3214", _COSTS[key], _shown(case), f"{key}, a float", f"a {kind}")]
     got = [answer["number"].number() for answer in answers]
     right = [answer["value"]["entries"][key]["number"].number() for answer in wanted]
     wrong = [i for i, (a, b) in enumerate(zip(got, right, strict=True)) if not _same(a, b)]

@@ -30,6 +30,10 @@ WORLD = 2
 STEPS = 3
 FEATURES = 6
 TOLERANCE = 1e-5
+_PARTS = ("_parameters", "_buffers", "_modules")
+_OFTEN_SET = ("training",)
+"""By eval() and train(); the Trainer sets it as it needs it."""
+_CALL = "strategy_for_branches(module"
 SKIPPING = ("several", "one")
 ALL = ("ends", "free")
 _NAMES = ("adapter", "gate", "left", "right", "extra.deep", "extra.wide", "expert", "aside")
@@ -145,8 +149,13 @@ def probe(given: dict[str, Any], student: Student) -> dict[str, Any]:
     """Train the network without branches, then those with some."""
     function = student["strategy_for_branches"]
 
+    def train(rank: int, kind: str) -> dict[str, Any]:
+        case = given["cases"][kind]
+        print(_called(case))  # noqa: T201 (a rank that stays in it leaves its output alone)
+        return _train(function, case, given["lr"], rank)
+
     def work(rank: int, kinds: tuple[str, ...]) -> dict[str, Any]:
-        return {kind: _train(function, given["cases"][kind], given["lr"], rank) for kind in kinds}
+        return {kind: train(rank, kind) for kind in kinds}
 
     none = run_ranks(lambda rank: work(rank, ("none",)), WORLD)
     return {"none": none, "skipping": run_ranks(lambda rank: work(rank, SKIPPING), WORLD)}
@@ -156,19 +165,37 @@ def _train(function: Any, case: dict[str, Any], lr: float, rank: int) -> dict[st
     model = Branching(case["width"], case["names"])
     model.load_state_dict(case["state"])
     module = Trained(model, lr)
+    before = _traits(module)
     returned = function(module)
+    changed = sorted({name.strip(".") for name, _ in before.items() ^ _traits(module).items()})
     trainer = ddp_trainer(WORLD, strategy=returned, max_epochs=1)
     method = str(getattr(trainer.strategy, "_start_method", ""))
     seen = {
         "returned": type(returned).__name__,
         "strategy": [type(trainer.strategy).__name__, *bases(type(trainer.strategy))],
         "start_method": method,
+        "changed": changed,
     }
     if method not in {"", "popen"}:  # it would start processes of its own
         return {**seen, "ddp": {}, "weights": {}}
     batches = zip(case["batches"][rank], case["used"][rank], strict=True)
     trainer.fit(module, loader([[x, target, used] for (x, target), used in batches]))
     return {**seen, "ddp": module.ddp, "weights": copied(model.state_dict())}
+
+
+def _traits(module: nn.Module) -> dict[str, str]:
+    """What a function that only reads a module leaves alone: parts, methods, hooks, attributes."""
+    found = {}
+    for name, part in module.named_modules():
+        methods = [getattr(type(part), method, None) for method in ("forward", "training_step")]
+        found[f"{name}.forward"] = str([id(type(part)), *map(id, methods)])
+        for key, value in vars(part).items():
+            if key in _PARTS or key.endswith("_hooks"):
+                found[f"{name}.{key}"] = str([f"{k} {id(v)}" for k, v in value.items()])
+            elif not key.startswith("_") and key not in _OFTEN_SET:
+                found[f"{name}.{key}"] = str(id(value))
+    frozen = {name: str(value.requires_grad) for name, value in module.named_parameters()}
+    return found | {f"{name}.requires_grad": value for name, value in frozen.items()}
 
 
 # --- judge ------------------------------------------------------------------------------
@@ -183,7 +210,7 @@ def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
 def _judge_run(draw: Draw, run: str, seen: Evidence, cost: str) -> list[Finding]:
     failed = run_findings(seen, (cost,), WORLD)
     if failed:
-        return [_named(finding, cost) for finding in failed]
+        return [replace(_named(found, cost), called=_last_called(seen)) for found in failed]
     for kind in ("none",) if run == "none" else SKIPPING:
         ranks = [rank[kind] for rank in rank_values(seen)]
         found = _judge_case(draw.given, kind, ranks, cost)
@@ -196,14 +223,23 @@ def _named(finding: Finding, cost: str) -> Finding:
     """Waiting ranks, or DDP's own exception, where branches are skipped."""
     if "You selected an invalid strategy name" in finding.got:
         return replace(finding, code="LIT3600")
+    if "incompatible constructor arguments" in finding.got and "Reducer" in finding.got:
+        got = "TypeError, from DistributedDataParallel"
+        return replace(finding, code="LIT3607", expected="True or False", got=got)
     waits = finding.code == "LIT932"
     if cost == "ends" and (waits or "were not used in producing the loss" in finding.got):
         return replace(finding, code="LIT3601")
     return finding
 
 
+def _last_called(seen: Evidence) -> str:
+    """For which network the ranks asked last."""
+    lines = [line for entry in seen["ranks"] for line in entry["output"].text().splitlines()]
+    return next((line for line in reversed(lines) if line.startswith(_CALL)), f"{_CALL})")
+
+
 def _called(case: dict[str, Any]) -> str:
-    return f"strategy_for_branches(module), skippable = {tuple(case['names'])!r}"
+    return f"{_CALL}), skippable = {tuple(case['names'])!r}"
 
 
 def _judge_case(
@@ -217,6 +253,9 @@ def _judge_case(
     if method != "popen":
         got = f"processes started by {method}"
         return Finding("LIT3107", (cost,), called, "processes that run the program", got)
+    changed = first["changed"].texts()
+    if changed:
+        return Finding("LIT3606", (cost,), called, "the module as it was", ", ".join(changed))
     right = _one_process(given, kind)
     for number, rank in enumerate(ranks):
         gap = _gap(right, rank["weights"].tensors())
