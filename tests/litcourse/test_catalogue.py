@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import builtins
 import re
 import subprocess
@@ -80,6 +81,7 @@ PLACES = (
     lightning.pytorch.strategies.DDPStrategy, torch.nn.parallel,
     torch.utils.data.DistributedSampler, torch.optim.lr_scheduler,
     torch.optim.lr_scheduler.LRScheduler, lightning.pytorch.cli,
+    argparse.ArgumentParser,
 )  # fmt: skip
 OURS = {
     # what students write, and the names of their variables
@@ -91,7 +93,7 @@ OURS = {
     "ddp_kwargs", "SyncedClassifier", "ShardedDataModule", "SaveReport", "main",
     # words that only look like an API
     "Python", "Jupyter", "MNIST", "GPU", "GPUs", "CPU", "CPUs", "CSV", "PIL", "SGD", "GANs",
-    "JupyterLab", "Lightning", "PyTorch",
+    "JupyterLab", "Lightning", "PyTorch", "NumPy", "DeepSpeed",
 }  # fmt: skip
 REMOVED = {"training_epoch_end", "validation_epoch_end", "test_epoch_end"}
 METRICS = {"train_loss", "val_loss", "val_acc", "test_loss", "test_acc", "epoch_seconds"}
