@@ -14,7 +14,7 @@ from autograder.engine import client
 from tests.attacks.arena import Arena
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def arena(root: Path) -> Iterator[Arena]:
     """A course with canaries, and temporary folders where nobody else makes any.
 

@@ -36,7 +36,7 @@ def attack(name: str) -> Attack:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def controls(arena: Arena) -> dict[str, float]:
     """Points of the honest submissions."""
     graded = {name: arena.grade(name, attack(name)) for name in CONTROLS}
@@ -44,7 +44,7 @@ def controls(arena: Arena) -> dict[str, float]:
     return {name: result.points or 0.0 for name, result in graded.items()}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def results() -> dict[str, Result]:
     """What came of the attacks so far."""
     return {}

@@ -115,6 +115,7 @@ def test_a_group_can_be_left_and_joined_again() -> None:
         for _again in range(2):
             join()
             distributed.all_reduce(total)
+            distributed.barrier()  # nobody leaves while another still takes part
             distributed.destroy_process_group()
         return {"total": total}
 
