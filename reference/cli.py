@@ -22,6 +22,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from reference.callbacks import EpochLines, Report, Throughput
+from reference.requeue import Requeue
 
 if TYPE_CHECKING:
     import lightning as L
@@ -46,7 +47,7 @@ class ReferenceCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
         """Make the Trainer, with the loggers and callbacks that depend on the folder."""
         folder, given = self._get(self.config, "run_dir"), self._get(self.config, "trainer")
-        own = [Throughput(), LearningRateMonitor(), Report(Path(folder), self._plain())]
+        own = [Throughput(), LearningRateMonitor(), Report(Path(folder), self._plain()), Requeue()]
         if not sys.stdout.isatty():
             # A bar redraws itself, which in a log file is line after line.
             own.append(EpochLines())

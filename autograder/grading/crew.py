@@ -7,6 +7,7 @@ the kernel tells them when it dies (Linux), and their pipe ends.
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import ctypes
 import json
 import multiprocessing
@@ -135,7 +136,11 @@ class Crew:
         ours, theirs = multiprocessing.Pipe()
         others = [worker.pipe for worker in self._workers]
         process = multiprocessing.get_context("fork").Process(
-            target=_serve, args=(self._make, theirs, [ours, *others], os.getpid()), daemon=True
+            # An event loop of ours shares its epoll with a fork that goes on with it: an empty
+            # context knows of none, and Jupyter's clients make the worker one of its own.
+            target=contextvars.Context().run,
+            args=(_serve, self._make, theirs, [ours, *others], os.getpid()),
+            daemon=True,
         )
         process.start()
         theirs.close()

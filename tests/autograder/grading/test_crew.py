@@ -1,0 +1,30 @@
+"""Workers have nothing of their parent's that two of them can't share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from jupyter_core.utils import ensure_event_loop, run_sync
+
+from autograder.grading.crew import Crew
+from autograder.grading.journal import GRADE
+from autograder.grading.work import DONE, Reply, Task
+
+
+def test_workers_have_event_loops_of_their_own() -> None:
+    """Forks that go on with one loop share its epoll, and wait for each other's events."""
+    inherited = ensure_event_loop()
+
+    async def nap() -> bool:
+        await asyncio.sleep(0.01)
+        return asyncio.get_running_loop() is inherited
+
+    def do(task: Task) -> Reply:
+        return Reply(DONE, f"{task.student} {run_sync(nap)()}")
+
+    tasks = deque(Task(GRADE, "lab", str(number)) for number in range(4))
+    with Crew(lambda: do, 2) as crew:
+        said = {done.reply.detail for done in crew.run(tasks) if done and done.reply}
+    inherited.close()
+    assert said == {f"{number} False" for number in range(4)}
