@@ -5,6 +5,7 @@ Also the list at the end of a run: what was skipped, and the command that would 
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -133,6 +134,7 @@ def _no_leftovers() -> Iterator[None]:
     _written.clear()
     yield
     found = [f"environment variable {name}" for name in _changed(variables)]
+    found += [f"a handler of {number.name}" for number in _restored()]
     found += [f"file {path.relative_to(ROOT)}" for path in sorted(_written) if path.exists()]
     os.environ.update(variables)
     if Path.cwd() != folder:
@@ -143,6 +145,18 @@ def _no_leftovers() -> Iterator[None]:
             "the test left behind: " + "; ".join(found) + ". Use monkeypatch and tmp_path.",
             pytrace=False,
         )
+
+
+_HANDLERS = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+"""What this process does on the signals that tests and people send, before any test."""
+
+
+def _restored() -> list[signal.Signals]:
+    """The signals that are handled otherwise than at first; now they are no longer."""
+    changed = [n for n, handler in _HANDLERS.items() if signal.getsignal(n) != handler]
+    for number in changed:
+        signal.signal(number, _HANDLERS[number])
+    return changed
 
 
 def _changed(before: dict[str, str]) -> list[str]:
