@@ -7,6 +7,7 @@ process imports once and forks for each repetition, as the answers of `verify` a
 
 from __future__ import annotations
 
+import contextlib
 import json
 import multiprocessing
 import os
@@ -86,7 +87,24 @@ def _in_child(action: Callable[[Lab], dict[str, Any]], lab: Lab) -> dict[str, An
     """What `action(lab)` returns in a fork of this process, so that no repetition helps another."""
     context = multiprocessing.get_context("fork")
     with context.Pool(1) as pool:
-        return pool.apply(action, (lab,))
+        return pool.apply(_apart, (action, lab))
+
+
+def _apart(action: Callable[[Lab], dict[str, Any]], lab: Lab) -> dict[str, Any]:
+    """Do it in a folder of its own, where the lab's programs are written; its cells are silent."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        contextlib.chdir(folder),
+        Path(os.devnull).open("w") as nowhere,
+        contextlib.redirect_stdout(nowhere),
+    ):
+        return action(lab)
+
+
+def _cpu() -> float:
+    """Processor seconds of this process, and of the ranks and programs that it waited for."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
 
 
 def _walk(lab: Lab, ask: Callable[[Any, str, str], None]) -> None:
@@ -109,11 +127,11 @@ def _checked_lab(lab: Lab) -> dict[str, Any]:
     checks = {}
 
     def ask(shell: Any, question_id: str, source: str) -> None:
-        wall, cpu = time.perf_counter(), time.process_time()
+        wall, cpu = time.perf_counter(), _cpu()
         report = shell.ev(source)
         checks[question_id] = {
             "wall": time.perf_counter() - wall,
-            "cpu": time.process_time() - cpu,
+            "cpu": _cpu() - cpu,
             "score": report.verdict.score,
         }
 
@@ -128,9 +146,9 @@ def _graded_lab(lab: Lab) -> dict[str, Any]:
     def ask(shell: Any, question_id: str, _: str) -> None:
         take_evidence(lab.judge_of(question_id), draws[question_id].given, shell.user_ns)
 
-    before = time.process_time()
+    before = _cpu()
     _walk(lab, ask)
-    return {"cpu": time.process_time() - before}
+    return {"cpu": _cpu() - before}
 
 
 def _table(lab: Lab, results: dict[str, Any]) -> Table:
