@@ -38,7 +38,7 @@ from autograder.grading.writer import Writer
 if TYPE_CHECKING:
     from rich.console import Console
 
-WORKERS_PER_CORE = 3
+WORKERS_PER_CORE = 4
 OK, SOME_FAILED, INTERRUPTED = 0, 1, 130
 """Exit codes; 2, an author's error, is the command line's."""
 
@@ -50,7 +50,7 @@ class Options:
     Args:
         labs: ids of labs; all that have submissions, if there is none.
         student: id of the only student, or "".
-        jobs: workers; one per core if 0.
+        jobs: workers; `WORKERS_PER_CORE` for each core if 0.
         regrade: grade what is graded already too.
         sandbox: isolate students' code.
         feedback: write feedback too.

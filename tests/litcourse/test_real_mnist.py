@@ -1,21 +1,15 @@
 """Lab 1's solution on the real MNIST: what it trains, tests and checks, as a student would."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from autograder.bank import without_markers
-from autograder.course import Course
+from tests.litcourse import real_data
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).resolve().parents[2]
-REAL = Path(os.environ.get("LITCOURSE_TEST_DATA") or ROOT.parent / "shared" / "data") / "mnist"
-LAB = "lab1_mnist"
 QUESTIONS = ("wrap", "evaluate", "datamodule", "fit", "reload", "timer")
 TRAINING = """
 torch.manual_seed(1)
@@ -29,33 +23,15 @@ tester = L.Trainer(logger=False, enable_progress_bar=False, enable_model_summary
 
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the real set: torchvision unpacks what lies packed beside it."""
-    if not REAL.is_dir():
-        pytest.skip(
-            "no real MNIST; to enable: LITCOURSE_TEST_DATA=FOLDER make test, with FOLDER/mnist "
-            "as torchvision downloads it"
-        )
-    folder = tmp_path_factory.mktemp("data") / "mnist"
-    shutil.copytree(REAL, folder)
-    return folder
+    """A copy of the real set."""
+    return real_data.copied("mnist", tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(scope="module")
 def solved(data_dir: Path) -> Iterator[dict[str, Any]]:
-    """The names of the solved notebook, its demonstrations left out."""
-    import torch
-
-    threads = torch.get_num_threads()
-    lab = Course(ROOT).lab(LAB)
-    cells = {cell.metadata.get("nbgrader", {}).get("grade_id"): cell for cell in lab.notebook.cells}
-    namespace: dict[str, Any] = {"__name__": "__main__", "data_dir": data_dir}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CUDA_VISIBLE_DEVICES", "")
-        for name in ("setup", *QUESTIONS):
-            source = without_markers(cells[name].source)
-            exec(compile(source, f"<{name}>", "exec"), namespace)  # noqa: S102 (our own notebook)
+    """The names of the solved notebook."""
+    with real_data.solved("lab1_mnist", QUESTIONS, data_dir) as namespace:
         yield namespace
-    torch.set_num_threads(threads)
 
 
 def test_the_solution_reaches_97_percent(solved: dict[str, Any], tmp_path: Path) -> None:
