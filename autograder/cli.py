@@ -111,7 +111,7 @@ def verify(
 
 
 Student = Annotated[str, typer.Option(help="Only this student.")]
-Jobs = Annotated[int, typer.Option(min=0, help="Workers; 0: one per core.")]
+Jobs = Annotated[int, typer.Option(min=0, help="Workers; 0: four per core.")]
 Csv = Annotated[Path | None, typer.Option(help="Write the scores into this file.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 

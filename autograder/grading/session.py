@@ -102,8 +102,6 @@ def prepare(road: Road, lab: Lab) -> Prepared:
     except RuntimeError as error:
         step = "undo that, or grade this version of the lab in a course folder of its own"
         raise AuthorError(lab.path, "", str(error), step) from error
-    for question_id in lab.questions:
-        lab.judge_of(question_id).draw(Random(0))  # workers inherit what the first draw reads
     return Prepared(lab, unsolved)
 
 
@@ -153,6 +151,8 @@ class Session:
             importlib.import_module("safetensors.torch")
             for prepared in labs.values():
                 prepared.lab.check_parts()
+                for question_id in prepared.lab.questions:
+                    prepared.lab.judge_of(question_id).draw(Random(0))  # reads what later ones need
         crew = Crew(lambda: Examiner(self.road, labs).do, min(jobs, len(tasks)))
         with _frozen(), crew:
             for done in crew.run(tasks):
