@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import lightning as L
 import torch
-from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
 from litcourse.data import CIFAR10_MEAN, CIFAR10_STD, cifar10
-from reference.split import split
+from reference.images import ImageData, split
 
 NORMALISE = [
     v2.ToImage(),
@@ -23,7 +19,7 @@ AUGMENT = v2.Compose(
 )
 
 
-class PhotoData(L.LightningDataModule):
+class PhotoData(ImageData):
     """CIFAR10, a part of its training images held out for validation.
 
     Args:
@@ -59,27 +55,3 @@ class PhotoData(L.LightningDataModule):
             self.train, self.val = split(augmented, plain, h["val_size"], h["seed"])
         if stage == "test":
             self.test = cifar10(folder, train=False, transform=PLAIN)
-
-    def train_dataloader(self) -> DataLoader[Any]:
-        """Batches of another order each epoch; the uneven last one is left out."""
-        return self._loader(self.train, train=True)
-
-    def val_dataloader(self) -> DataLoader[Any]:
-        """Every validation sample once."""
-        return self._loader(self.val)
-
-    def test_dataloader(self) -> DataLoader[Any]:
-        """Every test sample once."""
-        return self._loader(self.test)
-
-    def _loader(self, samples: Dataset[Any], *, train: bool = False) -> DataLoader[Any]:
-        workers = self.hparams["num_workers"]
-        return DataLoader(
-            samples,
-            batch_size=self.hparams["batch_size"],
-            shuffle=train,
-            drop_last=train,
-            num_workers=workers,
-            persistent_workers=workers > 0,
-            pin_memory=torch.cuda.is_available(),
-        )

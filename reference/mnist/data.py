@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import lightning as L
-import torch
-from torch.utils.data import DataLoader, Dataset, TensorDataset
+from torch.utils.data import TensorDataset
 
 from litcourse.data import MNIST_MEAN, MNIST_STD, mnist
-from reference.split import split
+from reference.images import ImageData, split
 
 if TYPE_CHECKING:
     from torchvision.datasets import VisionDataset
 
 
-class DigitData(L.LightningDataModule):
+class DigitData(ImageData):
     """MNIST in memory, 190 MB of it, a part of its training images held out for validation.
 
     Args:
@@ -50,30 +48,6 @@ class DigitData(L.LightningDataModule):
             self.train, self.val = split(images, images, h["val_size"], h["seed"])
         if stage == "test":
             self.test = normalised(mnist(folder, train=False))
-
-    def train_dataloader(self) -> DataLoader[Any]:
-        """Batches of another order each epoch; the uneven last one is left out."""
-        return self._loader(self.train, train=True)
-
-    def val_dataloader(self) -> DataLoader[Any]:
-        """Every validation sample once."""
-        return self._loader(self.val)
-
-    def test_dataloader(self) -> DataLoader[Any]:
-        """Every test sample once."""
-        return self._loader(self.test)
-
-    def _loader(self, samples: Dataset[Any], *, train: bool = False) -> DataLoader[Any]:
-        workers = self.hparams["num_workers"]
-        return DataLoader(
-            samples,
-            batch_size=self.hparams["batch_size"],
-            shuffle=train,
-            drop_last=train,
-            num_workers=workers,
-            persistent_workers=workers > 0,
-            pin_memory=torch.cuda.is_available(),
-        )
 
 
 def normalised(found: VisionDataset) -> TensorDataset:
