@@ -13,7 +13,7 @@ from tests.litcourse import real_data
 pytestmark = pytest.mark.slow
 
 VAL_SIZE = 0.7
-"""To train on all images takes minutes; 0.1 does, and gave 55.5 % of the test images in one epoch."""
+"""All images take minutes: with 0.1, one epoch got 55.5 % of the test images right."""
 QUESTIONS = ("schedule", "augment", "engineer", "converge")
 TRAINING = """
 data = CIFAR10DataModule(data_dir=data_dir, val_size=val_size)
