@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import secrets
+import tempfile
 from pathlib import Path
 from random import Random
 
@@ -77,9 +78,9 @@ def _secret(root: Path) -> bytes:
 
 
 def _make(path: Path) -> None:
-    """Write a new secret; of several processes that try, one wins and all read the same."""
-    part = path.with_name(f"{path.name}.{os.getpid()}")
-    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    """Write a new secret; of several processes that try, on whichever machines, one wins."""
+    handle, name = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)  # mode 0600
+    part = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(secrets.token_bytes(SECRET_BYTES))
