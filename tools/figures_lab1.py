@@ -9,32 +9,31 @@ digits. The pictures are the same on every call, but for last digits of the run 
 
 from __future__ import annotations
 
-import base64
 import csv
 import logging
 import sys
 import tempfile
 from collections.abc import Callable
-from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import lightning as L
 import nbformat
+from figures import (  # type: ignore[import-not-found] # beside this script
+    GOOD,
+    OTHERS,
+    YOURS,
+    bare,
+    draw_into,
+    notebook_of,
+)
 from matplotlib.figure import Figure
 from nbformat import NotebookNode
-from PIL import Image
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-NOTEBOOK = Path(__file__).parents[1] / "source" / "lab1_mnist" / "lab1_mnist.ipynb"
+NOTEBOOK = notebook_of("lab1_mnist")
 SOLUTION = ("setup", "wrap", "evaluate", "datamodule", "fit")
 SEED = 7
 MOST_EPOCHS = 30
-LARGEST = 60_000  # bytes of one picture: the notebook stays quick to open
-
-YOURS, OTHERS, GOOD = "#1f5fa8", "#6b6b6b", "#c2410c"
 
 # Line of the plain loop, and the method into which it goes (none: the Trainer does it).
 LOOP = (
@@ -76,16 +75,9 @@ HOOKS = (
 EPOCHS = ((2.2, 6.0), (6.4, 10.2))
 
 
-def bare(width: float, height: float) -> tuple[Figure, Axes]:
-    """A figure of this size in inches, and its one drawing area without axes."""
-    figure = Figure(figsize=(width, height))
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.set_axis_off()
-    return figure, axes
-
-
 def loop_figure() -> Figure:
     """The plain loop on the left, the methods that take over its lines on the right."""
+    figure: Figure
     figure, axes = bare(9.4, 4.6)
     axes.set(xlim=(0, 1), ylim=(len(LOOP) + 0.8, -1.6))
     axes.text(0.02, -0.9, "the plain torch loop", fontsize=11, weight="bold")
@@ -111,6 +103,7 @@ def loop_figure() -> Figure:
 
 def hooks_figure() -> Figure:
     """The order of the main hooks during `fit`, two epochs."""
+    figure: Figure
     figure, axes = bare(9.4, 3.4)
     axes.set(xlim=(0, 12.9), ylim=(-1.15, 2.55))
     for start, length, label, color in STRETCHES:
@@ -186,48 +179,10 @@ def run_figure(rows: list[dict[str, str]]) -> Figure:
     return figure
 
 
-def as_png(figure: Figure) -> bytes:
-    """The figure as a PNG file that names neither software nor date."""
-    drawn, small = BytesIO(), BytesIO()
-    figure.savefig(drawn, format="png", dpi=120, metadata={"Software": None})
-    # A palette makes line drawings a third as large, without a visible difference.
-    Image.open(drawn).convert("RGB").quantize(64).save(small, format="png", optimize=True)
-    return small.getvalue()
-
-
-def attach(notebook: NotebookNode, name: str, picture: bytes) -> None:
-    """Put the picture into the cell that shows it.
-
-    Raises:
-        SystemExit: no markdown cell shows a picture of this name, or it is too large.
-    """
-    if len(picture) > LARGEST:
-        sys.exit(f"{name} has {len(picture):,} bytes, more than {LARGEST:,}: draw less in it")
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown" and f"(attachment:{name})" in cell.source:
-            encoded = base64.b64encode(picture).decode("ascii")
-            cell["attachments"] = {name: {"image/png": encoded}}
-            return
-    sys.exit(f"{NOTEBOOK.name}: no markdown cell has ![…](attachment:{name}); write one")
-
-
-def main(wanted: list[str]) -> None:
-    """Draw the figures named in `wanted`, all if it is empty, and write the notebook."""
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+if __name__ == "__main__":
     figures: dict[str, Callable[[], Figure]] = {
         "loop.png": loop_figure,
         "hooks.png": hooks_figure,
-        "run.png": lambda: run_figure(train_once(notebook)),
+        "run.png": lambda: run_figure(train_once(nbformat.read(NOTEBOOK, as_version=4))),
     }
-    unknown = sorted(set(wanted) - set(figures))
-    if unknown:
-        sys.exit(f"no figure {unknown[0]!r}; there are: {', '.join(figures)}")
-    for name in wanted or figures:
-        picture = as_png(figures[name]())
-        attach(notebook, name, picture)
-        print(f"{name}: {len(picture):,} bytes")
-    nbformat.write(notebook, NOTEBOOK)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
+    draw_into(NOTEBOOK, figures, sys.argv[1:])

@@ -10,18 +10,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import nbformat
 import numpy as np
-from figures_lab1 import (  # type: ignore[import-not-found] # beside this script
+from figures import (  # type: ignore[import-not-found] # beside this script
     GOOD,
     OTHERS,
     YOURS,
-    as_png,
-    attach,
     bare,
+    draw_into,
+    notebook_of,
 )
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -33,7 +31,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-NOTEBOOK = Path(__file__).parents[1] / "source" / "lab2_cifar10" / "lab2_cifar10.ipynb"
 STEPS, EPOCHS, MAX_LR = 100, 5, 0.1
 SIDE, PAD, PADDED = 32, 4, 150
 """Pixels of an image, of its padding, and the grey level of the padding."""
@@ -95,22 +92,9 @@ def _shown(
     return axes
 
 
-def main(wanted: list[str]) -> None:
-    """Draw the figures named in `wanted`, all if it is empty, and write the notebook."""
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+if __name__ == "__main__":
     figures: dict[str, Callable[[], Figure]] = {
         "cycle.png": cycle_figure,
         "crops.png": crops_figure,
     }
-    unknown = sorted(set(wanted) - set(figures))
-    if unknown:
-        sys.exit(f"no figure {unknown[0]!r}; there are: {', '.join(figures)}")
-    for name in wanted or figures:
-        picture = as_png(figures[name]())
-        attach(notebook, name, picture)
-        print(f"{name}: {len(picture):,} bytes")
-    nbformat.write(notebook, NOTEBOOK)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
+    draw_into(notebook_of("lab2_cifar10"), figures, sys.argv[1:])

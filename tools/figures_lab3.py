@@ -13,18 +13,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import nbformat
 import torch
-from figures_lab1 import (  # type: ignore[import-not-found] # beside this script
+from figures import (  # type: ignore[import-not-found] # beside this script
     GOOD,
     OTHERS,
     YOURS,
-    as_png,
-    attach,
     bare,
+    draw_into,
+    notebook_of,
 )
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
@@ -38,7 +36,6 @@ from litcourse.models import MLP
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-NOTEBOOK = Path(__file__).parents[1] / "source" / "lab3_ddp" / "lab3_ddp.ipynb"
 SHARDS = ("#c7dcf3", "#fbdcc4", "#d5ead0", "#e6d8ef")
 """Colours of ranks 0 to 3."""
 
@@ -201,25 +198,12 @@ def wait_figure() -> Figure:
     return figure
 
 
-def main(wanted: list[str]) -> None:
-    """Draw the figures named in `wanted`, all if it is empty, and write the notebook."""
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+if __name__ == "__main__":
+    torch.set_num_threads(1)
     figures: dict[str, Callable[[], Figure]] = {
         "ddp.png": ddp_figure,
         "batch.png": batch_figure,
         "sampler.png": sampler_figure,
         "wait.png": wait_figure,
     }
-    unknown = sorted(set(wanted) - set(figures))
-    if unknown:
-        sys.exit(f"no figure {unknown[0]!r}; there are: {', '.join(figures)}")
-    torch.set_num_threads(1)
-    for name in wanted or figures:
-        picture = as_png(figures[name]())
-        attach(notebook, name, picture)
-        print(f"{name}: {len(picture):,} bytes")
-    nbformat.write(notebook, NOTEBOOK)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
+    draw_into(notebook_of("lab3_ddp"), figures, sys.argv[1:])
