@@ -51,7 +51,6 @@ class Requeue(L.Callback):
             return
         if not trainer.strategy.reduce_boolean_decision(self.warned, all=False):
             return
-        self.warned = False
         # Rank 0 names the file: a rank that looked later would find the one being written.
         path = trainer.strategy.broadcast(_next_path(Path(trainer.default_root_dir)))
         rank_zero_info(f"Warned by Slurm: saving step {trainer.global_step} to {path}")
@@ -59,6 +58,7 @@ class Requeue(L.Callback):
             logger.finalize("finished")
         trainer.save_checkpoint(path)
         refused = trainer.strategy.broadcast(_requeue() if trainer.is_global_zero else "")
+        self.warned = False  # only now: the same signal may reach another rank a moment later
         if refused:
             rank_zero_warn(f"The job could not be requeued, so it goes on: {refused}")
         else:

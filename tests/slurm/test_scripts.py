@@ -154,6 +154,26 @@ def test_requeue_goes_on_at_the_step_where_it_was_warned(
     assert before >= 3 * 8
 
 
+def test_a_job_that_may_not_be_requeued_trains_on(
+    slurm: MiniSlurm, root: Path, tmp_path: Path
+) -> None:
+    out, folder = tmp_path / "out.txt", tmp_path / "run"
+    long = ["--trainer.max_epochs=12", f"--run_dir={folder}"]
+    options = [f"--output={out}", "--no-requeue", *TWO, "--cpus-per-task=1", "slurm/requeue.sbatch"]
+    job_id = slurm.submit(*options, *smoke("cifar10"), *long, folder=root, VENV=sys.prefix)
+    wait_for(out, "epoch 1/12")
+    slurm.run("scancel", "--signal=USR1", job_id)
+    job = slurm.wait(job_id)
+    text = out.read_text()
+    assert (job.state, job.fields["Restarts"]) == ("COMPLETED", "0"), text[-4000:]
+    refusal = (
+        "The job could not be requeued, so it goes on: Requested operation is presently disabled"
+    )
+    assert text.count(refusal) == 1
+    assert (folder / "hpc_ckpt_1.ckpt").exists()  # for whoever submits it again
+    assert summary(folder)["steps"] == 12 * 8
+
+
 def wait_for(out: Path, words: str, seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not (out.exists() and words in out.read_text()):
