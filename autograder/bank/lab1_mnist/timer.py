@@ -108,6 +108,18 @@ CASES = [
 """,
     ),
     wrong(
+        "without the first batch",
+        "LIT606",
+        code=HEAD
+        + """
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        self.started = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer, pl_module):
+        pl_module.log("epoch_seconds", time.perf_counter() - self.started)
+""",
+    ),
+    wrong(
         "processor time",
         "LIT606",
         ("time.perf_counter()", "time.process_time()"),
