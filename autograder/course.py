@@ -15,7 +15,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from litcourse.names import UnknownNameError
-from litcourse.question import Question, find_question, question_ids
+from litcourse.question import Question, find_question, lab_ids, question_ids
 
 CHECK = "-check"
 """Suffix of the `grade_id` of a question's check cell."""
@@ -118,19 +118,25 @@ class Lab:
         try:
             return find_question(self.id, question_id)
         except UnknownNameError as error:
-            file = f"litcourse/labs/{self.id}/{question_id}.py"
-            step = f"write {file}, or run: make new LAB={self.id} Q={question_id}"
-            raise AuthorError(file, question_id, "it has no probe and judge", step) from error
+            raise self.no_judge(question_id) from error
+
+    def no_judge(self, question_id: str) -> AuthorError:
+        """The error of a question that only the notebook knows."""
+        file = f"litcourse/labs/{self.id}/{question_id}.py"
+        step = f"write {file}, or run: make new LAB={self.id} Q={question_id}"
+        return AuthorError(file, question_id, "it has no probe and judge", step)
 
     def check_parts(self) -> None:
-        """Every question has all its parts, and no part is left over.
+        """Every question has all its parts, and no part is left over; nothing is imported for it.
 
         Raises:
             AuthorError: naming the missing or superfluous file.
         """
+        known = question_ids(self.id) if self.id in lab_ids() else []
         for question_id in self.questions:
-            self.judge_of(question_id)
-        for name in question_ids(self.id):
+            if question_id not in known:
+                raise self.no_judge(question_id)
+        for name in known:
             if name not in self.questions:
                 file = f"litcourse/labs/{self.id}/{name}.py"
                 step = f"add the cells {name!r} and {name + CHECK!r}, or delete {file}"

@@ -10,10 +10,11 @@ from random import Random
 
 from autograder.bank import without_markers
 from autograder.course import CHECK, AuthorError, Lab, grade_id, is_demo
+from litcourse import solved
 from litcourse.check import PUBLIC_SEED
 from litcourse.packet import encode
-from litcourse.question import Draw, Tree
-from litcourse.solved import evidence_of, frozen_file, with_solution
+from litcourse.question import Draw
+from litcourse.solved import SolutionError, frozen_file
 
 
 def solved_cells(lab: Lab, question_id: str) -> tuple[str, ...]:
@@ -34,19 +35,17 @@ def drawn(lab: Lab, question_id: str, rng: Random) -> Draw:
         AuthorError: there is no such question, or its solution fails.
     """
     question = lab.judge_of(question_id)
-    draw = question.draw(rng)
-    if not question.by_solution:
-        return draw
-    evidence = evidence_of(question, draw.given, solved_cells(lab, question_id))
-    _check(lab, question_id, evidence)
-    return with_solution(draw, evidence)
+    cells = solved_cells(lab, question_id) if question.by_solution else ()
+    try:
+        return solved.drawn(question, rng, cells)
+    except SolutionError as error:
+        raise solution_fails(lab, question_id, str(error)) from error
 
 
-def _check(lab: Lab, question_id: str, evidence: Tree) -> None:
-    for word in ("missing", "no_file", "error"):
-        if isinstance(evidence, dict) and word in evidence:
-            fault = f"the solution, by which it is judged, fails its own probe: {evidence[word]}"
-            raise AuthorError(lab.path, question_id, fault, "mend the solution cell")
+def solution_fails(lab: Lab, question_id: str, detail: str) -> AuthorError:
+    """The error of a solution that is of no use as an expected value."""
+    fault = f"the solution, by which it is judged, fails its own probe: {detail}"
+    return AuthorError(lab.path, question_id, fault, "mend the solution cell")
 
 
 def freeze(lab: Lab) -> dict[Path, bytes]:

@@ -1,7 +1,7 @@
-"""The trusted side: the course secret, the inputs drawn from it, and the verdict on evidence.
+"""The course secret, and the seeds that follow from it; nothing else reads it.
 
-Nothing else reads the secret. Inputs go into a student's process as values, never as a seed:
-the same submission always gets the same ones, a changed one gets others.
+Inputs go into a student's process as values, never as a seed: the same submission always gets the
+same ones, a changed one gets others.
 """
 
 from __future__ import annotations
@@ -9,27 +9,20 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import logging
 import os
 import secrets
 import tempfile
 from pathlib import Path
-from random import Random
 
-from autograder.course import AuthorError, Course
-from autograder.solutions import drawn
-from litcourse.packet import PacketError, decode
-from litcourse.question import Draw, Verdict, find_question
-from litcourse.verdicts import failed, reach
+from autograder.course import AuthorError
 
 SECRET_FILE = ".course-secret"  # noqa: S105 (its name, not the secret)
 SECRET_BYTES = 32
 _OTHERS = 0o077
-_log = logging.getLogger(__name__)
 
 
-def draw_for(root: Path, student: str, lab: str, question_id: str, sha256: str) -> Draw:
-    """The inputs on which one answer is graded.
+def seed_for(root: Path, student: str, lab: str, question_id: str, sha256: str) -> int:
+    """The seed of the inputs on which one answer is graded.
 
     Args:
         root: the course folder, which holds the secret; it is made there on first use.
@@ -39,28 +32,11 @@ def draw_for(root: Path, student: str, lab: str, question_id: str, sha256: str) 
         sha256: hex digest of the submitted bytes.
 
     Raises:
-        AuthorError: the secret can be read by other users, or is damaged; or the question is
-            judged by the instructor's solution, and that fails.
-        UnknownNameError: there is no such lab or question.
+        AuthorError: the secret can be read by other users, or is damaged.
     """
     message = json.dumps([student, lab, question_id, sha256]).encode()
     digest = hmac.new(_secret(root), message, hashlib.sha256).digest()
-    rng = Random(int.from_bytes(digest, "big"))
-    if not find_question(lab, question_id).by_solution:  # no notebook is needed
-        return find_question(lab, question_id).draw(rng)
-    return drawn(Course(root).lab(lab), question_id, rng)
-
-
-def judge(lab: str, question_id: str, draw: Draw, evidence: bytes) -> Verdict:
-    """The verdict on a packet of evidence that nobody vouches for; never raises for its sake."""
-    try:
-        return reach(lab, question_id, draw, decode(evidence))
-    except PacketError as error:
-        return failed(lab, question_id, "LIT903", got=str(error))
-    except Exception as error:  # noqa: BLE001 (logged, and scored)
-        # Forged evidence may break a judge in ways that its author did not foresee.
-        _log.exception("the judge of %s, %s broke on its evidence", lab, question_id)
-        return failed(lab, question_id, "LIT903", got=type(error).__name__)
+    return int.from_bytes(digest, "big")
 
 
 def _secret(root: Path) -> bytes:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from random import Random
 from typing import Any
 
 from litcourse.packet import decode
@@ -23,9 +24,34 @@ FROZEN = "frozen"
 """Folder beside a lab's questions that holds the evidence for public inputs."""
 
 
+class SolutionError(RuntimeError):
+    """A solution fails the probe by which answers are compared with it; the message says how."""
+
+
 def with_solution(draw: Draw, evidence: Tree) -> Draw:
     """`draw` with what the probe found on the solution, for the judge alone."""
     return Draw(draw.given, {**draw.kept, SOLUTION: evidence})
+
+
+def drawn(question: Question, rng: Random, cells: Sequence[str]) -> Draw:
+    """Inputs from `rng`; of a question that is judged by its solution, with what that gives.
+
+    Args:
+        question: the question.
+        rng: source of the inputs.
+        cells: as for `evidence_of`; other questions do not look at them.
+
+    Raises:
+        SolutionError: the solution fails.
+    """
+    draw = question.draw(rng)
+    if not question.by_solution:
+        return draw
+    evidence = evidence_of(question, draw.given, cells)
+    for word in ("missing", "no_file", "error"):
+        if isinstance(evidence, dict) and word in evidence:
+            raise SolutionError(f"{evidence[word]}")
+    return with_solution(draw, evidence)
 
 
 def frozen_file(lab: str, question_id: str) -> Traversable:

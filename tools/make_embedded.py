@@ -1,8 +1,12 @@
+# /// script
+# dependencies = ["numpy", "scikit-learn"]
+# ///
 """Write ``litcourse/embedded/digits.npz`` from scikit-learn's copy of the digits.
 
-    python tools/make_embedded.py
+    uv run --script tools/make_embedded.py
 
-Needed once: the file is part of the repository, and a test compares it with scikit-learn's.
+Needed once: the file is part of the repository, and a test knows its digest. scikit-learn is no
+dependency: it brings SciPy, which torchmetrics imports wherever it is, for half a second each time.
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@ import gc
 import importlib
 import logging
 import pkgutil
+from functools import cache
+from random import Random
 
 from litcourse import labs
 
@@ -50,6 +52,17 @@ def _import_labs() -> None:
             importlib.import_module(found.name)
         except Exception:  # noqa: BLE001 (whoever grades that lab is told; the others go on)
             _log.warning("%s can't be imported", found.name, exc_info=True)
+
+
+@cache
+def rehearse_draws(lab: str) -> None:
+    """Draw each question of `lab`, for what the first draw in a process reads or makes."""
+    from litcourse.question import find_question, lab_ids, question_ids
+    from litcourse.student import torch_state
+
+    for question_id in question_ids(lab) if lab in lab_ids() else ():
+        with torch_state(), contextlib.suppress(Exception):  # whoever draws it then is told
+            find_question(lab, question_id).draw(Random(0))
 
 
 def _rehearse() -> None:

@@ -24,7 +24,7 @@ def keep(request: dict[str, Any], limits: Limits, report: int) -> None:
     syscalls.die_with_parent(signal.SIGKILL)
     os.setsid()
     ready, told = os.pipe()
-    _close_others({ready, told, report})
+    close_others({ready, told, report})
     try:
         if request["sandbox"]:
             sandbox.separate()
@@ -54,7 +54,8 @@ def _tell(report: int, what: dict[str, Any]) -> None:
     os.write(report, json.dumps(what).encode() + b"\n")
 
 
-def _close_others(kept: set[int]) -> None:
+def close_others(kept: set[int]) -> None:
+    """Close every file descriptor but `kept`; the standard streams lead nowhere."""
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nowhere, stream)

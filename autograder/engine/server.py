@@ -1,8 +1,9 @@
 """The warm process: `python -m autograder.engine.server SOCKET` with a scrubbed environment.
 
-It imports once, then forks a kernel for every connection. One line of JSON asks for a kernel
-(`Request`); lines of JSON answer: its pid, that it is ready, how it ended. When the connection
-is closed the kernel dies; when standard input is closed the server does.
+It imports once, then forks a kernel or a referee for every connection. One line of JSON asks for a
+kernel (`provisioner`); lines of JSON answer: its pid, that it is ready, how it ended. When the
+connection is closed the kernel dies; when standard input is closed the server does. A referee
+(`referee`) draws inputs and judges, and takes the connection over.
 
 It is single-threaded, as a fork with a new user namespace requires, and knows no secret: not
 the course, not the gradebook, no student's name.
@@ -22,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from autograder.engine import kernel, watch
+from autograder.engine import imports, kernel, referee, syscalls, watch
 from autograder.engine.limits import Limits
 
 TICK = 0.2
@@ -77,9 +78,33 @@ class Server:
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             line = connection.makefile("rb").readline(MAX_LINE)
             request = json.loads(line)
-            self._start(connection, request)
+            if "referee" in request:
+                imports.rehearse_draws(request["referee"])  # before the first fork that draws
+                self._start_referee(connection)
+            else:
+                self._start(connection, request)
             return
         connection.close()
+
+    def _start_referee(self, connection: socket.socket) -> None:
+        """Fork one; it ends when its client hangs up."""
+        reading, writing = os.pipe()
+        pid = os.fork()
+        if not pid:
+            try:
+                syscalls.die_with_parent(signal.SIGKILL)
+                kernel.close_others({connection.fileno(), writing})
+                referee.serve(connection)
+            finally:
+                os._exit(0)  # never back into the server's loop
+        os.close(writing)
+        connection.close()
+        self._selector.register(reading, selectors.EVENT_READ, lambda _: self._reap(pid, reading))
+
+    def _reap(self, pid: int, reading: int) -> None:
+        self._selector.unregister(reading)
+        os.close(reading)
+        os.waitpid(pid, 0)
 
     def _start(self, connection: socket.socket, request: dict[str, Any]) -> None:
         reading, writing = os.pipe()
@@ -166,9 +191,7 @@ def main() -> None:
     """Serve on the socket that the command line names."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever started us
     server = Server(sys.argv[1])
-    from autograder.engine.imports import import_all
-
-    import_all()
+    imports.import_all()
     try:
         server.run()
     finally:

@@ -169,7 +169,6 @@ def _serve(
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nowhere, stream)
-    _one_thread()
     do = make()
     with contextlib.suppress(EOFError, OSError):
         while True:
@@ -194,11 +193,3 @@ def _die_with(parent: int) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
         raise SystemExit(1)
-
-
-def _one_thread() -> None:
-    """As many workers as cores leave a library nothing to gain; and no pool outlives a fork."""
-    if "torch" in sys.modules:
-        import torch
-
-        torch.set_num_threads(1)

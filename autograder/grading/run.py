@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import sys
@@ -118,7 +117,7 @@ class _Command:
 
     def run(self, road: Road) -> int:
         """Do it all; the exit code."""
-        with with_engine() if self.action == GRADE else contextlib.nullcontext():
+        with with_engine():
             return self._run(road)
 
     def _run(self, road: Road) -> int:

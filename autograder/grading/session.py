@@ -8,14 +8,12 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import gc
-import importlib
 import signal
 import threading
 import time
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from random import Random
 from types import FrameType
 
 from sqlalchemy.exc import OperationalError
@@ -147,12 +145,8 @@ class Session:
         if not tasks:
             return
         labs = dict(self.labs)
-        with uncollected():  # once for all workers, what they need
-            importlib.import_module("safetensors.torch")
-            for prepared in labs.values():
-                prepared.lab.check_parts()
-                for question_id in prepared.lab.questions:
-                    prepared.lab.judge_of(question_id).draw(Random(0))  # reads what later ones need
+        for prepared in labs.values():
+            prepared.lab.check_parts()
         crew = Crew(lambda: Examiner(self.road, labs).do, min(jobs, len(tasks)))
         with _frozen(), crew:
             for done in crew.run(tasks):
@@ -228,7 +222,7 @@ class Session:
 
 @contextlib.contextmanager
 def uncollected() -> Iterator[None]:
-    """No garbage collector, which slows the import of torch and Lightning down by a quarter."""
+    """No garbage collector, which slows imports down."""
     gc.disable()
     try:
         yield

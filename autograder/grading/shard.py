@@ -18,7 +18,6 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from random import Random
 from typing import Any, Self
 
 from autograder.course import AuthorError, Course, Lab
@@ -118,8 +117,7 @@ def grade_shard(course: Course, options: Options, shard: Shard) -> int:
 
 def _prepare(road: Road, lab: Lab) -> Prepared:
     """The lab, without its entry into the gradebook."""
-    for question_id in lab.questions:
-        lab.judge_of(question_id).draw(Random(0))  # workers inherit what the first draw reads
+    lab.check_parts()
     return Prepared(lab, register.unsolved(road.converter, lab))
 
 

@@ -25,9 +25,9 @@ from autograder.grading import submissions
 from autograder.grading.journal import FAILED, GRADE, REJUDGE, Record
 from autograder.grading.settings import Road
 from autograder.nbgrader_road import notes, reading, shelf
-from autograder.nbgrader_road.grade import fill, is_check, verdict_on
+from autograder.nbgrader_road.grade import fill, is_check
 from autograder.nbgrader_road.notes import KEY, Context, Notes
-from autograder.nbgrader_road.run import Answer
+from autograder.referee import referee
 
 GIVE_UP = "give up"
 DONE, SAME, BROKEN, AUTHOR, FULL = "done", "same", "broken", "author", "full"
@@ -197,7 +197,7 @@ class Examiner:
     ) -> dict[str, float]:
         """Fill the check cells anew, and return what was in them, by question id."""
         place = self._road.shelf.place(record.lab, record.student)
-        unsolved = self._labs[record.lab].unsolved
+        lab, unsolved = self._labs[record.lab].lab, self._labs[record.lab].unsolved
         wanted = {grade_id(cell): cell for cell in unsolved.cells}
         cells = {grade_id(c).removesuffix(CHECK): c for c in notebook.cells if is_check(c)}
         all_kept = {name: shelf.load(place, name) for name in cells}
@@ -206,8 +206,8 @@ class Examiner:
         for name, kept in all_kept.items():
             cell = cells[name]
             cell.metadata.nbgrader = copy.deepcopy(wanted[name + CHECK].metadata.nbgrader)
-            answer = Answer(kept.draw, kept.evidence, kept.known["reason"], kept.known["detail"])
-            verdict = verdict_on(record.lab, name, answer)
+            why = (kept.known["reason"], kept.known["detail"])
+            verdict = referee().verdict(lab, name, kept.inputs, kept.evidence, why)
             points = fill(cell, verdict, known)
             more = {"points": points, "maximum": float(cell.metadata.nbgrader.points)}
             _note(record, name, shelf.judged_again(place, kept, verdict, more))

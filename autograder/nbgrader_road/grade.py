@@ -15,10 +15,7 @@ from autograder.course import CHECK, grade_id
 from autograder.nbgrader_road import notes, shelf
 from autograder.nbgrader_road.notes import KEY, Context, Notes, Notice
 from autograder.nbgrader_road.run import Answer
-from autograder.trusted import judge
-from litcourse.question import Verdict
-from litcourse.render import as_html
-from litcourse.verdicts import failed
+from autograder.referee import Judged, referee
 
 
 class GradeEvidence(NbGraderPreprocessor):
@@ -52,7 +49,10 @@ class GradeEvidence(NbGraderPreprocessor):
     ) -> None:
         question_id = grade_id(cell).removesuffix(CHECK)
         answer: Answer = resources["answers"][question_id]
-        verdict = verdict_on(context.lab.id, question_id, answer)
+        why = (answer.code, answer.detail)
+        verdict = referee().verdict(
+            context.lab, question_id, answer.inputs.whole, answer.evidence, why
+        )
         points = fill(cell, verdict, known)
         folder = context.root / Path(self.folder) / context.lab.id / context.student
         more = {
@@ -63,7 +63,7 @@ class GradeEvidence(NbGraderPreprocessor):
             "detail": "" if answer.evidence else answer.detail,
         }
         resources["kept"][question_id] = shelf.keep(
-            folder, answer.draw, answer.evidence, verdict, more
+            folder, answer.inputs.whole, answer.evidence, verdict, more
         )
 
 
@@ -72,28 +72,21 @@ def is_check(cell: NotebookNode) -> bool:
     return bool(utils.is_grade(cell) and not utils.is_solution(cell))
 
 
-def fill(cell: NotebookNode, verdict: Verdict, known: Notes) -> float:
+def fill(cell: NotebookNode, verdict: Judged, known: Notes) -> float:
     """Give the check cell its one output, and return the points in it."""
-    points = points_of(verdict, float(cell.metadata.nbgrader.points))
+    points = points_of(verdict.score, float(cell.metadata.nbgrader.points))
     notices = [notice for notice in known.notices if notice.question_id == verdict.question_id]
-    data = {"text/plain": repr(points), "text/html": _shown(notices) + as_html(verdict)}
+    data = {"text/plain": repr(points), "text/html": _shown(notices) + verdict.card}
     count = cell.get("execution_count") or 1
     cell.outputs = [v4.new_output("execute_result", data=data, execution_count=count)]
     cell.execution_count = count
     return points
 
 
-def points_of(verdict: Verdict, maximum: float) -> float:
-    """The verdict's points, a finite number from 0 to `maximum`."""
-    points = verdict.score * maximum
+def points_of(score: float, maximum: float) -> float:
+    """A score's points, a finite number from 0 to `maximum`."""
+    points = score * maximum
     return round(min(maximum, max(0.0, points)), 4) if math.isfinite(points) else 0.0
-
-
-def verdict_on(lab: str, question_id: str, answer: Answer) -> Verdict:
-    """What the judge says, or the finding that says why there is nothing to judge."""
-    if answer.evidence is None:
-        return failed(lab, question_id, answer.code, got=answer.detail)
-    return judge(lab, question_id, answer.draw, answer.evidence)
 
 
 def _shown(notices: list[Notice]) -> str:

@@ -18,10 +18,9 @@ from autograder.course import CHECK, grade_id
 from autograder.nbgrader_road import notes, repair
 from autograder.nbgrader_road.kernel import Kernel, Outcome
 from autograder.nbgrader_road.notes import KEY, Context, Notice
-from autograder.trusted import draw_for
+from autograder.referee import Inputs, referee
+from autograder.trusted import seed_for
 from litcourse.known_errors import LIMITS, error_code
-from litcourse.packet import encode
-from litcourse.question import Draw
 
 
 @dataclass
@@ -29,13 +28,13 @@ class Answer:
     """What is there to judge of one question.
 
     Args:
-        draw: inputs on which the evidence was taken.
+        inputs: those on which the evidence was taken.
         evidence: the packet, or None.
         code: finding that says why there is none.
         detail: what came in its place.
     """
 
-    draw: Draw
+    inputs: Inputs
     evidence: bytes | None = None
     code: str = "LIT905"
     detail: str = "the kernels before it had died, or none started"
@@ -61,10 +60,7 @@ class RunSubmission(NbGraderPreprocessor):
         context: Context = resources[KEY]
         known = notes.read(nb)
         resources["cpu_seconds"] = 0.0
-        resources["answers"] = answers = {
-            name: Answer(self._draw(context, name, known.submission))
-            for name in context.lab.questions
-        }
+        resources["answers"] = answers = self._answers(context, known.submission)
         if known.trouble:
             for answer in answers.values():
                 answer.code, answer.detail = known.trouble, known.detail
@@ -75,9 +71,11 @@ class RunSubmission(NbGraderPreprocessor):
             resources["cpu_seconds"] = run.cpu_seconds
         return nb, resources
 
-    def _draw(self, context: Context, question_id: str, submission: str) -> Draw:
-        context.lab.judge_of(question_id)  # a missing judge is an author's error, said so
-        return draw_for(context.root, context.student, context.lab.id, question_id, submission)
+    def _answers(self, context: Context, submission: str) -> dict[str, Answer]:
+        """Questions with their inputs, not yet asked."""
+        lab, of = context.lab, (context.root, context.student, context.lab.id)
+        seeds = {name: seed_for(*of, name, submission) for name in lab.questions}
+        return {name: Answer(inputs) for name, inputs in referee().inputs(lab, seeds).items()}
 
 
 @dataclass
@@ -203,9 +201,9 @@ class _Run:
         if self.kernel is None or seconds <= 0:
             outcome = Outcome("late")
         else:
-            lab, inputs = self.context.lab.id, encode(answer.draw.given)
+            lab, given = self.context.lab.id, answer.inputs.given
             try:
-                outcome, packet = self.kernel.evidence(lab, question_id, inputs, seconds)
+                outcome, packet = self.kernel.evidence(lab, question_id, given, seconds)
             except OSError as error:
                 answer.code, answer.detail = "LIT903", error.strerror or type(error).__name__
                 return Outcome("done")

@@ -11,12 +11,12 @@ import hashlib
 import json
 import os
 import stat
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from litcourse.packet import MAX_BYTES, decode, encode
-from litcourse.question import Draw, Verdict
+from autograder.referee import Judged
+from litcourse.packet import MAX_BYTES
 
 
 def read_untrusted(path: Path) -> bytes:
@@ -37,13 +37,13 @@ def read_untrusted(path: Path) -> bytes:
 
 
 def keep(
-    folder: Path, draw: Draw, evidence: bytes | None, verdict: Verdict, known: dict[str, Any]
+    folder: Path, inputs: bytes, evidence: bytes | None, verdict: Judged, known: dict[str, Any]
 ) -> dict[str, Any]:
     """Write one question's files, in place of those of an earlier grading.
 
     Args:
         folder: the student's, made if it is not there, for its owner alone.
-        draw: what the evidence was taken on.
+        inputs: `Inputs.whole` of what the evidence was taken on.
         evidence: the packet, or None if there is none.
         verdict: what the judge said.
         known: further entries of the JSON file.
@@ -53,7 +53,6 @@ def keep(
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     name = verdict.question_id
-    inputs = encode({"given": draw.given, "kept": draw.kept})
     _write(folder / f"{name}.inputs", inputs)
     if evidence is None:
         (folder / f"{name}.evidence").unlink(missing_ok=True)
@@ -68,12 +67,12 @@ class Kept:
     """What an earlier grading left of one question.
 
     Args:
-        draw: what the evidence was taken on.
+        inputs: `Inputs.whole` of what the evidence was taken on.
         evidence: the packet, or None if there is none.
         known: what the JSON file holds.
     """
 
-    draw: Draw
+    inputs: bytes
     evidence: bytes | None
     known: dict[str, Any]
 
@@ -91,15 +90,14 @@ def load(folder: Path, question_id: str) -> Kept:
         evidence = path.read_bytes() if path.exists() else None
         if known.get("sha256") != {"inputs": _digest(inputs), "evidence": _digest(evidence)}:
             raise ValueError(f"the files of {question_id} are not of one grading")
-        tree = decode(inputs)
-        return Kept(Draw(tree["given"], tree["kept"]), evidence, known)
+        return Kept(inputs, evidence, known)
     except (OSError, LookupError, TypeError, AttributeError) as error:
         detail = f"{type(error).__name__}: {error}"
         raise ValueError(f"the files of {question_id} can't be read: {detail}") from error
 
 
 def judged_again(
-    folder: Path, kept: Kept, verdict: Verdict, known: dict[str, Any]
+    folder: Path, kept: Kept, verdict: Judged, known: dict[str, Any]
 ) -> dict[str, Any]:
     """Write another verdict on the same evidence.
 
@@ -115,13 +113,13 @@ def judged_again(
     return _write_verdict(folder, verdict, {**kept.known, **known})
 
 
-def _write_verdict(folder: Path, verdict: Verdict, known: dict[str, Any]) -> dict[str, Any]:
+def _write_verdict(folder: Path, verdict: Judged, known: dict[str, Any]) -> dict[str, Any]:
     plain = {
         **known,
         "lab": verdict.lab,
         "question": verdict.question_id,
         "score": verdict.score,
-        "findings": [asdict(finding) for finding in verdict.findings],
+        "findings": verdict.findings,
     }
     text = json.dumps(plain, indent=1, sort_keys=True, ensure_ascii=False)
     _write(folder / f"{verdict.question_id}.json", (text + "\n").encode("utf-8", "replace"))

@@ -1,0 +1,137 @@
+"""Draws inputs and judges evidence, in a fork of the warm process in which no student's code ran.
+
+Whoever grades need not import torch for it, and evidence on which a judge hangs or dies takes
+nobody else along. `autograder.referee` is the other end of the connection.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import traceback
+from dataclasses import asdict
+from multiprocessing.connection import Connection
+from random import Random
+from typing import Any
+
+from litcourse.names import UnknownNameError
+from litcourse.packet import PacketError, decode, encode
+from litcourse.question import Draw, Question, Verdict, find_question
+from litcourse.render import as_html
+from litcourse.solved import SolutionError, drawn
+from litcourse.verdicts import failed, reach
+
+READY = b"ready"
+UNKNOWN, DAMAGED, UNSOLVED, BROKEN = "unknown", "damaged", "unsolved", "broken"
+"""Why there is no answer: no such question; it can't be imported; its solution fails; else."""
+
+
+class FaultError(Exception):
+    """Why there is no answer.
+
+    Args:
+        kind: `UNKNOWN`, `DAMAGED`, `UNSOLVED` or `BROKEN`.
+        question_id: the question.
+        detail: what is wrong.
+    """
+
+    def __init__(self, kind: str, question_id: str, detail: str) -> None:
+        super().__init__(detail)
+        self.kind, self.question_id, self.detail = kind, question_id, detail
+
+
+def serve(link: socket.socket) -> None:
+    """Answer what `link` asks, until it is closed."""
+    import torch
+
+    torch.set_num_threads(1)  # other referees and kernels have the other cores
+    with Connection(link.detach()) as connection:
+        connection.send_bytes(READY)
+        while True:
+            try:
+                asked, parts = receive(connection)
+            except (EOFError, OSError):
+                return
+            try:
+                told, back = answer(asked, parts)
+            except FaultError as fault:
+                told = {"fault": [fault.kind, fault.question_id, fault.detail]}
+                back = []
+            send(connection, told, back)
+
+
+def send(connection: Connection, head: dict[str, Any], parts: list[bytes]) -> None:
+    """A message: JSON, then bytes."""
+    connection.send_bytes(json.dumps({**head, "parts": len(parts)}).encode("utf-8"))
+    for part in parts:
+        connection.send_bytes(part)
+
+
+def receive(connection: Connection) -> tuple[dict[str, Any], list[bytes]]:
+    """What `send` sent."""
+    head = json.loads(connection.recv_bytes())
+    return head, [connection.recv_bytes() for _ in range(head["parts"])]
+
+
+def answer(asked: dict[str, Any], parts: list[bytes]) -> tuple[dict[str, Any], list[bytes]]:
+    """Inputs of several questions, or one verdict.
+
+    Raises:
+        FaultError: there is none.
+    """
+    if asked["do"] == "draw":
+        packets: list[bytes] = []
+        for question_id, (seed, cells) in asked["questions"].items():
+            draw = _drawn(asked["lab"], question_id, seed, cells)
+            packets += [encode(draw.given), encode({"given": draw.given, "kept": draw.kept})]
+        return {}, packets
+    lab, question_id, broke = asked["lab"], asked["question"], ""
+    _question(lab, question_id)
+    if asked["code"]:
+        verdict = failed(lab, question_id, asked["code"], got=asked["detail"])
+    else:
+        inputs, evidence = parts
+        tree = decode(inputs)
+        verdict, broke = judge(lab, question_id, Draw(tree["given"], tree["kept"]), evidence)
+    findings = [asdict(finding) for finding in verdict.findings]
+    told = {"score": verdict.score, "findings": findings, "card": as_html(verdict)}
+    return {**told, "broke": broke}, []
+
+
+def judge(lab: str, question_id: str, draw: Draw, evidence: bytes) -> tuple[Verdict, str]:
+    """The verdict on a packet of evidence that nobody vouches for; never raises for its sake.
+
+    Returns:
+        the verdict, and the traceback of a judge that broke, or "".
+    """
+    try:
+        return reach(lab, question_id, draw, decode(evidence)), ""
+    except PacketError as error:
+        return failed(lab, question_id, "LIT903", got=str(error)), ""
+    except Exception as error:  # noqa: BLE001 (told, and scored)
+        # Forged evidence may break a judge in ways that its author did not foresee.
+        return failed(lab, question_id, "LIT903", got=type(error).__name__), traceback.format_exc()
+
+
+def _question(lab: str, question_id: str) -> Question:
+    try:
+        return find_question(lab, question_id)
+    except UnknownNameError as error:
+        raise FaultError(UNKNOWN, question_id, str(error)) from error
+    except Exception as error:
+        raise FaultError(DAMAGED, question_id, _line(error)) from error
+
+
+def _drawn(lab: str, question_id: str, seed: int, cells: list[str]) -> Draw:
+    question = _question(lab, question_id)
+    try:
+        return drawn(question, Random(seed), cells)
+    except SolutionError as error:
+        raise FaultError(UNSOLVED, question_id, str(error)) from error
+    except Exception as error:
+        raise FaultError(BROKEN, question_id, f"its draw fails: {_line(error)}") from error
+
+
+def _line(error: Exception) -> str:
+    line = (str(error).strip() or "no message").splitlines()[0][:300]
+    return f"{type(error).__name__}: {line}"
