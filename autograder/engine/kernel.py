@@ -115,6 +115,10 @@ def _kernel_app(request: dict[str, Any]) -> Any:
     os.chdir(work)
     shell: Any = app.shell
     shell.user_ns["_dh"][:] = [work]
+    # IPython's `exit` ends the kernel, a moment later and so in another cell; `sys.exit` raises
+    # SystemExit, an error of the cell alone.
+    shell.user_ns["exit"] = shell.user_ns["quit"] = sys.exit
+    shell.ask_exit = lambda: None
     return app
 
 

@@ -5,13 +5,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import signal
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import Empty
 from typing import Any
 
+from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
@@ -30,9 +34,6 @@ _FAREWELL = 5.0
 
 MAX_OUTPUT = 2**20
 """Characters of output that are kept of one cell."""
-# `exit` of IPython ends the kernel, a moment later and so in another cell; `sys.exit` raises
-# SystemExit, an error of the cell alone.
-_PREPARE = "import sys\nexit = quit = sys.exit\ndel sys\nget_ipython().ask_exit = lambda: None"
 
 
 @dataclass
@@ -91,7 +92,7 @@ class Kernel:
             coalesce_streams=True,
             shutdown_kernel="immediate",
         )
-        self._client.create_kernel_manager()
+        self._client.create_kernel_manager().client_factory = _Channels
         try:
             self._client.start_new_kernel(cwd=str(folder), env={"NBGRADER_EXECUTION": "autograde"})
             self._client.start_new_kernel_client()
@@ -99,7 +100,6 @@ class Kernel:
             if self._client.km is not None:  # nbclient 0.11 leaves its files where a start fails
                 self._client.km.cleanup_resources()
             raise
-        self.run(_PREPARE, startup_seconds, history=False)
         self._spent_at_start = self._spent()
 
     @property
@@ -112,9 +112,9 @@ class Kernel:
         link = self._provisioner.link
         return usage(link.pid, 0).cpu_seconds if link is not None else 0.0
 
-    def run(self, source: str, seconds: float, *, history: bool = True) -> Outcome:
+    def run(self, source: str, seconds: float) -> Outcome:
         """Execute `source` as a cell, for at most `seconds`."""
-        outcome = self._client.run(source, seconds, history=history)
+        outcome = self._client.run(source, seconds)
         outcome.flooded = self._client.room < 0
         if outcome.fate == "dead" and self._provisioner.link is not None:
             outcome.limit = str((self._provisioner.link.poll() or {}).get("reason", ""))
@@ -168,6 +168,35 @@ class Kernel:
         return seconds
 
 
+class _Channels(AsyncKernelClient):
+    """Waits for a kernel no longer than it must."""
+
+    async def wait_for_ready(  # type: ignore[override]  # there it is an attribute
+        self,
+        timeout: float | None = None,  # noqa: ASYNC109 (jupyter_client's signature)
+    ) -> None:
+        """Until the kernel answers and its output arrives.
+
+        As in jupyter_client 8.10, which then listens for another 0.2 s. What may still arrive has
+        another message's id, and nbclient passes it over.
+
+        Raises:
+            RuntimeError: the kernel died, or `timeout` seconds were not enough.
+        """
+        end = time.monotonic() + (math.inf if timeout is None else timeout)
+        while True:
+            self.kernel_info()
+            with contextlib.suppress(Empty):
+                reply = await self.get_shell_msg(timeout=1)
+                await self.get_iopub_msg(timeout=0.2)
+                self._handle_kernel_info_reply(reply)
+                return
+            if not await self._async_is_alive():
+                raise RuntimeError("the kernel died before it answered")
+            if time.monotonic() > end:
+                raise RuntimeError(f"the kernel did not answer within {timeout:.0f} s")
+
+
 class _Client(NotebookClient):
     """nbclient, one cell at a time, with what it keeps of an output bounded."""
 
@@ -175,7 +204,7 @@ class _Client(NotebookClient):
     reply: dict[str, Any] | None = None
     room = MAX_OUTPUT
 
-    def run(self, source: str, seconds: float, *, history: bool) -> Outcome:
+    def run(self, source: str, seconds: float) -> Outcome:
         cell = NotebookNode(
             cell_type="code", source=source, metadata=NotebookNode(), outputs=[]
         )  # as nbformat's own function makes it, but that validates
@@ -185,7 +214,7 @@ class _Client(NotebookClient):
         self.timeout = max(1, math.ceil(seconds))
         self.on_cell_executed = self._remember
         try:
-            self.execute_cell(cell, 0, store_history=history)
+            self.execute_cell(cell, 0)
         except CellTimeoutError:
             return Outcome("stuck", outputs=cell.outputs)
         except DeadKernelError:

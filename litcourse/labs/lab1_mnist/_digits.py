@@ -21,7 +21,7 @@ NEIGHBOURS = 5
 
 @cache
 def _pool() -> tuple[Tensor, Tensor, Tensor]:
-    """All embedded digits: pixels in [0, 1], float32 (N, 28, 28); labels; which are clear.
+    """All embedded digits: uint8 (N, 28, 28); labels; which are clear.
 
     A digit is clear if its five nearest neighbours have its label. Some of the others nobody
     could name for sure; scoring on clear ones alone keeps a right answer far from the limit.
@@ -31,14 +31,17 @@ def _pool() -> tuple[Tensor, Tensor, Tensor]:
         digits = EmbeddedMNIST(train, None)
         images.append(torch.stack([pil_to_tensor(digits[i][0])[0] for i in range(len(digits))]))
         labels.append(torch.as_tensor(digits.targets))
-    x, y = torch.cat(images).float() / 255, torch.cat(labels).long()
-    gaps = torch.cdist(x.flatten(1), x.flatten(1)).fill_diagonal_(torch.inf)
+    x, y = torch.cat(images), torch.cat(labels).long()
+    pixels = x.flatten(1).float()
+    gaps = torch.cdist(pixels, pixels).fill_diagonal_(torch.inf)
     near = gaps.topk(NEIGHBOURS, largest=False).indices
     return x, y, (y[near] == y[:, None]).all(dim=1)
 
 
 def drawn_digits(rng: Random, train: int, val: int, kept: int) -> Draw:
     """Digits, all moved alike by at most a pixel, under a permutation of their labels.
+
+    Images are uint8 (N, 1, 28, 28), for `normalised`: a fourth of what floats take.
 
     Args:
         rng: random source.
@@ -53,7 +56,7 @@ def drawn_digits(rng: Random, train: int, val: int, kept: int) -> Draw:
     learned = order[~torch.isin(order, torch.cat([unseen, checked]))][:train]
     permutation = torch.randperm(CLASSES, generator=source)
     across, down = (rng.randrange(-1, 2) for _ in range(2))
-    x = ((images - MNIST_MEAN[0]) / MNIST_STD[0]).roll((down, across), (1, 2)).unsqueeze(1)
+    x = images.roll((down, across), (1, 2)).unsqueeze(1)
     y = permutation[labels]
     given = {
         "train_images": x[learned],
@@ -62,6 +65,11 @@ def drawn_digits(rng: Random, train: int, val: int, kept: int) -> Draw:
         "val_labels": y[checked],
     }
     return Draw(given, {"images": x[unseen], "labels": y[unseen]})
+
+
+def normalised(images: Tensor) -> Tensor:
+    """Images (N, 1, 28, 28) uint8 as float32 with MNIST's mean and deviation."""
+    return (images.float() / 255 - MNIST_MEAN[0]) / MNIST_STD[0]
 
 
 def own_weights(path: str) -> dict[str, Tensor]:

@@ -18,7 +18,7 @@ from torch import Tensor
 from litcourse.chart import figure
 from litcourse.evidence import Evidence, same_keys
 from litcourse.known_errors import error_finding
-from litcourse.labs.lab1_mnist._digits import drawn_digits, own_weights
+from litcourse.labs.lab1_mnist._digits import drawn_digits, normalised, own_weights
 from litcourse.lightning_tools import copied, recorded_trainers
 from litcourse.models import MLP
 from litcourse.question import Criterion, Draw, Finding, Question
@@ -118,7 +118,9 @@ def _probe_digits(train: Any, own: Any, given: dict[str, Any]) -> dict[str, Any]
     made = attempt(lambda: {"module": own(network, lr=given["lr"])}, "EvaluatedClassifier(...)")
     if "error" in made:
         return {"waits": "EvaluatedClassifier", **made}
-    data = TensorData(given["digits"], batch_size=50)
+    digits = given["digits"]
+    images = {name: normalised(digits[name]) for name in ("train_images", "val_images")}
+    data = TensorData({**digits, **images}, batch_size=50)
     with recorded_trainers():
         trainer = train(made["module"], data, given["epochs"], "digits")
     callback = find_checkpoint(trainer, "val_acc")
@@ -127,7 +129,7 @@ def _probe_digits(train: Any, own: Any, given: dict[str, Any]) -> dict[str, Any]
     return {
         "weights": copied(own_part),
         "curve": csv_column("digits", "val_acc"),
-        "start": float(network(given["digits"]["val_images"]).float().mean()),
+        "start": float(network(images["val_images"]).float().mean()),
     }
 
 
@@ -277,10 +279,12 @@ def _judge_digits(draw: Draw, seen: Evidence) -> list[Finding]:
     model = _rebuilt(draw, seen["weights"].tensors())
     if model is None:
         return [Finding("LIT461", cost, called, "weights of the given MLP", "others, or none")]
-    right = float((model(draw.kept["images"]).argmax(1) == draw.kept["labels"]).float().mean())
+    labels = draw.kept["labels"]
+    named = model(normalised(draw.kept["images"])).argmax(1)
+    right = float((named == labels).float().mean())
     if right >= LEAST_ACCURACY:
         return []
-    expected = f"at least {LEAST_ACCURACY:.0%} of {len(draw.kept['labels'])} unseen digits"
+    expected = f"at least {LEAST_ACCURACY:.0%} of {len(labels)} unseen digits"
     where = f"val_acc by epoch: {_shown(seen['curve'].numbers()) or 'none'}"
     return [Finding("LIT460", cost, called, expected, f"{right:.1%}", where)]
 
