@@ -52,12 +52,7 @@ def serve(link: socket.socket) -> None:
                 asked, parts = receive(connection)
             except (EOFError, OSError):
                 return
-            try:
-                told, back = answer(asked, parts)
-            except FaultError as fault:
-                told = {"fault": [fault.kind, fault.question_id, fault.detail]}
-                back = []
-            send(connection, told, back)
+            send(connection, *told_of(asked, parts))
 
 
 def send(connection: Connection, head: dict[str, Any], parts: list[bytes]) -> None:
@@ -71,6 +66,14 @@ def receive(connection: Connection) -> tuple[dict[str, Any], list[bytes]]:
     """What `send` sent."""
     head = json.loads(connection.recv_bytes())
     return head, [connection.recv_bytes() for _ in range(head["parts"])]
+
+
+def told_of(asked: dict[str, Any], parts: list[bytes]) -> tuple[dict[str, Any], list[bytes]]:
+    """The answer to a message, or why there is none."""
+    try:
+        return answer(asked, parts)
+    except FaultError as fault:
+        return {"fault": [fault.kind, fault.question_id, fault.detail]}, []
 
 
 def answer(asked: dict[str, Any], parts: list[bytes]) -> tuple[dict[str, Any], list[bytes]]:

@@ -171,7 +171,7 @@ class Kernel:
 class _Channels(AsyncKernelClient):
     """Waits for a kernel no longer than it must."""
 
-    async def wait_for_ready(  # type: ignore[override]  # there it is an attribute
+    async def wait_for_ready(
         self,
         timeout: float | None = None,  # noqa: ASYNC109 (jupyter_client's signature)
     ) -> None:

@@ -1,14 +1,18 @@
 """A course of one tiny lab, that needs no Lightning, in a folder of its own."""
 
+import json
 import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from autograder import bank
 from autograder.course import Course, Lab
+from autograder.engine.referee import told_of
+from autograder.referee import Referee
 from autograder.scaffold import scaffold
 from litcourse import labs
 
@@ -45,3 +49,9 @@ def _write_judge(path: Path) -> None:
 def lab(tiny: Course) -> Lab:
     """The tiny lab, read anew."""
     return tiny.lab(LAB)
+
+
+def here(_: Referee, asked: dict[str, Any], parts: list[bytes]) -> tuple[Any, list[bytes]]:
+    """What a referee would answer, in this very process."""
+    told, back = told_of(json.loads(json.dumps(asked)), parts)
+    return json.loads(json.dumps(told)), back

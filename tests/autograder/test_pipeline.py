@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from random import Random
 
 import nbformat
 import pytest
@@ -11,9 +12,10 @@ from nbformat import NotebookNode, v4
 from autograder.bank import without_markers
 from autograder.classroom import copied, filled, hand_in, nbgrader, points
 from autograder.course import Course, Lab, grade_id
-from autograder.trusted import draw_for, judge
+from autograder.engine.referee import judge
+from autograder.trusted import seed_for
 from litcourse.packet import decode, encode
-from litcourse.question import Draw, Verdict
+from litcourse.question import Draw, Verdict, find_question
 
 pytestmark = pytest.mark.slow
 
@@ -239,7 +241,9 @@ def verdict_again(course: Course) -> Verdict:
     """What the judge says now of the evidence of then."""
     folder = course.root / "evidence" / LAB / "restless"
     draw = Draw(**decode((folder / "wrap.inputs").read_bytes()))
-    return judge(LAB, "wrap", draw, (folder / "wrap.evidence").read_bytes())
+    verdict, broke = judge(LAB, "wrap", draw, (folder / "wrap.evidence").read_bytes())
+    assert not broke
+    return verdict
 
 
 def test_inputs_evidence_and_verdict_are_kept_together(
@@ -253,9 +257,10 @@ def test_inputs_evidence_and_verdict_are_kept_together(
 
 def test_another_grading_draws_the_same_inputs(course: Course) -> None:
     digest = str(_verdict(course, "broken", "wrap")["submission"])
-    given = encode(draw_for(course.root, "broken", LAB, "wrap", digest).given)
-    other = encode(draw_for(course.root, "broken", LAB, "wrap", "0" * 64).given)
-    again = encode(draw_for(course.root, "broken", LAB, "wrap", digest).given)
-    assert given == again != other
+    kept = decode((course.root / "evidence" / LAB / "broken" / "wrap.inputs").read_bytes())
+    question = find_question(LAB, "wrap")
+    seeds = [seed_for(course.root, "broken", LAB, "wrap", text) for text in (digest, "0" * 64)]
+    again, other = (encode(question.draw(Random(seed)).given) for seed in seeds)
+    assert encode(kept["given"]) == again != other
     assert (course.root / ".course-secret").stat().st_mode & 0o777 == 0o600
     assert "LITCOURSE_DATA" not in os.environ

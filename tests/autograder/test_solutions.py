@@ -11,14 +11,15 @@ import pytest
 
 from autograder.build import build, stale
 from autograder.course import AuthorError, Course, Lab
+from autograder.referee import Referee
 from autograder.solutions import drawn, freeze, frozen_files, solved_cells
-from autograder.trusted import draw_for
 from litcourse.check import PUBLIC_SEED, ask
 from litcourse.otter_cases import Asked, NotEarnedError
+from litcourse.packet import decode
 from litcourse.solved import frozen_file
 from litcourse.student import take_evidence
 
-from .conftest import LAB, QUESTION
+from .conftest import LAB, QUESTION, here
 
 BY_SOLUTION = """
     if evidence["value"].integer() == Evidence(draw.kept["solution"])["value"].integer():
@@ -63,12 +64,15 @@ def test_cells_of_a_solution_have_no_markers_and_no_checks(judged: Lab) -> None:
     assert not any("check." in cell for cell in cells)
 
 
-def test_whoever_draws_adds_what_the_solution_gives(judged: Lab, tiny: Course) -> None:
+def test_whoever_draws_adds_what_the_solution_gives(
+    judged: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Referee, "_ask", here)
     draw = drawn(judged, QUESTION, Random(5))
     assert draw.kept["solution"] == {"value": draw.given["number"] + 1}
     assert "solution" not in draw.given
-    graded = draw_for(tiny.root, "ada", LAB, QUESTION, "0" * 64)
-    assert graded.kept["solution"] == {"value": graded.given["number"] + 1}
+    graded = decode(Referee().inputs(judged, {QUESTION: 5})[QUESTION].whole)
+    assert graded["kept"]["solution"] == {"value": graded["given"]["number"] + 1}
 
 
 def test_a_students_check_compares_with_what_was_frozen(judged: Lab, tiny: Course) -> None:
@@ -106,11 +110,16 @@ def test_otter_draws_anew_and_asks_the_solution(judged: Lab, tiny: Course) -> No
         Asked(LAB, QUESTION, solved_cells(judged, QUESTION)).earn("all", {QUESTION: constant})
 
 
-def test_a_solution_that_fails_is_the_authors_error(judged: Lab) -> None:
+def test_a_solution_that_fails_is_the_authors_error(
+    judged: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _edit(judged.path, ("return number + 1", "return number + unknown"))
     fresh = Lab(judged.id, judged.folder)
     with pytest.raises(AuthorError, match="by which it is judged, fails its own probe"):
         drawn(fresh, QUESTION, Random(5))
+    monkeypatch.setattr(Referee, "_ask", here)
+    with pytest.raises(AuthorError, match="by which it is judged, fails its own probe"):
+        Referee().inputs(fresh, {QUESTION: 5})
 
 
 # --- files ---------------------------------------------------------------------------------

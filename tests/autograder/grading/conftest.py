@@ -1,4 +1,4 @@
-"""A tiny course whose submissions run in the worker itself, so that no kernel has to start.
+"""A tiny course whose submissions run in the worker itself, so that no warm process has to start.
 
 Everything else is real: nbgrader, its gradebook, workers, draws, probes, judges.
 """
@@ -24,6 +24,8 @@ from autograder.course import Course
 from autograder.grading import run, session
 from autograder.grading.journal import Record, Shelf
 from autograder.grading.run import Options
+from autograder.referee import Referee
+from tests.autograder.conftest import here
 
 LAB, QUESTION = "lab0_tiny", "add_one"
 RIGHT = f"def {QUESTION}(number):\n    return number + 1"
@@ -37,8 +39,8 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from autograder.nbgrader_road import notes
 from autograder.nbgrader_road.notes import KEY
 from autograder.nbgrader_road.repair import runs
-from autograder.nbgrader_road.run import Answer, RunSubmission
-from litcourse.packet import encode
+from autograder.nbgrader_road.run import RunSubmission
+from litcourse.packet import decode, encode
 from litcourse.student import take_evidence
 
 
@@ -46,10 +48,7 @@ class RunHere(RunSubmission):
     def preprocess(self, nb, resources):
         context, known = resources[KEY], notes.read(nb)
         resources["cpu_seconds"] = 0.0
-        resources["answers"] = answers = {
-            name: Answer(self._draw(context, name, known.submission))
-            for name in context.lab.questions
-        }
+        resources["answers"] = answers = self._answers(context, known.submission)
         names = {"FILES": context.files}
         if not known.trouble:
             for cell in filter(runs, nb.cells):
@@ -60,7 +59,8 @@ class RunHere(RunSubmission):
                 answer.code, answer.detail = known.trouble, known.detail
             else:
                 question = context.lab.judge_of(name)
-                answer.evidence = encode(take_evidence(question, answer.draw.given, names))
+                given = decode(answer.inputs.given)
+                answer.evidence = encode(take_evidence(question, given, names))
         return nb, resources
 """
 
@@ -146,7 +146,8 @@ def enter(group: Class, **values: object) -> None:
 @pytest.fixture
 def group(tiny: Course, monkeypatch: pytest.MonkeyPatch) -> Class:
     made = Class(tiny)
-    monkeypatch.setattr(session, "engine", lambda: None)  # no kernel is asked for
+    monkeypatch.setattr(session, "engine", lambda: None)  # nothing is asked of it
+    monkeypatch.setattr(Referee, "_ask", here)
     (tiny.root / "here.py").write_text(HERE, encoding="utf-8")
     made.settings(
         """

@@ -1,0 +1,259 @@
+"""Draws and verdicts of another process: the same as here, and nothing is lost when it dies."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import psutil
+import pytest
+
+from autograder import referee
+from autograder.course import AuthorError, Course, Lab
+from autograder.engine import client
+from autograder.engine import referee as served
+from autograder.engine.client import EngineError, engine, stop
+from autograder.engine.referee import judge
+from autograder.referee import Inputs, Referee
+from litcourse.packet import decode, encode
+from litcourse.question import Draw, Finding, find_question
+from litcourse.student import take_evidence
+
+from .conftest import LAB, QUESTION, here
+
+REAL = "lab1_mnist"
+WHY = ("LIT905", "nothing came")
+
+
+def _right(number: int) -> int:
+    return number + 1
+
+
+@pytest.fixture
+def inputs(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Inputs:
+    """Of the tiny question, drawn in this process."""
+    with monkeypatch.context() as patch:
+        patch.setattr(Referee, "_ask", here)
+        return Referee().inputs(lab, {QUESTION: 5})[QUESTION]
+
+
+@pytest.fixture
+def evidence(lab: Lab, inputs: Inputs) -> bytes:
+    """Of a right answer."""
+    given = decode(inputs.given)
+    return encode(take_evidence(lab.judge_of(QUESTION), given, {QUESTION: _right}))
+
+
+# --- in the warm process itself ------------------------------------------------------------
+
+
+@pytest.fixture
+def warm() -> Iterator[Referee]:
+    """A referee of a real warm process."""
+    found = Referee()
+    yield found
+    found.close()
+    stop()
+
+
+@pytest.mark.slow
+def test_inputs_and_verdicts_are_those_that_come_about_here(root: Path, warm: Referee) -> None:
+    lab = Course(root).lab(REAL)
+    drawn = warm.inputs(lab, dict.fromkeys(lab.questions, 7))
+    for name, inputs in drawn.items():
+        draw = find_question(REAL, name).draw(Random(7))
+        assert encode(decode(inputs.given)) == encode(draw.given)
+        assert encode(decode(inputs.whole)["kept"]) == encode(draw.kept)
+    inputs = drawn["timer"]
+    evidence = encode({"error": {"type": "NotImplementedError", "message": "", "where": ""}})
+    told = warm.verdict(lab, "timer", inputs.whole, evidence, WHY)
+    draw = Draw(**decode(inputs.whole))
+    expected, _ = judge(REAL, "timer", draw, evidence)
+    assert told.score == expected.score == 0
+    assert [f["code"] for f in told.findings] == [f.code for f in expected.findings]
+    nothing = warm.verdict(lab, "timer", inputs.whole, None, WHY)
+    assert [(f["code"], f["got"]) for f in nothing.findings] == [WHY]
+    assert "LIT905" in nothing.card
+
+
+@pytest.mark.slow
+def test_it_is_replaced_when_it_is_killed_and_ends_with_its_client(
+    root: Path, warm: Referee
+) -> None:
+    lab = Course(root).lab(REAL)
+    first = warm.inputs(lab, {"wrap": 7})
+    children = psutil.Process(engine().pid).children()
+    assert len(children) == 1
+    children[0].send_signal(signal.SIGKILL)
+    assert warm.inputs(lab, {"wrap": 7}) == first
+    (second,) = psutil.Process(engine().pid).children()
+    assert second.pid != children[0].pid
+    warm.close()
+    second.wait(10)
+    assert warm.inputs(lab, {"wrap": 7}) == first
+    os.kill(engine().pid, signal.SIGKILL)
+    assert warm.inputs(lab, {"wrap": 7}) == first
+
+
+# --- what is wrong with a lab ----------------------------------------------------------------
+
+
+def test_a_question_without_a_judge_is_the_authors_error(
+    tiny: Course, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Referee, "_ask", here)
+    (tiny.root / f"litcourse/labs/{LAB}/{QUESTION}.py").unlink()
+    with pytest.raises(AuthorError, match="make new LAB=lab0_tiny Q=add_one"):
+        Referee().inputs(lab, {QUESTION: 5})
+
+
+@pytest.mark.parametrize("text", ["import nothing_of_that_name\n", "QUESTION = 3\n", "("])
+def test_a_judge_that_cannot_be_imported_is_the_authors_error(
+    tiny: Course, lab: Lab, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setattr(Referee, "_ask", here)
+    path = tiny.root / f"litcourse/labs/{LAB}/{QUESTION}.py"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(AuthorError, match="it can't be imported") as caught:
+        Referee().inputs(lab, {QUESTION: 5})
+    assert f"{LAB}/{QUESTION}.py" in str(caught.value)
+
+
+def test_a_draw_that_fails_says_where(
+    tiny: Course, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Referee, "_ask", here)
+    path = tiny.root / f"litcourse/labs/{LAB}/{QUESTION}.py"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("return Draw(", "return Draw(1 / 0, "), encoding="utf-8")
+    with pytest.raises(RuntimeError, match=r"lab0_tiny, add_one: its draw fails: ZeroDivision"):
+        Referee().inputs(lab, {QUESTION: 5})
+
+
+# --- evidence that nobody vouches for ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "evidence",
+    [
+        b"",
+        b"\x80\x04K\x01.",
+        encode(None),
+        encode([1, 2]),
+        encode({"missing": 3}),
+        encode({"error": {"type": 1}}),
+        encode({"score": 1.0}),
+    ],
+)
+def test_whatever_lies_there_gets_a_verdict_and_no_points(evidence: bytes) -> None:
+    verdict, broke = judge(REAL, "wrap", find_question(REAL, "wrap").draw(Random(1)), evidence)
+    assert verdict.score == 0
+    assert [finding.code for finding in verdict.findings] == ["LIT903"]
+    assert not broke
+
+
+def test_a_judge_that_breaks_on_evidence_gives_no_points_and_is_logged(
+    lab: Lab, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Referee, "_ask", here)
+    told = Referee().verdict(
+        lab, QUESTION, encode({"given": {}, "kept": {}}), encode({"value": 3}), WHY
+    )
+    assert told.score == 0
+    assert [(f["code"], f["got"]) for f in told.findings] == [("LIT903", "KeyError")]
+    assert "Traceback" in caplog.text
+
+
+Serve = Callable[[Callable[[Draw, Any], list[Finding]]], list[int]]
+
+
+@pytest.fixture
+def serve(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
+    """Referees as the warm process forks them, with another judge; the list gets their pids."""
+    pids: list[int] = []
+    question = lab.judge_of(QUESTION)
+
+    def start(judge: Callable[[Draw, Any], list[Finding]]) -> list[int]:
+        def connect(_: float) -> socket.socket:
+            ours, theirs = socket.socketpair()
+            pid = os.fork()
+            if not pid:
+                with contextlib.suppress(BaseException):
+                    ours.close()
+                    while theirs.recv(1) != b"\n":
+                        pass
+                    object.__setattr__(question, "judge", judge)
+                    served.serve(theirs)
+                os._exit(0)
+            theirs.close()
+            pids.append(pid)
+            return ours
+
+        monkeypatch.setattr(client, "connect", connect)
+        return pids
+
+    yield start
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+def _dies(_: Draw, __: Any) -> list[Finding]:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return []
+
+
+def _hangs(_: Draw, __: Any) -> list[Finding]:
+    time.sleep(600)
+    return []
+
+
+def test_evidence_that_kills_the_judge_twice_gets_no_points(
+    lab: Lab, inputs: Inputs, evidence: bytes, serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    pids, found = serve(_dies), Referee()
+    told = found.verdict(lab, QUESTION, inputs.whole, evidence, WHY)
+    assert told.score == 0
+    assert [f["code"] for f in told.findings] == ["LIT903"]
+    assert len(pids) == 3  # one more than the two that died, for the card
+    assert "ended on its evidence" in caplog.text
+    found.close()
+
+
+def test_evidence_that_stops_the_judge_gets_no_points(
+    lab: Lab, inputs: Inputs, evidence: bytes, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pids, found = serve(_hangs), Referee()
+    assert found.verdict(lab, QUESTION, inputs.whole, None, WHY).score == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(referee, "PATIENCE", 1.0)
+        told = found.verdict(lab, QUESTION, inputs.whole, evidence, WHY)
+    assert [f["code"] for f in told.findings] == ["LIT903"]
+    assert len(pids) == 2
+    found.close()
+
+
+def test_without_any_referee_there_is_an_error_and_no_verdict(
+    lab: Lab, inputs: Inputs, evidence: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: float) -> socket.socket:
+        raise EngineError("the warm process has ended")
+
+    monkeypatch.setattr(client, "connect", refuse)
+    with pytest.raises(EngineError):
+        Referee().verdict(lab, QUESTION, inputs.whole, evidence, WHY)
+
+
+def test_a_right_answer_passes(
+    lab: Lab, inputs: Inputs, evidence: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Referee, "_ask", here)
+    assert Referee().verdict(lab, QUESTION, inputs.whole, evidence, WHY).score == 1
