@@ -4,7 +4,8 @@ One mixed class of lab 1, drawn from the bank with a fixed seed, is graded three
 `autograder grade`, by `nbgrader autograde` with nbgrader's own preprocessors and cold kernels,
 and by `otter run`. The last two take so long that they get a part of the class, every n-th of
 it. The limit is what the machine could do if grading were nothing but the students' cells and the
-probes: their CPU seconds over the cores. Then stubs alone, 10, 100 and 500 of them: the time per
+probes: their CPU seconds over the cores. A large mixed class shows what is left of the start and of
+the last submissions, for which cores idle. Then stubs alone, 10, 100 and 500 of them: the time per
 submission and the memory of the grading process must not grow.
 """
 
@@ -41,7 +42,7 @@ from autograder.grading.journal import RECORD
 from autograder.nbgrader_road.kernel import Kernel
 
 LAB = "lab1_mnist"
-MIXED, STUBS = 30, (10, 100, 500)
+MIXED, LARGE, STUBS = 30, 200, (10, 100, 500)
 STARTS = 20
 """Kernels whose start is timed."""
 BASELINE = 6
@@ -61,12 +62,15 @@ class Timing:
     memory_mib: list[float] = field(default_factory=list)
 
 
-def run(course: Course, mixed: int = MIXED, stubs: Sequence[int] = STUBS) -> int:
+def run(
+    course: Course, mixed: int = MIXED, large: int = LARGE, stubs: Sequence[int] = STUBS
+) -> int:
     """Measure, print a table, write `bench/results/grade.json`.
 
     Args:
         course: the course; nothing in it is changed but the results file.
         mixed: size of the mixed class.
+        large: size of the large one.
         stubs: sizes of the classes of stubs.
 
     Returns:
@@ -81,6 +85,10 @@ def run(course: Course, mixed: int = MIXED, stubs: Sequence[int] = STUBS) -> int
         part = dict(list(class_.items())[:: max(1, mixed // BASELINE)][:BASELINE])
         console.print(f"autograder grade: {mixed} mixed submissions …")
         ours, records = _ours(course, root / "ours", class_)
+        console.print(f"autograder grade: {large} mixed submissions …")
+        many = _mixed_row(
+            *_ours(course, root / "large", _mixed_class(course.lab(LAB), unsolved, large))
+        )
         console.print(f"nbgrader autograde, stock: {len(part)} of them …")
         stock = _stock(course, root / "stock", part)
         console.print(f"otter run: {len(part)} of them …")
@@ -93,12 +101,13 @@ def run(course: Course, mixed: int = MIXED, stubs: Sequence[int] = STUBS) -> int
             more = row["wall_seconds"] - before["wall_seconds"]
             row["seconds_each_more"] = round(more / (row["n"] - before["n"]), 3)  # no start in it
     console.print(f"{STARTS} sandboxed kernels, one after the other …")
-    results = _results(ours, records, stock, otter, growth) | {"kernel_ready_seconds": _ready()}
+    results = _results(_mixed_row(ours, records), many, stock, otter, growth)
+    results["kernel_ready_seconds"] = _ready()
     path = course.root / "bench" / "results" / "grade.json"
     path.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     console.print(_table(results))
     console.print(f"wrote {path.relative_to(course.root)}")
-    lost = mixed - results["mixed"]["graded"] + sum(row["n"] - row["graded"] for row in growth)
+    lost = sum(row["n"] - row["graded"] for row in (results["mixed"], many, *growth))
     return 1 if lost else 0
 
 
@@ -228,39 +237,46 @@ def _process(command: Sequence[str], folder: Path, log: Any) -> Iterator[subproc
             process.wait()
 
 
+def _mixed_row(timing: Timing, records: list[dict[str, Any]]) -> dict[str, Any]:
+    cores = os.cpu_count() or 1
+    seconds = [record["student_seconds"] for record in records]
+    limit = sum(seconds) / cores
+    spread = {"median": statistics.median(seconds), "min": min(seconds), "max": max(seconds)}
+    return {
+        "n": len(records),
+        "graded": sum(record["written"] for record in records),
+        "ours_seconds": round(timing.wall, 2),
+        "ours_seconds_each": round(timing.wall / len(records), 3),
+        "ours_cpu_seconds": round(timing.cpu, 2),
+        "student_cpu_seconds": {k: round(v, 3) for k, v in spread.items()},
+        "student_cpu_seconds_mean": round(statistics.mean(seconds), 3),
+        "limit_seconds": round(limit, 2),
+        "ratio_to_limit": round(timing.wall / limit, 3),
+        # What it would be if no core had waited: all processor time over the students'.
+        "ratio_to_limit_if_never_idle": round(timing.cpu / cores / limit, 3),
+    }
+
+
 def _results(
-    ours: Timing,
-    records: list[dict[str, Any]],
+    mixed: dict[str, Any],
+    large: dict[str, Any],
     stock: Timing,
     otter: Timing,
     growth: list[dict[str, Any]],
 ) -> dict[str, Any]:
-    cores = os.cpu_count() or 1
-    seconds = [record["student_seconds"] for record in records]
-    each, limit = ours.wall / len(records), sum(seconds) / cores
-    spread = {"median": statistics.median(seconds), "min": min(seconds), "max": max(seconds)}
+    each = mixed["ours_seconds_each"]
     return {
         "command": "make bench-grade",
-        "hardware": {"machine": platform.machine(), "cores": cores},
+        "hardware": {"machine": platform.machine(), "cores": os.cpu_count() or 1},
         "versions": {"python": platform.python_version(), **{p: version(p) for p in PACKAGES}},
-        "mixed": {
-            "n": len(records),
-            "graded": sum(record["written"] for record in records),
-            "ours_seconds": round(ours.wall, 2),
-            "ours_cpu_seconds": round(ours.cpu, 2),
-            "student_cpu_seconds": {k: round(v, 3) for k, v in spread.items()},
-            "student_cpu_seconds_mean": round(statistics.mean(seconds), 3),
-            "limit_seconds": round(limit, 2),
-        },
+        "mixed": mixed,
+        "large": large,
         "nbgrader_seconds_each": round(stock.wall / BASELINE, 2),
         "otter_seconds_each": round(otter.wall / BASELINE, 2),
         "baseline_n": BASELINE,
-        "ours_seconds_each": round(each, 3),
         "ratio_vs_nbgrader": round(stock.wall / BASELINE / each, 2),
         "ratio_vs_otter": round(otter.wall / BASELINE / each, 2),
-        "ratio_to_limit": round(ours.wall / limit, 3),
-        # What it would be if no core had waited: all processor time over the students'.
-        "ratio_to_limit_if_never_idle": round(ours.cpu / sum(seconds), 3),
+        "ratio_to_limit": mixed["ratio_to_limit"],
         "stubs": growth,
     }
 
@@ -269,14 +285,14 @@ def _table(results: dict[str, Any]) -> Table:
     table = Table(title=f"{LAB}: grading a class")
     for heading in ("", "seconds each", "ratio"):
         table.add_column(heading, justify="right" if heading else "left")
-    each = results["ours_seconds_each"]
-    table.add_row("autograder grade", f"{each:.2f}", "1")
+    mixed, large = results["mixed"], results["large"]
+    table.add_row(f"autograder grade, {mixed['n']}", f"{mixed['ours_seconds_each']:.2f}", "1")
     for name in ("nbgrader", "otter"):
         slow = results[f"{name}_seconds_each"]
         table.add_row(f"{name}, its own road", f"{slow:.2f}", f"{results[f'ratio_vs_{name}']:.1f}")
-    mixed = results["mixed"]
-    limit = mixed["limit_seconds"] / mixed["n"]
-    table.add_row("limit", f"{limit:.2f}", f"{1 / results['ratio_to_limit']:.2f}")
+    for row in (mixed, large):
+        limit = row["limit_seconds"] / row["n"]
+        table.add_row(f"limit, {row['n']}", f"{limit:.2f}", f"{1 / row['ratio_to_limit']:.2f}")
     ready = results["kernel_ready_seconds"]
     table.add_row("a sandboxed kernel is ready", f"{ready['median']:.2f}", "")
     for row in results["stubs"]:

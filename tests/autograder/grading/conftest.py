@@ -5,6 +5,7 @@ Everything else is real: nbgrader, its gradebook, workers, draws, probes, judges
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import os
 import sys
@@ -25,6 +26,7 @@ from autograder.grading import run, session
 from autograder.grading.journal import Record, Shelf
 from autograder.grading.run import Options
 from autograder.referee import Referee
+from litcourse.student import quiet_room
 from tests.autograder.conftest import here
 
 LAB, QUESTION = "lab0_tiny", "add_one"
@@ -141,6 +143,14 @@ def enter(group: Class, **values: object) -> None:
             owner = {"manual_comment": comment, "late_submission_penalty": notebook}.get(name)
             setattr(owner or grade, name, value)
         gradebook.db.commit()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _imported() -> None:
+    """Once, what workers need here: they draw, probe and judge, and are forks."""
+    importlib.import_module("safetensors.torch")
+    with quiet_room():
+        pass
 
 
 @pytest.fixture
