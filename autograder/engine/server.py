@@ -33,12 +33,21 @@ MAX_LINE = 2**20
 
 @dataclass
 class _Running:
-    """A kernel, the process between it and us, and whoever asked for it."""
+    """A kernel, the process between it and us, and whoever asked for it.
+
+    Args:
+        connection: to its client.
+        limits: of the kernel.
+        keeper: the process between.
+        pipe: what the keeper says.
+        baseline: bytes of memory that it has from us, and so did not take.
+    """
 
     connection: socket.socket
     limits: Limits
     keeper: int
     pipe: int
+    baseline: int
     pid: int = 0
     reason: str = ""
     usage: watch.Usage = field(default_factory=watch.Usage)
@@ -59,14 +68,13 @@ class Server:
         """Serve."""
         self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
         self._selector.register(sys.stdin.fileno(), selectors.EVENT_READ, None)
-        baseline = watch.own_memory()
         while True:
             for key, _ in self._selector.select(TICK):
                 if key.data is None:
                     return
                 key.data(key.fileobj)
             for running in self._running.values():
-                _watch(running, baseline)
+                _watch(running)
 
     def stop(self) -> None:
         """End every kernel."""
@@ -117,7 +125,7 @@ class Server:
             finally:
                 os._exit(1)  # never back into the server's loop
         os.close(writing)
-        running = _Running(connection, limits, keeper, reading)
+        running = _Running(connection, limits, keeper, reading, watch.own_memory())
         self._running[keeper] = running
         self._selector.register(reading, selectors.EVENT_READ, lambda _: self._report(running))
         self._selector.register(connection, selectors.EVENT_READ, lambda _: self._obey(running))
@@ -170,10 +178,10 @@ def _say(running: _Running, line: bytes) -> None:
         running.connection.sendall(line + b"\n", socket.MSG_DONTWAIT)
 
 
-def _watch(running: _Running, baseline: int) -> None:
+def _watch(running: _Running) -> None:
     if not running.pid or running.reason:
         return
-    running.usage = watch.usage(running.pid, baseline)
+    running.usage = watch.usage(running.pid, running.baseline)
     running.reason = watch.exceeded(running.usage, running.limits)
     if running.reason:
         _kill(running)
