@@ -46,12 +46,22 @@ class Traces:
 
 
 def _processes() -> list[psutil.Process]:
-    found: list[psutil.Process] = psutil.Process(client.engine().pid).children(recursive=True)
+    server = client.engine().pid
+    below = psutil.Process(server).children(recursive=True)
+    # Referees stay, in the warm process's session; whatever runs a submission has its own.
+    found: list[psutil.Process] = [each for each in below if _session(each.pid) != _session(server)]
     for process in psutil.process_iter(["cmdline", "uids", "ppid"]):
         orphan = process.info["ppid"] == 1 and OUTSIDE in (process.info["uids"] or ())
         if orphan or DAEMON in (process.info["cmdline"] or ()):
             found.append(process)
     return found
+
+
+def _session(pid: int) -> int:
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:  # it has just ended
+        return 0
 
 
 def _entries() -> Iterator[str]:
