@@ -107,7 +107,9 @@ class Pages:
         self._converter = GenerateFeedback(coursedir=road.course, parent=road.app)
         made = self._converter.exporter_class
         self._exporter = (FeedbackExporter if made is HTMLExporter else made)(
-            parent=self._converter, config=self._converter.config
+            parent=self._converter,
+            config=self._converter.config,
+            optimistic_validation=True,  # once, behind the last step
         )
         for step in self._converter.preprocessors:
             self._exporter.register_preprocessor(step)
