@@ -2,149 +2,35 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
 import torch
 
-from autograder.bank import without_markers
 from litcourse.labs.lab2_cifar10 import converge
 from litcourse.labs.lab2_cifar10._crops import PLACES, Crops, cropped, grid, located
 from litcourse.labs.lab2_cifar10._draws import judge_draws
 from litcourse.labs.lab2_cifar10._one_cycle import one_cycle, planned_total, same_curve, stepped
 from litcourse.labs.lab2_cifar10._schedule_rates import _why
-from litcourse.packet import decode, encode
-from litcourse.question import Draw, Tree, Verdict, find_question, question_ids
-from litcourse.student import take_evidence
-from litcourse.verdicts import reach
 
-from .test_lab3_judges import _REGION, Answered, _every_float, _some_mutants, same
+from .contract import Answered, JudgeContract
 
 LAB = "lab2_cifar10"
-QUESTIONS = ("schedule", "augment", "engineer", "converge", "script")
 
-each = pytest.mark.parametrize("name", QUESTIONS)
 pytestmark = pytest.mark.filterwarnings("ignore:Casting complex values", "ignore:torch.quantize")
 
 
-@pytest.fixture(scope="module")
-def answers(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Answered]]:
-    threads = torch.get_num_threads()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CUDA_VISIBLE_DEVICES", "")
-        patch.chdir(tmp_path_factory.mktemp("notebook"))
-        text = (root / f"source/{LAB}/{LAB}.ipynb").read_text(encoding="utf-8")
-        yield _ask_all({cell["id"]: "".join(cell["source"]) for cell in json.loads(text)["cells"]})
-    torch.set_num_threads(threads)
+class TestJudges(JudgeContract):
+    QUESTIONS = ("schedule", "augment", "engineer", "converge", "script")
+    NO_FLOATS = ("script",)
+    SLOW = {"augment": 6}  # noqa: RUF012  never written; each verdict looks for 1,500 crops
 
-
-def _ask_all(cells: dict[str, str]) -> dict[str, Answered]:
-    names: dict[str, Any] = {"__name__": "__main__"}
-    exec(cells["setup"], names)  # noqa: S102 (the course's own notebook)
-    found = {}
-    for name in QUESTIONS:
-        draw = find_question(LAB, name).draw(Random("a draw for the judges of lab 2"))
-        stub = _REGION.sub(r"\1raise NotImplementedError()", cells[name])
-        unsolved = _asked(name, stub, dict(names), draw)
-        found[name] = Answered(draw, _asked(name, cells[name], names, draw), unsolved)
-    return found
-
-
-def _asked(name: str, source: str, names: dict[str, Any], draw: Draw) -> Tree:
-    """What the probe finds on a cell, which may write a file."""
-    text = without_markers(source)
-    if text.startswith("%%writefile"):
-        head, _, body = text.partition("\n")
-        Path(head.split()[1]).write_text(body, encoding="utf-8")
-    else:
-        exec(compile(text, f"<{name}>", "exec"), names)  # noqa: S102 (as above)
-    return take_evidence(find_question(LAB, name), draw.given, names)
-
-
-def judged(name: str, of: Answered, tree: Tree) -> Verdict:
-    return reach(LAB, name, of.draw, tree)
-
-
-# --- draws, verdicts, evidence that no probe wrote ------------------------------------------
-
-
-def test_all_questions_are_here() -> None:
-    assert sorted(QUESTIONS) == question_ids(LAB)
-
-
-@each
-def test_a_draw_depends_on_its_source_alone(name: str) -> None:
-    question = find_question(LAB, name)
-    torch.manual_seed(1)
-    first = question.draw(Random("one"))
-    torch.manual_seed(2)
-    again = question.draw(Random("one"))
-    others = [question.draw(Random(text)).given for text in "abcdef"]
-    assert same([first.given, first.kept], [again.given, again.kept])
-    assert not all(same(first.given, other) for other in others)
-
-
-@each
-def test_solution_and_stub(name: str, answers: dict[str, Answered]) -> None:
-    of = answers[name]
-    assert same(of.draw.given, decode(encode(of.draw.given)))
-    verdict = judged(name, of, decode(encode(of.solution)))
-    assert (verdict.score, verdict.findings) == (1.0, ())
-    verdict = judged(name, of, of.stub)
-    assert verdict.score == 0
-    assert verdict.findings[0].code == "LIT900"
-
-
-@each
-def test_judging_is_repeatable_and_changes_nothing(name: str, answers: dict[str, Answered]) -> None:
-    of = answers[name]
-    trees = [of.draw.given, of.draw.kept, of.solution, of.stub]
-    before = encode(trees)
-    for tree in (of.solution, of.stub):
-        assert judged(name, of, tree).findings == judged(name, of, tree).findings
-    assert encode(trees) == before
-
-
-@each
-def test_no_single_change_of_evidence_breaks_the_judge(
-    name: str, answers: dict[str, Answered], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(converge, "figure", lambda *_: "")
-    of = answers[name]
-    # The crops of augment take its judge half a second.
-    some = _some_mutants(of.solution)[:: 6 if name == "augment" else 1]
-    assert len(some) > 50
-    for what, tree in some:
-        try:
-            score = judged(name, of, tree).score
-        except Exception as error:  # noqa: BLE001 (whichever it is)
-            pytest.fail(f"{what}: {error!r}")
-        assert 0 <= score <= 1, what
-
-
-@each
-def test_no_single_change_makes_points_out_of_a_stub(
-    name: str, answers: dict[str, Answered]
-) -> None:
-    of = answers[name]
-    worth = [what for what, tree in _some_mutants(of.stub) if judged(name, of, tree).score > 0]
-    assert not worth
-
-
-@each
-def test_what_is_not_finite_never_stands_for_a_right_number(
-    name: str, answers: dict[str, Answered]
-) -> None:
-    if name == "script":  # nothing that its judge reads is a float
-        return
-    of = answers[name]
-    for value in (float("nan"), float("inf")):
-        assert judged(name, of, _every_float(of.solution, value)).score < 1
+    @pytest.fixture(autouse=True)
+    def _no_figures(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Matplotlib would take nearly all of the time."""
+        monkeypatch.setattr(converge, "figure", lambda *_: "")
 
 
 def test_runs_of_fewer_ranks_are_no_evidence(answers: dict[str, Answered]) -> None:
@@ -152,13 +38,13 @@ def test_runs_of_fewer_ranks_are_no_evidence(answers: dict[str, Answered]) -> No
     for count in (0, 1):
         ranks = of.solution["ranks"]["ranks"][:count]
         tree = {**of.solution, "ranks": {**of.solution["ranks"], "ranks": ranks}}
-        assert judged("schedule", of, tree).score == 0
+        assert of.judged(tree).score == 0
     of = answers["script"]
     two = of.solution["two"]
     tree = {**of.solution, "two": {**two, "run": {**two["run"], "ranks": two["run"]["ranks"][:1]}}}
-    assert judged("script", of, tree).score < 1
+    assert of.judged(tree).score < 1
     tree = {**of.solution, "two": of.solution["one"]}
-    assert judged("script", of, tree).score < 1
+    assert of.judged(tree).score < 1
 
 
 def test_probes_leave_the_folder_and_the_environment(answers: dict[str, Answered]) -> None:
