@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
@@ -62,7 +62,6 @@ class Referee:
 
     def __init__(self) -> None:
         self._connection: Connection | None = None
-        self._cells: dict[tuple[str, str], Sequence[str]] = {}
 
     def inputs(self, lab: Lab, seeds: Mapping[str, int]) -> dict[str, Inputs]:
         """Inputs of questions.
@@ -76,7 +75,7 @@ class Referee:
             EngineError: no referee can be had.
             RuntimeError: a question's draw fails.
         """
-        questions = {name: [seed, self._solved(lab, name)] for name, seed in seeds.items()}
+        questions = {name: [seed, solved_cells(lab, name)] for name, seed in seeds.items()}
         asked = {"do": "draw", "lab": lab.id, "questions": questions}
         told, packets = self._ask(asked, [])
         _complain(told, lab)
@@ -105,10 +104,9 @@ class Referee:
             EngineError: no referee can be had.
         """
         asked = {"do": "judge", "lab": lab.id, "question": question_id}
-        code, detail = ("", "") if evidence is not None else why
         parts = [] if evidence is None else [inputs, evidence]
         try:
-            told, _ = self._ask({**asked, "code": code, "detail": detail}, parts)
+            told, _ = self._ask({**asked, "code": why[0], "detail": why[1]}, parts)
         except EngineError:
             if evidence is None:
                 raise
@@ -119,12 +117,6 @@ class Referee:
             _log.error("the judge of %s, %s broke on its evidence\n%s", lab.id, question_id,
                        told["broke"])  # fmt: skip
         return Judged(lab.id, question_id, told["score"], told["findings"], told["card"])
-
-    def _solved(self, lab: Lab, question_id: str) -> Sequence[str]:
-        key = (str(lab.path), question_id)
-        if key not in self._cells:
-            self._cells[key] = solved_cells(lab, question_id)
-        return self._cells[key]
 
     def _ask(self, asked: dict[str, Any], parts: list[bytes]) -> tuple[dict[str, Any], list[bytes]]:
         """The answer; of a new referee if this one is dead, as when the warm process was killed."""

@@ -74,6 +74,8 @@ def told_of(asked: dict[str, Any], parts: list[bytes]) -> tuple[dict[str, Any], 
         return answer(asked, parts)
     except FaultError as fault:
         return {"fault": [fault.kind, fault.question_id, fault.detail]}, []
+    except Exception as error:  # noqa: BLE001 (told to whoever asked)
+        return {"fault": [BROKEN, asked.get("question", ""), _line(error)]}, []
 
 
 def answer(asked: dict[str, Any], parts: list[bytes]) -> tuple[dict[str, Any], list[bytes]]:
@@ -85,12 +87,11 @@ def answer(asked: dict[str, Any], parts: list[bytes]) -> tuple[dict[str, Any], l
     if asked["do"] == "draw":
         packets: list[bytes] = []
         for question_id, (seed, cells) in asked["questions"].items():
-            draw = _drawn(asked["lab"], question_id, seed, cells)
-            packets += [encode(draw.given), encode({"given": draw.given, "kept": draw.kept})]
+            packets += _drawn(asked["lab"], question_id, seed, cells)
         return {}, packets
     lab, question_id, broke = asked["lab"], asked["question"], ""
     _question(lab, question_id)
-    if asked["code"]:
+    if not parts:
         verdict = failed(lab, question_id, asked["code"], got=asked["detail"])
     else:
         inputs, evidence = parts
@@ -125,10 +126,12 @@ def _question(lab: str, question_id: str) -> Question:
         raise FaultError(DAMAGED, question_id, _line(error)) from error
 
 
-def _drawn(lab: str, question_id: str, seed: int, cells: list[str]) -> Draw:
+def _drawn(lab: str, question_id: str, seed: int, cells: list[str]) -> list[bytes]:
+    """What the probe gets, and all of it."""
     question = _question(lab, question_id)
     try:
-        return drawn(question, Random(seed), cells)
+        draw = drawn(question, Random(seed), cells)
+        return [encode(draw.given), encode({"given": draw.given, "kept": draw.kept})]
     except SolutionError as error:
         raise FaultError(UNSOLVED, question_id, str(error)) from error
     except Exception as error:
