@@ -36,6 +36,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("LIT010", r"could not find the monitored key in the returned metrics"),
     ("LIT011", r"Early stopping conditioned on metric"),
     ("LIT012", r"setup\(\) (takes 1 positional|got an unexpected keyword argument 'stage')"),
+    ("LIT2112", r"Expected positive integer (total_steps|steps_per_epoch)"),
     ("LIT130", r"No `configure_optimizers\(\)` method defined"),
     ("LIT134", r"has been modified by an inplace operation"),
     ("LIT015", r"could not infer output dtype|mean\(\).*Got: Bool"),

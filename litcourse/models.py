@@ -55,7 +55,7 @@ class SmallCNN(nn.Module):
     Small enough to train in seconds on a laptop. Convolutions have no bias: the batch norm
     behind each brings its own.
 
-    Input (N, 3, 32, 32) float; output (N, classes) logits.
+    Input (N, 3, 32, 32) float, or smaller, down to 8x8; output (N, classes) logits.
     """
 
     def __init__(self, classes: int = 10, width: int = 32) -> None:

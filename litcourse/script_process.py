@@ -98,7 +98,8 @@ def _executed(
     module.__file__ = str(path)
     linecache.checkcache(str(path))
     try:
-        code = compile(path.read_text(encoding="utf-8"), str(path), "exec")
+        # Not with the __future__ of this module: annotations would not be evaluated.
+        code = compile(path.read_text(encoding="utf-8"), str(path), "exec", dont_inherit=True)
         exec(code, module.__dict__)  # noqa: S102 (a student's script is here to be run)
     except SystemExit as end:
         status = _status(end.code)

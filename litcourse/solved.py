@@ -95,6 +95,7 @@ def _namespace(cells: tuple[str, ...]) -> dict[str, Any]:
     names: dict[str, Any] = {"__name__": "__main__"}
     for source in cells:
         if not source.startswith("%%"):
-            code = compile(TransformerManager().transform_cell(source), "<solution>", "exec")
+            text = TransformerManager().transform_cell(source)
+            code = compile(text, "<solution>", "exec", dont_inherit=True)
             exec(code, names)  # noqa: S102 (the instructor's own cells)
     return names

@@ -44,6 +44,11 @@ class Module(L.LightningModule):
         return torch.optim.SGD(self.parameters(), lr=0.1)
 
 
+def a_cycle(**length: Any) -> Any:
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1)
+    return torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, **length)
+
+
 def one_batch() -> DataLoader[Any]:
     return DataLoader([torch.ones(2)])  # type: ignore[arg-type]
 
@@ -213,6 +218,8 @@ REAL: list[tuple[str, str, Callable[[], Any]]] = [
     ("LIT017", "no name", name_of_nothing),
     ("LIT403", "loaders before setup", lambda: CurveData().train_dataloader()),
     ("LIT507", "a pickled network", a_pickled_network),
+    ("LIT2112", "a cycle of inf steps", lambda: a_cycle(steps_per_epoch=float("inf"), epochs=2)),
+    ("LIT2112", "a cycle of no steps", lambda: a_cycle(total_steps=-1)),
     ("LIT130", "no configure_optimizers", without_optimizer),
     ("LIT134", "in place", steps_in_between),
     ("LIT014", "no module", lambda: fit(nn.Linear(2, 1))),

@@ -101,6 +101,14 @@ CASES = [
     wrong("once per epoch", "LIT2111", (', "interval": "step"', "")),
     wrong("lists without an interval", "LIT2111", (RETURNED, "[optimizer], [schedule]")),
     wrong("hard-coded steps", "LIT2112", (TOTAL, "total_steps=100")),
+    wrong(
+        "steps of the real data", "LIT2112", (TOTAL, "total_steps=self.trainer.max_epochs * 391")
+    ),
+    wrong(
+        "asked too early",
+        "LIT2112",
+        (TOTAL, "steps_per_epoch=self.trainer.num_training_batches, epochs=2"),
+    ),
     wrong("too few hard-coded steps", "LIT2112", (TOTAL, "total_steps=5")),
     wrong(
         "steps of one epoch",

@@ -54,6 +54,19 @@ CASES = [
         ),
     ),
     wrong(
+        "a Trainer that is not the command line's",
+        "LIT2501",
+        (
+            CLI,
+            "L.Trainer(max_epochs=1, limit_train_batches=5, limit_val_batches=1).fit(LitCNN(), Photos())",
+        ),
+    ),
+    wrong(
+        "a default that ends the run early",
+        "LIT2501",
+        (CLI, 'LightningCLI(LitCNN, Photos, trainer_defaults={"max_steps": 1})'),
+    ),
+    wrong(
         "no command line at all",
         "LIT2501",
         (
@@ -93,6 +106,11 @@ CASES = [
     ),
     # --- the program itself
     wrong("uses the notebook's class", "LIT940", (NET, "self.model = LitResNet(SmallCNN()).model")),
+    wrong(
+        "an annotation of a name that is not imported",
+        "LIT940",
+        ("data_dir: str | None = None", "data_dir: str | PurePath | None = None"),
+    ),
     wrong("forgets an import", "LIT940", ("from torch.nn import functional as F\n", "")),
     wrong("hard-coded steps", "LIT940", (TOTAL, "total = 2")),
     wrong("a tensor on the GPU", "LIT007", (NET, NET + ".cuda()")),

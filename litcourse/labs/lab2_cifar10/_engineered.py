@@ -31,7 +31,7 @@ def judge_made(draw: Draw, made: Evidence) -> list[Finding]:
         raise MalformedError(made.place, "entry for each call")
     for one, seen in zip(draw.given["made"], entries, strict=True):
         gpus = one["gpus"]
-        called = _call(one["arguments"], f"where there are {gpus} GPUs")
+        called = _call(one["arguments"], f"on a machine with {gpus} GPU{'' if gpus == 1 else 's'}")
         if "error" in seen:
             broken.append(replace(error_finding(seen["error"], ("hardware",)), called=called))
             continue

@@ -13,13 +13,16 @@ OVERWRITES = "SaveConfigCallback expected"
 WEIGHTS_ALONE = ("contains only the model", "save_weights_only")
 
 
-def judge_program(seen: Evidence, cost: str, epochs: int, wanted: dict[str, str]) -> list[Finding]:
+def judge_program(
+    seen: Evidence, cost: str, epochs: int, batches: int, wanted: dict[str, str]
+) -> list[Finding]:
     """One run: it trained as the command asks, and left a checkpoint.
 
     Args:
         seen: of the run.
         cost: the criterion.
         epochs: that the command asks for.
+        batches: of an epoch.
         wanted: what else its Trainers must have resolved to.
     """
     run, criteria = seen["run"], (cost,)
@@ -32,7 +35,8 @@ def judge_program(seen: Evidence, cost: str, epochs: int, wanted: dict[str, str]
     if sizes != [ranks] * ranks:
         return [Finding("LIT943", criteria, called, f"{ranks} ranks", f"world sizes {sizes}")]
     for record in fits:
-        found = _judge_record(record, called, criteria, {"max_epochs": str(epochs), **wanted})
+        asked = {"max_epochs": str(epochs), **wanted}
+        found = _judge_record(record, called, criteria, asked, epochs * batches)
         if found:
             return found
     weights = {record["weights"].text() for record in fits if record["finished"].flag()}
@@ -45,7 +49,7 @@ def judge_program(seen: Evidence, cost: str, epochs: int, wanted: dict[str, str]
 
 
 def _judge_record(
-    record: Evidence, called: str, criteria: tuple[str, ...], wanted: dict[str, str]
+    record: Evidence, called: str, criteria: tuple[str, ...], wanted: dict[str, str], steps: int
 ) -> list[Finding]:
     for name, right in wanted.items():
         node = record[name]
@@ -57,6 +61,9 @@ def _judge_record(
     if not record["finished"].flag() or str(epochs) != wanted["max_epochs"]:
         expected = f"{wanted['max_epochs']} epochs"
         return [Finding("LIT2501", criteria, called, expected, f"{epochs} epochs")]
+    taken = record["global_step"].integer()
+    if taken != steps:
+        return [Finding("LIT2501", criteria, called, f"{steps} steps", f"{taken} steps")]
     return []
 
 
@@ -89,8 +96,8 @@ def judge_resumed(epochs: int, batches: int, evidence: Evidence) -> list[Finding
         return found
     if resumed.is_none:
         return _nothing_left(cut)
-    found = judge_program(resumed, "resumed", epochs, {})
-    return found or _judge_start(epochs * batches, resumed["run"])
+    found = judge_program(resumed, "resumed", epochs, batches, {})
+    return found or _judge_start(resumed["run"])
 
 
 def _judge_cut(cut: Evidence) -> list[Finding]:
@@ -104,17 +111,12 @@ def _judge_cut(cut: Evidence) -> list[Finding]:
     return []
 
 
-def _judge_start(steps: int, run: Evidence) -> list[Finding]:
-    cost, called = ("resumed",), run["command"].text()
-    for record in fitted(run):
-        start, end = record["start_step"].integer(), record["global_step"].integer()
-        if start <= 0:
-            expected = "training goes on where the checkpoint was written"
-            return [Finding("LIT2531", cost, called, expected, "it starts at step 0")]
-        if end != steps:
-            expected, got = f"{steps} steps in both runs", f"{end}"
-            return [Finding("LIT2501", cost, called, expected, got)]
-    return []
+def _judge_start(run: Evidence) -> list[Finding]:
+    if all(record["start_step"].integer() > 0 for record in fitted(run)):
+        return []
+    expected = "training goes on where the checkpoint was written"
+    called = run["command"].text()
+    return [Finding("LIT2531", ("resumed",), called, expected, "it starts at step 0")]
 
 
 def _nothing_left(cut: Evidence) -> list[Finding]:

@@ -66,7 +66,7 @@ def probe(given: dict[str, Any], student: Student) -> dict[str, Any]:
             evidence[name] = None
             continue
         evidence[name], left = _run(source, [*argv, *more], 2 if name == "two" else 1)
-        if name == "one" and not _trained(evidence[name]):
+        if name == "one" and not _trained(evidence[name]):  # the others would be no better
             return {"one": evidence[name], **dict.fromkeys(RUNS[1:])}
     return evidence
 
@@ -86,7 +86,9 @@ def _checkpoints() -> dict[str, int]:
 
 
 def _trained(seen: dict[str, Any]) -> bool:
-    return any(one["fitted"] for entry in seen["run"]["ranks"] for one in entry["trainers"])
+    ranks = seen["run"]["ranks"]
+    ended = not any("stuck" in entry for entry in ranks)
+    return ended and any(one["fitted"] for entry in ranks for one in entry["trainers"])
 
 
 # --- judge ------------------------------------------------------------------------------
@@ -96,15 +98,15 @@ def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
     """Each run by what its Trainers did and what it left."""
     every = tuple(criterion.id for criterion in QUESTION.criteria)
     epochs = draw.given["short"]
-    one = judge_program(evidence["one"], "one", epochs, {})
+    one = judge_program(evidence["one"], "one", epochs, BATCHES, {})
     if evidence["two"].is_none:
         first = next(iter(one), Finding("LIT903", every))
         return [Finding(first.code, every, *_words(first))]
     wanted = {"precision": "bf16-mixed"}
     return [
         *one,
-        *judge_program(evidence["two"], "two", epochs, {"strategy": "DDPStrategy"}),
-        *judge_program(evidence["bf16"], "bf16", epochs, wanted),
+        *judge_program(evidence["two"], "two", epochs, BATCHES, {"strategy": "DDPStrategy"}),
+        *judge_program(evidence["bf16"], "bf16", epochs, BATCHES, wanted),
         *judge_resumed(draw.given["long"], BATCHES, evidence),
     ]
 

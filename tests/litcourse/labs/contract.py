@@ -70,7 +70,7 @@ def _asked(lab: str, name: str, source: str, names: dict[str, Any], draw: Draw) 
         head, _, body = text.partition("\n")
         Path(head.split()[1]).write_text(body, encoding="utf-8")
     else:
-        exec(compile(text, f"<{name}>", "exec"), names)  # noqa: S102 (as above)
+        exec(compile(text, f"<{name}>", "exec", dont_inherit=True), names)  # noqa: S102 (as above)
     return take_evidence(find_question(lab, name), draw.given, names)
 
 
