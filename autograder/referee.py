@@ -16,11 +16,9 @@ from typing import Any
 from autograder.course import AuthorError, Lab
 from autograder.engine import client
 from autograder.engine.client import EngineError
-from autograder.engine.referee import BROKEN, READY, UNKNOWN, UNSOLVED, receive, send
+from autograder.engine.referee import BROKEN, PATIENCE, READY, UNKNOWN, UNSOLVED, receive, send
 from autograder.solutions import solution_fails, solved_cells
 
-PATIENCE = 300.0
-"""Seconds for an answer, which takes a hundredth of one, and for the warm process's imports."""
 _LOST = (EOFError, BrokenPipeError, ConnectionResetError)
 _log = logging.getLogger(__name__)
 

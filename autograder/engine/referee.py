@@ -7,6 +7,7 @@ nobody else along. `autograder.referee` is the other end of the connection.
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import traceback
 from dataclasses import asdict
@@ -22,6 +23,11 @@ from litcourse.solved import SolutionError, drawn
 from litcourse.verdicts import failed, reach
 
 READY = b"ready"
+PATIENCE = 300.0
+"""Seconds that a client waits: for the warm process's imports, or for an answer, which takes a
+hundredth of one."""
+_END = 330
+"""Seconds after which a referee that still looks for one ends: nobody waits for it any more."""
 UNKNOWN, DAMAGED, UNSOLVED, BROKEN = "unknown", "damaged", "unsolved", "broken"
 """Why there is no answer: no such question; it can't be imported; its solution fails; else."""
 
@@ -45,6 +51,7 @@ def serve(link: socket.socket) -> None:
     import torch
 
     torch.set_num_threads(1)  # other referees and kernels have the other cores
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
     with Connection(link.detach()) as connection:
         connection.send_bytes(READY)
         while True:
@@ -52,7 +59,10 @@ def serve(link: socket.socket) -> None:
                 asked, parts = receive(connection)
             except (EOFError, OSError):
                 return
-            send(connection, *told_of(asked, parts))
+            signal.alarm(_END)
+            told = told_of(asked, parts)
+            signal.alarm(0)
+            send(connection, *told)
 
 
 def send(connection: Connection, head: dict[str, Any], parts: list[bytes]) -> None:

@@ -252,6 +252,20 @@ def test_evidence_that_stops_the_judge_gets_no_points(
     found.close()
 
 
+def test_a_referee_for_whose_answer_nobody_waits_ends(
+    lab: Lab, inputs: Inputs, evidence: bytes, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(served, "_END", 2)
+    monkeypatch.setattr(referee, "PATIENCE", 1.0)
+    pids, found = serve(_hangs), Referee()
+    assert found.verdict(lab, QUESTION, inputs.whole, evidence, WHY).score == 0
+    deadline = time.monotonic() + 20
+    while psutil.Process(pids[0]).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    found.close()
+
+
 def test_without_any_referee_there_is_an_error_and_no_verdict(
     lab: Lab, inputs: Inputs, evidence: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
