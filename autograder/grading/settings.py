@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import logging
 import os
 import sys
@@ -11,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbgrader import api
 from nbgrader.apps import AutogradeApp
 from nbgrader.converters import Autograde
 from nbgrader.preprocessors import NbGraderPreprocessor, OverwriteKernelspec, SaveAutoGrades
@@ -19,6 +17,7 @@ from traitlets.config import Config
 from traitlets.utils.importstring import import_item
 
 from autograder.course import AuthorError, Course
+from autograder.grading.gradebook import few_steps
 from autograder.grading.journal import Shelf
 from autograder.nbgrader_road.grade import GradeEvidence
 from autograder.nbgrader_road.notes import KEY, Context
@@ -133,35 +132,12 @@ def on_the_road(course: Course, *, sandbox: bool) -> Iterator[Road]:
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), programs])
     try:
         road = Road(_application(course.root, sandbox=sandbox), sandbox=sandbox)
-        with _logged(road), _one_engine():
+        with _logged(road), few_steps():
             yield road
     finally:
         os.chdir(before)
         sys.path[:] = path
         os.environ["PATH"] = programs
-
-
-@contextlib.contextmanager
-def _one_engine() -> Iterator[None]:
-    """Let nbgrader's gradebooks share what SQLAlchemy compiled, and be made in this process.
-
-    nbgrader 0.9.6 opens the gradebook anew in every step, each time with an engine of its own.
-    """
-    before = api.create_engine, api.get_alembic_version
-    api.create_engine, api.get_alembic_version = functools.cache(before[0]), _alembic_version
-    try:
-        yield
-    finally:
-        api.create_engine, api.get_alembic_version = before
-
-
-def _alembic_version() -> str:
-    """The version of nbgrader's tables, for a new gradebook; nbgrader starts a program for it."""
-    from alembic.config import Config as Settings
-    from alembic.script import ScriptDirectory
-
-    with api._temp_alembic_ini("sqlite://") as path:  # noqa: SLF001 (nbgrader 0.9.6 does the same)
-        return str(ScriptDirectory.from_config(Settings(path)).get_current_head())
 
 
 def _application(root: Path, *, sandbox: bool) -> AutogradeApp:

@@ -21,6 +21,7 @@ from sqlalchemy.exc import SAWarning
 from autograder.course import AuthorError
 from autograder.grading import submissions
 from autograder.grading.feedback import Pages
+from autograder.grading.gradebook import OneCommit
 from autograder.grading.journal import FAILED, REJUDGE, Record, write_whole
 from autograder.grading.settings import CONFIG, Road
 
@@ -64,8 +65,8 @@ class Writer:
                 self._road.shelf.update(record)
         return True
 
-    def _gradebook(self) -> Gradebook:
-        return Gradebook(self._road.course.db_url, self._road.course.course_id)
+    def _gradebook(self) -> OneCommit:
+        return OneCommit(self._road.course.db_url, self._road.course.course_id)
 
     def _enter(self, record: Record) -> None:
         """The student and the submission, as nbgrader's Autograde enters them."""
@@ -136,7 +137,6 @@ class Writer:
             if record.state == FAILED:
                 for grade in found.grades:
                     grade.needs_manual_grade = True  # the formgrader shows it to the instructor
-            gradebook.db.commit()
         return str(v4.writes(saved)) + "\n"
 
     def _hand_over(self, record: Record, text: str) -> None:
