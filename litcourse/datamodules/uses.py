@@ -62,7 +62,8 @@ def judge_use(kind: Kind, draw: Draw, evidence: Evidence) -> list[Finding]:
         if "error" not in evidence[key]:
             continue
         finding = error_finding(evidence[key]["error"], ("split",))
-        named = kind.code(code) if finding.code == RAISED else finding.code
+        earlier = "error" in evidence["prepared"]  # the same error, without a Trainer
+        named = kind.code(code) if finding.code == RAISED and not earlier else finding.code
         return [Finding(named, ("split",), finding.called, "it works", finding.got, finding.where)]
     if "error" in evidence["elsewhere"]:
         return []  # that is a matter of what repeats

@@ -218,6 +218,11 @@ CASES = [
         (GENERATOR, "generator=self.dice"),
     ),
     wrong(
+        "a misspelt attribute in prepare_data",
+        "LIT902",
+        (FETCH, FETCH.replace("self.data_dir", "self.data_dirs", 1)),
+    ),
+    wrong(
         "hooks that Lightning can't call",
         "LIT304",
         (

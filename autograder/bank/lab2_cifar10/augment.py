@@ -270,6 +270,11 @@ CASES = [
     wrong("no DataModule", "LIT2200", ("(L.LightningDataModule)", "")),
     wrong("no super().__init__()", "LIT016", (SUPER, "pass")),
     wrong(
+        "a misspelt attribute in prepare_data",
+        "LIT902",
+        (FETCH, FETCH.replace("self.data_dir", "self.data_dirs", 1)),
+    ),
+    wrong(
         "hooks that Lightning can't call",
         "LIT2202",
         (

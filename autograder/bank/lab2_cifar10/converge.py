@@ -55,6 +55,16 @@ CASES = [
             'monitor="train_loss", mode="max", patience=1)]',
         ),
     ),
+    wrong(
+        "data of its own",
+        "LIT2413",
+        (
+            FIT,
+            "data = torch.utils.data.TensorDataset(torch.rand(32, 3, 32, 32), torch.arange(32) % 3)\n"
+            "    loader = torch.utils.data.DataLoader(data, batch_size=8)\n"
+            "    trainer.fit(module, loader, loader)",
+        ),
+    ),
     wrong("another network", "LIT2411", (MODULE, "module = LitResNet(ResNet((1, 1), 8))")),
     wrong("another width", "LIT2411", (MODULE, "module = LitResNet(SmallCNN(width=16))")),
     wrong("a new module comes back", "LIT2410", (RETURN, "return trainer, LitResNet(SmallCNN())")),

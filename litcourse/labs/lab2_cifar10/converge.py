@@ -61,6 +61,12 @@ class ShapeData(TensorData):
 
     def __init__(self, tensors: dict[str, Tensor], batch_size: int) -> None:
         super().__init__({name: _laid(value) for name, value in tensors.items()}, batch_size)
+        self.asked = 0
+
+    def train_dataloader(self) -> Any:
+        """Training samples; it is counted how often somebody asks for them."""
+        self.asked += 1
+        return super().train_dataloader()
 
     def test_dataloader(self) -> Any:
         """The images of validation: there are no others here."""
@@ -100,14 +106,16 @@ def probe_main(given: dict[str, Any], student: Student) -> dict[str, Any]:
     """The run in earnest, and the weights that came of it."""
     train, own, shapes = student["train_cifar10"], student["LitResNet"], given["shapes"]
     torch.manual_seed(given["state"])
+    data = ShapeData(shapes, BATCH)
     with recorded_trainers():
-        result = train(ShapeData(shapes, BATCH), EPOCHS, "main", given["seed"])
+        result = train(data, EPOCHS, "main", given["seed"])
     wrong = _not_a_pair(result, own)
     if wrong:
         return {"returned": wrong}
     trainer, module = result
     return {
         "returned": "",
+        "asked": data.asked,
         "steps": trainer.global_step,
         "epochs": trainer.current_epoch,
         "network": type(module.model).__name__,
@@ -182,10 +190,14 @@ def _judge_accuracy(draw: Draw, main: Evidence) -> list[Finding]:
         return [Finding("LIT2411", cost, CALLED, "the weights of a SmallCNN()", got)]
     wanted = EPOCHS * -(-TRAIN // BATCH)
     steps = main["steps"].integer()
+    enough = steps == wanted and right >= LEAST_ACCURACY
+    if steps and not enough and not main["asked"].integer():
+        expected, got = "training on the datamodule that was given", "it was asked for no batch"
+        return [Finding("LIT2413", cost, CALLED, expected, got)]
     if steps != wanted:
         expected = f"{EPOCHS} epochs of {TRAIN} images in batches of {BATCH}: {wanted} steps"
         return [Finding("LIT2412", cost, CALLED, expected, f"{steps} steps")]
-    if right >= LEAST_ACCURACY:
+    if enough:
         return []
     expected = f"at least {LEAST_ACCURACY:.0%} of {len(draw.kept['labels'])} unseen images"
     curve = ", ".join(f"{value:.3g}" for value in main["curve"].numbers())
