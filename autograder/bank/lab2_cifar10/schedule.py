@@ -133,6 +133,23 @@ CASES = [
         (RETURN, "self.lr_schedulers().step()\n        return loss"),
     ),
     wrong(
+        "steps it in training_step, in place of Lightning",
+        "LIT2106",
+        (SCHEDULE, SCHEDULE + "\n        self.schedule = schedule"),
+        (RETURNED, "optimizer"),
+        (RETURN, "self.schedule.step()\n        return loss"),
+    ),
+    wrong(
+        "steps it behind each batch, in place of Lightning",
+        "LIT2106",
+        (SCHEDULE, SCHEDULE + "\n        self.schedule = schedule"),
+        (RETURNED, "optimizer"),
+        (
+            CONFIGURE,
+            "def on_train_batch_end(self, *_):\n        self.schedule.step()\n\n    " + CONFIGURE,
+        ),
+    ),
+    wrong(
         "a plateau without monitor",
         "LIT2116",
         (SCHEDULE, "torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer)"),

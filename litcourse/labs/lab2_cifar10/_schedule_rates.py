@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +21,7 @@ from litcourse.ranks import rank_findings, rank_values
 RATE = ("rate", "everywhere")
 RANKS = 2
 SHOWN = 8
+ACCUMULATED = "fit with accumulate_grad_batches"
 OVERRUN = "Tried to step"
 """How OneCycleLR's exception begins when it is stepped past its end."""
 
@@ -81,6 +83,22 @@ def _twice(seen: list[float], right: list[float]) -> bool:
     return len(seen) >= least and any(same_curve(seen[:least], half[:least]) for half in halves)
 
 
+def _by_hand(seen: list[float], right: list[float], batches: Iterable[int]) -> bool:
+    """Whether the schedule moved with every batch, before its optimizer step or after it.
+
+    Args:
+        seen: the rate of each optimizer step.
+        right: the cycle.
+        batches: how many batches had been seen at each optimizer step, its own included.
+    """
+    for later in (0, 1):
+        moved = [right[n - later] for n in batches if n - later < len(right)]
+        least = min(len(seen), len(moved))
+        if least > 1 and same_curve(seen[:least], moved[:least]):
+            return True
+    return False
+
+
 def _why(seen: list[float], right: list[float], max_lr: float, batches: int) -> tuple[str, str]:
     """The finding whose mistake gives just these rates, and a note."""
     if any(not math.isfinite(rate) for rate in seen):
@@ -92,6 +110,8 @@ def _why(seen: list[float], right: list[float], max_lr: float, batches: int) -> 
         return "LIT2111", "it changes between epochs alone"
     if _twice(seen, right):
         return "LIT2115", "every second rate of the cycle"
+    if _by_hand(seen, right, range(1, len(right) + 1)):
+        return "LIT2106", "the cycle, one step ahead"
     return _which_cycle(seen, right, max_lr)
 
 
@@ -158,7 +178,7 @@ def judge_elsewhere(draw: Draw, evidence: Evidence, *, blamed: bool) -> list[Fin
 def _plans(draw: Draw) -> dict[str, tuple[str, int]]:
     given = draw.given
     windows = math.ceil(len(given["batches"]) / given["accumulate"])
-    accumulated = f"fit with accumulate_grad_batches={given['accumulate']}"
+    accumulated = f"{ACCUMULATED}={given['accumulate']}"
     limited = f"fit with max_steps={given['max_steps']}"
     return {
         "accumulated": (accumulated, given["epochs"] * windows),
@@ -166,16 +186,26 @@ def _plans(draw: Draw) -> dict[str, tuple[str, int]]:
     }
 
 
+def _batches(draw: Draw) -> list[int]:
+    """How many batches had been seen at each optimizer step of the accumulated run."""
+    count, window = len(draw.given["batches"]), draw.given["accumulate"]
+    ends = [min(n + window, count) for n in range(0, count, window)]
+    return [epoch * count + end for epoch in range(draw.given["epochs"]) for end in ends]
+
+
 def _judge_run(draw: Draw, seen: Evidence, called: str, total: int) -> list[Finding]:
     cost, rates = ("everywhere",), noted(seen, "lr")
     right, _ = one_cycle(draw.given["max_lr"], total)
+    if "error" not in seen and same_curve(rates, right):
+        return []
+    if called.startswith(ACCUMULATED) and _by_hand(rates, right, _batches(draw)):
+        note = "it moves with every batch, not with every optimizer step"
+        return [Finding("LIT2106", cost, called, shown(right), shown(rates), note)]
     if "error" in seen:
         finding = error_finding(seen["error"], cost)
         code = "LIT2105" if "manual optimization" in finding.got else finding.code
         code = "LIT2112" if OVERRUN in finding.got else code
         return [replace(finding, code=code, called=called)]
-    if same_curve(rates, right):
-        return []
     if len(rates) != total:
         return [Finding("LIT134", cost, called, f"{total} optimizer steps", str(len(rates)))]
     planned = planned_total(rates, draw.given["max_lr"])
