@@ -21,6 +21,7 @@ MAX_BYTES = 64 * 2**20
 """A packet larger than this is refused, before it is parsed."""
 MAX_HEADER = 4 * 2**20
 """So is one whose structure is larger: JSON takes many times its length in memory."""
+MAX_DIMENSIONS = 16
 _LENGTH = 8  # bytes in front of the header, which say how long it is
 
 
@@ -101,7 +102,9 @@ def decode(data: bytes) -> Tree:
 
 
 def _check_shape(shape: list[int]) -> None:
-    """Refuse what has few bytes and yet is large, such as `(10**9, 0)`."""
+    """Refuse what has few bytes and yet is large, such as `(10**9, 0)` or a million dimensions."""
+    if len(shape) > MAX_DIMENSIONS:
+        raise PacketError(f"The packet holds a tensor of {len(shape)} dimensions.")
     if math.prod(max(1, size) for size in shape) > MAX_BYTES:
         raise PacketError("The packet holds a tensor of too many elements.")
 

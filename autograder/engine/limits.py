@@ -40,7 +40,7 @@ class Limits:
         """
         hard = {
             resource.RLIMIT_CPU: self.cpu_seconds + _GRACE,
-            resource.RLIMIT_DATA: _own_data() + self.memory_mib * MEBI,
+            resource.RLIMIT_DATA: own_data() + self.memory_mib * MEBI,
             resource.RLIMIT_FSIZE: self.file_mib * MEBI,
             resource.RLIMIT_NOFILE: self.open_files,
             resource.RLIMIT_CORE: 0,
@@ -51,7 +51,7 @@ class Limits:
             resource.setrlimit(kind, (value, value))
 
 
-def _own_data() -> int:
+def own_data() -> int:
     """Bytes of private memory that the process has: it was forked from a large one."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     line = next(line for line in status.splitlines() if line.startswith("VmData"))

@@ -120,6 +120,9 @@ def _build(place: Place, limits: Limits, owner: int) -> None:
         _bind(Path("/dev") / name, root)
     for name, target in (("fd", "/proc/self/fd"), ("stdout", "fd/1"), ("stderr", "fd/2")):
         (root / "dev" / name).symlink_to(target)
+    (root / "dev/pts").mkdir()
+    syscalls.mount_devpts(root / "dev/pts")  # IPython's `!command` runs in a terminal
+    (root / "dev/ptmx").symlink_to("pts/ptmx")
     (root / "proc").mkdir()
     syscalls.mount_proc(root / "proc")
     _mount_writable(place, limits, owner)

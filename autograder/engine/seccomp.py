@@ -37,6 +37,13 @@ _SOCKET = (41, 198)
 _FAMILIES = (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6, socket.AF_NETLINK)
 _LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06  # <linux/bpf_common.h>
 _NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16  # places in struct seccomp_data
+_PR_SET_MM, _F_SETLEASE = 35, 1024
+_REFUSED_WITH = {
+    # It would let a process pass for a fork of the warm process, see `watch`.
+    "prctl": ((157, 167), _FIRST_ARGUMENT, _PR_SET_MM),
+    # It would let the grader wait for a file.
+    "fcntl": ((72, 25), _FIRST_ARGUMENT + 8, _F_SETLEASE),
+}
 _ALLOW, _FAIL, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
 _X32 = 0x40000000  # x86_64: the same calls under other numbers
 _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 22, 2
@@ -77,6 +84,12 @@ def _program(column: int, architecture: int) -> Iterator[bytes]:
     for numbers in _REFUSED.values():
         yield _instruction(_EQUAL, numbers[column], no=1)
         yield _instruction(_RETURN, _FAIL | errno.EPERM)
+    for numbers, place, value in _REFUSED_WITH.values():
+        yield _instruction(_EQUAL, numbers[column], no=4)
+        yield _instruction(_LOAD, place)
+        yield _instruction(_EQUAL, value, no=1)
+        yield _instruction(_RETURN, _FAIL | errno.EPERM)
+        yield _instruction(_RETURN, _ALLOW)
     yield _instruction(_EQUAL, _SOCKET[column], yes=1)
     yield _instruction(_RETURN, _ALLOW)
     yield _instruction(_LOAD, _FIRST_ARGUMENT)

@@ -49,6 +49,7 @@ class _Running:
     pipe: int
     baseline: int
     pid: int = 0
+    watcher: watch.Watch | None = None
     reason: str = ""
     usage: watch.Usage = field(default_factory=watch.Usage)
     text: bytes = b""
@@ -181,7 +182,9 @@ def _say(running: _Running, line: bytes) -> None:
 def _watch(running: _Running) -> None:
     if not running.pid or running.reason:
         return
-    running.usage = watch.usage(running.pid, running.baseline)
+    if running.watcher is None:
+        running.watcher = watch.Watch(running.pid, running.baseline)
+    running.usage = running.watcher.usage()
     running.reason = watch.exceeded(running.usage, running.limits)
     if running.reason:
         _kill(running)

@@ -62,6 +62,12 @@ def mount_proc(target: Path) -> None:
     _mount("proc", str(target), "proc", flags, "", f"a new /proc on {target}")
 
 
+def mount_devpts(target: Path) -> None:
+    """Terminals of this place alone, a few."""
+    data = "newinstance,ptmxmode=0666,mode=0620,max=64"
+    _mount("devpts", str(target), "devpts", _MS_NOSUID | _MS_NOEXEC, data, f"a devpts on {target}")
+
+
 def bind(source: Path, target: Path) -> None:
     """Let `target` show `source`, with what is mounted below it."""
     what = f"binding {source} to {target}"

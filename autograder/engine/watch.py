@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from autograder.engine.limits import MEBI, Limits
 
 _TICKS = os.sysconf("SC_CLK_TCK")
-_UTIME = 11
-"""Place of utime in /proc/PID/stat behind the name; stime, cutime and cstime follow."""
+_UTIME, _START, _STACK = 11, 19, 25
+"""Places in /proc/PID/stat behind the name: of utime, which stime, cutime and cstime follow, of the
+time of the start, and of where the stack begins."""
 
 
 @dataclass(frozen=True)
@@ -30,16 +31,42 @@ def tree(pid: int) -> list[int]:
     return found
 
 
-def usage(pid: int, baseline: int) -> Usage:
-    """What `pid` and its descendants take.
+@dataclass
+class Watch:
+    """Watches one kernel.
 
     Args:
         pid: the kernel.
-        baseline: bytes that each fork has from the warm process, `own_memory` of that.
+        baseline: bytes that a fork has from the warm process and so did not take, `own_memory` of
+            that. Forks of the kernel share more, which counts for each of them.
     """
-    pids = tree(pid)
-    memory = sum(max(0, _memory(each) - baseline) for each in pids)
-    return Usage(sum(map(_cpu_seconds, pids)), memory)
+
+    pid: int
+    baseline: int
+    _seen: dict[tuple[int, str], float] = field(default_factory=dict)
+    _forks_stack: str = field(default_factory=lambda: _stack(os.getpid()))
+
+    def usage(self) -> Usage:
+        """What the kernel and its descendants take."""
+        pids = tree(self.pid)
+        memory = sum(max(0, _memory(pid) - self._inherited(pid)) for pid in pids)
+        return Usage(self._cpu_seconds(pids), memory)
+
+    def _inherited(self, pid: int) -> int:
+        """What a fork has from the warm process; a program that was started has nothing of it."""
+        return self.baseline if _stack(pid) == self._forks_stack else 0
+
+    def _cpu_seconds(self, pids: list[int]) -> float:
+        """Of all that were ever seen: whoever ignores its children's end never hears of theirs."""
+        whole = 0.0
+        for pid in pids:
+            fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+            if len(fields) <= _START:  # it has ended
+                continue
+            own, of_children = fields[_UTIME : _UTIME + 2], fields[_UTIME + 2 : _UTIME + 4]
+            self._seen[pid, fields[_START]] = sum(map(int, own)) / _TICKS
+            whole += sum(map(int, own + of_children)) / _TICKS
+        return max(whole, sum(self._seen.values()))
 
 
 def exceeded(used: Usage, limits: Limits) -> str:
@@ -69,11 +96,18 @@ def _read(path: str) -> str:
 
 
 def _memory(pid: int) -> int:
-    kinds = ("RssAnon:", "RssShmem:")
-    lines = [line.split() for line in _read(f"/proc/{pid}/status").splitlines()]
-    return sum(int(line[1]) * 1024 for line in lines if line and line[0] in kinds)
+    """What no file backs, with the tables that say where it is."""
+    names = ("RssAnon:", "RssShmem:", "VmPTE:")
+    # Where the first thread has ended, another one still knows.
+    for place in (f"/proc/{pid}", *(f"/proc/{pid}/task/{task}" for task in _tasks(pid))):
+        lines = [line.split() for line in _read(f"{place}/status").splitlines()]
+        found = [int(line[1]) * 1024 for line in lines if line and line[0] in names]
+        if found:
+            return sum(found)
+    return 0
 
 
-def _cpu_seconds(pid: int) -> float:
+def _stack(pid: int) -> str:
+    """Where its stack begins: forks have that in common, and programs have it drawn anew."""
     fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
-    return sum(map(int, fields[_UTIME : _UTIME + 4])) / _TICKS
+    return fields[_STACK] if len(fields) > _STACK else ""

@@ -10,10 +10,13 @@ import contextlib
 import contextvars
 import ctypes
 import json
+import math
 import multiprocessing
 import os
+import resource
 import signal
 import sys
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -22,12 +25,15 @@ from multiprocessing.process import BaseProcess
 from types import FrameType
 from typing import Self
 
+from autograder.engine.limits import own_data
 from autograder.grading.work import Reply, Task
 
 TICK = 0.25
 """Seconds after which `Crew.run` gives None when nothing has happened."""
 _GRACE = 10
 """Seconds that a worker has to stop its kernel and to remove its files."""
+_MEMORY = 3 * 2**30
+"""Bytes that a worker may take beside what it shares: twenty times what it needs."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -39,11 +45,13 @@ class Done:
         task: the task.
         reply: what the worker said; None if it died.
         death: how it died, or "".
+        late: whether it was ended for its time: trying again would take as long.
     """
 
     task: Task
     reply: Reply | None
     death: str = ""
+    late: bool = False
 
 
 @dataclass
@@ -51,6 +59,8 @@ class _Worker:
     process: BaseProcess
     pipe: Connection
     task: Task | None = None
+    end: float = math.inf
+    late: bool = False
 
 
 class Crew:
@@ -59,10 +69,13 @@ class Crew:
     Args:
         make: called in each worker; returns what does a task.
         jobs: how many.
+        seconds: after which a task is given up: none may hold the others up for ever.
     """
 
-    def __init__(self, make: Callable[[], Callable[[Task], Reply]], jobs: int) -> None:
-        self._make, self._jobs = make, jobs
+    def __init__(
+        self, make: Callable[[], Callable[[Task], Reply]], jobs: int, seconds: float = math.inf
+    ) -> None:
+        self._make, self._jobs, self._seconds = make, jobs, seconds
         self._workers: list[_Worker] = []
 
     def __enter__(self) -> Self:
@@ -96,6 +109,7 @@ class Crew:
             self._hand_out(tasks)
             busy = [worker for worker in self._workers if worker.task is not None]
             if busy:
+                self._end_late(busy)
                 done.extend(self._collect(busy, 0 if done else TICK))
                 self._hand_out(tasks)
             if done:
@@ -112,9 +126,21 @@ class Crew:
                 idle = self._start()
             if idle is None:
                 return
-            idle.task = tasks.popleft()
+            idle.task, idle.end = tasks.popleft(), time.monotonic() + self._seconds
             with contextlib.suppress(BrokenPipeError):  # dead already: `_collect` will tell
                 idle.pipe.send_bytes(json.dumps(asdict(idle.task)).encode())
+
+    def _end_late(self, busy: list[_Worker]) -> None:
+        """Ask those whose time is over to end, which a signal does in any Python code; or kill."""
+        now = time.monotonic()
+        for worker in busy:
+            if now < worker.end:
+                continue
+            if worker.late:
+                worker.process.kill()
+            else:
+                worker.process.terminate()
+            worker.late, worker.end = True, now + _GRACE + 1
 
     def _collect(self, busy: list[_Worker], seconds: float) -> Iterator[Done]:
         ready = wait([worker.pipe for worker in busy], seconds)
@@ -128,7 +154,9 @@ class Crew:
                 self._workers.remove(worker)
                 worker.pipe.close()
                 worker.process.join(_GRACE)
-                yield Done(task, None, _death(worker.process.exitcode))
+                death = f"no end within {self._seconds:.0f} s" if worker.late else ""
+                death = death or _death(worker.process.exitcode)
+                yield Done(task, None, death, worker.late)
             else:
                 yield Done(task, reply)
 
@@ -169,6 +197,9 @@ def _serve(
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nowhere, stream)
+    # A kernel's messages and a notebook are held here, and nobody knows how large they are.
+    memory = own_data() + _MEMORY
+    resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     do = make()
     with contextlib.suppress(EOFError, OSError):
         while True:

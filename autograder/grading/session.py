@@ -147,7 +147,8 @@ class Session:
         labs = dict(self.labs)
         for prepared in labs.values():
             prepared.lab.check_parts()
-        crew = Crew(lambda: Examiner(self.road, labs).do, min(jobs, len(tasks)))
+        examine, seconds = lambda: Examiner(self.road, labs).do, self.road.most_seconds()
+        crew = Crew(examine, min(jobs, len(tasks)), seconds)
         with _frozen(), crew:
             for done in crew.run(tasks):
                 if done is None:
@@ -174,6 +175,8 @@ class Session:
             raise StoppedError(reply.detail)
         record = self.road.shelf.load(task.lab, task.student)
         if reply is None or reply.outcome not in {DONE, SAME} or record is None:
+            if done.late:
+                self._tries[task.lab, task.student] = ATTEMPTS
             return self._again(task, reply.detail if reply else done.death, died=reply is None)
         if task.action == GIVE_UP:
             self.failed[task.lab, task.student] = task.detail

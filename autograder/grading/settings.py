@@ -30,6 +30,8 @@ CONFIG = "nbgrader_config.py"
 LOG = "grading.log"
 """In `evidence/`: what nbgrader and the workers have to say."""
 
+_REST = 600.0
+"""Seconds for draws, verdicts and files of one submission, which take one."""
 
 Chain = Callable[["NotebookNode", dict[str, Any]], tuple["NotebookNode", dict[str, Any]]]
 """A notebook and nbconvert's resources, and what nbgrader's steps make of them."""
@@ -61,6 +63,12 @@ class Road:
         sanitizing = [_class(step) for step in self.converter.sanitize_preprocessors]
         self.sanitizing = [KeepKernelspec if s is OverwriteKernelspec else s for s in sanitizing]
         self.shelf = Shelf(self.root / GradeEvidence(parent=self.converter).folder)
+
+    def most_seconds(self) -> float:
+        """The longest that one submission may take, all that is not its own code included."""
+        limits = RunSubmission(parent=self.converter)
+        starts = (limits.restarts + 1) * limits.startup_seconds
+        return float(limits.notebook_seconds + starts + _REST)
 
     def chain(self, steps: Sequence[type]) -> Chain:
         """A chain of nbgrader's steps; it can be used for any number of notebooks.

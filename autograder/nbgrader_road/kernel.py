@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import math
 import os
@@ -16,15 +17,17 @@ from queue import Empty
 from typing import Any
 
 from jupyter_client.asynchronous.client import AsyncKernelClient
+from jupyter_client.channels import AsyncZMQSocketChannel
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode, v4
+from traitlets import Type
 from traitlets.config import Config
 
 from autograder.engine.provisioner import WarmProvisioner
 from autograder.engine.sandbox import CHANNEL, EVIDENCE
-from autograder.engine.watch import usage
+from autograder.engine.watch import Watch
 from autograder.nbgrader_road.shelf import read_untrusted
 
 KERNEL = "litcourse-graded"
@@ -89,7 +92,6 @@ class Kernel:
             allow_errors=True,
             record_timing=False,
             store_widget_state=False,
-            coalesce_streams=True,
             shutdown_kernel="immediate",
         )
         self._client.create_kernel_manager().client_factory = _Channels
@@ -110,7 +112,7 @@ class Kernel:
 
     def _spent(self) -> float:
         link = self._provisioner.link
-        return usage(link.pid, 0).cpu_seconds if link is not None else 0.0
+        return Watch(link.pid, 0).usage().cpu_seconds if link is not None else 0.0
 
     def run(self, source: str, seconds: float) -> Outcome:
         """Execute `source` as a cell, for at most `seconds`."""
@@ -168,8 +170,31 @@ class Kernel:
         return seconds
 
 
+class _Channel(AsyncZMQSocketChannel):
+    """Lets others have their turn, and ends at its time, however much a kernel has to say."""
+
+    end = math.inf
+
+    async def get_msg(  # type: ignore[override]  # as AsyncZMQSocketChannel's own
+        self,
+        timeout: float | None = None,  # noqa: ASYNC109 (jupyter_client's signature)
+    ) -> dict[str, Any]:
+        """A message.
+
+        Raises:
+            Empty: there is none within `timeout` seconds, or until `end`.
+        """
+        await asyncio.sleep(0)  # where messages lie ready, nothing else in here would wait
+        if time.monotonic() > self.end:
+            raise Empty
+        return await super().get_msg(timeout)
+
+
 class _Channels(AsyncKernelClient):
     """Waits for a kernel no longer than it must."""
+
+    shell_channel_class = Type(_Channel)
+    iopub_channel_class = Type(_Channel)
 
     async def wait_for_ready(
         self,
@@ -212,6 +237,8 @@ class _Client(NotebookClient):
         self.reset_execution_trackers()
         self.timed_out, self.reply, self.room = False, None, MAX_OUTPUT
         self.timeout = max(1, math.ceil(seconds))
+        channels: Any = self.kc
+        channels.shell_channel.end = time.monotonic() + self.timeout
         self.on_cell_executed = self._remember
         try:
             self.execute_cell(cell, 0)
@@ -222,6 +249,7 @@ class _Client(NotebookClient):
         except Exception:  # noqa: BLE001 (messages that nbclient did not expect)
             # Whoever runs code in the kernel can send any message; what it does next is unknown.
             return Outcome("stuck", outputs=cell.outputs)
+        cell.outputs = _merged(cell.outputs)
         for output in cell.outputs:
             _only_text(output)
         fate = "late" if self.timed_out else "done"
@@ -250,6 +278,9 @@ class _Client(NotebookClient):
     ) -> None:
         """Widgets, such as progress bars, have nobody to look at them here."""
 
+    def _update_display_id(self, display_id: str, msg: dict[str, Any]) -> None:
+        """What changes an earlier output, such as a bar's: that stays as it was first shown."""
+
     def output(
         self,
         outs: list[NotebookNode],
@@ -263,8 +294,32 @@ class _Client(NotebookClient):
         return super().output(outs, msg, display_id, cell_index)
 
 
+def _merged(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """Streams of one name in one output, each line as a terminal shows it in the end.
+
+    nbclient 0.11 does it by expressions that take hours for one line of a megabyte.
+    """
+    streams: dict[str, list[str]] = {}
+    kept = []
+    for output in outputs:
+        if output.output_type != "stream":
+            kept.append(output)
+            continue
+        output.name = "stderr" if output.get("name") == "stderr" else "stdout"
+        if output.name not in streams:
+            kept.append(output)
+        streams.setdefault(output.name, []).append(str(output.get("text", "")))
+    for output in kept:
+        if output.output_type == "stream":
+            lines = "".join(streams[output.name]).replace("\b", "").split("\n")
+            output.text = "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines)
+    return kept
+
+
 def _only_text(output: NotebookNode) -> None:
     """Drop what is no text of an output: a page of feedback could not be made of it."""
     data = output.get("data", {})
+    if "metadata" in output:
+        output.metadata = NotebookNode()
     for kind in [kind for kind, value in data.items() if not isinstance(value, str)]:
         del data[kind]

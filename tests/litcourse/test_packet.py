@@ -172,6 +172,7 @@ HOSTILE = {
     "a number that is a list": made({"$number": []}),
     "a number that is null": made({"$number": None}),
     "a shape without end": raw({**META, "t": entry([2**62, 2**62], 4)}, bytes(4)),
+    "many dimensions": raw({**META, "t": entry([1] * 100_000, 4)}, bytes(4)),
     "a large shape without elements": raw({**META, "t": entry([10**9, 0], 0)}),
     "a larger one": raw({**META, "t": entry([0, 2**63], 0)}),
     "a negative shape": raw({**META, "t": entry([-1], 4)}, bytes(4)),

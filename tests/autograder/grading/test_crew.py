@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
 from collections import deque
 
 from jupyter_core.utils import ensure_event_loop, run_sync
@@ -28,3 +30,21 @@ def test_workers_have_event_loops_of_their_own() -> None:
         said = {done.reply.detail for done in crew.run(tasks) if done and done.reply}
     inherited.close()
     assert said == {f"{number} False" for number in range(4)}
+
+
+def test_a_task_without_an_end_is_ended_and_told() -> None:
+    def do(task: Task) -> Reply:
+        while task.student == "deaf":
+            with contextlib.suppress(SystemExit):
+                time.sleep(0.01)
+        while task.student == "slow":
+            time.sleep(0.01)
+        return Reply(DONE)
+
+    students = ("deaf", "slow", "ada")
+    with Crew(lambda: do, 2, seconds=1) as crew:
+        tasks = deque(Task(GRADE, "lab", name) for name in students)
+        done = {one.task.student: one for one in crew.run(tasks) if one}
+    assert [done[name].late for name in students] == [True, True, False]
+    assert done["slow"].death == "no end within 1 s"
+    assert done["ada"].reply == Reply(DONE)

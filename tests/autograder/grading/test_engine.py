@@ -143,6 +143,38 @@ def test_two_ranks_work_inside(tmp_path: Path) -> None:
         assert "[0, 0]\n" in run(TWO_RANKS)
 
 
+def test_commands_of_a_shell_work_inside(tmp_path: Path) -> None:
+    """IPython runs them in a terminal; a cell that begins with one must not die of that."""
+    with kernel(tmp_path) as run:
+        assert run("!echo $((20 + 3))\nprint('and on')").split() == ["23", "and", "on"]
+        assert run("names = !ls /dev/pts\nprint(names)").strip() == "['ptmx']"
+        assert "'0'" in run("import os, pty\nends = pty.openpty()\nprint(os.listdir('/dev/pts'))")
+
+
+def test_output_is_as_a_terminal_shows_it(tmp_path: Path) -> None:
+    with kernel(tmp_path) as run:
+        assert run("for n in range(5): print(f'\\r{n} of 4', end='')") == "4 of 4"
+        assert run("print('one\\r\\ntwo')") == "one\ntwo\n"
+        assert run("import sys\nprint(1)\nprint(2, file=sys.stderr)\nprint(3)") == "1\n3\n2\n"
+
+
+def test_calls_that_would_deceive_or_hold_up_the_grader_are_refused(tmp_path: Path) -> None:
+    with kernel(tmp_path) as run:
+        said = run(
+            """
+            import ctypes, fcntl
+            try:
+                fcntl.fcntl(open("/run/evidence"), fcntl.F_SETLEASE, fcntl.F_RDLCK)
+            except PermissionError as error:
+                print(error.errno)
+            libc = ctypes.CDLL(None, use_errno=True)
+            print(libc.prctl(35, 14, 0, 0, 0), ctypes.get_errno())  # PR_SET_MM, PR_SET_MM_MAP
+            print(fcntl.fcntl(0, fcntl.F_GETFD), libc.prctl(3, 0, 0, 0, 0))  # harmless ones
+            """
+        )
+    assert said.split() == ["1", "-1", "1", "0", "1"]
+
+
 def test_a_killed_warm_process_is_replaced(tmp_path: Path) -> None:
     started = Kernel(tmp_path, 2 * SECONDS, sandbox=True, limits={})
     assert started._provisioner.link is not None
@@ -197,6 +229,7 @@ def ordinary() -> None:
 PEEP = """
 import os
 print("user", os.getuid(), "sees", os.path.exists({secret!r}), os.path.exists({source!r}))
+!echo a terminal for $(id -un)
 print("capabilities", [line.split()[1] for line in open("/proc/self/status") if "CapEff" in line])
 """
 
@@ -222,4 +255,5 @@ def test_an_ordinary_user_can_grade_in_the_sandbox(root: Path, tmp_path: Path) -
     assert secret.is_file()
     page = (course / "autograded/ada" / LAB / f"{LAB}.ipynb").read_text(encoding="utf-8")
     assert "user 1000 sees False False" in page
+    assert "a terminal for student" in page
     assert "capabilities ['0000000000000000']" in page
