@@ -32,7 +32,7 @@ TICK = 0.25
 """Seconds after which `Crew.run` gives None when nothing has happened."""
 _GRACE = 10
 """Seconds that a worker has to stop its kernel and to remove its files."""
-_MEMORY = 3 * 2**30
+_MEMORY = 2 * 2**30
 """Bytes that a worker may take beside what it shares: twenty times what it needs."""
 _PR_SET_PDEATHSIG = 1
 
