@@ -13,6 +13,7 @@ from traitlets import Unicode
 
 from autograder.course import CHECK, grade_id
 from autograder.nbgrader_road import notes, shelf
+from autograder.nbgrader_road.harmless import harmless
 from autograder.nbgrader_road.notes import KEY, Context, Notes, Notice
 from autograder.nbgrader_road.run import Answer
 from autograder.referee import Judged, referee
@@ -30,18 +31,16 @@ class GradeEvidence(NbGraderPreprocessor):
     def preprocess(
         self, nb: NotebookNode, resources: dict[str, Any]
     ) -> tuple[NotebookNode, dict[str, Any]]:
-        """Replace the outputs of all check cells, and show what was mended."""
+        """Make `nb` harmless, replace the outputs of all checks, and show what was mended."""
         context: Context = resources[KEY]
         known = notes.read(nb)
         resources["kept"] = {}
+        harmless(nb, context.unsolved)
         for cell in nb.cells:
             if is_check(cell):
                 self._grade(cell, context, known, resources)
-        general = [notice for notice in known.notices if not notice.question_id]
-        if known.trouble:
-            general.append(Notice(known.trouble, "", ""))
-        if general:
-            nb.cells.insert(0, v4.new_markdown_cell(_shown(general)))
+        if head := head_of(known):
+            nb.cells.insert(0, v4.new_markdown_cell(head))
         return nb, resources
 
     def _grade(
@@ -70,6 +69,14 @@ class GradeEvidence(NbGraderPreprocessor):
 def is_check(cell: NotebookNode) -> bool:
     """Whether this is a check cell, which a judge scores."""
     return bool(utils.is_grade(cell) and not utils.is_solution(cell))
+
+
+def head_of(known: Notes) -> str:
+    """What the first cell of the graded notebook says; "" if there is nothing to say."""
+    general = [notice for notice in known.notices if not notice.question_id]
+    if known.trouble:
+        general.append(Notice(known.trouble, "", ""))
+    return _shown(general)
 
 
 def fill(cell: NotebookNode, verdict: Judged, known: Notes) -> float:
