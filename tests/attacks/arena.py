@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,7 @@ from autograder.classroom import copied, filled, hand_in, points
 from autograder.course import CHECK, Course, Lab, grade_id
 from autograder.engine import client
 from autograder.nbgrader_road.register import unsolved
+from tests.pages import active
 
 if TYPE_CHECKING:
     import pytest
@@ -60,6 +62,7 @@ class Attack:
             code of its own, which is held against "unsolved".
         after: code cells between the answer and its check.
         last: code cells behind the check.
+        texts: text cells, which end the notebook.
         check: what stands in the check cell, if not what the lab has there.
         files: puts further files into the submission's folder.
         settings: of `RunSubmission`.
@@ -73,6 +76,7 @@ class Attack:
     answer: str = "wrong"
     after: tuple[str, ...] = ()
     last: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
     check: str = ""
     files: Callable[[Path, Mapping[str, Any]], None] | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -96,12 +100,14 @@ class Result:
         record: of the question, under `evidence/`.
         text: all outputs of the graded notebook, and its mended cells' notices.
         log: of nbgrader.
+        active: what could run in the pages that show it.
     """
 
     points: float | None
     record: dict[str, Any]
     text: str
     log: str
+    active: Counter[str] = field(default_factory=Counter)
 
     @property
     def codes(self) -> set[str]:
@@ -196,6 +202,7 @@ class Arena:
         if attack.check:
             made.cells[_place(made, QUESTION + CHECK)].source = attack.check
         made.cells += [v4.new_code_cell(source) for source in attack.last]
+        made.cells += [v4.new_markdown_cell(source) for source in attack.texts]
         return made
 
     def answer(self, kind: str) -> str:
@@ -209,12 +216,13 @@ class Arena:
         record = self.root / "evidence" / LAB / student / f"{QUESTION}.json"
         graded = self.root / "autograded" / student / LAB / f"{LAB}.ipynb"
         known = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
-        text = _text(nbformat.read(graded, as_version=4)) if graded.exists() else ""
+        notebook = nbformat.read(graded, as_version=4) if graded.exists() else None
+        text = _text(notebook) if notebook else ""
         try:
             found = points(self.root, LAB, [student])[student][QUESTION]
         except Exception:  # noqa: BLE001 (nbgrader's MissingEntry and others: nothing recorded)
             found = None
-        return Result(found, known, text, log)
+        return Result(found, known, text, log, active(notebook) if notebook else Counter())
 
 
 def _place(notebook: NotebookNode, name: str) -> int:

@@ -1,19 +1,25 @@
 """Each attack of this folder, graded on the road that every submission takes.
 
 An attack fails if it gains a point over the honest submission that it is held against, reaches
-anything, leaves anything, goes unrecorded, or spoils the grading of the next submission.
+anything, leaves anything, goes unrecorded, can run in the pages that show it, or spoils the
+grading of the next submission.
 """
 
 from __future__ import annotations
 
 import importlib
 import re
+import subprocess
+import sys
 from pathlib import Path
 
+import nbformat
 import pytest
 
-from tests.attacks.arena import CANARY, Arena, Attack, Result
+from autograder.classroom import hand_in, points
+from tests.attacks.arena import CANARY, LAB, QUESTION, Arena, Attack, Result
 from tests.attacks.traces import Traces
+from tests.pages import Page, active
 
 pytestmark = pytest.mark.slow
 
@@ -60,6 +66,7 @@ def test_attack(
     assert Traces.of(arena) == before, "it left something behind"
     _no_gain(attacked, result, controls)
     _nothing_reached(attacked, result)
+    assert result.active <= active(arena.unsolved), "it could run in a page that shows it"
     if attacked.finding:
         assert attacked.finding in result.codes, result.text[-3000:]
     after = arena.grade("after", attack("right"))
@@ -105,3 +112,23 @@ def test_without_the_sandbox_the_same_attack_is_noticed(name: str, what: str, ar
     bare = Attack(cells=attacked.cells, settings={"sandbox": False, "cell_seconds": 5})
     result = arena.grade("bare", bare)
     assert f"REACHED: {what}" in result.text
+
+
+def test_no_page_that_the_command_writes_runs(arena: Arena) -> None:
+    scripted = arena.notebook(attack("page_scripted"))
+    plain = active(arena.unsolved)
+    assert sum((active(scripted) - plain).values()) > len(attack("page_scripted").texts), "blind"
+    program = Path(sys.executable).with_name("autograder")
+    found = {}
+    for name in ("right", "wrong", "page_scripted"):
+        path = hand_in(arena.root, name, LAB, arena.notebook(attack(name)))
+        if files := attack(name).files:
+            files(path.parent, {})
+        subprocess.run([program, "grade", LAB, "--student", name], cwd=arena.root, check=True)
+        places = [arena.root / kind / name / LAB / LAB for kind in ("feedback", "autograded")]
+        page = Page(places[0].with_suffix(".html").read_text(encoding="utf-8")).found
+        graded = nbformat.read(places[1].with_suffix(".ipynb"), as_version=4)
+        assert active(graded) <= plain
+        found[name] = (page, points(arena.root, LAB, [name])[name][QUESTION])
+    assert found["page_scripted"] == found["wrong"]
+    assert found["page_scripted"][0] == found["right"][0]

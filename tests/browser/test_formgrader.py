@@ -2,24 +2,31 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import nbformat
 import pytest
+from nbformat import v4
+from nbgrader.api import Gradebook
 from selenium.webdriver import Chrome
 from selenium.webdriver.support.ui import WebDriverWait
 
 from autograder.bank import load
 from autograder.classroom import copied, filled, hand_in
 from autograder.course import Course
+from tests.attacks import page_scripted
 from tests.browser.jupyterlab import TOKEN, chromium, server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 LAB, QUESTION = "lab1_mnist", "wrap"
 CLASS = {"anna": ("manual optimization", "10 / 50"), "bert": ("logs nothing", "9 / 50")}
+HOSTILE = "mallory"
+SETTLED = 3.0
+"""Seconds in which what runs in a page has run."""
 ROW = """
 const ids = [...document.querySelectorAll('td.student-id')];
 const row = ids.find(cell => cell.innerText === arguments[0])?.closest('tr');
@@ -28,7 +35,7 @@ const row = ids.find(cell => cell.innerText === arguments[0])?.closest('tr');
 
 @pytest.fixture
 def graded(tmp_path: Path, root: Path) -> Path:
-    """A course in which two students were graded by `autograder grade`."""
+    """A course in which two students, and one who attacks the page, were graded by `autograder grade`."""
     course = Course(root)
     lab, folder = course.lab(LAB), tmp_path / "course"
     folder.mkdir()
@@ -38,6 +45,10 @@ def graded(tmp_path: Path, root: Path) -> Path:
     for student, (case, _) in CLASS.items():
         answer = cases[case].answer(lab.questions[QUESTION].solution)
         hand_in(folder, student, LAB, filled(unsolved, {QUESTION: answer}))
+    hostile = filled(unsolved, {})
+    hostile.cells += [v4.new_markdown_cell(text) for text in page_scripted.TEXTS]
+    hostile.cells.insert(0, v4.new_code_cell(page_scripted.SHOW))
+    page_scripted.page(hand_in(folder, HOSTILE, LAB, hostile).parent, {})
     program = Path(sys.executable).with_name("autograder")
     done = subprocess.run(
         [program, "grade", LAB], cwd=folder, check=False, capture_output=True, text=True
@@ -77,4 +88,18 @@ def test_it_shows_the_scores_and_its_button_gives_the_same(page: Chrome) -> None
         lambda _: page.execute_script("return document.querySelector('.modal.in')?.innerText;")
     )
     assert "Successfully autograded" in modal, modal
+    assert scores(page) == wanted
+
+
+def test_a_submission_runs_nothing_in_it(page: Chrome, graded: Path) -> None:
+    wanted = scores(page)
+    with Gradebook(f"sqlite:///{graded / 'gradebook.db'}", "litcourse") as gradebook:
+        shown = gradebook.find_submission_notebook(LAB, LAB, HOSTILE).id
+    server = page.current_url.partition("/formgrader/")[0]
+    page.get(f"{server}/formgrader/submissions/{shown}/")
+    text = "return document.querySelector('#notebook')?.innerText ?? '';"
+    WebDriverWait(page, 30).until(lambda _: "my work" in page.execute_script(text))
+    time.sleep(SETTLED)
+    assert page.title != "RUN"
+    page.get(f"{server}/formgrader/manage_submissions/{LAB}")
     assert scores(page) == wanted
