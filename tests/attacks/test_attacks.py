@@ -16,7 +16,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from autograder.classroom import hand_in, points
+from autograder.classroom import copied, hand_in, points
 from tests.attacks.arena import CANARY, LAB, QUESTION, Arena, Attack, Result
 from tests.attacks.traces import Traces
 from tests.pages import Page, active
@@ -114,21 +114,26 @@ def test_without_the_sandbox_the_same_attack_is_noticed(name: str, what: str, ar
     assert f"REACHED: {what}" in result.text
 
 
-def test_no_page_that_the_command_writes_runs(arena: Arena) -> None:
-    scripted = arena.notebook(attack("page_scripted"))
+def test_no_page_that_the_command_writes_runs(arena: Arena, tmp_path: Path) -> None:
+    """Of a submission beside the controls, in a course of all questions, as the command asks."""
+    scripted = attack("page_scripted")
     plain = active(arena.unsolved)
-    assert sum((active(scripted) - plain).values()) > len(attack("page_scripted").texts), "blind"
-    program = Path(sys.executable).with_name("autograder")
-    found = {}
-    for name in ("right", "wrong", "page_scripted"):
-        path = hand_in(arena.root, name, LAB, arena.notebook(attack(name)))
+    seen = active(arena.notebook(scripted)) - plain
+    assert seen.total() > len(scripted.texts), "the test sees nothing"
+    copied(arena.origin, tmp_path, arena.origin.lab(LAB), arena.origin.lab(LAB).questions)
+    names = ("right", "wrong", "page_scripted")
+    for name in names:
+        path = hand_in(tmp_path, name, LAB, arena.notebook(attack(name)))
         if files := attack(name).files:
             files(path.parent, {})
-        subprocess.run([program, "grade", LAB, "--student", name], cwd=arena.root, check=True)
-        places = [arena.root / kind / name / LAB / LAB for kind in ("feedback", "autograded")]
-        page = Page(places[0].with_suffix(".html").read_text(encoding="utf-8")).found
-        graded = nbformat.read(places[1].with_suffix(".ipynb"), as_version=4)
-        assert active(graded) <= plain
-        found[name] = (page, points(arena.root, LAB, [name])[name][QUESTION])
-    assert found["page_scripted"] == found["wrong"]
-    assert found["page_scripted"][0] == found["right"][0]
+    program = Path(sys.executable).with_name("autograder")
+    subprocess.run([program, "grade", LAB], cwd=tmp_path, check=True)
+    for name in names:
+        graded = tmp_path / "autograded" / name / LAB / f"{LAB}.ipynb"
+        assert active(nbformat.read(graded, as_version=4)) <= plain
+    pages = {name: tmp_path / "feedback" / name / LAB / f"{LAB}.html" for name in names}
+    shown = {name: Page(page.read_text(encoding="utf-8")).found for name, page in pages.items()}
+    assert shown["page_scripted"] == shown["right"] == shown["wrong"]
+    earned = points(tmp_path, LAB, names)
+    assert earned["page_scripted"] == earned["wrong"]
+    assert earned["right"][QUESTION] == attack("right").points

@@ -35,7 +35,7 @@ const row = ids.find(cell => cell.innerText === arguments[0])?.closest('tr');
 
 @pytest.fixture
 def graded(tmp_path: Path, root: Path) -> Path:
-    """A course in which two students, and one who attacks the page, were graded by `autograder grade`."""
+    """A course that `autograder grade` graded: two students, and one who attacks the page."""
     course = Course(root)
     lab, folder = course.lab(LAB), tmp_path / "course"
     folder.mkdir()
