@@ -1,9 +1,12 @@
 """Grading a class: what is written, what is skipped, and what of a person's work survives."""
 
+import copy
 import os
 from pathlib import Path
 
+import nbformat
 import pytest
+from nbformat import v4
 
 from autograder.grading.journal import NOTEBOOK, RECORD
 
@@ -227,3 +230,21 @@ def test_a_folder_of_the_notebooks_name_is_no_notebook(group: Class) -> None:
     (group.root / "submitted/eve" / LAB / f"{LAB}.ipynb").mkdir(parents=True)
     assert group.grade() == 0
     assert group.students() == {"eve": 0}
+
+
+def test_judging_again_cleans_what_an_earlier_version_graded(group: Class) -> None:
+    folder = group.hand_in("ada", RIGHT)
+    (folder / "plot.png").symlink_to("/etc/hosts")  # left out, which the notebook's head says
+    group.grade()
+    path = group.graded("ada") / f"{LAB}.ipynb"
+    clean = nbformat.read(path, as_version=4)
+    assert "LIT951" in clean.cells[0].source
+    old = copy.deepcopy(clean)
+    old.cells.append(v4.new_markdown_cell("<script>run()</script>"))
+    old.cells[1].metadata["tags"] = ["'><script>"]
+    nbformat.write(old, path)
+    assert group.rejudge() == 0
+    made = nbformat.read(path, as_version=4)
+    assert made.cells.pop().source == "< script>run()< /script>"
+    assert made == clean
+    assert "<script>run()" not in group.page("ada").read_text(encoding="utf-8")
