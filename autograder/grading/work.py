@@ -25,10 +25,10 @@ from autograder.grading import submissions
 from autograder.grading.journal import FAILED, GRADE, REJUDGE, Record
 from autograder.grading.settings import Road
 from autograder.nbgrader_road import notes, reading, shelf
+from autograder.nbgrader_road.failures import judged
 from autograder.nbgrader_road.grade import fill, head_of, is_check
 from autograder.nbgrader_road.harmless import harmless
 from autograder.nbgrader_road.notes import KEY, Context, Notes
-from autograder.referee import referee
 
 GIVE_UP = "give up"
 DONE, SAME, BROKEN, AUTHOR, FULL = "done", "same", "broken", "author", "full"
@@ -209,7 +209,7 @@ class Examiner:
             cell = cells[name]
             cell.metadata.nbgrader = copy.deepcopy(wanted[name + CHECK].metadata.nbgrader)
             why = (kept.known["reason"], kept.known["detail"])
-            verdict = referee().verdict(lab, name, kept.inputs, kept.evidence, why)
+            verdict = judged(lab, name, kept.inputs, kept.evidence, why)
             points = fill(cell, verdict, known)
             more = {"points": points, "maximum": float(cell.metadata.nbgrader.points)}
             _note(record, name, shelf.judged_again(place, kept, verdict, more))

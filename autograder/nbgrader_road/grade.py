@@ -13,10 +13,11 @@ from traitlets import Unicode
 
 from autograder.course import CHECK, grade_id
 from autograder.nbgrader_road import notes, shelf
+from autograder.nbgrader_road.failures import INSTEAD, judged
 from autograder.nbgrader_road.harmless import harmless
 from autograder.nbgrader_road.notes import KEY, Context, Notes, Notice
 from autograder.nbgrader_road.run import Answer
-from autograder.referee import Judged, referee
+from autograder.referee import Judged
 
 
 class GradeEvidence(NbGraderPreprocessor):
@@ -49,17 +50,16 @@ class GradeEvidence(NbGraderPreprocessor):
         question_id = grade_id(cell).removesuffix(CHECK)
         answer: Answer = resources["answers"][question_id]
         why = (answer.code, answer.detail)
-        verdict = referee().verdict(
-            context.lab, question_id, answer.inputs.whole, answer.evidence, why
-        )
+        verdict = judged(context.lab, question_id, answer.inputs.whole, answer.evidence, why)
+        told = answer.evidence is None or answer.code in INSTEAD
         points = fill(cell, verdict, known)
         folder = context.root / Path(self.folder) / context.lab.id / context.student
         more = {
             "points": points,
             "maximum": float(cell.metadata.nbgrader.points),
             "submission": known.submission,
-            "reason": "" if answer.evidence else answer.code,
-            "detail": "" if answer.evidence else answer.detail,
+            "reason": answer.code if told else "",
+            "detail": answer.detail if told else "",
         }
         resources["kept"][question_id] = shelf.keep(
             folder, answer.inputs.whole, answer.evidence, verdict, more

@@ -16,6 +16,7 @@ from traitlets import Bool, Dict, Integer
 
 from autograder.course import CHECK, grade_id
 from autograder.nbgrader_road import notes, repair
+from autograder.nbgrader_road.failures import Failure, failure, why_missing
 from autograder.nbgrader_road.kernel import Kernel, Outcome
 from autograder.nbgrader_road.notes import KEY, Context, Notice
 from autograder.referee import Inputs, referee
@@ -30,8 +31,8 @@ class Answer:
     Args:
         inputs: those on which the evidence was taken.
         evidence: the packet, or None.
-        code: finding that says why there is none.
-        detail: what came in its place.
+        code: finding that says why there is none; beside evidence, the one in place of LIT901.
+        detail: what came in its place, or which cell failed.
     """
 
     inputs: Inputs
@@ -88,6 +89,7 @@ class _Run:
     answers: dict[str, Answer]
     folder: Path  # private: TemporaryDirectory makes it with mode 0700
     lost: set[int] = field(default_factory=set)
+    failures: dict[int, Failure] = field(default_factory=dict)
     kernel: Kernel | None = None
     cpu_seconds: float = 0.0
 
@@ -128,6 +130,8 @@ class _Run:
             cell.execution_count = count
             question_id = _question(cell)
             outcome = self._check(question_id) if question_id else self._cell(cell)
+            if not question_id:
+                self._note_failure(place, outcome)
             self._note_limits(outcome, cell)
             if outcome.fate != "done":
                 self.lost.add(place)
@@ -149,6 +153,21 @@ class _Run:
         known = notes.read(self.notebook)
         known.notices += [Notice(code, "", grade_id(cell)) for code in sorted(codes)]
         known.write(self.notebook)
+
+    def _note_failure(self, place: int, outcome: Outcome) -> None:
+        found = failure(outcome, _reason(outcome, self.limits.cell_seconds)[1])
+        if found is not None:
+            self.failures.setdefault(place, found)
+
+    def _why_missing(self, question_id: str) -> tuple[str, str] | None:
+        """What to say at this check, should it miss a name."""
+        cells, own, others = self.notebook.cells, None, {}
+        for place, found in sorted(self.failures.items()):
+            if grade_id(cells[place]) == question_id:
+                own = found
+            else:
+                others[cells[place].execution_count] = found
+        return why_missing(own, others)
 
     def _run(self, source: str, *, ours: bool = False) -> Outcome:
         """Execute `source`; the lab's own cell of imports may take as long as a kernel's start."""
@@ -188,6 +207,7 @@ class _Run:
             if place in self.lost or _question(cell):
                 continue
             outcome = self._run(cell.source, ours=utils.is_locked(cell))
+            self._note_failure(place, outcome)
             if outcome.fate != "done":
                 self.lost.add(place)
             if outcome.kernel_lost:
@@ -209,6 +229,9 @@ class _Run:
                 return Outcome("done")
             answer.evidence = packet or None
         answer.code, answer.detail = _reason(outcome, self.limits.cell_seconds)
+        if answer.evidence is not None:
+            told = self._why_missing(question_id)
+            answer.code, answer.detail = told or (answer.code, answer.detail)
         return outcome
 
 
