@@ -54,7 +54,7 @@ def build(course: Course, lab_ids: Sequence[str] = (), out: Path | None = None) 
     with tempfile.TemporaryDirectory(prefix="autograder-") as scratch:
         fresh = Path(scratch, "release")
         make_release(course, labs, fresh)
-        changed = publish(fresh, target / "release", whole=not lab_ids)
+        changed = publish(fresh, target / "release", whole=not lab_ids, kept=course.foreign)
     bundles = tuple(build_bundle(lab, target / "dist" / "otter") for lab in labs)
     return Built(target / "release", tuple(changed), bundles)
 
@@ -69,7 +69,9 @@ def stale(course: Course, lab_ids: Sequence[str] = (), out: Path | None = None) 
     with tempfile.TemporaryDirectory(prefix="autograder-") as scratch:
         fresh = Path(scratch, "release")
         make_release(course, labs, fresh)
-        return found + differences(fresh, target / "release", whole=not lab_ids)
+        return found + differences(
+            fresh, target / "release", whole=not lab_ids, kept=course.foreign
+        )
 
 
 def _write_frozen(lab: Lab) -> None:

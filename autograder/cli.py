@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import json
 import sys
 import time
 from pathlib import Path
@@ -33,17 +34,24 @@ class _Group(TyperGroup):
         """Run the command."""
         from litcourse.names import UnknownNameError
 
+        as_json = "--json" in ctx.args
         try:
             return super().invoke(ctx)
         except UnknownNameError as error:
-            typer.echo(f"autograder: {error}", err=True)
+            _complain(str(error), as_json=as_json)
         except Exception as error:
             from autograder.course import AuthorError
 
             if not isinstance(error, AuthorError):
                 raise
-            typer.echo(f"autograder: {error}", err=True)
+            _complain(str(error), as_json=as_json)
         raise typer.Exit(AUTHOR_ERROR)
+
+
+def _complain(text: str, *, as_json: bool) -> None:
+    typer.echo(f"autograder: {text}", err=True)
+    if as_json:
+        typer.echo(json.dumps({"error": text}))
 
 
 app = typer.Typer(
@@ -72,10 +80,14 @@ def build(
     started = time.perf_counter()
     from autograder import build as builder
 
+    course = _course()
+    for name in () if labs else course.foreign:
+        text = "it is no lab of litcourse, and is left to nbgrader"
+        typer.echo(f"{course.root / 'source' / name}: {text}", err=True)
     if check:
-        _report_stale(builder.stale(_course(), labs or (), out))
+        _report_stale(builder.stale(course, labs or (), out))
         return
-    built = builder.build(_course(), labs or (), out)
+    built = builder.build(course, labs or (), out)
     for name in built.changed:
         path = built.release / name
         typer.echo(f"{'wrote' if path.exists() else 'removed'} {path}")
@@ -97,7 +109,7 @@ def _report_stale(lines: list[str]) -> None:
 def verify(
     labs: Labs = None,
     seeds: Annotated[int, typer.Option(min=1, help="Repeat under so many secrets.")] = 1,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: Json = False,
     question: Annotated[str, typer.Option(help="Only this question.")] = "",
     jobs: Annotated[int, typer.Option(min=0, help="Processes; 0: one per core.")] = 0,
 ) -> None:
@@ -107,7 +119,7 @@ def verify(
     course = _course()
     chosen = [course.lab(name) for name in labs or course.labs]
     code = verifier.run(
-        course, chosen, seeds=seeds, json=json, question=question or None, jobs=jobs or None
+        course, chosen, seeds=seeds, json=as_json, question=question or None, jobs=jobs or None
     )
     raise typer.Exit(code)
 
@@ -139,7 +151,7 @@ def grade(  # noqa: PLR0913, PLR0917 (one for each option)
         bool, typer.Option("--no-feedback", help="Write no pages of feedback.")
     ] = False,
     csv: Csv = None,
-    json: Json = False,
+    as_json: Json = False,
     shard: Annotated[str, typer.Option(help="I/N: only this part; writes no gradebook.")] = "",
 ) -> None:
     """Grade what was handed in and is not graded yet; goes on where a run was stopped."""
@@ -148,7 +160,7 @@ def grade(  # noqa: PLR0913, PLR0917 (one for each option)
     from autograder.grading import run
 
     options = run.Options(
-        labs or (), student, jobs, regrade, not no_sandbox, not no_feedback, csv, json
+        labs or (), student, jobs, regrade, not no_sandbox, not no_feedback, csv, as_json
     )
     if shard:
         from autograder.grading.shard import Shard, grade_shard
@@ -159,14 +171,14 @@ def grade(  # noqa: PLR0913, PLR0917 (one for each option)
 
 @app.command()
 def rejudge(
-    lab: str, student: Student = "", jobs: Jobs = 0, csv: Csv = None, json: Json = False
+    lab: str, student: Student = "", jobs: Jobs = 0, csv: Csv = None, as_json: Json = False
 ) -> None:
     """Judge kept evidence again, after a change of points or of a judge; runs no submission."""
     course = _course()
     _soon()
     from autograder.grading import run
 
-    options = run.Options([lab], student, jobs, csv=csv, json=json)
+    options = run.Options([lab], student, jobs, csv=csv, json=as_json)
     raise typer.Exit(run.rejudge(course, options))
 
 

@@ -156,18 +156,46 @@ class Course:
     @property
     def labs(self) -> dict[str, Lab]:
         """All labs under `source/`, by id, in order."""
+        known = lab_ids()
+        return {p.name: Lab(p.name, p) for p in self._folders() if p.name in known}
+
+    @property
+    def foreign(self) -> list[str]:
+        """Assignments under `source/` that are no labs of `litcourse`: nbgrader's alone."""
+        known = lab_ids()
+        return [p.name for p in self._folders() if p.name not in known]
+
+    def _folders(self) -> list[Path]:
         folders = sorted(p for p in (self.root / "source").glob("*") if p.is_dir())
-        return {p.name: Lab(p.name, p) for p in folders if not p.name.startswith(".")}
+        return [p for p in folders if not p.name.startswith(".")]
 
     def lab(self, lab_id: str) -> Lab:
         """The lab `lab_id`.
 
         Raises:
+            AuthorError: `litcourse` does not know this assignment.
             UnknownNameError: there is no such lab; the message lists those there are.
         """
+        if lab_id in self.foreign:
+            raise no_lab(self.root / "source" / lab_id)
         if lab_id not in self.labs:
             raise UnknownNameError("lab", lab_id, self.labs)
         return self.labs[lab_id]
+
+
+def no_lab(folder: Path) -> AuthorError:
+    """The error of an assignment of nbgrader's that `litcourse` does not know."""
+    step = (
+        "build and grade it with nbgrader, in a course folder of its own with nbgrader's own "
+        f"settings; or make it a lab: autograder new {folder.name} QUESTION"
+    )
+    return AuthorError(folder, "", f"{folder.name} is no lab of litcourse", step)
+
+
+def unwritable(path: Path, error: OSError) -> AuthorError:
+    """The error of a place in the course that has to be written."""
+    fault = f"it can't be written: {error.strerror or error}"
+    return AuthorError(path, "", fault, "work as the user who owns the course, or in a copy of it")
 
 
 def find_course(start: Path | None = None) -> Course:

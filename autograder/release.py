@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import filecmp
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -44,18 +44,24 @@ def _title(lab: Lab) -> str:
     return next((line.lstrip("# ") for line in lines if line.startswith("# ")), lab.id)
 
 
-def differences(fresh: Path, old: Path, *, whole: bool) -> list[str]:
+def differences(fresh: Path, old: Path, *, whole: bool, kept: Collection[str] = ()) -> list[str]:
     """How `old` differs from `fresh`, as lines to print; empty if it does not.
 
     Args:
         fresh: a release folder just built.
         old: the release folder that is there.
         whole: also report files of `old` that `fresh` has not, as when all labs were built.
+        kept: folders of `old` that are none of ours.
     """
     wanted = _files(fresh)
     found = [line for name in wanted for line in _differs(fresh / name, old / name, name)]
-    superfluous = sorted(set(_files(old)) - set(wanted)) if whole else []
+    superfluous = _superfluous(fresh, old, kept) if whole else []
     return found + [f"release/{name}: not made from source/ (any more)" for name in superfluous]
+
+
+def _superfluous(fresh: Path, old: Path, kept: Collection[str]) -> list[str]:
+    found = set(_files(old)) - set(_files(fresh))
+    return sorted(name for name in found if name.split("/", 1)[0] not in kept)
 
 
 def _files(folder: Path) -> list[str]:
@@ -101,18 +107,17 @@ def _wheel_differs(fresh: Path, old: Path, name: str) -> Iterator[str]:
             yield f"release/{name}: {member} {state}"
 
 
-def publish(fresh: Path, release: Path, *, whole: bool) -> list[str]:
+def publish(fresh: Path, release: Path, *, whole: bool, kept: Collection[str] = ()) -> list[str]:
     """Bring `release` to the state of `fresh`; the names of the files that changed.
 
-    Files that are right already keep their bytes, the wheel also where only its packing differs.
+    Folders named in `kept` are none of ours. Files that are right already
+    keep their bytes, the wheel also where only its packing differs.
     """
     changed = [n for n in _files(fresh) if any(_differs(fresh / n, release / n, n))]
     for name in changed:
         (release / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(fresh / name, release / name)
-    gone = (
-        sorted(set(_files(release)) - set(_files(fresh))) if whole else _old_wheels(fresh, release)
-    )
+    gone = _superfluous(fresh, release, kept) if whole else _old_wheels(fresh, release)
     for name in gone:
         (release / name).unlink()
     return changed + gone

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import OperationalError
 
-from autograder.course import AuthorError, Course
+from autograder.course import Course
 from autograder.grading import plan as planning
 from autograder.grading import summary, table
 from autograder.grading.feedback import Pages
@@ -111,9 +111,8 @@ class _Command:
         self.course, self.options, self.action = course, options, action
         self.to: Console = console(json=options.json)
         self.csv = options.csv and options.csv.absolute()  # the working folder will be another
-        if self.csv is not None and not self.csv.parent.is_dir():
-            fault = "there is no such folder to write it in"
-            raise AuthorError(self.csv, "", fault, f"mkdir -p {self.csv.parent}")
+        if self.csv is not None:
+            table.check_place(self.csv)
 
     def run(self, road: Road) -> int:
         """Do it all; the exit code."""
@@ -214,6 +213,8 @@ def _guarded(command: _Command) -> int:
             reason = str(error)
             if isinstance(error, OperationalError):
                 reason = f"the gradebook can't be used: {error.orig}"
+            if command.options.json:
+                print(json.dumps({"error": reason}))  # noqa: T201
             command.to.print(f"Stopped: {reason}", style="red", soft_wrap=True)
             text = "What is graded is kept. Next: mend that, then type the same again:"
             command.to.print(f"{text} {typed}", soft_wrap=True)

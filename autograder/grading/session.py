@@ -14,11 +14,13 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import FrameType
+from typing import TextIO
 
 from sqlalchemy.exc import OperationalError
 
-from autograder.course import AuthorError, Lab
+from autograder.course import AuthorError, Lab, unwritable
 from autograder.engine.client import engine, stop
 from autograder.grading import submissions
 from autograder.grading.crew import Crew, Done
@@ -35,6 +37,7 @@ from autograder.grading.work import (
     Examiner,
     Prepared,
     Task,
+    no_room,
 )
 from autograder.grading.writer import Writer
 from autograder.nbgrader_road import register
@@ -54,10 +57,10 @@ def alone(road: Road) -> Iterator[None]:
     """Hold the lock that all processes of a run share: the workers of a killed run hold it too.
 
     Raises:
-        AuthorError: another run is under way.
+        AuthorError: another run is under way, or the course can't be written.
     """
     path = road.shelf.place("", "") / ".lock"
-    with path.open("w") as file:
+    with lock_file(path) as file:
         deadline = time.monotonic() + _PATIENCE
         while True:
             try:
@@ -69,6 +72,18 @@ def alone(road: Road) -> Iterator[None]:
                     raise AuthorError(path, "", fault, "wait for its end, or end it") from None
                 time.sleep(0.1)
         yield
+
+
+def lock_file(path: Path) -> TextIO:
+    """A file to lock, opened.
+
+    Raises:
+        AuthorError: the course can't be written.
+    """
+    try:
+        return path.open("w", encoding="utf-8")
+    except OSError as error:
+        raise unwritable(path, error) from error
 
 
 @contextlib.contextmanager
@@ -139,8 +154,8 @@ class Session:
 
         Raises:
             AuthorError: a part of a lab is missing.
-            StoppedError: the disk is full, the gradebook can't be written, or the instructor
-                has to mend something.
+            StoppedError: the disk is full, something can't be written, or the instructor has to
+                mend something.
         """
         if not tasks:
             return
@@ -169,9 +184,7 @@ class Session:
     def _take(self, done: Done) -> Task | None:
         """Write what came of a task; a task if there is another to do in its place."""
         task, reply = done.task, done.reply
-        if reply is not None and reply.outcome == FULL:
-            raise StoppedError(f"the disk is full: {reply.detail}")
-        if reply is not None and reply.outcome == AUTHOR:
+        if reply is not None and reply.outcome in {FULL, AUTHOR}:
             raise StoppedError(reply.detail)
         record = self.road.shelf.load(task.lab, task.student)
         if reply is None or reply.outcome not in {DONE, SAME} or record is None:
@@ -215,7 +228,7 @@ class Session:
             raise StoppedError(f"the gradebook can't be written: {error.orig}") from error
         except OSError as error:
             if error.errno in NO_ROOM:
-                raise StoppedError(f"the disk is full: {error}") from error
+                raise StoppedError(no_room(error)) from error
             self.failed[record.lab, record.student] = f"not written: {error}"
         except Exception as error:
             self.road.app.log.exception("%s, %s: not written", record.lab, record.student)

@@ -16,7 +16,7 @@ from nbgrader.preprocessors import NbGraderPreprocessor, OverwriteKernelspec, Sa
 from traitlets.config import Config
 from traitlets.utils.importstring import import_item
 
-from autograder.course import AuthorError, Course
+from autograder.course import AuthorError, Course, unwritable
 from autograder.grading.gradebook import few_steps
 from autograder.grading.journal import Shelf
 from autograder.nbgrader_road.grade import GradeEvidence
@@ -55,9 +55,7 @@ class Road:
         steps = [_class(step) for step in self.converter.autograde_preprocessors]
         for needed in (RunSubmission, GradeEvidence, SaveAutoGrades):
             if not any(issubclass(step, needed) for step in steps):
-                fault = f"c.Autograde.autograde_preprocessors lacks {needed.__name__}"
-                step = "take the list from the nbgrader_config.py of the course's repository"
-                raise AuthorError(self.root / CONFIG, "", fault, step)
+                raise self._other_road(needed.__name__)
         first = steps.index(SaveAutoGrades)
         self.running, self.saving = steps[:first], steps[first:]
         sanitizing = [_class(step) for step in self.converter.sanitize_preprocessors]
@@ -69,6 +67,15 @@ class Road:
         limits = RunSubmission(parent=self.converter)
         starts = (limits.restarts + 1) * limits.startup_seconds
         return float(limits.notebook_seconds + starts + _REST)
+
+    def _other_road(self, lacking: str) -> AuthorError:
+        path = self.root / CONFIG
+        if not path.is_file():
+            step = f"copy the course repository's {CONFIG} to {path}"
+            return AuthorError(self.root, "", f"no {CONFIG} here", step)
+        fault = f"c.Autograde.autograde_preprocessors lacks {lacking}"
+        step = f"take the list from the {CONFIG} of the course's repository"
+        return AuthorError(path, "", fault, step)
 
     def chain(self, steps: Sequence[type]) -> Chain:
         """A chain of nbgrader's steps; it can be used for any number of notebooks.
@@ -167,7 +174,10 @@ def _application(root: Path, *, sandbox: bool) -> AutogradeApp:
 def _logged(road: Road) -> Iterator[None]:
     """Warnings of nbgrader, of its steps and of the judge go to a file, not to the terminal."""
     path = road.shelf.place("", "") / LOG
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise unwritable(path.parent, error) from error
     handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     handler.setLevel(logging.WARNING)

@@ -25,7 +25,14 @@ from autograder.grading import plan as planning
 from autograder.grading.journal import GRADE, Record
 from autograder.grading.progress import Meter, console
 from autograder.grading.run import OK, SOME_FAILED, Options
-from autograder.grading.session import Session, StoppedError, ended_tidily, uncollected, with_engine
+from autograder.grading.session import (
+    Session,
+    StoppedError,
+    ended_tidily,
+    lock_file,
+    uncollected,
+    with_engine,
+)
 from autograder.grading.settings import Road, on_the_road
 from autograder.grading.submissions import Submission
 from autograder.grading.work import Prepared, Task
@@ -126,11 +133,12 @@ def _beside_other_shards(road: Road, shard: Shard) -> Iterator[None]:
     """Hold the lock of a run together with other shards, and one's own alone.
 
     Raises:
-        AuthorError: a run that writes is under way, or this very shard.
+        AuthorError: a run that writes is under way, or this very shard; or the course can't be
+            written.
     """
     folder = road.shelf.place("", "")
     own = folder / f".lock-{shard.index}-of-{shard.count}"
-    with (folder / ".lock").open("w") as common, own.open("w") as mine:
+    with lock_file(folder / ".lock") as common, lock_file(own) as mine:
         _lock(common, fcntl.LOCK_SH, "autograder grade or rejudge is running in this course")
         _lock(mine, fcntl.LOCK_EX, "this very shard is running already")
         yield

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,7 @@ from nbgrader.api import (
     SubmittedNotebook,
 )
 
-from autograder.course import CHECK
+from autograder.course import CHECK, AuthorError
 from autograder.grading.journal import Record, write_whole
 from autograder.grading.settings import Road
 
@@ -89,6 +90,25 @@ def rows(road: Road, lab: str) -> dict[str, Row]:
     return found
 
 
+def check_place(path: Path) -> None:
+    """Whether a CSV file can be written there, before anything is graded for it.
+
+    Raises:
+        AuthorError: it can't, or what is there is no plain file and would be lost.
+    """
+    if not path.parent.is_dir():
+        fault, step = "there is no such folder to write it in", f"mkdir -p {path.parent}"
+        raise AuthorError(path, "", fault, step)
+    if path.is_dir():
+        raise AuthorError(path, "", "it is a folder", f"name a file: --csv {path / 'scores.csv'}")
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        fault = "it is a link or a device, which a table does not replace"
+        raise AuthorError(path, "", fault, "name a plain file: --csv scores.csv")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        fault = "nothing can be written in its folder"
+        raise AuthorError(path, "", fault, "name a file elsewhere: --csv ~/scores.csv")
+
+
 def write_csv(path: Path, found: Iterable[Row], questions: Sequence[str]) -> None:
     """Write `found` as a CSV file, in place of one that is there.
 
@@ -96,6 +116,9 @@ def write_csv(path: Path, found: Iterable[Row], questions: Sequence[str]) -> Non
         path: the file.
         found: its lines.
         questions: ids of questions, a column each.
+
+    Raises:
+        AuthorError: it can't be written.
     """
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
@@ -112,7 +135,13 @@ def write_csv(path: Path, found: Iterable[Row], questions: Sequence[str]) -> Non
             + [row.total, row.total_maximum, row.late_penalty, round(row.late_seconds)]
             + [row.submitted_at, record.graded_at, record.state, _cell("; ".join(codes))]
         )
-    write_whole(path, text.getvalue().encode("utf-8", "replace"))
+    check_place(path)  # while the class was graded, another file may have come there
+    try:
+        write_whole(path, text.getvalue().encode("utf-8", "replace"))
+    except OSError as error:
+        fault = f"the scores can't be written: {error.strerror or error}"
+        step = "what was done is kept; type it again with another --csv, and only that is written"
+        raise AuthorError(path, "", fault, step) from error
 
 
 def _cell(text: str) -> str:

@@ -33,10 +33,18 @@ from autograder.nbgrader_road.notes import KEY, Context, Notes
 GIVE_UP = "give up"
 DONE, SAME, BROKEN, AUTHOR, FULL = "done", "same", "broken", "author", "full"
 """How a task ended: with a new result; with the one that is there; with an error; with one that
-the instructor has to mend; with no room on the disk."""
+the instructor has to mend; with a disk that takes no more."""
 FAILURE = "LIT950"
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
 _log = logging.getLogger(__name__)
+
+
+def no_room(error: OSError) -> str:
+    """What one of the errors `NO_ROOM` says of the disk."""
+    if error.errno != errno.EROFS:
+        return f"the disk is full: {error}"
+    place = error.filename or "the course"
+    return f"{place} can't be written: {error.strerror}"
 
 
 @dataclass(frozen=True)
@@ -106,7 +114,7 @@ class Examiner:
             return Reply(AUTHOR, str(error))
         except OSError as error:
             if error.errno in NO_ROOM:
-                return Reply(FULL, str(error))
+                return Reply(FULL, no_room(error))
             return self._broken(task, error)
         except Exception as error:  # noqa: BLE001 (whatever it is, the others are to be graded)
             return self._broken(task, error)

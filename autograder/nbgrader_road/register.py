@@ -13,16 +13,24 @@ from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import GenerateAssignment
 from nbgrader.preprocessors import SaveCells
 
-from autograder.course import Lab
+from autograder.course import Lab, no_lab
+from litcourse.question import lab_ids
 
 if TYPE_CHECKING:
     from nbgrader.converters.base import BaseConverter
 
 
 def lab_of(converter: BaseConverter, assignment: str) -> Lab:
-    """The lab that an assignment of nbgrader's is."""
+    """The lab that an assignment of nbgrader's is.
+
+    Raises:
+        AuthorError: it is none of `litcourse`.
+    """
     course = converter.coursedir
-    return Lab(assignment, Path(course.format_path(course.source_directory, ".", assignment)))
+    folder = Path(course.format_path(course.source_directory, ".", assignment))
+    if assignment not in lab_ids():
+        raise no_lab(folder)
+    return Lab(assignment, folder)
 
 
 def unsolved(converter: BaseConverter, lab: Lab) -> NotebookNode:

@@ -1,5 +1,6 @@
 """The commands `autograder` and `litcourse`: exit codes, and messages in place of tracebacks."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -44,6 +45,29 @@ def test_build_works_from_any_folder_of_the_course(here: Course) -> None:
     assert "lab0_tiny.ipynb" in out
     assert (here.root / "release/lab0_tiny/lab0_tiny.ipynb").is_file()
     assert (here.root / "dist/otter/lab0_tiny.zip").is_file()
+
+
+def test_build_leaves_assignments_of_nbgrader_alone(here: Course) -> None:
+    for place in ("source/hw1", "release/hw1"):
+        (here.root / place).mkdir(parents=True)
+        (here.root / place / "hw1.ipynb").write_text("theirs")
+    code, _, err = call("build")
+    assert code == 0
+    assert "source/hw1: it is no lab of litcourse" in err
+    assert (here.root / "release/hw1/hw1.ipynb").read_text() == "theirs"
+    assert call("build", "--check")[0] == 0
+    code, _, err = call("build", "hw1")
+    assert code == 2
+    assert "hw1 is no lab of litcourse\n  Next: " in err
+
+
+@pytest.mark.usefixtures("here")
+def test_an_error_is_an_object_where_json_is_asked_for() -> None:
+    code, out, err = call("grade", "lab0_tinny", "--json")
+    assert code == 2
+    assert json.loads(out)["error"].startswith("There is no lab 'lab0_tinny'")
+    assert "lab0_tinny" in err
+    assert call("grade", "lab0_tinny")[1] == ""
 
 
 def test_build_check_fails_with_a_diff(here: Course) -> None:

@@ -1,13 +1,18 @@
 """`autograder grade` as a command: names, settings, what it prints and writes."""
 
 import csv
+import errno
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
 
 from autograder.course import AuthorError
+from autograder.grading import table
+from autograder.grading.work import no_room
 from litcourse.names import UnknownNameError
 
 from .conftest import KILLED, LAB, QUESTION, RIGHT, WRONG, Class, enter
@@ -130,3 +135,75 @@ def test_a_graded_notebook_is_nbgraders(group: Class) -> None:
     notebook = nbformat.read(group.graded("ada") / f"{LAB}.ipynb", as_version=4)
     nbformat.validate(notebook)
     assert notebook.metadata.kernelspec.name
+
+
+def test_a_csv_file_never_replaces_what_is_no_plain_file(group: Class, tmp_path: Path) -> None:
+    group.hand_in("ada", RIGHT)
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to("/dev/stdout")
+    for path in (pipe, link, Path("/dev/null"), Path("/dev/stdout")):
+        with pytest.raises(AuthorError, match="name a plain file: --csv"):
+            group.grade(csv=path)
+    with pytest.raises(AuthorError, match=r"it is a folder.*\n.*/scores\.csv"):
+        group.grade(csv=tmp_path)
+    assert Path("/dev/null").is_char_device()
+    assert Path("/dev/stdout").is_symlink()
+
+
+def test_a_csv_file_that_can_not_be_written_is_said(
+    group: Class, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group.hand_in("ada", RIGHT)
+    monkeypatch.setattr(table, "write_whole", read_only)
+    with pytest.raises(AuthorError, match="the scores can't be written: Read-only file system"):
+        group.grade(csv=tmp_path / "scores.csv")
+    assert group.record("ada").written
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(AuthorError, match="nothing can be written in its folder"):
+        group.grade(csv=tmp_path / "scores.csv")
+
+
+def read_only(path: Path, *_: object) -> None:
+    raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+
+@pytest.mark.parametrize("name", ["mkdir", "open"])
+def test_a_course_that_can_not_be_written_is_said(
+    group: Class, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    group.hand_in("ada", RIGHT)
+    (group.root / "evidence").mkdir()
+    original = getattr(Path, name)
+
+    def refused(path: Path, *args: Any, **more: Any) -> Any:
+        if path.name in {"evidence", ".lock"}:
+            read_only(path)
+        return original(path, *args, **more)
+
+    monkeypatch.setattr(Path, name, refused)
+    for do in (group.grade, group.rejudge):
+        with pytest.raises(AuthorError, match="can't be written: Read-only file system"):
+            do()
+
+
+def test_a_disk_that_takes_no_more_is_named_by_its_reason() -> None:
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert no_room(full).startswith("the disk is full")
+    locked = OSError(errno.EROFS, os.strerror(errno.EROFS), "/course/evidence")
+    assert no_room(locked) == "/course/evidence can't be written: Read-only file system"
+
+
+def test_a_folder_without_settings_is_said(group: Class) -> None:
+    group.hand_in("ada", RIGHT)
+    (group.root / "nbgrader_config.py").unlink()
+    with pytest.raises(AuthorError, match=r"no nbgrader_config\.py here"):
+        group.grade()
+
+
+def test_an_assignment_of_nbgrader_alone_is_no_lab(group: Class) -> None:
+    (group.root / "source/hw1").mkdir()
+    with pytest.raises(AuthorError, match="hw1 is no lab of litcourse"):
+        group.grade(labs=["hw1"])
+    group.hand_in("ada", RIGHT)
+    assert group.grade() == 0
