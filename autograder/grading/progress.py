@@ -89,7 +89,7 @@ class Meter:
         text = "could not be graded"
         if record is not None and record.state != FAILED:
             codes = sorted({code for codes in record.findings.values() for code in codes})
-            points = f"{number(record.total)} of {number(sum(record.maximum.values()))}"
+            points = f"{number(record.total)} of {number(sum(record.maximum.values()))} automatic"
             text = ", ".join([points, *codes])
         self._console.print(
             f"{self.done:4d} of {self._total}  {lab} {shown(student)}: {text}{self._left()}",

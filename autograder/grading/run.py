@@ -15,11 +15,12 @@ from sqlalchemy.exc import OperationalError
 
 from autograder.course import Course
 from autograder.grading import plan as planning
-from autograder.grading import summary, table
+from autograder.grading import remarks, summary, table
 from autograder.grading.feedback import Pages
 from autograder.grading.journal import GRADE, REJUDGE
 from autograder.grading.plan import Plan
 from autograder.grading.progress import Meter, console
+from autograder.grading.remarks import Remarks
 from autograder.grading.session import (
     Session,
     StoppedError,
@@ -98,6 +99,16 @@ def rejudge(course: Course, options: Options) -> int:
     return _guarded(_Command(course, options, REJUDGE))
 
 
+@dataclass(frozen=True)
+class _Ended:
+    """What a run came to, besides what its session knows."""
+
+    plan: Plan
+    rows: Sequence[Row]
+    remarks: Remarks
+    seconds: float
+
+
 class _Command:
     """One of the two commands.
 
@@ -128,15 +139,24 @@ class _Command:
         plan = self._plan(road, chosen, labs, pages)
         session = Session(road, labs, Writer(road, pages))
         self._announce(plan)
+        new_secret = self._warn_of_a_new_secret(road, plan)
         verb = "graded" if self.action == GRADE else "judged"
         with Meter(self.to, len(plan.tasks) + len(plan.write), verb) as meter:
             session.write(plan.write, meter)
             session.work(plan.tasks, options.workers, meter)
-        found = self._rows(road, chosen)
+        known = {lab: table.rows(road, lab) for lab in chosen}
+        found = [known[s.lab][s.student] for sent in chosen.values() for s in sent
+                 if s.student in known[s.lab]]  # fmt: skip
+        noted = remarks.of_rows(found)
+        noted.new_secret = new_secret
+        if not options.student:
+            noted.gone = [who for lab in known for who in remarks.gone(road, lab, known[lab])]
+        if not options.labs:
+            noted.foreign = remarks.foreign(road, self.course)
         questions = list(dict.fromkeys(q for lab in labs.values() for q in lab.lab.questions))
         if self.csv is not None:
             table.write_csv(self.csv, found, questions)
-        self._tell(session, plan, found, labs, time.monotonic() - started)
+        self._tell(session, _Ended(plan, found, noted, time.monotonic() - started), labs)
         return SOME_FAILED if session.failed else OK
 
     def _plan(
@@ -162,28 +182,22 @@ class _Command:
             text = "No sandbox: submissions run with your rights. The records will say so."
             self.to.print(text, style="yellow")
 
-    def _rows(self, road: Road, chosen: planning.Chosen) -> list[Row]:
-        found = []
-        for lab, sent in chosen.items():
-            known = table.rows(road, lab)
-            found += [known[s.student] for s in sent if s.student in known]
-        return found
+    def _warn_of_a_new_secret(self, road: Road, plan: Plan) -> bool:
+        new = any(task.action == GRADE for task in plan.tasks) and remarks.lacks_secret(road)
+        if new:
+            self.to.print(remarks.NEW_SECRET, style="yellow", soft_wrap=True)
+        return new
 
-    def _tell(
-        self,
-        session: Session,
-        plan: Plan,
-        found: Sequence[Row],
-        labs: Mapping[str, Prepared],
-        seconds: float,
-    ) -> None:
+    def _tell(self, session: Session, ended: _Ended, labs: Mapping[str, Prepared]) -> None:
+        found = ended.rows
         if self.options.json:
             told = {
                 "command": self.action,
                 "written": session.done,
-                "skipped": plan.skipped,
+                "skipped": ended.plan.skipped,
                 "changed": summary.changed(session.judged),
-                "seconds": round(seconds, 2),
+                "seconds": round(ended.seconds, 2),
+                **ended.remarks.as_json(),
             }
             print(json.dumps(summary.as_json(found, session.failed, told)))  # noqa: T201
             return
@@ -193,12 +207,14 @@ class _Command:
         summary.show_findings(self.to, found)
         if self.action == REJUDGE:
             summary.show_changes(self.to, session.judged)
-        self._tell_the_end(session, plan, seconds)
+        self._tell_the_end(session, ended)
 
-    def _tell_the_end(self, session: Session, plan: Plan, seconds: float) -> None:
-        self.to.print(f"{session.done} written in {seconds:.1f} s.")
-        if plan.outdated:
-            text = f"{plan.outdated} of those done already were graded with other points."
+    def _tell_the_end(self, session: Session, ended: _Ended) -> None:
+        self.to.print(f"{session.done} written in {ended.seconds:.1f} s.")
+        for line in ended.remarks.lines():
+            self.to.print(line, soft_wrap=True)
+        if ended.plan.outdated:
+            text = f"{ended.plan.outdated} of those done already were graded with other points."
             self.to.print(f"{text} Next: autograder rejudge {' '.join(self.options.labs) or 'LAB'}")
         summary.show_failures(self.to, session.failed, self.action)
 
@@ -206,6 +222,7 @@ class _Command:
 def _guarded(command: _Command) -> int:
     """Run it in the course's folder, alone; what ends it early becomes a message."""
     typed = " ".join(["autograder", *sys.argv[1:]])
+    anew = " A regrade begins with the first again." if command.options.regrade else ""
     with ended_tidily():
         try:
             return _in_course(command, command.run)
@@ -216,11 +233,11 @@ def _guarded(command: _Command) -> int:
             if command.options.json:
                 print(json.dumps({"error": reason}))  # noqa: T201
             command.to.print(f"Stopped: {reason}", style="red", soft_wrap=True)
-            text = "What is graded is kept. Next: mend that, then type the same again:"
+            text = f"What is graded is kept.{anew} Next: mend that, then type the same again:"
             command.to.print(f"{text} {typed}", soft_wrap=True)
             return SOME_FAILED
         except KeyboardInterrupt:
-            text = "Interrupted. What is graded is kept, nothing is half written. Next, to go on:"
+            text = f"Interrupted. What is graded is kept, nothing is half written.{anew} Next:"
             command.to.print(f"\n{text} {typed}", soft_wrap=True)
             return INTERRUPTED
 

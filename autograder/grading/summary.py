@@ -70,7 +70,7 @@ Judged = Mapping[tuple[str, str], tuple[Mapping[str, float], Mapping[str, float]
 
 
 def changed(judged: Judged) -> list[dict[str, Any]]:
-    """Whose points changed, and how."""
+    """Whose automatic points changed, and how."""
     return [
         {"lab": lab, "student": student, "before": dict(before), "after": dict(after)}
         for (lab, student), (before, after) in judged.items()
@@ -79,9 +79,9 @@ def changed(judged: Judged) -> list[dict[str, Any]]:
 
 
 def show_changes(to: Console, judged: Judged) -> None:
-    """How many scores changed, and a line for each of them."""
+    """How many automatic scores changed, and a line for each of them."""
     found = changed(judged)
-    to.print(f"{len(found)} of {len(judged)} scores changed.")
+    to.print(f"{len(found)} of {len(judged)} automatic scores changed.")
     for entry in found:
         before, after = entry["before"], entry["after"]
         names = sorted(name for name in before | after if before.get(name) != after.get(name))

@@ -40,6 +40,8 @@ class Row:
         late_penalty: taken off the total.
         late_seconds: how late it came.
         submitted_at: in UTC, "" if not known.
+        due: whether the lab has a due date.
+        look_again: whether points that a person set were graded again since.
         record: what this grader knows of it.
     """
 
@@ -51,6 +53,8 @@ class Row:
     late_penalty: float = 0.0
     late_seconds: float = 0.0
     submitted_at: str = ""
+    due: bool = False
+    look_again: bool = False
     record: Record | None = None
 
     @property
@@ -73,6 +77,7 @@ def rows(road: Road, lab: str) -> dict[str, Row]:
             row.late_penalty = submission.late_submission_penalty or 0.0
             row.late_seconds = submission.total_seconds_late
             row.submitted_at = submission.timestamp.isoformat() if submission.timestamp else ""
+            row.due = submission.assignment.duedate is not None
             row.record = road.shelf.load(lab, row.student)
             found[row.student] = row
         grades = (
@@ -87,6 +92,7 @@ def rows(road: Road, lab: str) -> dict[str, Row]:
             name, row = cell.removesuffix(CHECK), found[student]
             row.points[name], row.maximum[name] = grade.score, grade.max_score
             row.automatic = row.automatic and grade.auto_score is not None
+            row.look_again |= grade.needs_manual_grade and grade.manual_score is not None
     return found
 
 
