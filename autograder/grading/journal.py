@@ -43,7 +43,7 @@ class Record:
         maximum: the most there was, by question id.
         findings: codes by question id, without the questions that have none.
         notices: codes of what was mended or left out.
-        detail: why grading failed, or "".
+        detail: why grading failed, or what is wrong with the file, or "".
         seconds: how long it took.
         cpu_seconds: processor time of all of it.
         student_seconds: processor time of the student's cells and of the probes beside them.

@@ -11,6 +11,7 @@ from rich.table import Table
 from autograder.grading.journal import FAILED, GRADE, Record
 from autograder.grading.progress import number, shown
 from autograder.grading.table import Row
+from autograder.nbgrader_road.mixups import OTHER_LAB, UNTOUCHED
 from litcourse.catalogue import explain
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ def _remarks(row: Row) -> list[str]:
         remarks.append("GRADING FAILED")
     if row.record is not None and not row.record.sandbox:
         remarks.append("no sandbox")
+    mixed_up = {UNTOUCHED, OTHER_LAB}.intersection(row.record.notices if row.record else ())
+    remarks += [f"{explain(code).title} ({code})" for code in sorted(mixed_up)]
     return remarks
 
 
@@ -140,6 +143,7 @@ def _plain(row: Row) -> dict[str, Any]:
         "submitted_at": row.submitted_at,
         "graded_at": record.graded_at,
         "state": record.state,
+        "detail": record.detail,
         "findings": record.findings,
         "notices": record.notices,
         "seconds": record.seconds,

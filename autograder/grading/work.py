@@ -173,6 +173,7 @@ class Examiner:
         graded, told = self._running(clean, resources)
         known = notes.read(graded)
         record.submission = known.submission
+        record.detail = record.detail or known.detail
         record.notices = [notice.code for notice in known.notices]
         for question_id, kept in told["kept"].items():
             _note(record, question_id, kept)

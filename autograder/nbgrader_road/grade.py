@@ -75,7 +75,7 @@ def head_of(known: Notes) -> str:
     """What the first cell of the graded notebook says; "" if there is nothing to say."""
     general = [notice for notice in known.notices if not notice.question_id]
     if known.trouble:
-        general.append(Notice(known.trouble, "", ""))
+        general.append(Notice(known.trouble, "", "", known.detail))
     return _shown(general)
 
 

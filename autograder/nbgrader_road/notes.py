@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 LEFT_OUT = "LIT951"
 """Notice that a link, a giant or something that is no plain file was left out."""
+_NAMED = 5
 KEY = "litcourse"
 """Our key in a notebook's and in a cell's metadata, and in nbconvert's resources."""
 
@@ -31,19 +32,22 @@ class Notice:
         code: entry of the catalogue.
         question_id: the question whose card shows it, or "" for the head of the notebook.
         cell: `grade_id` of the cell, or "" for the whole notebook.
+        detail: what there is to say of it, or "".
     """
 
     code: str
     question_id: str
     cell: str
+    detail: str = ""
 
     def as_html(self) -> str:
         """One paragraph; every text in it is escaped."""
         entry = explain(self.code)
+        detail = f": {escape(self.detail)}" if self.detail else ""
         cell = f"cell <code>{escape(self.cell)}</code>, " if self.cell else ""
         return (
             '<p style="border-left:6px solid #b26a00;padding:.3em 1em;max-width:52em">'
-            f"<b>{escape(entry.title)}</b> ({cell}<code>{self.code}</code>). "
+            f"<b>{escape(entry.title)}</b> ({cell}<code>{self.code}</code>){detail}. "
             f"{escape(entry.fix)}</p>"
         )
 
@@ -73,7 +77,7 @@ def leave_out(notebook: NotebookNode, names: Collection[str]) -> None:
     """Note that files of the submission were left out, if any were."""
     if names:
         known = read(notebook)
-        known.notices.append(Notice(LEFT_OUT, "", ""))
+        known.notices.append(Notice(LEFT_OUT, "", "", ", ".join(sorted(names)[:_NAMED])))
         known.write(notebook)
 
 

@@ -15,6 +15,7 @@ import nbformat
 from nbformat import NotebookNode, v4
 from nbformat.corpus.words import generate_corpus_id as random_cell_id
 
+from autograder.nbgrader_road import mixups
 from autograder.nbgrader_road.notes import Notes
 
 MAX_BYTES = 50 * 2**20
@@ -40,15 +41,33 @@ def read(path: Path, unsolved: NotebookNode) -> NotebookNode:
     try:
         data = _bytes(path)
         notes.submission = hashlib.sha256(data).hexdigest()
-        notebook = _rebuilt(_parsed(data.decode(json.detect_encoding(data))))
+        notebook = _notebook(data)
     except FileNotFoundError:
-        notes.trouble, notes.detail = "LIT914", _beside(path)
+        notes.trouble, notes.detail = "LIT914", f"no {path.name}; there is {_beside(path)}"
+    except _TooLargeError as error:
+        notes.trouble, notes.detail = "LIT919", str(error)
+    except json.JSONDecodeError as error:
+        notes.trouble, notes.detail = "LIT908", _no_json(error)
     except Exception as error:  # noqa: BLE001 (a damaged file may break any part of a reader)
         notes.trouble, notes.detail = "LIT908", _first_line(error)
     if notes.trouble:
         notebook = copy.deepcopy(unsolved)
+    else:
+        notes.notices += mixups.noticed(path, notebook, unsolved, _plain)
     notes.write(notebook)
     return notebook
+
+
+class _TooLargeError(Exception):
+    """A file that is not read for its size."""
+
+
+def _plain(path: Path) -> NotebookNode:
+    return _notebook(_bytes(path))
+
+
+def _notebook(data: bytes) -> NotebookNode:
+    return _rebuilt(_parsed(data.decode(json.detect_encoding(data))))
 
 
 def _bytes(path: Path) -> bytes:
@@ -56,8 +75,16 @@ def _bytes(path: Path) -> bytes:
     if not stat.S_ISREG(status.st_mode):
         raise ValueError("a link or a folder, no file")  # a link could lead to another's work
     if status.st_size > MAX_BYTES:
-        raise ValueError(f"{status.st_size / 2**20:.0f} MiB; at most {MAX_BYTES // 2**20} are read")
+        size = f"{status.st_size / 2**20:.1f} MiB"
+        raise _TooLargeError(f"{size}, and at most {MAX_BYTES // 2**20} MiB are read")
     return path.read_bytes()
+
+
+def _no_json(error: json.JSONDecodeError) -> str:
+    if not error.doc.strip():
+        return "the file is empty"
+    line = error.doc.split("\n")[error.lineno - 1].strip()[:60]
+    return f"no JSON, line {error.lineno}, column {error.colno}: {error.msg}, at {line!r}"
 
 
 def _first_line(error: Exception) -> str:

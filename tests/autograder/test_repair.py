@@ -8,6 +8,7 @@ import pytest
 from nbformat import NotebookNode, v4
 
 from autograder.nbgrader_road import reading
+from autograder.nbgrader_road.notes import Notice
 from autograder.nbgrader_road.repair import repair, runs
 
 
@@ -174,7 +175,65 @@ def test_a_missing_notebook_says_what_lies_there(unsolved: NotebookNode, tmp_pat
     (tmp_path / "final_v2.ipynb").write_text("{}")
     found = reading.read(tmp_path / "lab.ipynb", unsolved)
     assert found.metadata.litcourse["trouble"] == "LIT914"
-    assert found.metadata.litcourse["detail"] == "final_v2.ipynb"
+    assert found.metadata.litcourse["detail"] == "no lab.ipynb; there is final_v2.ipynb"
+
+
+@pytest.mark.parametrize(
+    ("data", "detail"),
+    [
+        (b" \n", "the file is empty"),
+        (
+            b'{\n"cells": [\n<<<<<<< HEAD\n',
+            "no JSON, line 3, column 1: Expecting value, at '<<<<<<< HEAD'",
+        ),
+    ],
+)
+def test_what_is_no_json_is_told_with_its_line(
+    data: bytes, detail: str, unsolved: NotebookNode, tmp_path: Path
+) -> None:
+    path = tmp_path / "sent.ipynb"
+    path.write_bytes(data)
+    assert reading.read(path, unsolved).metadata.litcourse["detail"] == detail
+
+
+def test_a_notebook_that_is_too_large_is_not_called_damaged(
+    unsolved: NotebookNode, tmp_path: Path
+) -> None:
+    path = tmp_path / "sent.ipynb"
+    with path.open("wb") as file:
+        file.truncate(reading.MAX_BYTES + 2**20)
+    notes = reading.read(path, unsolved).metadata.litcourse
+    assert notes["trouble"] == "LIT919"
+    assert notes["detail"] == "51.0 MiB, and at most 50 MiB are read"
+
+
+def _notices(notebook: NotebookNode) -> list[tuple[str, str]]:
+    return [(found["code"], found["detail"]) for found in notebook.metadata.litcourse["notices"]]
+
+
+def test_answers_beside_an_untouched_notebook_are_noticed(
+    unsolved: NotebookNode, tmp_path: Path
+) -> None:
+    beside, solved = tmp_path / "sent-Copy1.ipynb", copy.deepcopy(unsolved)
+    beside.write_text(json.dumps(unsolved))
+    (tmp_path / "damaged.ipynb").write_text("{")
+    assert _notices(_sent(unsolved, tmp_path)) == []
+    solved.cells[2].source = "def one(): return 1"
+    beside.write_text(json.dumps(solved))
+    assert _notices(_sent(unsolved, tmp_path)) == [("LIT917", "answers are in sent-Copy1.ipynb")]
+    assert _notices(_sent(solved, tmp_path)) == []
+
+
+def test_the_notebook_of_another_lab_is_noticed(unsolved: NotebookNode, tmp_path: Path) -> None:
+    other = v4.new_notebook(cells=[_cell("fit-check", "check.fit()", grade=True, points=3)])
+    path = tmp_path / "sent.ipynb"
+    path.write_text(json.dumps(other))
+    assert _notices(reading.read(path, unsolved)) == [("LIT918", "it is lab1_mnist")]
+
+
+def test_a_notice_shows_its_detail_escaped() -> None:
+    shown = Notice("LIT917", "", "", "answers are in <b>.ipynb").as_html()
+    assert ": answers are in &lt;b&gt;.ipynb. Give" in shown
 
 
 def test_pictures_of_text_cells_are_kept_and_missing_ones_unnamed(

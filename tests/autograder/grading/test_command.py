@@ -18,6 +18,10 @@ from litcourse.names import UnknownNameError
 from .conftest import KILLED, LAB, QUESTION, RIGHT, WRONG, Class, enter
 
 POINTS = 5.0
+STUB = f'''def {QUESTION}(number):
+    """Say here what the function takes and returns."""
+    # YOUR CODE HERE
+    raise NotImplementedError()'''
 
 
 def test_unknown_names_are_answered_with_the_nearest(group: Class) -> None:
@@ -83,6 +87,21 @@ def test_json_is_one_object_and_alone_on_standard_output(
     assert told["submissions"][0]["points"] == {QUESTION: 0.0}
     assert [f["student"] for f in told["failed"]] == ["kim"]
     assert {f["code"]: f["students"] for f in told["findings"]} == {"LIT900": 1, "LIT950": 1}
+
+
+def test_a_mix_up_of_files_is_said(group: Class, capsys: pytest.CaptureFixture[str]) -> None:
+    path = group.hand_in("ada", RIGHT) / f"{LAB}.ipynb"
+    path.rename(path.with_name("final.ipynb"))
+    group.hand_in("ben", RIGHT).joinpath(f"{LAB}.ipynb").rename(
+        group.hand_in("cleo", STUB).joinpath("copy.ipynb")
+    )
+    group.grade(json=True)
+    told = json.loads(capsys.readouterr().out)
+    details = {sent["student"]: sent["detail"] for sent in told["submissions"]}
+    assert details["ada"] == f"no {LAB}.ipynb; there is final.ipynb"
+    assert group.record("cleo").notices == ["LIT917"]
+    group.grade()
+    assert "The answers are in another file (LIT917)" in capsys.readouterr().out
 
 
 def test_csv_has_what_counts(group: Class, tmp_path: Path) -> None:
