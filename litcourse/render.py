@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from litcourse.question import Finding, Verdict
 
 WIDTH = 79
+_LONGEST = 1000
+"""Characters that are shown of a detail, which can be as long as a student's code made it."""
 _VALIDATE_WIDTH = 80  # nbgrader 0.9.6 cuts lines after 83 columns, its indent included
 
 
@@ -80,7 +82,7 @@ def _first(finding: Finding, width: int) -> list[str]:
 def details(finding: Finding) -> list[tuple[str, str]]:
     """Name and value of what is known of a finding: called, expected, got, where."""
     pairs = [(name, getattr(finding, name)) for name in ("called", "expected", "got", "where")]
-    return [(name, value) for name, value in pairs if value]
+    return [(name, value[:_LONGEST]) for name, value in pairs if value]
 
 
 def as_html(verdict: Verdict) -> str:

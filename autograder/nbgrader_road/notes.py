@@ -43,10 +43,12 @@ class Notice:
     def as_html(self) -> str:
         """One paragraph; every text in it is escaped."""
         entry = explain(self.code)
-        detail = f": {escape(self.detail)}" if self.detail else ""
+        # In one line: behind an empty one Markdown would begin anew, in a file's name for instance.
+        detail = f": {escape(' '.join(self.detail.split()))}" if self.detail else ""
         cell = f"cell <code>{escape(self.cell)}</code>, " if self.cell else ""
         return (
-            '<p style="border-left:6px solid #b26a00;padding:.3em 1em;max-width:52em">'
+            '<p class="tex2jax_ignore mathjax_ignore"'
+            ' style="border-left:6px solid #b26a00;padding:.3em 1em;max-width:52em">'
             f"<b>{escape(entry.title)}</b> ({cell}<code>{self.code}</code>){detail}. "
             f"{escape(entry.fix)}</p>"
         )
