@@ -218,8 +218,7 @@ class Session:
         if record is None or not record.written or record.state != GRADED:
             return False
         folder = self.road.submitted(task.lab, task.student)
-        found = submissions.scan(self.road.course, folder)
-        return found.fingerprint() == record.fingerprint
+        return submissions.scan(self.road.course, folder).matches(record.fingerprint)
 
     def _write(self, record: Record, notebook: str) -> None:
         try:

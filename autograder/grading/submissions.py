@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 TIMESTAMP = "timestamp.txt"
 """Where nbgrader's exchange writes when a submission was handed in."""
 _KILO = 1000  # nbgrader's limits of sizes are in kilobytes
+_LONGEST_NAME = 1000
+"""Bytes of a file's name with its folders: the folders that it is copied to add to it, and Linux
+takes 4,095 in all."""
+_DEEPEST = 100
+"""Folders within folders."""
 _LONGEST_TIMESTAMP = 100
 
 
@@ -52,7 +57,8 @@ class Contents:
 
     Args:
         files: path by name, which is relative to the submission's folder.
-        left_out: names of links, of what is no plain file, and of what is too large.
+        left_out: names of links, of what is no plain file, and of what is too large, too deep, or
+            can't be looked at.
         timestamp: content of `timestamp.txt`, "" if there is none that can be read as a time.
     """
 
@@ -60,8 +66,16 @@ class Contents:
     left_out: list[str] = field(default_factory=list)
     timestamp: str = ""
 
+    def cannot_list(self, error: OSError) -> None:
+        """Leave out a folder whose entries can't be listed."""
+        self.left_out.append(str(error.filename))
+
     def fingerprint(self) -> str:
-        """SHA-256 over names and bytes of all files but the timestamp, hex."""
+        """SHA-256 over names and bytes of all files but the timestamp, hex.
+
+        Raises:
+            OSError: a file can't be read.
+        """
         whole = hashlib.sha256()
         for name, path in sorted(self.files.items()):
             if name == TIMESTAMP:
@@ -70,6 +84,13 @@ class Contents:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
             whole.update(f"{digest} {len(os.fsencode(name))} ".encode() + os.fsencode(name))
         return whole.hexdigest()
+
+    def matches(self, fingerprint: str) -> bool:
+        """Whether these are the files of `fingerprint`; not if one can't be read."""
+        try:
+            return self.fingerprint() == fingerprint
+        except OSError:
+            return False
 
 
 def discover(course: CourseDirectory, lab: str) -> list[Submission]:
@@ -92,29 +113,51 @@ def discover(course: CourseDirectory, lab: str) -> list[Submission]:
 
 
 def scan(course: CourseDirectory, folder: Path) -> Contents:
-    """Which files of a submission count: what nbgrader would take, less links and giants."""
-    found = Contents()
-    if folder.is_symlink() or folder.parent.is_symlink():
+    """Which files of a submission count: what nbgrader would take, less links and giants.
+
+    Whatever a student put there, this raises nothing: the whole class waits for it.
+    """
+    found = Contents(timestamp=handed_in_at(folder))
+    if _is_linked(folder):
         found.left_out.append(".")
         return found
     ignored = ignore_patterns(exclude=[*course.ignore])
     room = course.max_dir_size * _KILO
-    for place, folders, names in os.walk(folder):
+    for place, folders, names in os.walk(folder, onerror=found.cannot_list):
         skipped = set(ignored(place, folders + names))
         skipped |= {name for name in folders if name.endswith(".ipynb")}
-        links = [name for name in folders if Path(place, name).is_symlink()]
-        found.left_out += [_relative(folder, place, name) for name in links]
-        folders[:] = sorted(set(folders) - skipped - set(links))
+        refused = {name for name in folders if not _may_enter(folder, Path(place, name))}
+        found.left_out += [_relative(folder, place, name) for name in sorted(refused)]
+        folders[:] = sorted(set(folders) - skipped - refused)
         for name in sorted(set(names) - skipped):
             path, relative = Path(place, name), _relative(folder, place, name)
-            size = _size(path)
+            size = _size(path) if _fits(relative) else None
             if size is None or size > min(room, course.max_file_size * _KILO):
                 found.left_out.append(relative)
                 continue
             room -= size
             found.files[relative] = path
-    found.timestamp = _timestamp(found.files.get(TIMESTAMP))
     return found
+
+
+def handed_in_at(folder: Path) -> str:
+    """When the submission in `folder` was handed in, as `Contents.timestamp`."""
+    return "" if _is_linked(folder) else _timestamp(folder / TIMESTAMP)
+
+
+def _is_linked(folder: Path) -> bool:
+    return folder.is_symlink() or folder.parent.is_symlink()
+
+
+def _may_enter(folder: Path, inner: Path) -> bool:
+    relative = str(inner.relative_to(folder))
+    return (
+        _fits(relative) and relative.count("/") < _DEEPEST and not os.path.islink(inner)  # noqa: PTH114 (Path.is_symlink of Python 3.11 raises)
+    )
+
+
+def _fits(relative: str) -> bool:
+    return len(os.fsencode(relative)) <= _LONGEST_NAME
 
 
 def _relative(folder: Path, place: str, name: str) -> str:
@@ -130,9 +173,7 @@ def _size(path: Path) -> int | None:
     return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
-def _timestamp(path: Path | None) -> str:
-    if path is None:
-        return ""
+def _timestamp(path: Path) -> str:
     try:
         with opened(path) as file:
             text = file.read(_LONGEST_TIMESTAMP).decode().strip()

@@ -128,7 +128,7 @@ class Examiner:
         prepared = self._labs[task.lab]
         found = submissions.scan(self._road.course, self._road.submitted(task.lab, task.student))
         with tempfile.TemporaryDirectory(prefix="submission-") as place:
-            record = self._record(task, found)
+            record = self._record(task, found.fingerprint(), found.timestamp)
             files = Path(place)
             notebook = files / f"{task.lab}.ipynb"
             staged = submissions.with_masters(self._road.converter, task.lab, found.files)
@@ -138,9 +138,9 @@ class Examiner:
         return Reply(DONE)
 
     def _give_up(self, task: Task) -> Reply:
-        """Score with zero, reading nothing of what was sent: it may be what broke the grader."""
-        found = submissions.scan(self._road.course, self._road.submitted(task.lab, task.student))
-        record = self._record(task, found)
+        """Score with zero, reading nothing of what was sent but its time: it may have broken us."""
+        sent = self._road.submitted(task.lab, task.student)
+        record = self._record(task, "", submissions.handed_in_at(sent))
         record.state, record.detail = FAILED, task.detail
         notebook = copy.deepcopy(self._labs[task.lab].unsolved)
         Notes("", FAILURE, "the instructor's log tells more").write(notebook)
@@ -148,12 +148,12 @@ class Examiner:
             self._take(record, notebook, [], Path(place))
         return Reply(DONE)
 
-    def _record(self, task: Task, found: submissions.Contents) -> Record:
+    def _record(self, task: Task, fingerprint: str, timestamp: str) -> Record:
         return Record(
             task.lab,
             task.student,
-            fingerprint=found.fingerprint(),
-            timestamp=found.timestamp,
+            fingerprint=fingerprint,
+            timestamp=timestamp,
             sandbox=self._road.sandbox,
         )
 

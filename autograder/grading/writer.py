@@ -146,7 +146,9 @@ class Writer:
 
         def fill(folder: Path) -> None:
             source = self._road.submitted(record.lab, record.student)
-            found = submissions.scan(self._road.course, source).files
+            # Of a submission that grading failed on nothing is read: it may be the reason.
+            failed = record.state == FAILED
+            found = {} if failed else submissions.scan(self._road.course, source).files
             files = submissions.with_masters(self._road.converter, record.lab, found)
             submissions.lay_out(files, folder)
             (folder / name).write_text(text, encoding="utf-8")
