@@ -6,30 +6,83 @@ for colouring code that every student has, and for parsing the finished page wit
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import signal
+import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from nbconvert.exporters import HTMLExporter, TemplateExporter
 from nbconvert.filters import Highlight2HTML
 from nbconvert.filters.widgetsdatatypefilter import WidgetsDataTypeFilter
+from nbformat import NotebookNode, v4
+from nbgrader import utils
 from nbgrader.converters import GenerateFeedback
-from nbgrader.utils import find_all_files
 
 from autograder.grading.submissions import lay_out
+from autograder.nbgrader_road import notes
+from autograder.nbgrader_road.grade import head_of, is_check
 
 if TYPE_CHECKING:
-    from nbformat import NotebookNode
-
     from autograder.grading.settings import Road
+
+PAGE_SECONDS = 10.0
+"""Processor time for one page; lab 1's takes 0.1 s, and 0.7 s where nothing is remembered."""
+_AGAIN = 1.0
+"""Seconds after which a limit that some library swallowed is raised once more."""
+_SHORT = """**This page is short.** It shows the points, the cards of the checks, and what a person
+wrote. The rest of the notebook is left out: it could not be made into a page ({why}). Nothing was
+taken off for it; what you handed in is whole."""
+_LEFT_OUT = "# left out of this page"
 
 _KEPT = 512
 """Most cells that are remembered: several labs' own, and some of students."""
-_WITHOUT_ALT = re.compile(r"<img\b(?![^>]*\balt\b)", re.IGNORECASE)
-_ALT = '<img alt="No description has been provided for this image"'
+_IMAGE = re.compile(r"<img\b[^>]*", re.IGNORECASE)
+"""It takes what it looked at, so that it looks at nothing twice."""
+_ALT = re.compile(r"\balt\b", re.IGNORECASE)
+_NO_ALT = ' alt="No description has been provided for this image"'
+
+
+class LateError(BaseException):
+    """The time for a page is over. No `Exception`, which libraries catch by the way."""
+
+
+@contextlib.contextmanager
+def limited(seconds: float) -> Iterator[None]:
+    """Raise `LateError` inside after `seconds` of processor time.
+
+    A hostile source keeps pygments, mistune or a regular expression busy for hours. All of them let
+    signals through, which Python delivers to its main thread; in any other nothing is limited.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise LateError
+
+    before = signal.signal(signal.SIGVTALRM, stop)
+    try:
+        signal.setitimer(signal.ITIMER_VIRTUAL, seconds, _AGAIN)
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
+def with_alt(html: str) -> str:
+    """`html` with a text in place of each picture that has none."""
+
+    def described(found: re.Match[str]) -> str:
+        tag = found[0]
+        return tag if _ALT.search(tag) else tag[: len("<img")] + _NO_ALT + tag[len("<img") :]
+
+    return _IMAGE.sub(described, html)
 
 
 class _Memory:
@@ -79,7 +132,7 @@ class FeedbackExporter(HTMLExporter):
         self.register_filter("highlight_code", highlight)  # type: ignore[no-untyped-call]
         self.register_filter("filter_data_type", data_types)  # type: ignore[no-untyped-call]
         html, told = TemplateExporter.from_notebook_node(self, nb, resources, **kw)
-        return _WITHOUT_ALT.sub(_ALT, html), told
+        return with_alt(html), told
 
     def default_filters(self) -> Any:
         """nbconvert's, with text cells remembered."""
@@ -123,14 +176,52 @@ class Pages:
         """Put page and other files into the empty `folder`."""
         graded = self._road.autograded(lab, student)
         ignored = [*self._road.course.ignore, "*.ipynb"]
-        others = find_all_files(str(graded), ignored)
+        others = utils.find_all_files(str(graded), ignored)
         lay_out({str(Path(path).relative_to(graded)): Path(path) for path in others}, folder)
-        page, _ = self._exporter.from_filename(
-            str(graded / f"{lab}.ipynb"), resources=self._road.resources(lab, student)
-        )
         name = f"{lab}{self._exporter.file_extension}"
+        page = self._page(lab, student, graded / f"{lab}.ipynb")
         (folder / name).write_text(page, encoding="utf-8", errors="replace")
+
+    def _page(self, lab: str, student: str, path: Path) -> str:
+        """The page of the graded notebook at `path`; a short one where that can't be made."""
+        resources = self._road.resources
+        try:
+            with limited(PAGE_SECONDS):
+                page, _ = self._exporter.from_filename(str(path), resources=resources(lab, student))
+                return str(page)
+        except LateError:
+            why = f"not within {PAGE_SECONDS:g} s"
+        except Exception as error:  # noqa: BLE001 (the reason may lie in anything that was sent)
+            why = type(error).__name__
+        self._road.app.log.warning("%s, %s: a short page of feedback, %s", lab, student, why)
+        short = shortened(v4.reads(path.read_text(encoding="utf-8")), why)
+        named = {**resources(lab, student), "metadata": {"name": lab}}
+        page, _ = self._exporter.from_notebook_node(short, resources=named)
+        return str(page)
 
     def finish(self, lab: str, student: str) -> None:
         """Set permissions as nbgrader does, once the folder is in its place."""
         self._converter.set_permissions(lab, student)
+
+
+def shortened(notebook: NotebookNode, why: str) -> NotebookNode:
+    """What the lab and the grader wrote into a graded notebook, without what the student wrote.
+
+    Args:
+        notebook: the graded notebook.
+        why: the reason, for the first cell.
+    """
+    cells = [v4.new_markdown_cell(_SHORT.format(why=why))]
+    told = head_of(notes.read(notebook))
+    if told:
+        cells.append(v4.new_markdown_cell(told))
+    for cell in notebook.cells:
+        if is_check(cell):
+            cells.append(cell)
+        elif utils.is_grade(cell) or utils.is_solution(cell) or utils.is_task(cell):
+            # It stays for what a person wrote to it.
+            code = cell.cell_type == "code"
+            empty = v4.new_code_cell(_LEFT_OUT) if code else v4.new_markdown_cell(_LEFT_OUT)
+            cells.append(NotebookNode({**empty, "metadata": cell.metadata}))
+    made: NotebookNode = v4.new_notebook(cells=cells, metadata=notebook.metadata)
+    return made

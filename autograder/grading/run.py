@@ -144,6 +144,7 @@ class _Command:
         with Meter(self.to, len(plan.tasks) + len(plan.write), verb) as meter:
             session.write(plan.write, meter)
             session.work(plan.tasks, options.workers, meter)
+            session.pages()
         known = {lab: table.rows(road, lab) for lab in chosen}
         found = [known[s.lab][s.student] for sent in chosen.values() for s in sent
                  if s.student in known[s.lab]]  # fmt: skip
@@ -193,7 +194,7 @@ class _Command:
         if self.options.json:
             told = {
                 "command": self.action,
-                "written": session.done,
+                "written": len(session.done),
                 "skipped": ended.plan.skipped,
                 "changed": summary.changed(session.judged),
                 "seconds": round(ended.seconds, 2),
@@ -210,7 +211,7 @@ class _Command:
         self._tell_the_end(session, ended)
 
     def _tell_the_end(self, session: Session, ended: _Ended) -> None:
-        self.to.print(f"{session.done} written in {ended.seconds:.1f} s.")
+        self.to.print(f"{len(session.done)} written in {ended.seconds:.1f} s.")
         for line in ended.remarks.lines():
             self.to.print(line, soft_wrap=True)
         if ended.plan.outdated:

@@ -128,7 +128,7 @@ class Session:
         writer: writes results.
         failed: why, by lab and student, there is no score of theirs.
         judged: of submissions that were judged again, points before and after.
-        done: number of results that were written.
+        done: whose results or pages were written.
     """
 
     road: Road
@@ -138,8 +138,9 @@ class Session:
     judged: dict[tuple[str, str], tuple[dict[str, float], dict[str, float]]] = field(
         default_factory=dict
     )
-    done: int = 0
+    done: set[tuple[str, str]] = field(default_factory=set)
     _tries: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _pages: deque[Record] = field(default_factory=deque)
 
     def write(self, records: Sequence[Record], meter: Meter) -> None:
         """Write results that an earlier run left."""
@@ -168,6 +169,7 @@ class Session:
             for done in crew.run(tasks):
                 if done is None:
                     meter.tick()
+                    self._page()
                     continue
                 again = self._take(done)
                 if again is not None:
@@ -176,6 +178,19 @@ class Session:
                 key = (done.task.lab, done.task.student)
                 record = self.road.shelf.load(*key)
                 meter.add(self._shown(record), done.task.student, done.task.lab)
+
+    def pages(self) -> None:
+        """Write the feedback that is left to write, once all scores are there."""
+        while self._pages:
+            self._page()
+
+    def _page(self) -> None:
+        """Write one page, while no score waits: a page takes as long as its notebook likes."""
+        if self._pages:
+            record = self._pages.popleft()
+            with self._told(record):
+                self.writer.write_page(record)
+                self.done.add((record.lab, record.student))
 
     def _shown(self, record: Record | None) -> Record | None:
         known = record is not None and (record.lab, record.student) not in self.failed
@@ -221,8 +236,17 @@ class Session:
         return submissions.scan(self.road.course, folder).matches(record.fingerprint)
 
     def _write(self, record: Record, notebook: str) -> None:
+        with self._told(record):
+            if self.writer.write(record, notebook):
+                self.done.add((record.lab, record.student))
+            if self.writer.lacks_page(record):
+                self._pages.append(record)
+
+    @contextlib.contextmanager
+    def _told(self, record: Record) -> Iterator[None]:
+        """What goes wrong with one result is told at the end; what would with all stops the run."""
         try:
-            self.done += self.writer.write(record, notebook)
+            yield
         except OperationalError as error:
             raise StoppedError(f"the gradebook can't be written: {error.orig}") from error
         except OSError as error:

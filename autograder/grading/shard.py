@@ -83,6 +83,10 @@ class _NoWriter(Writer):
         """Count it."""
         return True
 
+    def lacks_page(self, record: Record) -> bool:  # noqa: ARG002  as above
+        """Feedback is left to the run that writes."""
+        return False
+
 
 def grade_shard(course: Course, options: Options, shard: Shard) -> int:
     """Grade one part of a class; what is graded already is skipped.

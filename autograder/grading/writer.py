@@ -7,9 +7,10 @@ alone, and for late penalties, which its AssignLatePenalties overwrites, see `_h
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from nbformat import v4
@@ -39,7 +40,7 @@ class Writer:
         self._saving = road.chain(road.saving)
 
     def write(self, record: Record, notebook: str) -> bool:
-        """Write a result that is not written yet, and say so in its record.
+        """Write a result but for its feedback, if it is not written yet; its record says so.
 
         Args:
             record: the record.
@@ -48,22 +49,27 @@ class Writer:
         Returns:
             whether there was anything to write.
         """
-        if record.written and (record.feedback or self._pages is None):
+        if record.written:
             return False
-        with warnings.catch_warnings():
-            # nbgrader 0.9.6 with SQLAlchemy 2: on each first submission, without effect.
-            warnings.simplefilter("ignore", SAWarning)
-            if not record.written:
-                self._enter(record)
-                text = self._save(record, notebook)
-                self._hand_over(record, text)
-                record.written, record.feedback, record.held = True, False, []
-                self._road.shelf.update(record)
-            if self._pages is not None and not record.feedback:
-                self._page(record, self._pages)
-                record.feedback = True
-                self._road.shelf.update(record)
+        with _quiet():
+            self._enter(record)
+            text = self._save(record, notebook)
+            self._hand_over(record, text)
+            record.written, record.feedback, record.held = True, False, []
+            self._road.shelf.update(record)
         return True
+
+    def lacks_page(self, record: Record) -> bool:
+        """Whether its feedback is wanted, and not written yet."""
+        return self._pages is not None and not record.feedback
+
+    def write_page(self, record: Record) -> None:
+        """Write the feedback of a result that is written, and say so in its record."""
+        if self._pages is not None:
+            with _quiet():
+                self._page(record, self._pages)
+            record.feedback = True
+            self._road.shelf.update(record)
 
     def _gradebook(self) -> OneCommit:
         return OneCommit(self._road.course.db_url, self._road.course.course_id)
@@ -163,6 +169,14 @@ class Writer:
         lab, student = record.lab, record.student
         replace_folder(pages.folder(lab, student), lambda to: pages.fill(lab, student, to))
         pages.finish(lab, student)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    with warnings.catch_warnings():
+        # nbgrader 0.9.6 with SQLAlchemy 2: on each first submission, without effect.
+        warnings.simplefilter("ignore", SAWarning)
+        yield
 
 
 def replace_folder(target: Path, fill: Callable[[Path], None]) -> None:
