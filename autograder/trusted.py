@@ -29,7 +29,7 @@ def seed_for(root: Path, student: str, lab: str, question_id: str, sha256: str) 
         student: id of the student.
         lab: id of the lab.
         question_id: id of the question.
-        sha256: hex digest of the submitted bytes.
+        sha256: hex digest of all that was submitted and that the student's code can see.
 
     Raises:
         AuthorError: the secret can be read by other users, or is damaged.

@@ -34,7 +34,8 @@ class Record:
         lab: id of the lab.
         student: id of the student.
         fingerprint: of all its files, `Contents.fingerprint`; "" if not known.
-        submission: SHA-256 of the submitted notebook's bytes, hex.
+        submission: SHA-256, hex, of all that decided on the inputs: `staging.sealed`, or of the
+            notebook's bytes where it could not be read.
         timestamp: when it was handed in, as nbgrader's exchange wrote it, or "".
         state: `GRADED` or `FAILED`.
         cause: `GRADE` or `REJUDGE`.

@@ -9,7 +9,8 @@ the same road:
    nbgrader then clears outputs, sets the kernel and checks the metadata, and writes the
    notebook to `autograded/`.
 3. `run` executes it in a kernel (`kernel`), skips demonstrations, and where a question's
-   check cell stands takes evidence on inputs that `autograder.trusted` drew. It judges nothing.
+   check cell stands takes evidence on inputs that `autograder.trusted` drew for this notebook with
+   these files (`staging`). It judges nothing.
 4. `grade` judges the evidence here, outside of the kernel, keeps it (`shelf`), and replaces
    the outputs of each check cell by one number and the card.
    nbgrader then limits outputs and saves the numbers in the gradebook.

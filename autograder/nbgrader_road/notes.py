@@ -59,7 +59,7 @@ class Notes:
     """What is known of a submission.
 
     Args:
-        submission: SHA-256 of the submitted bytes, hex.
+        submission: SHA-256 of the notebook's bytes, hex; once it runs, of `staging.sealed`.
         trouble: finding that costs every question, or "" for a notebook that could be read.
         detail: what came, if there is trouble.
         notices: what was mended.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -18,7 +17,8 @@ from autograder.course import CHECK, grade_id
 from autograder.nbgrader_road import notes, repair
 from autograder.nbgrader_road.failures import Failure, failure, why_missing
 from autograder.nbgrader_road.kernel import Kernel, Outcome
-from autograder.nbgrader_road.notes import KEY, Context, Notice
+from autograder.nbgrader_road.notes import KEY, Context, Notes, Notice
+from autograder.nbgrader_road.staging import sealed, stage
 from autograder.referee import Inputs, referee
 from autograder.trusted import seed_for
 from litcourse.known_errors import LIMITS, error_code
@@ -59,7 +59,7 @@ class RunSubmission(NbGraderPreprocessor):
     ) -> tuple[NotebookNode, dict[str, Any]]:
         """Execute the cells of `nb`, unless its notes say that it could not be read."""
         context: Context = resources[KEY]
-        known = notes.read(nb)
+        known = self._sealed(nb, context)
         resources["cpu_seconds"] = 0.0
         resources["answers"] = answers = self._answers(context, known.submission)
         if known.trouble:
@@ -71,6 +71,14 @@ class RunSubmission(NbGraderPreprocessor):
             run.all()
             resources["cpu_seconds"] = run.cpu_seconds
         return nb, resources
+
+    def _sealed(self, nb: NotebookNode, context: Context) -> Notes:
+        """The notes of `nb`; from here on they name a submission by all that its kernel sees."""
+        known = notes.read(nb)
+        if not known.trouble:  # nothing of the others is run, nor measured
+            known.submission = sealed(known.submission, context.files)
+            known.write(nb)
+        return known
 
     def _answers(self, context: Context, submission: str) -> dict[str, Answer]:
         """Questions with their inputs, not yet asked."""
@@ -95,12 +103,7 @@ class _Run:
 
     def all(self) -> None:
         """Run every cell that grading runs; when a kernel dies, go on in another."""
-        shutil.copytree(
-            self.context.files,
-            self.folder / "work",
-            symlinks=True,
-            ignore=shutil.ignore_patterns("*.ipynb"),
-        )
+        stage(self.context.files, self.folder / "work")
         self.end = time.monotonic() + self.limits.notebook_seconds
         self.left = self.limits.restarts
         # If not even the first kernel starts, no student is to blame: nbgrader reports the error.

@@ -89,6 +89,17 @@ def _nothing_reached(attacked: Attack, result: Result) -> None:
     assert re.search(attacked.says, result.text), result.text[:6000]
 
 
+def test_other_answers_beside_a_notebook_bring_other_inputs(arena: Arena) -> None:
+    kept = arena.root / "evidence" / LAB / "looker" / f"{QUESTION}.inputs"
+    seen = set()
+    for _ in range(2):
+        arena.grade("looker", attack("answers_beside"))
+        seen.add(kept.read_bytes())
+        arena.grade_files("looker")
+        seen.add(kept.read_bytes())
+    assert len(seen) == 2  # one for each state of the file
+
+
 def test_each_limit_was_hit_with_its_finding(results: dict[str, Result]) -> None:
     if len(results) < len(NAMES):
         pytest.skip("only some of the attacks ran; to enable: run this whole file")

@@ -38,7 +38,6 @@ import contextlib, os
 
 from nbgrader.preprocessors import NbGraderPreprocessor
 
-from autograder.nbgrader_road import notes
 from autograder.nbgrader_road.notes import KEY
 from autograder.nbgrader_road.repair import runs
 from autograder.nbgrader_road.run import RunSubmission
@@ -48,7 +47,8 @@ from litcourse.student import take_evidence
 
 class RunHere(RunSubmission):
     def preprocess(self, nb, resources):
-        context, known = resources[KEY], notes.read(nb)
+        context = resources[KEY]
+        known = self._sealed(nb, context)
         resources["cpu_seconds"] = 0.0
         resources["answers"] = answers = self._answers(context, known.submission)
         names = {"FILES": context.files}

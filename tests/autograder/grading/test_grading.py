@@ -11,6 +11,8 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbformat import v4
+from nbgrader.apps.api import NbGraderAPI
+from traitlets.config.loader import PyFileConfigLoader
 
 from autograder.grading import submissions
 from autograder.grading.journal import NOTEBOOK, RECORD
@@ -320,3 +322,46 @@ def test_a_file_that_cannot_be_read_costs_its_own_submission_alone(
         assert group.record(student).written
         assert group.page(student).is_file()
     assert "Input/output error" in capsys.readouterr().out
+
+
+# --- the inputs ------------------------------------------------------------------------------
+
+
+def _inputs(group: Class) -> bytes:
+    return (group.root / "evidence" / LAB / "ada" / f"{QUESTION}.inputs").read_bytes()
+
+
+def _by_nbgrader(group: Class) -> bytes:
+    config = PyFileConfigLoader("nbgrader_config.py", path=str(group.root)).load_config()
+    config.CourseDirectory.root = str(group.root)
+    shutil.rmtree(group.root / "evidence")
+    shutil.rmtree(group.root / "autograded")
+    assert NbGraderAPI(config=config).autograde(LAB, "ada")["success"]
+    return _inputs(group)
+
+
+def test_inputs_follow_from_all_that_the_code_can_see(
+    group: Class, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a file beside the notebook could hold the answers that the last feedback told."""
+    monkeypatch.syspath_prepend(str(group.root))  # for here.py
+    folder = group.hand_in("ada", WRONG)
+    (group.root / "source" / LAB / "given.txt").write_text("given", encoding="utf-8")
+    seen = []
+    for name, text in [("", ""), ("answers.json", "{}"), ("answers.json", "[]"), ("b.json", "[]")]:
+        if name:
+            (folder / name).write_text(text, encoding="utf-8")
+        assert group.grade(regrade=True) == 0
+        seen.append(_inputs(group))
+        assert group.grade(regrade=True) == 0
+        assert _inputs(group) == seen[-1]
+        assert _by_nbgrader(group) == seen[-1]
+    assert len(set(seen)) == len(seen)
+    # What it can't see changes nothing.
+    (folder / "timestamp.txt").write_text("2026-11-01 10:00:00 UTC", encoding="utf-8")
+    (folder / "b.json").chmod(0o600)
+    (folder / "draft.ipynb").write_text("{}", encoding="utf-8")
+    assert group.grade(regrade=True) == 0
+    assert _inputs(group) == seen[-1]
+    assert _by_nbgrader(group) == seen[-1]
+    assert group.rejudge() == 0
