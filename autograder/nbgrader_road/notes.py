@@ -17,6 +17,8 @@ from litcourse.catalogue import explain
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
+MAX_NOTICES = 50
+"""More are not kept: nobody reads them, and a hostile notebook can earn one by each cell."""
 LEFT_OUT = "LIT951"
 """Notice that a link, a giant or something that is no plain file was left out."""
 _NAMED = 5
@@ -71,7 +73,8 @@ class Notes:
     notices: list[Notice] = field(default_factory=list)
 
     def write(self, notebook: NotebookNode) -> None:
-        """Put the notes into `notebook`, in place of any that are there."""
+        """Put the notes, of notices the first, into `notebook`, in place of any that are there."""
+        self.notices = self.notices[:MAX_NOTICES]
         notebook.metadata[KEY] = asdict(self)
 
 

@@ -20,6 +20,8 @@ from autograder.nbgrader_road.notes import Notes
 
 MAX_BYTES = 50 * 2**20
 """A larger notebook is not read: outputs are dropped anyway, and text needs far less."""
+MAX_CELLS = 2000
+"""One with more cells is not read either: the labs have some 60."""
 _MORE: dict[str, dict[str, Any]] = {
     "code": {"execution_count": None, "outputs": []},
     "markdown": {},
@@ -100,10 +102,22 @@ def _beside(path: Path) -> str:
 def _parsed(text: str) -> Mapping[str, Any]:
     """The notebook as JSON has it; only older formats than 4 pass through nbformat's reader."""
     found = json.loads(text)
+    _count(found)
     if isinstance(found, Mapping) and found.get("nbformat") == v4.nbformat:
         return found
     older: NotebookNode = nbformat.reads(text, as_version=v4.nbformat)
     return older
+
+
+def _count(found: object) -> None:
+    """Refuse too many cells, before any is looked at; old formats have them in worksheets."""
+    if isinstance(found, Mapping):
+        sheets = found.get("worksheets")
+        holders = [found, *(sheets if isinstance(sheets, list) else [])]
+        lists = [holder.get("cells") for holder in holders if isinstance(holder, Mapping)]
+        count = sum(len(cells) for cells in lists if isinstance(cells, list))
+        if count > MAX_CELLS:
+            raise ValueError(f"{count:,} cells; at most {MAX_CELLS:,} are read")
 
 
 def _rebuilt(found: Mapping[str, Any]) -> NotebookNode:
@@ -148,9 +162,9 @@ def _attach(cell: NotebookNode, found: object) -> None:
     kept = {name: kinds for name, kinds in files if _is_picture(kinds)}
     if kept:
         cell["attachments"] = kept
-    names = {name for name in _ATTACHED.findall(cell.source) if name not in kept}
-    for name in names:
-        cell.source = cell.source.replace(f"attachment:{name}", f"missing:{name}")
+    cell.source = _ATTACHED.sub(
+        lambda named: named[0] if named[1] in kept else f"missing:{named[1]}", cell.source
+    )
 
 
 def _is_picture(kinds: object) -> bool:

@@ -7,7 +7,8 @@ solution cells and cells of their own stays as it is.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from nbformat import NotebookNode, v4
@@ -84,22 +85,25 @@ class _Mender:
     def _adopt(self) -> None:
         """Cells that lost nbgrader's metadata: told by their own id, checks by their text."""
         by_id = {cell.get("id"): name for name, cell in self.wanted.items()}
+        taken = set(self.ids)
         for place, cell in enumerate(self.cells):
             name = by_id.get(cell.get("id"), "")
-            if not self.ids[place] and name and name not in self.ids:
+            if name and name not in taken and not self.ids[place]:
                 self.ids[place] = name
+                taken.add(name)
         texts = {cell.source.strip(): name for name, cell in self.wanted.items() if _is_check(name)}
         for place, cell in reversed(list(enumerate(self.cells))):
             name = texts.get(cell.source.strip(), "")
-            if not self.ids[place] and name and name not in self.ids:
+            if name and name not in taken and not self.ids[place]:
                 self.ids[place] = name
+                taken.add(name)
 
     def _keep_one(self, name: str) -> None:
         """Of several cells of one id the last that stands in place; the others lose it."""
         places = [place for place, found in enumerate(self.ids) if found == name]
         if len(places) < 2:  # noqa: PLR2004 (more than one)
             return
-        kept = [place for place in places if self._in_place(place)] or places
+        kept = self._in_place(name, places) or places
         for place in set(places) - {kept[-1]}:
             self.ids[place] = ""
             if not self.wanted[name].metadata.nbgrader.solution:
@@ -107,12 +111,13 @@ class _Mender:
         if not is_demo(self.wanted[name]):
             self._note("LIT911", name)
 
-    def _in_place(self, place: int) -> bool:
-        mine = self.order[self.ids[place]]
-        single = {name for name in self.wanted if self.ids.count(name) == 1}
-        before = _orders(self.ids[:place], single, self.order)
-        after = _orders(self.ids[place + 1 :], single, self.order)
-        return max(before, default=-1) < mine < min(after, default=len(self.order))
+    def _in_place(self, name: str, places: list[int]) -> list[int]:
+        """Those of `places` that stand, among the cells that are there once, as in the lab."""
+        counts, mine = Counter(self.ids), self.order[name]
+        single = [(p, self.order[n]) for p, n in enumerate(self.ids) if n and counts[n] == 1]
+        after = max((place for place, order in single if order < mine), default=-1)
+        before = min((place for place, order in single if order > mine), default=len(self.ids))
+        return [place for place in places if after < place < before]
 
     def _restore(self, cell: NotebookNode, name: str) -> None:
         """Metadata and type of the cell, and the source if it is locked, as the lab has them."""
@@ -166,10 +171,6 @@ def _grade_id(cell: NotebookNode) -> str:
 
 def _is_check(name: str) -> bool:
     return name.endswith(CHECK)
-
-
-def _orders(ids: Iterable[str], single: set[str], order: dict[str, int]) -> list[int]:
-    return [order[name] for name in ids if name in single]
 
 
 def _retype(cell: NotebookNode, kind: str) -> None:

@@ -98,6 +98,7 @@ class _Run:
     folder: Path  # private: TemporaryDirectory makes it with mode 0700
     lost: set[int] = field(default_factory=set)
     failures: dict[int, Failure] = field(default_factory=dict)
+    notices: list[Notice] = field(default_factory=list)
     kernel: Kernel | None = None
     cpu_seconds: float = 0.0
 
@@ -112,6 +113,9 @@ class _Run:
             self._walk([i for i, cell in enumerate(self.notebook.cells) if repair.runs(cell)])
         finally:
             self._stop()
+        known = notes.read(self.notebook)
+        known.notices += self.notices
+        known.write(self.notebook)
 
     def _stop(self) -> None:
         kernel, self.kernel = self.kernel, None
@@ -145,7 +149,7 @@ class _Run:
                 return
 
     def _note_limits(self, outcome: Outcome, cell: NotebookNode) -> None:
-        """Say at the notebook's head which limit a cell ran into: it is no error of its code."""
+        """Have the notebook's head say which limit a cell ran into: it is no error of its code."""
         kind, _, message = outcome.error.partition(": ")
         code = error_code(kind, message) if kind else ""
         codes = {code} & set(LIMITS)
@@ -153,9 +157,7 @@ class _Run:
             codes.add(_reason(outcome, self.limits.cell_seconds)[0])
         if outcome.flooded:
             codes.add("LIT926")
-        known = notes.read(self.notebook)
-        known.notices += [Notice(code, "", grade_id(cell)) for code in sorted(codes)]
-        known.write(self.notebook)
+        self.notices += [Notice(code, "", grade_id(cell)) for code in sorted(codes)]
 
     def _note_failure(self, place: int, outcome: Outcome) -> None:
         found = failure(outcome, _reason(outcome, self.limits.cell_seconds)[1])

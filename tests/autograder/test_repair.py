@@ -2,13 +2,15 @@
 
 import copy
 import json
+import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from nbformat import NotebookNode, v4
 
-from autograder.nbgrader_road import reading
-from autograder.nbgrader_road.notes import Notice
+from autograder.nbgrader_road import notes, reading
+from autograder.nbgrader_road.notes import Notes, Notice
 from autograder.nbgrader_road.repair import repair, runs
 
 
@@ -266,3 +268,47 @@ def test_a_damaged_notebook_is_read_as_far_as_possible(
     assert [c.source for c in found.cells] == ["a = 1\nb = 2", "text", "?"]
     repair(found, unsolved)
     assert "one-check" in _ids(found)
+
+
+# --- notebooks made to take long -------------------------------------------------------------
+
+
+def _hostile(unsolved: NotebookNode, *cells: Mapping[str, object]) -> dict[str, object]:
+    return {**unsolved, "cells": [*unsolved.cells, *cells]}
+
+
+def test_a_notebook_of_very_many_cells_is_not_read(unsolved: NotebookNode, tmp_path: Path) -> None:
+    path = tmp_path / "sent.ipynb"
+    cell = {"cell_type": "code", "source": "", "metadata": {}}
+    room = reading.MAX_CELLS - len(unsolved.cells)
+    path.write_text(json.dumps(_hostile(unsolved, *[cell] * room)), encoding="utf-8")
+    assert not reading.read(path, unsolved).metadata.litcourse["trouble"]
+    sheets = [{"cells": [cell] * reading.MAX_CELLS}, {"cells": [cell]}]
+    older = {"nbformat": 3, "nbformat_minor": 0, "metadata": {}, "worksheets": sheets}
+    for sent in (_hostile(unsolved, *[cell] * (room + 1)), older):
+        path.write_text(json.dumps(sent), encoding="utf-8")
+        known = reading.read(path, unsolved).metadata.litcourse
+        assert known["trouble"] == "LIT908"
+        assert known["detail"] == "ValueError: 2,001 cells; at most 2,000 are read"
+
+
+def test_what_takes_long_by_its_number_takes_time_in_proportion(
+    unsolved: NotebookNode, tmp_path: Path
+) -> None:
+    path = tmp_path / "sent.ipynb"
+    claim = {"cell_type": "code", "source": "", "metadata": {"nbgrader": {"grade_id": "one"}}}
+    named = "".join(f"![](attachment:{number})" for number in range(100_000))
+    text = {"cell_type": "markdown", "source": named, "metadata": {}}
+    cells = [text, *[claim] * (reading.MAX_CELLS - len(unsolved.cells) - 1)]
+    path.write_text(json.dumps(_hostile(unsolved, *cells)), encoding="utf-8")
+    started = time.process_time()
+    found = reading.read(path, unsolved)
+    assert [notice.code for notice in repair(found, unsolved)] == ["LIT911"]
+    assert time.process_time() - started < 5
+    assert "attachment:" not in "".join(cell.source for cell in found.cells)
+
+
+def test_no_more_notices_are_kept_than_somebody_reads() -> None:
+    notebook = v4.new_notebook()
+    Notes("", notices=[Notice("LIT906", "", "")] * 1000).write(notebook)
+    assert len(notes.read(notebook).notices) == notes.MAX_NOTICES
