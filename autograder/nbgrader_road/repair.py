@@ -70,6 +70,8 @@ class _Mender:
         self._adopt()
         for name in self.wanted:
             self._keep_one(name)
+        for name in filter(_is_check, self.wanted):
+            self._miss_early(name)
         for cell, name in zip(self.cells, self.ids, strict=True):
             self._restore(cell, name)
         for name in self.wanted:
@@ -110,6 +112,14 @@ class _Mender:
                 self.cells[place].metadata[KEY] = {"skip": True}
         if not is_demo(self.wanted[name]):
             self._note("LIT911", name)
+
+    def _miss_early(self, name: str) -> None:
+        """A check in front of its answer is as good as missing: it would find nothing."""
+        solution = name.removesuffix(CHECK)
+        if {name, solution} <= set(self.ids) and self.ids.index(name) < self.ids.index(solution):
+            place = self.ids.index(name)
+            self.ids[place] = ""
+            self.cells[place].metadata[KEY] = {"skip": True}
 
     def _in_place(self, name: str, places: list[int]) -> list[int]:
         """Those of `places` that stand, among the cells that are there once, as in the lab."""

@@ -69,6 +69,17 @@ def test_a_deleted_check_cell_comes_back_behind_what_could_belong_to_it(
     assert sent.cells[4].metadata.nbgrader.points == 3
 
 
+def test_a_check_cell_in_front_of_its_answer_goes_behind_it(
+    unsolved: NotebookNode, tmp_path: Path
+) -> None:
+    sent = _sent(unsolved, tmp_path)
+    sent.cells.insert(0, sent.cells.pop(3))
+    assert _codes(sent, unsolved) == [("LIT909", "one-check")]
+    assert _ids(sent) == ["", "setup", "demo-it", "one", "one-check", "two", "two-check"]
+    assert not runs(sent.cells[0])
+    assert runs(sent.cells[4])
+
+
 def test_a_solution_cell_that_comes_back_does_not_run(
     unsolved: NotebookNode, tmp_path: Path
 ) -> None:
