@@ -4,7 +4,6 @@ Valid in any folder that holds this file and `source/`, with `autograder` instal
 """
 
 from nbgrader.preprocessors import (
-    AssignLatePenalties,
     ClearOutput,
     LimitOutput,
     OverwriteKernelspec,
@@ -13,6 +12,7 @@ from nbgrader.preprocessors import (
 
 from autograder.nbgrader_road.exporter import SubmissionExporter
 from autograder.nbgrader_road.grade import GradeEvidence
+from autograder.nbgrader_road.penalties import LatePenalties
 from autograder.nbgrader_road.repair import Repair
 from autograder.nbgrader_road.run import RunSubmission
 
@@ -34,10 +34,11 @@ c.Autograde.sanitize_preprocessors = [
     ClearOutput,
     OverwriteKernelspec,
 ]
+# LatePenalties takes its settings from c.AssignLatePenalties, as nbgrader's own step does.
 c.Autograde.autograde_preprocessors = [
     RunSubmission,
     GradeEvidence,
     LimitOutput,
     SaveAutoGrades,
-    AssignLatePenalties,
+    LatePenalties,
 ]

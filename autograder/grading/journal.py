@@ -52,8 +52,6 @@ class Record:
         notebook: SHA-256 of `_graded.ipynb`, hex.
         written: whether the gradebook and `autograded/` have it.
         feedback: whether `feedback/` has it.
-        penalty: [late penalty] that nbgrader's plugin assigned last; [] if that is not known.
-        held: [penalty] while a late penalty that a person entered is out of the gradebook.
         history: earlier results that had been written, oldest first.
     """
 
@@ -77,8 +75,6 @@ class Record:
     notebook: str = ""
     written: bool = False
     feedback: bool = False
-    penalty: list[float | None] = field(default_factory=list)
-    held: list[float | None] = field(default_factory=list)
     history: list[dict[str, Any]] = field(default_factory=list)
 
     @property
@@ -95,7 +91,6 @@ class Record:
         """Take over what has to outlive `earlier`, in whose place this record comes."""
         if earlier is None:
             return
-        self.penalty, self.held = earlier.penalty, earlier.held
         self.history = list(earlier.history)
         if earlier.written and any(getattr(earlier, n) != getattr(self, n) for n in _SAME):
             self.history.append({name: getattr(earlier, name) for name in _TOLD})

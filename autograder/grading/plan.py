@@ -15,7 +15,9 @@ from autograder.grading.feedback import Pages
 from autograder.grading.journal import GRADE, GRADED, REJUDGE, Record
 from autograder.grading.settings import Road
 from autograder.grading.submissions import Submission
+from autograder.grading.table import Row
 from autograder.grading.work import Prepared, Task
+from autograder.nbgrader_road.penalties import assigned, is_assigned, same
 from litcourse.names import UnknownNameError
 
 Chosen = Mapping[str, Sequence[Submission]]
@@ -31,12 +33,16 @@ class Plan:
         write: results of an earlier run that only have to be written.
         skipped: number of submissions that are done.
         outdated: number of those whose points are not what the lab gives now.
+        misfits: number of those whose late penalty is not what their lateness costs now.
+        penalties: late penalties before the run, by lab and student, if it is to judge again.
     """
 
     tasks: deque[Task] = field(default_factory=deque)
     write: list[Record] = field(default_factory=list)
     skipped: int = 0
     outdated: int = 0
+    misfits: int = 0
+    penalties: dict[tuple[str, str], float] = field(default_factory=dict)
 
 
 def choose(road: Road, course: Course, names: Sequence[str], student: str) -> Chosen:
@@ -87,7 +93,7 @@ def to_grade(
     """
     plan = Plan()
     for lab, sent in chosen.items():
-        entered = {row.student for row in table.rows(road, lab).values() if row.automatic}
+        rows = table.rows(road, lab)
         for submission in sent:
             record = None if regrade else result(road, submission)
             if record is None:
@@ -95,12 +101,14 @@ def to_grade(
                 continue
             plan.outdated += record.maximum != _points(labs[lab])
             graded = road.autograded(lab, record.student) / f"{lab}.ipynb"
-            if record.student not in entered or not graded.is_file():
+            row = rows.get(record.student)
+            if row is None or not row.automatic or not graded.is_file():
                 record.written = False
             if pages is not None and not pages.folder(lab, record.student).is_dir():
                 record.feedback = False
             if record.written and (record.feedback or pages is None):
                 plan.skipped += 1
+                plan.misfits += row is not None and _misfit(road, row)
             else:
                 plan.write.append(record)
     return plan
@@ -122,6 +130,19 @@ def result(road: Road, submission: Submission) -> Record | None:
     return record
 
 
+def _misfit(road: Road, row: Row) -> bool:
+    """Whether a late penalty that nobody entered is another one than the plugin says now."""
+    step = road.penalties
+    if step is None or (row.late_seconds <= 0 and row.penalty is None):
+        return False
+    try:
+        due = step.due(row.student, sum(row.points.values()), row.late_seconds)
+    except Exception:  # noqa: BLE001 (the course's own code; who assigns it names the student)
+        return True
+    known = assigned(road.shelf.place(row.lab, row.student), row.notebook)
+    return is_assigned(row.penalty, due, known) and not same(row.penalty, due)
+
+
 def _points(prepared: Prepared) -> dict[str, float]:
     cells = [cell.metadata.nbgrader for cell in prepared.unsolved.cells if is_grade(cell)]
     return {c.grade_id.removesuffix(CHECK): float(c.points) for c in cells}
@@ -131,9 +152,13 @@ def to_rejudge(road: Road, chosen: Chosen) -> Plan:
     """Everything that was graded; what was not is left to `grade`."""
     plan = Plan()
     for lab, sent in chosen.items():
+        rows = table.rows(road, lab)
         for submission in sent:
+            row = rows.get(submission.student) or Row(submission.student, lab)
             if (road.autograded(lab, submission.student) / f"{lab}.ipynb").is_file():
-                plan.tasks.append(Task(REJUDGE, lab, submission.student))
+                penalty = _misfit(road, row)
+                plan.tasks.append(Task(REJUDGE, lab, row.student, penalty=penalty))
+                plan.penalties[lab, row.student] = row.late_penalty
             else:
                 plan.skipped += 1
     return plan

@@ -191,12 +191,13 @@ class _Command:
 
     def _tell(self, session: Session, ended: _Ended, labs: Mapping[str, Prepared]) -> None:
         found = ended.rows
+        judged = summary.with_penalties(session.judged, ended.plan.penalties, found)
         if self.options.json:
             told = {
                 "command": self.action,
                 "written": len(session.done),
                 "skipped": ended.plan.skipped,
-                "changed": summary.changed(session.judged),
+                "changed": summary.changed(judged),
                 "seconds": round(ended.seconds, 2),
                 **ended.remarks.as_json(),
             }
@@ -207,7 +208,7 @@ class _Command:
             summary.show_students(self.to, f"Points in {lab}", mine, list(prepared.lab.questions))
         summary.show_findings(self.to, found)
         if self.action == REJUDGE:
-            summary.show_changes(self.to, session.judged)
+            summary.show_changes(self.to, judged)
         self._tell_the_end(session, ended)
 
     def _tell_the_end(self, session: Session, ended: _Ended) -> None:
@@ -216,6 +217,9 @@ class _Command:
             self.to.print(line, soft_wrap=True)
         if ended.plan.outdated:
             text = f"{ended.plan.outdated} of those done already were graded with other points."
+            self.to.print(f"{text} Next: autograder rejudge {' '.join(self.options.labs) or 'LAB'}")
+        if misfits := ended.plan.misfits:
+            text = f"{misfits} of those done already have a late penalty that no longer fits."
             self.to.print(f"{text} Next: autograder rejudge {' '.join(self.options.labs) or 'LAB'}")
         summary.show_failures(self.to, session.failed, self.action)
 

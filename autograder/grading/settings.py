@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from nbgrader.apps import AutogradeApp
 from nbgrader.converters import Autograde
-from nbgrader.preprocessors import NbGraderPreprocessor, OverwriteKernelspec, SaveAutoGrades
+from nbgrader.preprocessors import (
+    AssignLatePenalties,
+    NbGraderPreprocessor,
+    OverwriteKernelspec,
+    SaveAutoGrades,
+)
 from traitlets.config import Config
 from traitlets.utils.importstring import import_item
 
@@ -21,6 +26,7 @@ from autograder.grading.gradebook import few_steps
 from autograder.grading.journal import Shelf
 from autograder.nbgrader_road.grade import GradeEvidence
 from autograder.nbgrader_road.notes import KEY, Context
+from autograder.nbgrader_road.penalties import LatePenalties
 from autograder.nbgrader_road.run import RunSubmission
 
 if TYPE_CHECKING:
@@ -53,6 +59,8 @@ class Road:
         self.root = Path(self.course.root)
         self.converter = Autograde(coursedir=self.course, parent=app)
         steps = [_class(step) for step in self.converter.autograde_preprocessors]
+        # Settings of an older course name nbgrader's own, which overwrites a person's penalty.
+        steps = [LatePenalties if s is AssignLatePenalties else s for s in steps]
         for needed in (RunSubmission, GradeEvidence, SaveAutoGrades):
             if not any(issubclass(step, needed) for step in steps):
                 raise self._other_road(needed.__name__)
@@ -60,6 +68,8 @@ class Road:
         self.running, self.saving = steps[:first], steps[first:]
         sanitizing = [_class(step) for step in self.converter.sanitize_preprocessors]
         self.sanitizing = [KeepKernelspec if s is OverwriteKernelspec else s for s in sanitizing]
+        penalties = [step for step in self.saving if issubclass(step, LatePenalties)]
+        self.penalties = penalties[0](parent=self.converter) if penalties else None
         self.shelf = Shelf(self.root / GradeEvidence(parent=self.converter).folder)
 
     def most_seconds(self) -> float:

@@ -12,6 +12,7 @@ from autograder.grading.journal import FAILED, GRADE, Record
 from autograder.grading.progress import number, shown
 from autograder.grading.table import Row
 from autograder.nbgrader_road.mixups import OTHER_LAB, UNTOUCHED
+from autograder.nbgrader_road.penalties import same
 from litcourse.catalogue import explain
 
 if TYPE_CHECKING:
@@ -68,8 +69,29 @@ def show_findings(to: Console, found: Sequence[Row]) -> None:
         to.print(table)
 
 
+PENALTY = "late penalty"
+"""Its place among the points of a question each; no question is called so."""
 Judged = Mapping[tuple[str, str], tuple[Mapping[str, float], Mapping[str, float]]]
 """By lab and student, points by question id before and after."""
+
+
+def with_penalties(
+    judged: Judged, before: Mapping[tuple[str, str], float], found: Sequence[Row]
+) -> Judged:
+    """`judged`, and where a late penalty changed, it stands among the points, below zero.
+
+    Args:
+        judged: points before and after.
+        before: late penalties before, by lab and student.
+        found: all submissions as they are now.
+    """
+    after = {(row.lab, row.student): row.late_penalty for row in found}
+    told = dict(judged)
+    for key, (old, new) in judged.items():
+        was, now = before.get(key, 0.0), after.get(key, 0.0)
+        if not same(was, now):
+            told[key] = ({**old, PENALTY: 0 - was}, {**new, PENALTY: 0 - now})
+    return told
 
 
 def changed(judged: Judged) -> list[dict[str, Any]]:

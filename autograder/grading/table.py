@@ -37,9 +37,10 @@ class Row:
             included.
         maximum: the most there is, by question id.
         automatic: whether every question has a score of the grader's.
-        late_penalty: taken off the total.
+        penalty: taken off the total for lateness; None if there was never one.
         late_seconds: how late it came.
         submitted_at: in UTC, "" if not known.
+        notebook: the gradebook's id of its notebook.
         due: whether the lab has a due date.
         look_again: whether points that a person set were graded again since.
         record: what this grader knows of it.
@@ -50,12 +51,18 @@ class Row:
     points: dict[str, float] = field(default_factory=dict)
     maximum: dict[str, float] = field(default_factory=dict)
     automatic: bool = True
-    late_penalty: float = 0.0
+    penalty: float | None = None
     late_seconds: float = 0.0
     submitted_at: str = ""
+    notebook: str = ""
     due: bool = False
     look_again: bool = False
     record: Record | None = None
+
+    @property
+    def late_penalty(self) -> float:
+        """Taken off the total."""
+        return self.penalty or 0.0
 
     @property
     def total(self) -> float:
@@ -74,23 +81,29 @@ def rows(road: Road, lab: str) -> dict[str, Row]:
     with Gradebook(road.course.db_url, road.course.course_id) as gradebook:
         for submission in gradebook.assignment_submissions(lab):
             row = Row(submission.student_id, lab)
-            row.late_penalty = submission.late_submission_penalty or 0.0
             row.late_seconds = submission.total_seconds_late
             row.submitted_at = submission.timestamp.isoformat() if submission.timestamp else ""
             row.due = submission.assignment.duedate is not None
             row.record = road.shelf.load(lab, row.student)
             found[row.student] = row
         grades = (
-            gradebook.db.query(SubmittedAssignment.student_id, BaseCell.name, Grade)
+            gradebook.db.query(
+                SubmittedAssignment.student_id,
+                SubmittedNotebook.id,
+                SubmittedNotebook.late_submission_penalty,
+                BaseCell.name,
+                Grade,
+            )
             .join(SubmittedNotebook, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
             .join(Grade, Grade.notebook_id == SubmittedNotebook.id)
             .join(BaseCell, BaseCell.id == Grade.cell_id)
             .join(Assignment, Assignment.id == SubmittedAssignment.assignment_id)
             .filter(Assignment.name == lab)
         )
-        for student, cell, grade in grades:
+        for student, notebook, penalty, cell, grade in grades:
             name, row = cell.removesuffix(CHECK), found[student]
             row.points[name], row.maximum[name] = grade.score, grade.max_score
+            row.notebook, row.penalty = notebook, penalty
             row.automatic = row.automatic and grade.auto_score is not None
             row.look_again |= grade.needs_manual_grade and grade.manual_score is not None
     return found

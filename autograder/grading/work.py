@@ -69,12 +69,14 @@ class Task:
         lab: id of the lab.
         student: id of the student.
         detail: why it is given up.
+        penalty: whether there is a late penalty to assign anew, even if the points stay.
     """
 
     action: str
     lab: str
     student: str
     detail: str = ""
+    penalty: bool = False
 
 
 @dataclass(frozen=True)
@@ -197,7 +199,8 @@ class Examiner:
         before = self._judge_cells(record, notebook, known)
         if earlier is not None and earlier.submission == record.submission:
             before = earlier.points
-            if earlier.written and nbformat.writes(notebook) == text.rstrip("\n"):
+            same = nbformat.writes(notebook) == text.rstrip("\n")
+            if same and earlier.written and not task.penalty:
                 return Reply(SAME, before=before)
         self._keep(record, notebook)
         return Reply(DONE, before=before)

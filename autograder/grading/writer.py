@@ -2,7 +2,7 @@
 
 Each write can be repeated: a run that was killed in the middle of one does it again. What a
 person entered stays: nbgrader's SaveAutoGrades leaves manual scores, extra credit and comments
-alone, and for late penalties, which its AssignLatePenalties overwrites, see `_hold_penalty`.
+alone, and our `penalties` a late penalty.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from nbformat import v4
-from nbgrader.api import Gradebook, MissingEntry, SubmittedAssignment
-from nbgrader.preprocessors import AssignLatePenalties
+from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.utils import parse_utc
 from sqlalchemy.exc import SAWarning
 
@@ -25,6 +24,7 @@ from autograder.grading.feedback import Pages
 from autograder.grading.gradebook import OneCommit
 from autograder.grading.journal import FAILED, REJUDGE, Record, write_whole
 from autograder.grading.settings import CONFIG, Road
+from autograder.nbgrader_road.penalties import EVIDENCE
 
 
 class Writer:
@@ -55,7 +55,7 @@ class Writer:
             self._enter(record)
             text = self._save(record, notebook)
             self._hand_over(record, text)
-            record.written, record.feedback, record.held = True, False, []
+            record.written, record.feedback = True, False
             self._road.shelf.update(record)
         return True
 
@@ -81,7 +81,6 @@ class Writer:
                 gradebook.update_or_create_student(record.student)
             else:
                 self._check_student(gradebook, record.student)
-            self._hold_penalty(gradebook, record)
             # A submission that is judged again may wait for a newer one: its time is known.
             told = {"timestamp": parse_utc(record.timestamp)} if record.timestamp else {}
             gradebook.update_or_create_submission(record.lab, record.student, **told)
@@ -94,53 +93,15 @@ class Writer:
             step = f"nbgrader db student add {student!r}"
             raise AuthorError(self._road.root / CONFIG, "", fault, step) from None
 
-    def _hold_penalty(self, gradebook: Gradebook, record: Record) -> None:
-        """Note a late penalty that a person entered, on disk, before nbgrader overwrites it.
-
-        It is a person's if it is not what nbgrader's plugin assigned last. Where no record
-        knows that, as after `nbgrader autograde`, the plugin is asked about the scores of now.
-        """
-        if record.held:
-            return  # an earlier run was killed after the gradebook had lost it
-        try:
-            submission = gradebook.find_submission(record.lab, record.student)
-            notebook = gradebook.find_submission_notebook(record.lab, record.lab, record.student)
-        except MissingEntry:
-            return
-        found = notebook.late_submission_penalty
-        if record.penalty:
-            (expected,) = record.penalty
-        elif found is None:
-            return  # nobody ever decided
-        else:
-            expected = self._assigned(submission, notebook.score, record.student)
-        if found != expected:
-            record.held = [found]
-            self._road.shelf.update(record)
-
-    def _assigned(
-        self, submission: SubmittedAssignment, score: float, student: str
-    ) -> float | None:
-        """What nbgrader's plugin says to a submission as it stands."""
-        late = submission.total_seconds_late
-        if late <= 0:
-            return None
-        step = AssignLatePenalties(parent=self._road.converter)
-        step.init_plugin()
-        penalty = step.plugin_inst.late_submission_penalty(student, score, late)
-        return None if penalty is None else min(max(penalty, 0.0), score)
-
     def _save(self, record: Record, notebook: str) -> str:
         """The points into the gradebook, by nbgrader's own steps."""
         resources = self._road.resources(record.lab, record.student)
+        resources[EVIDENCE] = self._road.shelf.place(record.lab, record.student)
         node = v4.reads(notebook)  # our own: nothing to validate
         saved, _ = self._saving(node, resources)
-        with self._gradebook() as gradebook:
-            found = gradebook.find_submission_notebook(record.lab, record.lab, record.student)
-            record.penalty = [found.late_submission_penalty]
-            if record.held:
-                found.late_submission_penalty = record.held[0]
-            if record.state == FAILED:
+        if record.state == FAILED:
+            with self._gradebook() as gradebook:
+                found = gradebook.find_submission_notebook(record.lab, record.lab, record.student)
                 for grade in found.grades:
                     grade.needs_manual_grade = True  # the formgrader shows it to the instructor
         return str(v4.writes(saved)) + "\n"

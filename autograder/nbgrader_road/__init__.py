@@ -14,6 +14,7 @@ the same road:
 4. `grade` judges the evidence here, outside of the kernel, keeps it (`shelf`), and replaces
    the outputs of each check cell by one number and the card.
    nbgrader then limits outputs and saves the numbers in the gradebook.
+5. `penalties` assigns the late penalty, unless a person entered one.
 
 `notes` is what travels with the notebook between these steps.
 """

@@ -1,9 +1,8 @@
-"""Judges the evidence and decides the points: the last of our steps, on the trusted side."""
+"""Judges the evidence and decides the points, on the trusted side."""
 
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 from nbformat import NotebookNode, v4
@@ -16,6 +15,7 @@ from autograder.nbgrader_road import notes, shelf
 from autograder.nbgrader_road.failures import INSTEAD, judged
 from autograder.nbgrader_road.harmless import harmless
 from autograder.nbgrader_road.notes import KEY, Context, Notes, Notice
+from autograder.nbgrader_road.penalties import EVIDENCE
 from autograder.nbgrader_road.run import Answer
 from autograder.referee import Judged
 
@@ -36,6 +36,7 @@ class GradeEvidence(NbGraderPreprocessor):
         context: Context = resources[KEY]
         known = notes.read(nb)
         resources["kept"] = {}
+        resources[EVIDENCE] = context.root / self.folder / context.lab.id / context.student
         harmless(nb, context.unsolved)
         for cell in nb.cells:
             if is_check(cell):
@@ -53,7 +54,6 @@ class GradeEvidence(NbGraderPreprocessor):
         verdict = judged(context.lab, question_id, answer.inputs.whole, answer.evidence, why)
         told = answer.evidence is None or answer.code in INSTEAD
         points = fill(cell, verdict, known)
-        folder = context.root / Path(self.folder) / context.lab.id / context.student
         more = {
             "points": points,
             "maximum": float(cell.metadata.nbgrader.points),
@@ -62,7 +62,7 @@ class GradeEvidence(NbGraderPreprocessor):
             "detail": answer.detail if told else "",
         }
         resources["kept"][question_id] = shelf.keep(
-            folder, answer.inputs.whole, answer.evidence, verdict, more
+            resources[EVIDENCE], answer.inputs.whole, answer.evidence, verdict, more
         )
 
 

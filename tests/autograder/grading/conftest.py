@@ -5,6 +5,7 @@ Everything else is real: nbgrader, its gradebook, workers, draws, probes, judges
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import multiprocessing
 import os
@@ -19,11 +20,12 @@ from typing import Any
 import nbformat
 import pytest
 from nbgrader.api import Gradebook
+from nbgrader.apps import AutogradeApp
 
 from autograder.classroom import filled, hand_in
 from autograder.course import Course
 from autograder.grading import run, session
-from autograder.grading.journal import Record, Shelf
+from autograder.grading.journal import RECORD, Record, Shelf
 from autograder.grading.run import Options
 from autograder.referee import Referee
 from litcourse.student import quiet_room
@@ -99,6 +101,16 @@ class Class:
     def rejudge(self, **options: Any) -> int:
         return run.rejudge(self.course, Options(**{"labs": [LAB], "jobs": 1, **options}))
 
+    def nbgrader_autograde(self, *arguments: str) -> None:
+        """The command, in this process, which alone knows the tiny lab."""
+        app, path = AutogradeApp(raise_config_file_errors=True), list(sys.path)
+        try:
+            with contextlib.chdir(self.root):
+                app.initialize([LAB, *arguments], root=str(self.root))
+                app.start()
+        finally:
+            sys.path[:] = path
+
     def record(self, student: str) -> Record:
         found = Shelf(self.root / "evidence").load(LAB, student)
         assert found is not None
@@ -143,6 +155,38 @@ def enter(group: Class, **values: object) -> None:
             owner = {"manual_comment": comment, "late_submission_penalty": notebook}.get(name)
             setattr(owner or grade, name, value)
         gradebook.db.commit()
+
+
+def entered(group: Class) -> tuple[object, ...]:
+    """What the gradebook has of what a person can enter for ada."""
+    with group.gradebook() as gradebook:
+        notebook = gradebook.find_submission_notebook(LAB, LAB, "ada")
+        (grade,), (comment,) = notebook.grades, notebook.comments
+        return (
+            grade.manual_score,
+            grade.extra_credit,
+            comment.manual_comment,
+            notebook.late_submission_penalty,
+        )
+
+
+AGAIN = ["regrade", "resubmit", "rejudge", "lost record", "nbgrader"]
+"""Ways to grade ada once more."""
+
+
+def again(group: Class, way: str) -> None:
+    if way == "nbgrader":
+        group.nbgrader_autograde("--force")
+        return
+    if way == "rejudge":
+        group.points(20)
+        assert group.rejudge() == 0
+        return
+    if way == "resubmit":
+        group.hand_in("ada", WRONG, at="2026-11-09 10:00:00 UTC")
+    if way == "lost record":
+        (group.root / "evidence" / LAB / "ada" / RECORD).unlink()
+    assert group.grade(regrade=way == "regrade") == 0
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,0 +1,118 @@
+"""What lies in a submission's folder: links, names that are too long, files that can't be read."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from io import BufferedReader
+from pathlib import Path
+
+import pytest
+
+from autograder.grading import submissions
+
+from .conftest import LAB, RIGHT, Class
+
+POINTS = 5.0
+
+
+# --- links -----------------------------------------------------------------------------------
+
+
+def test_links_are_not_followed(group: Class) -> None:
+    secret = group.root / "gradebook.db"
+    group.hand_in("ada", RIGHT)
+    group.grade()
+    folder = group.hand_in("eve", RIGHT)
+    (folder / "copy.db").symlink_to(secret)
+    (folder / "all").symlink_to(group.root / "submitted")
+    (folder / "relative.ipynb").symlink_to(f"../../ada/{LAB}/{LAB}.ipynb")
+    os.mkfifo(folder / "pipe")
+    assert group.grade() == 0
+    assert group.score("eve") == POINTS
+    assert [path.name for path in group.graded("eve").rglob("*")] == [f"{LAB}.ipynb"]
+    assert "LIT951" in group.record("eve").notices
+    assert "A link or a giant file" in group.page("eve").read_text(encoding="utf-8")
+
+
+def test_a_notebook_that_is_a_link_earns_nothing(group: Class) -> None:
+    group.hand_in("ada", RIGHT)
+    folder = group.root / "submitted/eve" / LAB
+    folder.mkdir(parents=True)
+    (folder / f"{LAB}.ipynb").symlink_to(f"../../ada/{LAB}/{LAB}.ipynb")
+    (group.root / "submitted/mal").symlink_to("ada")
+    assert group.grade() == 0
+    assert group.students() == {"ada": POINTS, "eve": 0, "mal": 0}
+
+
+def test_a_folder_of_the_notebooks_name_is_no_notebook(group: Class) -> None:
+    (group.root / "submitted/eve" / LAB / f"{LAB}.ipynb").mkdir(parents=True)
+    assert group.grade() == 0
+    assert group.students() == {"eve": 0}
+
+
+# --- names that are too long, files that can't be read -----------------------------------------
+
+
+@contextmanager
+def _within(folder: Path) -> Iterator[None]:
+    """Work there: a path that is too long for Linux can only be made step by step."""
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+def test_names_that_are_too_long_are_left_out_and_stop_nobody(group: Class) -> None:
+    for student in ("ada", "deep", "edge", "many"):
+        group.hand_in(student, RIGHT)
+    assert group.grade(student="deep") == 0  # what is planned later has a record to compare with
+    sent = group.root / "submitted"
+    with _within(sent / "deep" / LAB):
+        for _ in range(30):
+            Path("d" * 200).mkdir()
+            os.chdir("d" * 200)
+            Path("file").write_text("x", encoding="utf-8")
+    with _within(sent / "edge" / LAB):
+        while len(os.fsencode(Path.cwd())) < 3800:  # with what is added in autograded/ it is longer
+            Path("d" * 200).mkdir()
+            os.chdir("d" * 200)
+        Path("f" * 250).write_text("x", encoding="utf-8")
+    with _within(sent / "many" / LAB):
+        for _ in range(300):
+            Path("d").mkdir()
+            os.chdir("d")
+    assert group.grade() == 0
+    assert group.students() == dict.fromkeys(("ada", "deep", "edge", "many"), POINTS)
+    assert group.record("ada").notices == []
+    for student in ("deep", "edge", "many"):
+        assert "LIT951" in group.record(student).notices, student
+        assert group.record(student).written
+
+
+def test_a_file_that_cannot_be_read_costs_its_own_submission_alone(
+    group: Class, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    group.hand_in("ada", RIGHT)
+    folder = group.hand_in("eve", RIGHT)
+    (folder / "broken.txt").write_text("x", encoding="utf-8")
+    assert group.grade() == 0
+    group.hand_in("new", RIGHT)
+    shutil.copytree(folder, group.root / "submitted/mal" / LAB)
+    honest = submissions.opened
+
+    def opened(path: Path) -> AbstractContextManager[BufferedReader]:
+        if path.name == "broken.txt":
+            raise OSError(5, "Input/output error", str(path))
+        return honest(path)
+
+    monkeypatch.setattr(submissions, "opened", opened)
+    assert group.grade() == 1
+    assert group.students() == {"ada": POINTS, "eve": 0, "new": POINTS, "mal": 0}
+    for student in ("eve", "mal"):
+        assert group.record(student).state == "failed"
+        assert group.record(student).written
+        assert group.page(student).is_file()
+    assert "Input/output error" in capsys.readouterr().out
