@@ -151,14 +151,19 @@ class Crew:
             try:
                 reply = Reply(**json.loads(worker.pipe.recv_bytes()))
             except (EOFError, OSError):
-                self._workers.remove(worker)
-                worker.pipe.close()
-                worker.process.join(_GRACE)
+                self._dismiss(worker)
                 death = f"no end within {self._seconds:.0f} s" if worker.late else ""
                 death = death or _death(worker.process.exitcode)
                 yield Done(task, None, death, worker.late)
             else:
+                if worker.late:  # it is about to end, and no other task may end with it
+                    self._dismiss(worker)
                 yield Done(task, reply)
+
+    def _dismiss(self, worker: _Worker) -> None:
+        self._workers.remove(worker)
+        worker.pipe.close()
+        worker.process.join(_GRACE)
 
     def _start(self) -> _Worker:
         ours, theirs = multiprocessing.Pipe()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import time
 from collections import deque
 
@@ -48,3 +49,21 @@ def test_a_task_without_an_end_is_ended_and_told() -> None:
     assert [done[name].late for name in students] == [True, True, False]
     assert done["slow"].death == "no end within 1 s"
     assert done["ada"].reply == Reply(DONE)
+
+
+def test_a_worker_that_was_asked_to_end_gets_no_other_task() -> None:
+    """It answers in the last moment, and would take the next submission with it into its end."""
+
+    def do(task: Task) -> Reply:
+        if task.student == "late":
+            with contextlib.suppress(SystemExit):
+                time.sleep(30)
+        return Reply(DONE, str(os.getpid()))
+
+    with Crew(lambda: do, 1, seconds=1) as crew:
+        tasks = deque(Task(GRADE, "lab", name) for name in ("late", "ada"))
+        done = {one.task.student: one.reply for one in crew.run(tasks) if one}
+    late, ada = done["late"], done["ada"]
+    assert late is not None
+    assert ada is not None
+    assert late.detail != ada.detail
