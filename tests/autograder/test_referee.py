@@ -143,7 +143,7 @@ def test_a_draw_that_no_packet_can_hold_says_so(
     monkeypatch.setattr(Referee, "_ask", here)
     path = tiny.root / f"litcourse/labs/{LAB}/{QUESTION}.py"
     text = path.read_text(encoding="utf-8")
-    path.write_text(text.replace("rng.randrange(100)", "rng"), encoding="utf-8")
+    path.write_text(text.replace("rng.randrange(10**9)", "rng"), encoding="utf-8")
     with pytest.raises(RuntimeError, match="can't hold a Random"):
         Referee().inputs(lab, {QUESTION: 5})
 
