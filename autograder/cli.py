@@ -132,7 +132,9 @@ def _soon() -> None:
     atexit.register(gc.freeze)  # no last look through all of nbgrader, for a third of a second
 
 
-Student = Annotated[str, typer.Option(help="Only this student.")]
+Students = Annotated[
+    list[str] | None, typer.Option("--student", help="Only this student; may be repeated.")
+]
 Jobs = Annotated[int, typer.Option(min=0, help="Workers; 0: four per core.")]
 Csv = Annotated[Path | None, typer.Option(help="Write the scores into this file.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -141,7 +143,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 @app.command()
 def grade(  # noqa: PLR0913, PLR0917 (one for each option)
     labs: Labs = None,
-    student: Student = "",
+    student: Students = None,
     jobs: Jobs = 0,
     regrade: Annotated[bool, typer.Option("--regrade", help="Grade again what is done.")] = False,
     no_sandbox: Annotated[
@@ -160,7 +162,7 @@ def grade(  # noqa: PLR0913, PLR0917 (one for each option)
     from autograder.grading import run
 
     options = run.Options(
-        labs or (), student, jobs, regrade, not no_sandbox, not no_feedback, csv, as_json
+        labs or (), student or (), jobs, regrade, not no_sandbox, not no_feedback, csv, as_json
     )
     if shard:
         from autograder.grading.shard import Shard, grade_shard
@@ -171,14 +173,14 @@ def grade(  # noqa: PLR0913, PLR0917 (one for each option)
 
 @app.command()
 def rejudge(
-    lab: str, student: Student = "", jobs: Jobs = 0, csv: Csv = None, as_json: Json = False
+    lab: str, student: Students = None, jobs: Jobs = 0, csv: Csv = None, as_json: Json = False
 ) -> None:
     """Judge kept evidence again, after a change of points or of a judge; runs no submission."""
     course = _course()
     _soon()
     from autograder.grading import run
 
-    options = run.Options([lab], student, jobs, csv=csv, json=as_json)
+    options = run.Options([lab], student or (), jobs, csv=csv, json=as_json)
     raise typer.Exit(run.rejudge(course, options))
 
 

@@ -44,6 +44,7 @@ class Record:
         maximum: the most there was, by question id.
         findings: codes by question id, without the questions that have none.
         notices: codes of what was mended or left out.
+        mentions: parts of `litcourse` that it names and the lab does not, `mentions.beyond`.
         detail: why grading failed, or what is wrong with the file, or "".
         seconds: how long it took.
         cpu_seconds: processor time of all of it.
@@ -67,6 +68,7 @@ class Record:
     maximum: dict[str, float] = field(default_factory=dict)
     findings: dict[str, list[str]] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
+    mentions: list[str] = field(default_factory=list)
     detail: str = ""
     seconds: float = 0.0
     cpu_seconds: float = 0.0

@@ -45,14 +45,14 @@ class Plan:
     penalties: dict[tuple[str, str], float] = field(default_factory=dict)
 
 
-def choose(road: Road, course: Course, names: Sequence[str], student: str) -> Chosen:
+def choose(road: Road, course: Course, names: Sequence[str], students: Sequence[str]) -> Chosen:
     """The submissions that the command line means.
 
     Args:
         road: the course's settings.
         course: the course.
         names: ids of labs; all that have submissions, if there is none.
-        student: id of the only student, or "".
+        students: ids of the only students; everybody, if there is none.
 
     Raises:
         AuthorError: nothing was handed in.
@@ -65,11 +65,12 @@ def choose(road: Road, course: Course, names: Sequence[str], student: str) -> Ch
             raise _nothing(road, lab)
     if not any(found.values()):
         raise _nothing(road, labs[0] if labs else "LAB")
-    if student:
+    if students:
         known = {submission.student for sent in found.values() for submission in sent}
-        if student not in known:
-            raise UnknownNameError("submission by the student", student, known, " ".join(labs))
-        found = {lab: [s for s in sent if s.student == student] for lab, sent in found.items()}
+        for student in students:
+            if student not in known:
+                raise UnknownNameError("submission by the student", student, known, " ".join(labs))
+        found = {lab: [s for s in sent if s.student in students] for lab, sent in found.items()}
     return {lab: sent for lab, sent in found.items() if sent}
 
 

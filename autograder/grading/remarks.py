@@ -25,6 +25,7 @@ class Remarks:
 
     Args:
         look_again: whose points a person had set before they were graded once more.
+        mentions: whose code names parts of `litcourse` that the lab does not.
         without_time: in whose submission of a lab with a due date no time can be read.
         gone: who is in the gradebook or in `evidence/`, but not in `submitted/` any more.
         foreign: assignments with submissions that are no labs.
@@ -32,6 +33,7 @@ class Remarks:
     """
 
     look_again: list[Who] = field(default_factory=list)
+    mentions: list[Who] = field(default_factory=list)
     without_time: list[Who] = field(default_factory=list)
     gone: list[Who] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
@@ -42,6 +44,8 @@ class Remarks:
         texts = {
             "Points that a person had set, graded again since: {}. Next: look at them again in the "
             "formgrader": _people(self.look_again),
+            "Code that names parts of litcourse which the lab does not use, as no answer has to: "
+            "{}. Next: read it": _people(self.mentions),
             "timestamp.txt is missing or can't be read, so it counts as on time: {}": _people(
                 self.without_time
             ),
@@ -55,7 +59,7 @@ class Remarks:
     def as_json(self) -> dict[str, Any]:
         """The same as plain data."""
         plain = asdict(self)
-        for name in ("look_again", "without_time", "gone"):
+        for name in ("look_again", "mentions", "without_time", "gone"):
             plain[name] = [{"lab": lab, "student": who} for lab, who in plain[name]]
         return plain
 
@@ -76,6 +80,7 @@ def of_rows(found: Sequence[Row]) -> Remarks:
     """What rows of the gradebook tell."""
     return Remarks(
         look_again=[(row.lab, row.student) for row in found if row.look_again],
+        mentions=[(r.lab, r.student) for r in found if r.record and r.record.mentions],
         without_time=[(r.lab, r.student) for r in found if r.due and not r.submitted_at],
     )
 

@@ -49,7 +49,7 @@ class Options:
 
     Args:
         labs: ids of labs; all that have submissions, if there is none.
-        student: id of the only student, or "".
+        students: ids of the only students; everybody, if there is none.
         jobs: workers; `WORKERS_PER_CORE` for each core if 0.
         regrade: grade what is graded already too.
         sandbox: isolate students' code.
@@ -59,7 +59,7 @@ class Options:
     """
 
     labs: Sequence[str] = ()
-    student: str = ""
+    students: Sequence[str] = ()
     jobs: int = 0
     regrade: bool = False
     sandbox: bool = True
@@ -132,7 +132,7 @@ class _Command:
 
     def _run(self, road: Road) -> int:
         started, options = time.monotonic(), self.options
-        chosen = planning.choose(road, self.course, options.labs, options.student)
+        chosen = planning.choose(road, self.course, options.labs, options.students)
         with uncollected():
             labs = {lab: prepare(road, self.course.lab(lab)) for lab in chosen}
         pages = Pages(road) if options.feedback else None
@@ -150,7 +150,7 @@ class _Command:
                  if s.student in known[s.lab]]  # fmt: skip
         noted = remarks.of_rows(found)
         noted.new_secret = new_secret
-        if not options.student:
+        if not options.students:
             noted.gone = [who for lab in known for who in remarks.gone(road, lab, known[lab])]
         if not options.labs:
             noted.foreign = remarks.foreign(road, self.course)

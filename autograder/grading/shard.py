@@ -98,6 +98,10 @@ def grade_shard(course: Course, options: Options, shard: Shard) -> int:
         AuthorError: there is something to mend before anything can be graded.
         UnknownNameError: there is no such lab.
     """
+    if options.csv is not None or options.json:
+        fault = "a part of a class has no scores to tell: the run that writes them has"
+        step = "leave --csv and --json to the autograder grade after all shards"
+        raise AuthorError(f"--shard {shard.index}/{shard.count}", "", fault, step)
     to = console(json=False)
     with (
         ended_tidily(),
@@ -105,7 +109,7 @@ def grade_shard(course: Course, options: Options, shard: Shard) -> int:
         _beside_other_shards(road, shard),
         with_engine(),
     ):
-        chosen = planning.choose(road, course, options.labs, options.student)
+        chosen = planning.choose(road, course, options.labs, options.students)
         with uncollected():
             labs = {lab: _prepare(road, course.lab(lab)) for lab in chosen}
         mine = [s for sent in chosen.values() for s in shard.of(sent)]

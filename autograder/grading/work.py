@@ -23,6 +23,7 @@ from nbformat import NotebookNode
 from autograder.course import CHECK, AuthorError, Lab, grade_id
 from autograder.grading import submissions
 from autograder.grading.journal import FAILED, GRADE, REJUDGE, Record
+from autograder.grading.mentions import beyond
 from autograder.grading.settings import Road
 from autograder.nbgrader_road import notes, reading, shelf
 from autograder.nbgrader_road.failures import judged
@@ -136,7 +137,9 @@ class Examiner:
             staged = submissions.with_masters(self._road.converter, task.lab, found.files)
             here = {n: p for n, p in found.files.items() if n.endswith(".ipynb")}
             submissions.lay_out(staged | here, files)
-            self._take(record, reading.read(notebook, prepared.unsolved), found.left_out, files)
+            sent = reading.read(notebook, prepared.unsolved)
+            record.mentions = beyond(sent, found.files, prepared.unsolved)
+            self._take(record, sent, found.left_out, files)
         return Reply(DONE)
 
     def _give_up(self, task: Task) -> Reply:
@@ -232,7 +235,7 @@ class Examiner:
         record = Record(task.lab, task.student, cause=REJUDGE)
         if earlier is not None and earlier.submission == known.submission:
             for name in ("fingerprint", "timestamp", "state", "detail", "seconds", "cpu_seconds",
-                         "student_seconds", "sandbox"):  # fmt: skip
+                         "student_seconds", "sandbox", "mentions"):  # fmt: skip
                 setattr(record, name, getattr(earlier, name))
         record.submission = known.submission
         record.notices = [notice.code for notice in known.notices]

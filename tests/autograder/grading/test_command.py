@@ -29,7 +29,16 @@ def test_unknown_names_are_answered_with_the_nearest(group: Class) -> None:
     with pytest.raises(UnknownNameError, match=r"Nearest first: lab0_tiny"):
         group.grade(labs=["lab0_tinny"])
     with pytest.raises(UnknownNameError, match=r"Nearest first: ada"):
-        group.grade(student="adda")
+        group.grade(students=["adda"])
+
+
+def test_some_students_are_graded_and_no_others(group: Class) -> None:
+    for student in ("ada", "ben", "cyd"):
+        group.hand_in(student, RIGHT)
+    assert group.grade(students=["cyd", "ada"]) == 0
+    assert group.students() == {"ada": POINTS, "cyd": POINTS}
+    with pytest.raises(UnknownNameError, match=r"Nearest first: ben"):
+        group.grade(students=["ada", "benn"])
 
 
 def test_nothing_handed_in_is_said(group: Class) -> None:

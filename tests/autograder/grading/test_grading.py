@@ -195,7 +195,7 @@ def test_a_name_that_no_gradebook_takes_is_told(
 @pytest.mark.parametrize("student", ["-rf", "Zoë Müller", "[x]*", "a,b;\"c'", "=1+1", "[red]"])
 def test_odd_names_are_names(group: Class, student: str, tmp_path: Path) -> None:
     group.hand_in(student, RIGHT)
-    assert group.grade(student=student, csv=tmp_path / "scores.csv") == 0
+    assert group.grade(students=[student], csv=tmp_path / "scores.csv") == 0
     assert group.students() == {student: POINTS}
     assert group.page(student).is_file()
 

@@ -37,7 +37,7 @@ def late(group: Class) -> Class:
     group.settings("from late import Half\nc.AssignLatePenalties.plugin_class = Half\n")
     group.hand_in("ada", RIGHT, at="2026-11-02 10:00:00 UTC")
     group.hand_in("zoe", WRONG)
-    group.grade(student="zoe")  # so that the lab is known
+    group.grade(students=["zoe"])  # so that the lab is known
     due(group, DUE)
     group.grade()
     return group

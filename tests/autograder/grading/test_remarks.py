@@ -63,7 +63,7 @@ def test_who_is_gone_from_submitted_is_said(group: Class, tmp_path: Path, capsys
         capsys.readouterr().out
     )
     assert "ben" not in (tmp_path / "scores.csv").read_text(encoding="utf-8")
-    group.grade(student="ada")
+    group.grade(students=["ada"])
     assert "gone" not in capsys.readouterr().out
 
 

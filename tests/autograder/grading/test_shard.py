@@ -83,3 +83,10 @@ def test_shards_run_beside_each_other_and_not_beside_a_writer(
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(AuthorError, match="this very shard"):
             grade(group, "1/2")
+
+
+def test_a_shard_has_no_scores_to_tell(group: Class, tmp_path: Path) -> None:
+    group.hand_in("ada", RIGHT)
+    for options in (Options([LAB], csv=tmp_path / "s.csv"), Options([LAB], json=True)):
+        with pytest.raises(AuthorError, match="leave --csv and --json to"):
+            grade_shard(group.course, options, Shard(1, 2))

@@ -60,7 +60,7 @@ def test_killed_at_ten_moments_it_grades_everybody_once(
     runs, rng = tmp_path / "runs", Random(7)
     due = handed_in(group, runs)
     started = time.monotonic()
-    apart(tmp_path / "first", lambda: group.grade(student=STUDENTS[0])).join()
+    apart(tmp_path / "first", lambda: group.grade(students=[STUDENTS[0]])).join()
     whole = time.monotonic() - started  # of a run with one submission
     killed = 0
     while killed < KILLS:
