@@ -23,11 +23,16 @@ KEYS = ("lr", "global_batch_size")
 COUNTS = ("batch_size", "world_size", "accumulate")
 TOLERANCE = 1e-9
 ALL = ("lr", "batch", "errors")
+Asked = tuple[dict[str, Any], Evidence, Evidence]
+"""The arguments of a call; what came of it by the instructor's solution, and by the student's."""
 _COSTS = {"lr": ("lr",), "global_batch_size": ("batch",)}
 
 
 def draw(rng: Random) -> Draw:
-    """Inputs, accumulate left out in some; and inputs of which one is not positive, or several."""
+    """Inputs, accumulate left out in some, among inputs of which one or several are not positive.
+
+    Which are which is for the answer to find out: nothing in their order tells.
+    """
     cases = [_case(rng, world, accumulate) for world, accumulate in _plans(rng)]
     cases[rng.randrange(len(cases))]["lr"] = round(rng.uniform(1.0, 5.0), 3)
     names = ("lr", *COUNTS)
@@ -39,7 +44,7 @@ def draw(rng: Random) -> Draw:
     for negative in (*combinations(names, 2), names):  # whose product is positive
         case = _case(rng, 4, 2)
         invalid.append(case | {name: -case[name] for name in negative})
-    return Draw({"cases": cases, "invalid": invalid})
+    return Draw({"calls": rng.sample([*cases, *invalid], len(cases) + len(invalid))})
 
 
 def _plans(rng: Random) -> list[tuple[int, int | None]]:
@@ -64,7 +69,7 @@ def _case(rng: Random, world_size: int, accumulate: int | None) -> dict[str, Any
 def probe(given: dict[str, Any], student: Student) -> dict[str, Any]:
     """What the function gives for each input, and what it raises."""
     function = student["scale_recipe"]
-    return {name: [_call(function, case) for case in given[name]] for name in ("cases", "invalid")}
+    return {"calls": [_call(function, case) for case in given["calls"]]}
 
 
 def _call(function: Callable[..., Any], case: dict[str, Any]) -> dict[str, Any]:
@@ -91,18 +96,18 @@ def _described(value: object) -> dict[str, Any]:
 
 def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
     """Entry by entry what the instructor's solution gives."""
-    right = Evidence(draw.kept["solution"])
-    cases = draw.given["cases"]
-    seen = list(evidence["cases"])
-    for case, answer in zip(cases, seen, strict=False):
+    cases, seen = draw.given["calls"], list(evidence["calls"])
+    right = list(Evidence(draw.kept["solution"])["calls"])
+    if len(seen) != len(cases):
+        return [Finding("LIT3203", ALL, "scale_recipe(...)", f"{len(cases)} answers", "others")]
+    asked = list(zip(cases, right, seen, strict=True))
+    valid = [called for called in asked if "error" not in called[1]]
+    for case, _, answer in valid:
         fatal = _judge_form(case, answer)
         if fatal:
             return [fatal]
-    wanted = list(right["cases"])
-    if len(seen) != len(wanted):
-        return [Finding("LIT3203", ALL, "scale_recipe(...)", f"{len(wanted)} answers", "others")]
-    found = [f for key in KEYS for f in _judge_key(key, cases, wanted, seen)]
-    return [*found, *_judge_invalid(draw.given["invalid"], right, evidence)]
+    found = [f for key in KEYS for f in _judge_key(key, valid)]
+    return [*found, *_judge_invalid(asked)]
 
 
 def _shown(case: dict[str, Any]) -> str:
@@ -127,10 +132,9 @@ def _judge_form(case: dict[str, Any], answer: Evidence) -> Finding | None:
     return None
 
 
-def _judge_key(
-    key: str, cases: list[dict[str, Any]], wanted: list[Evidence], seen: list[Evidence]
-) -> list[Finding]:
-    answers = [answer["value"]["entries"][key] for answer in seen]
+def _judge_key(key: str, valid: list[Asked]) -> list[Finding]:
+    cases = [case for case, _, _ in valid]
+    wanted, answers = ([one[i]["value"]["entries"][key] for one in valid] for i in (1, 2))
     for case, answer in zip(cases, answers, strict=True):
         kind = answer["type"].text()
         if key != "lr" and kind != "int":
@@ -138,7 +142,7 @@ def _judge_key(
         if kind not in {"int", "float", "float64"}:
             return [Finding("LIT3214", _COSTS[key], _shown(case), f"{key}, a float", f"a {kind}")]
     got = [answer["number"].number() for answer in answers]
-    right = [answer["value"]["entries"][key]["number"].number() for answer in wanted]
+    right = [answer["number"].number() for answer in wanted]
     wrong = [i for i, (a, b) in enumerate(zip(got, right, strict=True)) if not _same(a, b)]
     if not wrong:
         return []
@@ -175,10 +179,9 @@ def _why(key: str, cases: list[dict[str, Any]], got: list[float], right: list[fl
     return "LIT3203"
 
 
-def _judge_invalid(
-    cases: list[dict[str, Any]], right: Evidence, evidence: Evidence
-) -> list[Finding]:
-    for case, wanted, answer in zip(cases, right["invalid"], evidence["invalid"], strict=False):
+def _judge_invalid(asked: list[Asked]) -> list[Finding]:
+    nan_last = sorted(asked, key=lambda called: math.isnan(called[0]["lr"]))
+    for case, wanted, answer in nan_last:  # it alone is what remains to be told
         expected, raised = wanted["raised"].texts(), answer["raised"].texts()
         if "ValueError" not in expected or "ValueError" in raised:
             continue
@@ -188,9 +191,6 @@ def _judge_invalid(
             return [Finding("LIT3211", ("errors",), called, "ValueError", got)]
         code = "LIT3212" if math.isnan(case["lr"]) else "LIT3210"
         return [Finding(code, ("errors",), called, "ValueError", "no exception")]
-    if len(list(evidence["invalid"])) != len(cases):
-        got = "other calls"
-        return [Finding("LIT3210", ("errors",), "scale_recipe(...)", "ValueError", got)]
     return []
 
 
