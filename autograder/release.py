@@ -5,15 +5,17 @@ from __future__ import annotations
 import difflib
 import filecmp
 import shutil
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-from autograder.course import Lab
+from autograder import sums
+from autograder.course import AuthorError, Lab
 from autograder.wheel import members
 
-COMMON = ("README.md", "requirements.txt")
+_MANY = 20
 _TEMPLATES = {
     "README.md": "release_readme.md.template",
     "requirements.txt": "release_requirements.txt.template",
@@ -55,13 +57,26 @@ def differences(fresh: Path, old: Path, *, whole: bool, kept: Collection[str] = 
     """
     wanted = _files(fresh)
     found = [line for name in wanted for line in _differs(fresh / name, old / name, name)]
+    if not found and not sums.fits(old, wanted):
+        found.append(f"release/{sums.NAME}: not of these files")
     superfluous = _superfluous(fresh, old, kept) if whole else []
-    return found + [f"release/{name}: not made from source/ (any more)" for name in superfluous]
+    return [*found, *_named(superfluous)]
+
+
+def _named(superfluous: Collection[str]) -> Iterator[str]:
+    """A line for each file, or for the folder in which there are many, such as a `.venv`."""
+    counts = Counter(name.split("/", 1)[0] for name in superfluous)
+    for name in superfluous:
+        if counts[name.split("/", 1)[0]] <= _MANY:
+            yield f"release/{name}: not made from source/ (any more)"
+    for folder, count in counts.items():
+        if count > _MANY:
+            yield f"release/{folder}: {count:,} files that are not made from source/ (any more)"
 
 
 def _superfluous(fresh: Path, old: Path, kept: Collection[str]) -> list[str]:
     found = set(_files(old)) - set(_files(fresh))
-    return sorted(name for name in found if name.split("/", 1)[0] not in kept)
+    return sorted(name for name in found if name.split("/", 1)[0] not in {*kept, sums.NAME})
 
 
 def _files(folder: Path) -> list[str]:
@@ -111,16 +126,34 @@ def publish(fresh: Path, release: Path, *, whole: bool, kept: Collection[str] = 
     """Bring `release` to the state of `fresh`; the names of the files that changed.
 
     Folders named in `kept` are none of ours. Files that are right already
-    keep their bytes, the wheel also where only its packing differs.
+    keep their bytes, the wheel also where only its packing differs. Files that no build wrote stay.
+
+    Raises:
+        AuthorError: one that was changed since the last build is in the way.
     """
-    changed = [n for n in _files(fresh) if any(_differs(fresh / n, release / n, n))]
+    known, names = sums.read(release), _files(fresh)
+    changed = [n for n in names if any(_differs(fresh / n, release / n, n))]
+    for name in changed:
+        if (release / name).is_file() and not sums.is_ours(release, name, known):
+            raise _in_the_way(release / name)
     for name in changed:
         (release / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(fresh / name, release / name)
     gone = _superfluous(fresh, release, kept) if whole else _old_wheels(fresh, release)
+    gone = [name for name in gone if sums.is_ours(release, name, known)]
     for name in gone:
         (release / name).unlink()
+    others = {} if whole else {name: digest for name, digest in known.items() if name not in gone}
+    sums.write(release, names, others)
     return changed + gone
+
+
+def _in_the_way(path: Path) -> AuthorError:
+    fault = (
+        "it was changed since the last build, so it may hold somebody's answers; nothing is written"
+    )
+    step = f"mv {path} ~/{path.name}   (or rm, if nobody needs it), then the same again"
+    return AuthorError(path, "", fault, step)
 
 
 def _old_wheels(fresh: Path, release: Path) -> list[str]:

@@ -1,6 +1,7 @@
 """`autograder build`: what it makes, that it makes the same again, and what it refuses."""
 
 import shutil
+import subprocess
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
+from autograder import sums
 from autograder.build import build, stale
 from autograder.course import AuthorError, Course
 from litcourse.names import UnknownNameError
@@ -48,7 +50,9 @@ def test_release_holds_all_that_a_student_needs(tiny: Course) -> None:
     built = build(tiny)
     made = files(built.release)
     (wheel,) = [name for name in made if name.endswith(".whl")]
-    assert set(made) == {"README.md", "requirements.txt", wheel, "lab0_tiny/lab0_tiny.ipynb"}
+    (lab,) = [name for name in made if name.endswith(".ipynb")]
+    assert set(made) == {"README.md", "requirements.txt", "SHA256SUMS", wheel, lab}
+    assert lab == "lab0_tiny/lab0_tiny.ipynb"
     assert f"./{wheel}".encode() in made["requirements.txt"]
     page = made["README.md"].decode()
     assert wheel in page
@@ -101,9 +105,48 @@ def test_what_is_no_longer_made_goes_away(tiny: Course) -> None:
     build(tiny)
     old = tiny.root / "release/litcourse-0.0.1-py3-none-any.whl"
     old.write_bytes(b"")
+    sums.write(old.parent, [old.name], sums.read(old.parent))
     assert any("0.0.1" in line for line in stale(tiny))
     build(tiny, ["lab0_tiny"])
     assert not old.exists()
+
+
+def test_files_that_no_build_wrote_stay(tiny: Course) -> None:
+    release = build(tiny).release
+    for name in ("course/bin/python", "lab0_tiny/train.py", "lab0_tiny/lightning_logs/a.ckpt"):
+        (release / name).parent.mkdir(parents=True, exist_ok=True)
+        (release / name).write_text("mine", encoding="utf-8")
+    for n in range(30):
+        (release / f"course/bin/{n}").touch()
+    before = files(release)
+    assert build(tiny).changed == ()
+    assert files(release) == before
+    lines = stale(tiny)
+    assert "release/lab0_tiny/train.py: not made from source/ (any more)" in lines
+    assert "release/course: 31 files that are not made from source/ (any more)" in lines
+    assert len(lines) == 3
+
+
+def test_a_notebook_that_somebody_works_in_is_not_replaced(tiny: Course) -> None:
+    path = build(tiny).release / "lab0_tiny/lab0_tiny.ipynb"
+    path.write_text(path.read_text(encoding="utf-8").replace("YOUR CODE", "MY CODE"))
+    before = files(tiny.root / "release")
+    edit(tiny, lambda cells, _: cells["add_one-task"].update(source="### Another task"))
+    for labs in ([], ["lab0_tiny"]):
+        with pytest.raises(AuthorError, match=r"somebody's answers.*\n  Next: mv "):
+            build(tiny, labs)
+    assert files(tiny.root / "release") == before
+    path.unlink()
+    assert build(tiny).changed == ("lab0_tiny/lab0_tiny.ipynb",)
+
+
+def test_the_sums_are_those_of_sha256sum(tiny: Course) -> None:
+    release = build(tiny).release
+    done = subprocess.run(
+        ["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=release, capture_output=True,
+        text=True, check=True,
+    )  # fmt: skip
+    assert len(done.stdout.splitlines()) == len(files(release)) - 1
 
 
 def test_an_unknown_lab_is_answered_with_the_known_ones(tiny: Course) -> None:
@@ -150,6 +193,8 @@ def test_another_packing_of_the_same_wheel_is_fresh(tiny: Course) -> None:
     with zipfile.ZipFile(wheel, "w", zipfile.ZIP_STORED) as archive:
         for info, data in inside.items():
             archive.writestr(info.filename, data)
+    assert stale(tiny) == ["release/SHA256SUMS: not of these files"]
+    sums.write(wheel.parent, [wheel.name], sums.read(wheel.parent))
     assert stale(tiny) == []
 
 
