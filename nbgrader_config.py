@@ -20,9 +20,9 @@ c = get_config()  # type: ignore[name-defined]  # nbgrader puts it there
 
 c.CourseDirectory.course_id = "litcourse"
 
-# `nbgrader validate`: the first import of torch and Lightning can take longer than the 30 s
-# that are nbgrader's default for a cell.
-c.Execute.timeout = 120
+# `nbgrader validate`: the first import of torch and Lightning, and checks that start programs,
+# can take longer than the 30 s that are nbgrader's default for a cell.
+c.Execute.timeout = 300
 
 # Limits while grading: c.RunSubmission.cell_seconds and .notebook_seconds of wall time, and
 # c.RunSubmission.limits = {"memory_mib": 4096, ...}; all names: autograder/engine/limits.py.
