@@ -44,8 +44,13 @@ def load_weights(path: object) -> dict[str, Tensor]:
 
     Only tensors and plain data are read, never code.
     """
+    state: dict[str, Tensor] = load_checkpoint(path).get("state_dict", {})
+    return state
+
+
+def load_checkpoint(path: object) -> dict[str, Any]:
+    """All that a Lightning checkpoint file holds, read as `load_weights` reads it."""
     if not isinstance(path, str) or not Path(path).is_file():
         return {}
-    content = torch.load(path, map_location="cpu", weights_only=True)
-    state: dict[str, Tensor] = content.get("state_dict", {})
-    return state
+    content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    return content

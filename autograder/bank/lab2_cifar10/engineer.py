@@ -11,6 +11,25 @@ PRECISION = "precision=precision"
 DEVICES = "devices=devices"
 ACCELERATOR = "accelerator=accelerator"
 CALLBACKS = f"callbacks=[best, {RATE}]"
+HEAD = "def make_trainer("
+SCHEDULER = '__import__("lightning").pytorch.callbacks.GradientAccumulationScheduler'
+RATES = """class Rates(L.Callback):
+    def on_train_batch_end(self, t, m, outputs, batch, i):
+        {}
+
+
+"""
+LOGS_LR = 'm.log("lr", t.optimizers[0].param_groups[0]["lr"])'
+CLIPPING = """class Clipping(L.Callback):
+    def __init__(self, clip):
+        self.clip = clip
+
+    def on_before_optimizer_step(self, trainer, module, optimizer):
+        if self.clip is not None:
+            nn.utils.clip_grad_norm_(module.parameters(), self.clip)
+
+
+"""
 
 CASES = [
     right(
@@ -35,8 +54,47 @@ CASES = [
         ("save_last=True", 'save_last=True, dirpath=Path(run_dir) / "kept"'),
     ),
     right("link to the last", ("save_last=True", 'save_last="link"')),
+    right("rate under another name", (RATE, "Rates()"), (HEAD, RATES.format(LOGS_LR) + HEAD)),
+    right(
+        "rate by the logger",
+        (RATE, "Rates()"),
+        (
+            HEAD,
+            RATES.format(
+                't.logger.log_metrics({"rate": t.optimizers[0].param_groups[0]["lr"]}, step=t.global_step)'
+            )
+            + HEAD,
+        ),
+    ),
+    right(
+        "rate before the step",
+        (RATE, "Rates()"),
+        (
+            HEAD,
+            RATES.format(LOGS_LR).replace("_end(self, t, m, outputs,", "_start(self, t, m,") + HEAD,
+        ),
+    ),
+    right("logs every twelve steps", (ROOT, ROOT + ", log_every_n_steps=12")),
+    right("zero for no clipping", (CLIP, CLIP + " or 0")),
+    right("infinity for no clipping", (CLIP, CLIP + ' or float("inf")')),
+    right(
+        "accumulation by a callback",
+        ("accumulate_grad_batches=accumulate,\n        ", ""),
+        (CALLBACKS, f"callbacks=[best, {SCHEDULER}({{0: accumulate}}), {RATE}]"),
+    ),
+    right(
+        "clipping by a callback",
+        (CLIP + ",\n        ", ""),
+        (CALLBACKS, f"callbacks=[best, Clipping(clip), {RATE}]"),
+        (HEAD, CLIPPING + HEAD),
+    ),
+    right(
+        "a best one of weights alone",
+        (", save_last=True", ", save_weights_only=True"),
+        (CALLBACKS, f'callbacks=[best, ModelCheckpoint(filename="newest-{{epoch}}"), {RATE}]'),
+    ),
     # --- hardware
-    wrong("on the GPU", "LIT013", (ACCELERATOR, 'accelerator="gpu"')),
+    wrong("on the GPU", "LIT2310", (ACCELERATOR, 'accelerator="gpu"')),
     wrong("on the CPU", "LIT2310", (ACCELERATOR, 'accelerator="cpu"')),
     wrong("accelerator left out", "LIT2310", (ACCELERATOR + ",\n        ", "")),
     wrong("devices left out", "LIT2311", (DEVICES + ",\n        ", "")),
@@ -45,6 +103,12 @@ CASES = [
         "counts the list",
         "LIT2311",
         (DEVICES, "devices=len(devices) if isinstance(devices, list) else devices"),
+    ),
+    wrong("always DDP", "LIT2365", (DEVICES, DEVICES + ', strategy="ddp"')),
+    wrong(
+        "asks whether there is bf16",
+        "LIT2364",
+        (PRECISION, 'precision=precision if __import__("torch").cuda.is_bf16_supported() else 32'),
     ),
     # --- precision
     wrong("precision left out", "LIT2312", (PRECISION + ",\n        ", "")),
@@ -65,10 +129,38 @@ CASES = [
     wrong(
         "accumulation left out", "LIT2321", ("accumulate_grad_batches=accumulate,\n        ", "")
     ),
+    wrong(
+        "accumulation by a dict",
+        "LIT2366",
+        ("accumulate_grad_batches=accumulate", "accumulate_grad_batches={0: accumulate}"),
+    ),
+    wrong(
+        "accumulation by a callback, too much",
+        "LIT2321",
+        ("accumulate_grad_batches=accumulate,\n        ", ""),
+        (CALLBACKS, f"callbacks=[best, {SCHEDULER}({{0: accumulate, 1: accumulate + 1}}), {RATE}]"),
+    ),
+    wrong(
+        "clipping by a callback, too short",
+        "LIT2322",
+        (CLIP + ",\n        ", ""),
+        (CALLBACKS, f"callbacks=[best, Clipping(clip), {RATE}]"),
+        (HEAD, CLIPPING.replace("self.clip)", "self.clip / 2)") + HEAD),
+    ),
+    wrong(
+        "clipping by a callback, by value",
+        "LIT2322",
+        (CLIP + ",\n        ", ""),
+        (CALLBACKS, f"callbacks=[best, Clipping(clip), {RATE}]"),
+        (HEAD, CLIPPING.replace("norm_(", "value_(") + HEAD),
+    ),
     wrong("no clipping", "LIT2322", (CLIP + ",\n        ", "")),
     wrong("always clips", "LIT2322", (CLIP, "gradient_clip_val=clip or 1.0")),
     wrong("clips by value", "LIT2323", (CLIP, CLIP + ', gradient_clip_algorithm="value"')),
-    wrong("a part of the batches", "LIT2321", (ROOT, ROOT + ", limit_train_batches=3")),
+    wrong("no end", "LIT2320", ("max_epochs=max_epochs", "max_epochs=-1")),
+    wrong("half of the batches", "LIT2361", (ROOT, ROOT + ", limit_train_batches=0.5")),
+    wrong("the same few batches", "LIT2361", (ROOT, ROOT + ", overfit_batches=5")),
+    wrong("a part of the batches", "LIT2361", (ROOT, ROOT + ", limit_train_batches=3")),
     # --- what is kept
     wrong("lowest val_acc", "LIT411", (', mode="max"', "")),
     wrong("monitors nothing", "LIT2330", ('monitor="val_acc", mode="max", ', "")),
@@ -78,16 +170,53 @@ CASES = [
     wrong(
         "no checkpoint", "LIT2330", (CALLBACKS, f"callbacks=[{RATE}], enable_checkpointing=False")
     ),
+    wrong("weights alone", "LIT2532", ("save_last=True", "save_last=True, save_weights_only=True")),
     # --- log
+    wrong("validates on a batch", "LIT2361", (ROOT, ROOT + ", limit_val_batches=1")),
+    wrong("validates on a half", "LIT2361", (ROOT, ROOT + ", limit_val_batches=0.5")),
+    wrong("validates seldom", "LIT2363", (ROOT, ROOT + ", check_val_every_n_epoch=2")),
+    wrong("validates twice an epoch", "LIT2363", (ROOT, ROOT + ", val_check_interval=0.5")),
+    wrong("logger left out", "LIT2362", (LOGGER + ",\n        ", "")),
     wrong("no logger", "LIT2340", (LOGGER, "logger=False")),
     wrong(
         "log beside the program",
         "LIT2340",
         (LOGGER, 'logger=CSVLogger("logs")'),
     ),
-    wrong("default logger and folder", "LIT2340", (LOGGER + ",\n        " + ROOT + ",", "")),
+    wrong("default logger and folder", "LIT2362", (LOGGER + ",\n        " + ROOT + ",", "")),
     wrong("no monitor of the rate", "LIT2341", (CALLBACKS, "callbacks=[best]")),
     wrong("the rate of epochs", "LIT2342", ('"step"', '"epoch"')),
+    wrong(
+        "the rate at the end of epochs",
+        "LIT2342",
+        (RATE, "Rates()"),
+        (
+            HEAD,
+            RATES.format(LOGS_LR).replace(
+                "_batch_end(self, t, m, outputs, batch, i)", "_epoch_end(self, t, m)"
+            )
+            + HEAD,
+        ),
+    ),
+    wrong(
+        "the rate at the start of epochs",
+        "LIT2342",
+        (RATE, "Rates()"),
+        (
+            HEAD,
+            RATES.format(LOGS_LR).replace(
+                "_batch_end(self, t, m, outputs, batch, i)", "_epoch_start(self, t, m)"
+            )
+            + HEAD,
+        ),
+    ),
+    wrong(
+        "another number for the rate",
+        "LIT2341",
+        (RATE, "Rates()"),
+        (HEAD, RATES.format('m.log("lr", 0.1)') + HEAD),
+    ),
+    wrong("logs a little too seldom", "LIT2341", (ROOT, ROOT + ", log_every_n_steps=60")),
     wrong("logs too seldom", "LIT2341", (ROOT, ROOT + ", log_every_n_steps=500")),
     # --- place
     wrong(

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from litcourse.evidence import Evidence, MalformedError, close
+from litcourse.evidence import Evidence, MalformedError
 from litcourse.known_errors import error_finding
+from litcourse.labs.lab2_cifar10._logged import judge_log
 from litcourse.question import Draw, Finding
 
 ALL = ("hardware", "precision", "steps", "best", "last", "log", "place")
+VAL_BATCHES = 2
 STEP_TOLERANCE = 1e-3
 """Relative, of one step's length; bf16-mixed leaves these products in float32."""
+UNSET = {"accumulate": 1, "clip_val": None}
+"""What a Trainer has of steps that was not told of them."""
+OF_HARDWARE = {"LIT013": "LIT2310", "LIT007": "LIT2364"}
+"""Findings of exceptions that have another cause, and another cure, where a Trainer is made."""
 
 
 def _call(arguments: dict[str, Any], machine: str) -> str:
@@ -22,8 +29,28 @@ def _call(arguments: dict[str, Any], machine: str) -> str:
     return f"make_trainer({words}, run_dir=...) {machine}"
 
 
-def judge_made(draw: Draw, made: Evidence) -> list[Finding]:
-    """The first difference of each kind between what was asked for and what was resolved."""
+def by_other_means(draw: Draw, runs: Evidence) -> set[str]:
+    """What a run did as asked although its Trainer was not told: a callback did it.
+
+    Where that is so, a Trainer that was made and not run tells nothing of it.
+    """
+    run, seen = draw.given["runs"]["tuned"], runs["tuned"]
+    if "error" in seen or seen["returned"].text() != "Trainer":
+        return set()
+    ended = seen["epochs"].integer() == run["arguments"]["max_epochs"]
+    if not ended or _judge_steps(draw, run, seen, ""):
+        return set()
+    return {name for name, value in UNSET.items() if _told(seen, name) == value}
+
+
+def judge_made(draw: Draw, made: Evidence, free: set[str]) -> list[Finding]:
+    """The first difference of each kind between what was asked for and what was resolved.
+
+    Args:
+        draw: the inputs.
+        made: evidence of Trainers that were made.
+        free: attributes that tell nothing where they are not set.
+    """
     found: dict[str, Finding] = {}
     broken: list[Finding] = []
     entries = list(made)
@@ -33,20 +60,25 @@ def judge_made(draw: Draw, made: Evidence) -> list[Finding]:
         gpus = one["gpus"]
         called = _call(one["arguments"], f"on a machine with {gpus} GPU{'' if gpus == 1 else 's'}")
         if "error" in seen:
-            broken.append(replace(error_finding(seen["error"], ("hardware",)), called=called))
+            broken.append(replace(_raised(seen["error"], ("hardware",)), called=called))
             continue
         if seen["returned"].text() != "Trainer":
             got = seen["returned"].text()
             return [Finding("LIT2300", ALL, called, "a lightning Trainer", got)]
-        for finding in _differences(one["arguments"], gpus, seen, called):
+        for finding in _differences(one["arguments"], gpus, seen, called, free):
             found.setdefault(finding.criteria[0], finding)
     if len(broken) == len(entries):
         return [replace(broken[0], criteria=ALL)]
     # Except for a GPU that is insisted on, it shows best what is wrong where nothing was raised.
-    insisted = next((finding for finding in broken if finding.code == "LIT013"), None)
+    insisted = next((f for f in broken if f.code in OF_HARDWARE.values()), None)
     hardware = insisted or found.get("hardware") or next(iter(broken), None)
     rest = [finding for criterion, finding in found.items() if criterion != "hardware"]
     return [hardware, *rest] if hardware else rest
+
+
+def _raised(error: Evidence, criteria: tuple[str, ...]) -> Finding:
+    found = error_finding(error, criteria)
+    return replace(found, code=OF_HARDWARE.get(found.code, found.code))
 
 
 def world_size(arguments: dict[str, Any], gpus: int) -> int:
@@ -60,33 +92,59 @@ def world_size(arguments: dict[str, Any], gpus: int) -> int:
 
 
 def _differences(
-    arguments: dict[str, Any], gpus: int, seen: Evidence, called: str
+    arguments: dict[str, Any], gpus: int, seen: Evidence, called: str, free: set[str]
 ) -> list[Finding]:
     on_gpu = gpus > 0 and arguments.get("accelerator", "auto") != "cpu"
     accelerator = "CUDAAccelerator" if on_gpu else "CPUAccelerator"
-    clip = arguments.get("clip")
     wanted: list[tuple[str, str, str, Any]] = [
         ("LIT2310", "hardware", "accelerator", accelerator),
         ("LIT2311", "hardware", "world_size", world_size(arguments, gpus)),
         ("LIT2312", "precision", "precision", arguments.get("precision", "32-true")),
         ("LIT2320", "steps", "max_epochs", arguments["max_epochs"]),
-        ("LIT2321", "steps", "accumulate", arguments.get("accumulate", 1)),
-        ("LIT2322", "steps", "clip_val", clip),
     ]
     devices = arguments.get("devices")
     if isinstance(devices, list):
         wanted.append(("LIT2311", "hardware", "root_device", f"cuda:{devices[0]}"))
+    if world_size(arguments, gpus) == 1:
+        wanted.append(("LIT2365", "hardware", "strategy", "SingleDeviceStrategy"))
     found = []
     for code, criterion, name, right in wanted:
         got = _read(seen[name], right)
         if got != right:
             named = _named(code, right, got)
             found.append(Finding(named, (criterion,), called, f"{name} {right}", f"{got}"))
+    return [*found, *_different_steps(arguments, seen, called, free)]
+
+
+def _different_steps(
+    arguments: dict[str, Any], seen: Evidence, called: str, free: set[str]
+) -> list[Finding]:
+    cost, found = ("steps",), []
+    clip = arguments.get("clip")
+    wanted = {"accumulate": arguments.get("accumulate", 1), "clip_val": clip}
+    codes = {"accumulate": "LIT2321", "clip_val": "LIT2322"}
+    for name, right in wanted.items():
+        told = _told(seen, name)
+        if told == right or (name in free and told == UNSET[name]):
+            continue
+        expected = f"{name} {right}"
+        if name == "accumulate" and told is None:  # then no run comes to its first step
+            return [Finding("LIT2366", ALL, called, expected, seen["accumulate_text"].text())]
+        found.append(Finding(codes[name], cost, called, expected, f"{told}"))
     if clip is not None and seen["clip_algorithm"].is_none is False:
         algorithm = seen["clip_algorithm"].text()
         if algorithm != "norm":
-            found.append(Finding("LIT2323", ("steps",), called, "clipping by norm", algorithm))
+            found.append(Finding("LIT2323", cost, called, "clipping by norm", algorithm))
     return found
+
+
+def _told(seen: Evidence, name: str) -> float | None:
+    """What a Trainer was told of `accumulate` or `clip_val`; of the latter None for no clipping."""
+    if seen[name].is_none:
+        return None
+    number = seen[name].number()
+    # Lightning clips where the number is above 0, and to inf is not at all.
+    return None if name == "clip_val" and (number <= 0 or number == math.inf) else number
 
 
 def _read(node: Evidence, like: Any) -> Any:
@@ -125,24 +183,54 @@ def judge_runs(draw: Draw, runs: Evidence, blamed: list[Finding]) -> list[Findin
 
 def _judge_run(draw: Draw, run: dict[str, Any], seen: Evidence, called: str) -> list[Finding]:
     if "error" in seen:
-        found = error_finding(seen["error"], ALL)
-        if "has no logger" in found.got:
-            return [Finding("LIT2340", ("log",), called, "a CSV log", found.got)]
-        return [found]
+        return [_judge_error(seen["error"], called)]
     if seen["returned"].text() != "Trainer":
         return [Finding("LIT2300", ALL, called, "a lightning Trainer", seen["returned"].text())]
-    epochs = seen["epochs"].integer()
-    if epochs != run["arguments"]["max_epochs"]:
-        expected = f"{run['arguments']['max_epochs']} epochs"
-        return [Finding("LIT2320", ("steps",), called, expected, f"{epochs} epochs")]
+    epochs, wanted = seen["epochs"].integer(), run["arguments"]["max_epochs"]
+    if epochs != wanted:
+        got = f"more than {wanted}" if epochs > wanted else f"{epochs}"
+        return [Finding("LIT2320", ("steps",), called, f"{wanted} epochs", got)]
+    # Where validation did not run with each epoch, its best one is another.
+    best = _judge_best(run, seen, called) if seen["validations"].integer() == wanted else []
     return [
         *_judge_precision(run, seen, called),
-        *_judge_steps(draw, run, seen, called),
-        *_judge_best(run, seen, called),
+        *(_judge_trained(draw, run, seen, called) or _judge_steps(draw, run, seen, called)),
+        *best,
         *_judge_last(run, seen, called),
-        *_judge_log(draw, run, seen, called),
+        *(_judge_validated(run, seen, called) or judge_log(draw, run, seen, called)),
         *_judge_place(seen, called),
     ]
+
+
+def _judge_error(error: Evidence, called: str) -> Finding:
+    found = _raised(error, ALL)
+    if "has no logger" in found.got:
+        return Finding("LIT2340", ("log",), called, "a CSV log", found.got)
+    if "with an interactive environment" in found.got:
+        return Finding("LIT2365", ALL, called, 'strategy="auto"', found.got)
+    return found
+
+
+def _judge_trained(draw: Draw, run: dict[str, Any], seen: Evidence, called: str) -> list[Finding]:
+    """Whether each epoch had all batches of the training loader."""
+    wanted = run["arguments"]["max_epochs"] * len(draw.given["rows"])
+    got = len(seen["dtypes"].texts())
+    if got == wanted:
+        return []
+    return [Finding("LIT2361", ("steps",), called, f"{wanted} training batches", f"{got}")]
+
+
+def _judge_validated(run: dict[str, Any], seen: Evidence, called: str) -> list[Finding]:
+    """Whether validation ran once after each epoch, on all batches of its loader."""
+    epochs, cost = run["arguments"]["max_epochs"], ("log",)
+    validations, batches = seen["validations"].integer(), seen["val_batches"].integer()
+    if validations != epochs:
+        expected = f"{epochs} validations in {epochs} epochs"
+        return [Finding("LIT2363", cost, called, expected, f"{validations}")]
+    if batches != validations * VAL_BATCHES:
+        expected = f"{validations * VAL_BATCHES} validation batches"
+        return [Finding("LIT2361", cost, called, expected, f"{batches}")]
+    return []
 
 
 def _judge_precision(run: dict[str, Any], seen: Evidence, called: str) -> list[Finding]:
@@ -164,10 +252,9 @@ def _judge_steps(draw: Draw, run: dict[str, Any], seen: Evidence, called: str) -
     if len(rates) != wanted:
         expected, got = f"{wanted} optimizer steps", f"{len(rates)}"
         return [Finding("LIT2321", cost, called, expected, got)]
-    places, slopes = (
-        _vectors(draw, seen["places"], wanted + 1),
-        _vectors(draw, seen["slopes"], wanted),
-    )
+    places = _vectors(draw, seen["places"], wanted + 1)
+    # The loss is linear, so gradients are known, whatever hooks do to them before they are seen.
+    slopes = _slopes(draw.given["rows"], window) * arguments["max_epochs"]
     clip = arguments.get("clip")
     for step, (rate, slope) in enumerate(zip(rates, slopes, strict=True)):
         moved = (places[step] - places[step + 1]) / max(rate, 1e-9)
@@ -182,6 +269,11 @@ def _judge_steps(draw: Draw, run: dict[str, Any], seen: Evidence, called: str) -
         got = f"norm {norm:.4f}" + (", clipped by value" if by_value else "")
         return [Finding(code, cost, called, expected, got, f"step {step}")]
     return []
+
+
+def _slopes(rows: Tensor, window: int) -> list[Tensor]:
+    """The gradient of each step of an epoch; Lightning divides a shorter last window alike."""
+    return [part.sum(dim=0) / window for part in rows.split(window)]
 
 
 def _clipped(slope: Tensor, clip: float | None) -> Tensor:
@@ -207,46 +299,34 @@ def _judge_best(run: dict[str, Any], seen: Evidence, called: str) -> list[Findin
     watching = [c for c in seen["checkpoints"] if c["monitor"].text() == "val_acc"]
     if not watching:
         return [Finding("LIT2330", cost, called, expected, "none that monitors val_acc")]
-    marks = [None if c["best"].is_none else c["best"].integer() for c in watching]
+    marks = [_epoch(c["best"]) for c in watching]
     if wanted in marks:
         return []
-    got = f"that of epoch {marks[0]}"
+    got = "no file" if marks[0] is None else f"that of epoch {marks[0]}"
     lowest = marks[0] is not None and curve[marks[0] : marks[0] + 1] == [min(curve[:ran])]
     return [Finding("LIT411" if lowest else "LIT413", cost, called, expected, got)]
 
 
 def _judge_last(run: dict[str, Any], seen: Evidence, called: str) -> list[Finding]:
-    final = run["arguments"]["max_epochs"] - 1
-    marks = [mark.integer() for mark in seen["marks"] if not mark.is_none]
-    if final in marks or any(not c["last"].is_none for c in seen["checkpoints"]):
+    """A file of the last epoch, or what `save_last` wrote, from which a run can go on."""
+    final, cost = run["arguments"]["max_epochs"] - 1, ("last",)
+    saved = list(seen["saved"])
+    last = [c["last"] for c in seen["checkpoints"] if _epoch(c["last"]) is not None]
+    last += [file for file in saved if _epoch(file) == final]
+    if any(file["resumable"].flag() for file in last):
         return []
-    got = f"files of epochs {sorted(set(marks))}" if marks else "no checkpoint under run_dir"
+    if last:
+        expected, got = "a last checkpoint to go on from", "no state of the optimizer in it"
+        return [Finding("LIT2532", cost, called, expected, got)]
+    epochs = sorted({epoch for file in saved if (epoch := _epoch(file)) is not None})
+    got = f"files of epochs {epochs}" if epochs else "no checkpoint under run_dir"
     expected = f"a checkpoint of epoch {final}, or what save_last=True writes"
-    return [Finding("LIT2331", ("last",), called, expected, got)]
+    return [Finding("LIT2331", cost, called, expected, got)]
 
 
-def _judge_log(draw: Draw, run: dict[str, Any], seen: Evidence, called: str) -> list[Finding]:
-    epochs, cost = run["arguments"]["max_epochs"], ("log",)
-    wanted, got = run["curve"][:epochs], seen["val_acc"].numbers()
-    same = len(got) == len(wanted)
-    if not (same and all(close(a, b, 1e-4) for a, b in zip(got, wanted, strict=True))):
-        shown = ", ".join(f"{value:.4g}" for value in got) or "no CSV file with such a column"
-        expected = "val_acc: " + ", ".join(f"{value:.4g}" for value in wanted)
-        return [Finding("LIT2340", cost, called, expected, shown)]
-    rates, batches = seen["rates"].numbers(), len(draw.given["rows"])
-    if len(rates) != epochs * batches or len(rates) < 50:  # noqa: PLR2004 (Lightning logs every 50)
-        return []
-    rows = [(row["step"].integer(), row["rate"].number()) for row in seen["rate_rows"]]
-    within = [(step, rate) for step, rate in rows if step % batches and 0 <= step < len(rates)]
-    if within and all(close(rate, rates[step], 1e-6) for step, rate in within):
-        return []
-    expected = f"the learning rate of a step, at least every 50 of {len(rates)}"
-    if not within and rows:
-        shown = ", ".join(str(step) for step, _ in rows)
-        got_text = f"rates at the start of epochs alone, steps {shown}"
-        return [Finding("LIT2342", cost, called, expected, got_text)]
-    got_text = "other rates" if within else "no column of a learning rate"
-    return [Finding("LIT2341", cost, called, expected, got_text)]
+def _epoch(saved: Evidence) -> int | None:
+    """The epoch of a checkpoint file, None if there is none."""
+    return None if saved["epoch"].is_none else saved["epoch"].integer()
 
 
 def _judge_place(seen: Evidence, called: str) -> list[Finding]:

@@ -10,6 +10,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
 
+class TooLongError(RuntimeError):
+    """A run that went on past its end, perhaps for ever."""
+
+
 class Measured(L.LightningModule):
     """Follows given gradients and a given `val_acc`, and notes what the Trainer makes of them.
 
@@ -20,15 +24,15 @@ class Measured(L.LightningModule):
     Args:
         curve: `val_acc` of each epoch; the last one is repeated past its end.
         width: numbers in a row.
+        longest: epochs after which another one raises `TooLongError`.
     """
 
-    def __init__(self, curve: list[float], width: int) -> None:
+    def __init__(self, curve: list[float], width: int, longest: int) -> None:
         super().__init__()
-        self.curve = curve
-        self.epochs = 0
+        self.curve, self.longest = curve, longest
+        self.epochs = self.validations = self.val_batches = 0
         self.rates: list[float] = []
         self.places: list[Tensor] = []
-        self.slopes: list[Tensor] = []
         self.dtypes: list[str] = []
         self.first = torch.nn.Parameter(torch.zeros(width // 2))
         self.second = torch.nn.Parameter(torch.zeros(width - width // 2))
@@ -42,17 +46,21 @@ class Measured(L.LightningModule):
 
     def training_step(self, batch: list[Tensor], _: int) -> Tensor:
         """A loss whose gradient is the mean of the batch's rows; takes note of the precision."""
+        if self.epochs >= self.longest:
+            raise TooLongError
         rows = batch[0]
         self.epoch_mark.fill_(self.epochs)
         self.dtypes.append(str(torch.nn.functional.linear(rows, self.square).dtype))
         return (rows * self._flat()).sum(dim=1).mean()
 
     def on_before_optimizer_step(self, optimizer: Any) -> None:
-        """Weights, rate and gradient before clipping."""
+        """Weights and rate."""
         self.places.append(self._flat().detach().float().cpu().clone())
-        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.parameters()]
-        self.slopes.append(torch.cat(gradients).detach().float().cpu())
         self.rates.append(float(optimizer.param_groups[0]["lr"]))
+
+    def on_train_epoch_end(self) -> None:
+        """Count the epoch; Lightning has validated it by now."""
+        self.epochs += 1
 
     def on_train_end(self) -> None:
         """Where the last step led."""
@@ -62,11 +70,11 @@ class Measured(L.LightningModule):
         """Log the epoch's value."""
         value = self.curve[min(self.epochs, len(self.curve) - 1)]
         self.log("val_acc", value, batch_size=len(batch[0]))
+        self.val_batches += not self.trainer.sanity_checking
 
     def on_validation_epoch_end(self) -> None:
-        """Count the epoch, unless Lightning only tries the validation out."""
-        if not self.trainer.sanity_checking:
-            self.epochs += 1
+        """Count the validation, unless Lightning only tries it out."""
+        self.validations += not self.trainer.sanity_checking
 
     def configure_optimizers(self) -> Any:
         """Gradient descent whose rate falls with each step."""

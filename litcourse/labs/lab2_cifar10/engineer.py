@@ -7,6 +7,9 @@ clipping, accumulation and precision do to a module, and what is left on disk.
 
 from __future__ import annotations
 
+import contextlib
+import math
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,20 +17,27 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.trainer.connectors.logger_connector import logger_connector
 
 from litcourse.clusters import resolved, simulated_cluster
 from litcourse.evidence import Evidence
-from litcourse.labs.lab2_cifar10._engineered import judge_made, judge_runs
-from litcourse.labs.lab2_cifar10._measured import Measured, rows_of
+from litcourse.labs.lab2_cifar10._engineered import (
+    VAL_BATCHES,
+    by_other_means,
+    judge_made,
+    judge_runs,
+)
+from litcourse.labs.lab2_cifar10._measured import Measured, TooLongError, rows_of
 from litcourse.lightning_tools import recorded_trainers
 from litcourse.networks import generator
 from litcourse.question import Criterion, Draw, Finding, Question
-from litcourse.runs import csv_column, csv_rows, load_weights
+from litcourse.runs import csv_column, csv_rows, load_checkpoint
 from litcourse.student import Student, attempt
 
 CALLED = "make_trainer(max_epochs=..., run_dir=..., ...)"
-EPOCH = 12
-"""Batches of an epoch: six epochs have more than the 50 steps after which Lightning logs."""
+EPOCH = 13
+"""Batches of an epoch: six epochs have more than the 50 steps after which Lightning logs, and the
+steps that are logged, every n of them, are not just the last ones of epochs."""
 WIDTH = 5
 
 
@@ -76,7 +86,7 @@ def _tuned(rng: Random) -> dict[str, Any]:
     return {
         "max_epochs": 3,
         "clip": round(rng.uniform(0.8, 1.5), 3),
-        "accumulate": rng.choice([2, 5]),  # 12 batches: by 5, the last window is a shorter one
+        "accumulate": rng.choice([2, 5]),  # of 13 batches: the last window is a shorter one
         "precision": "bf16-mixed",
     }
 
@@ -99,33 +109,77 @@ def _made(make: Any, one: dict[str, Any]) -> dict[str, Any]:
         trainer = make(run_dir="made", **one["arguments"])
         if not isinstance(trainer, L.Trainer):
             return {"returned": type(trainer).__name__}
-        return {"returned": "Trainer", **resolved(trainer)}
+        return {"returned": "Trainer", **resolved(trainer), **_steps(trainer)}
 
 
 def _run(make: Any, name: str, run: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     run_dir = Path("runs", name)
     before = _files()
-    module = Measured(run["curve"], WIDTH)
-    with recorded_trainers():  # for its quiet: no bars, no summary
+    epochs = run["arguments"]["max_epochs"]
+    module = Measured(run["curve"], WIDTH, longest=epochs + 1)
+    with recorded_trainers(), _default_loggers() as defaults:  # the first: no bars, no summary
         trainer = make(run_dir=run_dir, accelerator="cpu", devices=1, **run["arguments"])
     if not isinstance(trainer, L.Trainer):
         return {"returned": type(trainer).__name__}
-    trainer.fit(module, rows_of(given["rows"]), rows_of(given["rows"][:2]))
+    asked = _steps(trainer)
+    with contextlib.suppress(TooLongError):
+        trainer.fit(module, rows_of(given["rows"]), rows_of(given["rows"][:VAL_BATCHES]))
     new = sorted(_files() - before)
     return {
         "returned": "Trainer",
+        **asked,
         "epochs": module.epochs,
+        "validations": module.validations,
+        "val_batches": module.val_batches,
         "rates": module.rates,
         "places": module.places,
-        "slopes": module.slopes,
         "dtypes": module.dtypes,
         "files": [file for file in new if file.startswith(f"{run_dir}/")],
         "elsewhere": [file for file in new if not file.startswith(f"{run_dir}/")],
         "val_acc": csv_column(run_dir, "val_acc"),
-        "rate_rows": _rate_rows(run_dir),
+        "columns": _columns(run_dir),
+        "default_logger": any(logger in defaults for logger in trainer.loggers),
         "checkpoints": [_checkpoint(callback) for callback in _checkpoints(trainer)],
-        "marks": [_mark(str(file)) for file in sorted(run_dir.rglob("*.ckpt"))],
+        "saved": [_saved(str(file)) for file in sorted(run_dir.rglob("*.ckpt"))],
     }
+
+
+def _steps(trainer: L.Trainer) -> dict[str, Any]:
+    """What a Trainer was told of steps, before callbacks change it."""
+    accumulate: Any = trainer.accumulate_grad_batches
+    number = accumulate if isinstance(accumulate, int) else None
+    clip = trainer.gradient_clip_val
+    return {
+        "accumulate": number,
+        "accumulate_text": str(accumulate),
+        "clip_val": None if clip is None else float(clip),
+    }
+
+
+@contextlib.contextmanager
+def _default_loggers() -> Iterator[list[Any]]:
+    """The loggers that Lightning chooses by itself while the context lasts.
+
+    It is TensorBoard's where that is installed, a CSV file elsewhere: no choice to rely on.
+    """
+    made: list[Any] = []
+
+    def noted(original: Any) -> Any:
+        def make(*arguments: Any, **keywords: Any) -> Any:
+            made.append(original(*arguments, **keywords))
+            return made[-1]
+
+        return make
+
+    names = ("CSVLogger", "TensorBoardLogger")
+    before = {name: getattr(logger_connector, name) for name in names}
+    try:
+        for name, original in before.items():
+            setattr(logger_connector, name, noted(original))
+        yield made
+    finally:
+        for name, original in before.items():
+            setattr(logger_connector, name, original)
 
 
 def _files() -> set[str]:
@@ -133,15 +187,26 @@ def _files() -> set[str]:
     return {str(file) for file in Path().rglob("*") if not file.is_dir()}
 
 
-def _rate_rows(run_dir: Path) -> list[dict[str, Any]]:
-    """Step and value of each row of a CSV log that has a learning rate."""
-    rows = []
+def _columns(run_dir: Path) -> list[dict[str, Any]]:
+    """The columns of all CSV logs: a name, and the values at steps."""
+    found = []
     for file in sorted(run_dir.rglob("*.csv")):
-        for row in csv_rows(file):
-            rates = [value for name, value in row.items() if name.startswith("lr-") and value]
-            if rates and row.get("step"):
-                rows.append({"step": int(float(row["step"])), "rate": float(rates[0])})
-    return rows
+        rows = csv_rows(file)
+        for name in rows[0] if rows else ():
+            points = [(_number(row.get("step")), _number(row.get(name))) for row in rows]
+            known = [(int(step), value) for step, value in points if not math.isnan(step + value)]
+            steps, values = [step for step, _ in known], [value for _, value in known]
+            found.append({"name": name, "steps": steps, "values": values})
+    return found
+
+
+def _number(cell: str | None) -> float:
+    """A cell's finite number, else NaN."""
+    try:
+        number = float(cell or "nan")
+    except (TypeError, ValueError):
+        return math.nan
+    return number if math.isfinite(number) else math.nan
 
 
 def _checkpoints(trainer: Any) -> list[ModelCheckpoint]:
@@ -151,15 +216,17 @@ def _checkpoints(trainer: Any) -> list[ModelCheckpoint]:
 def _checkpoint(callback: ModelCheckpoint) -> dict[str, Any]:
     return {
         "monitor": str(callback.monitor),
-        "best": _mark(callback.best_model_path),
-        "last": _mark(callback.last_model_path),
+        "best": _saved(callback.best_model_path),
+        "last": _saved(callback.last_model_path),
     }
 
 
-def _mark(path: str) -> int | None:
-    """The epoch in which a checkpoint was written, None if there is none."""
-    weights = load_weights(path)
-    return int(weights["epoch_mark"]) if "epoch_mark" in weights else None
+def _saved(path: str) -> dict[str, Any]:
+    """The epoch in which a checkpoint was written, None if there is none; if a run can go on."""
+    content = load_checkpoint(path)
+    weights = content.get("state_dict", {})
+    epoch = int(weights["epoch_mark"]) if "epoch_mark" in weights else None
+    return {"epoch": epoch, "resumable": bool(content.get("optimizer_states"))}
 
 
 # --- judge ------------------------------------------------------------------------------
@@ -167,7 +234,7 @@ def _mark(path: str) -> int | None:
 
 def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
     """What was resolved, then what the runs did and left."""
-    found = judge_made(draw, evidence["made"])
+    found = judge_made(draw, evidence["made"], by_other_means(draw, evidence["runs"]))
     if any(len(finding.criteria) == len(QUESTION.criteria) for finding in found):
         return found
     return [*found, *judge_runs(draw, evidence["runs"], found)]
