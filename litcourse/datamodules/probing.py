@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.fabric.utilities.seed import seed_everything
 from torch import Tensor
 
 from litcourse.datamodules.fetching import Fetching, data_variable
@@ -16,6 +17,8 @@ from litcourse.lightning_tools import bases, quiet_trainer
 from litcourse.stand_ins import Onlooker
 from litcourse.student import attempt
 
+SEED = 42
+"""The default of every data module's seed."""
 More = Callable[[Any], dict[str, Any]]
 """What a lab measures besides, of a data module whose stage "fit" was set up."""
 
@@ -110,6 +113,7 @@ class _Probe:
         module.setup(stage="fit")
         train, val = module.train_dataloader(), module.val_dataloader()
         evidence = {
+            "reseeded": torch.initial_seed() != 1,
             "train": self.whole(train),
             "train_again": self.keys(train),
             "val": self.whole(val),
@@ -147,11 +151,24 @@ class _Probe:
         return {"val": self.keys(module.val_dataloader())}
 
     def defaults(self, root: Path) -> dict[str, Any]:
+        """What a module has that was told nothing, and the split of one that was told the seed."""
         with data_variable(root):
-            module = self.cls()
-            module.setup(stage="fit")
-            images, _ = next(iter(module.train_dataloader()))
-            return {"first_batch": len(images), "val": len(self.keys(module.val_dataloader()))}
+            module = _set_up(self.cls())
+            train, val = module.train_dataloader(), module.val_dataloader()
+            seeded = self.keys(_set_up(self.cls(seed=SEED)).val_dataloader())
+            return {
+                "workers": max(int(train.num_workers), int(val.num_workers)),
+                "first_batch": len(next(iter(train))[0]),
+                "val": self.keys(val),
+                "seeded": seeded,
+            }
+
+
+def _set_up(module: Any) -> Any:
+    """A module after setup; what draws from a global state draws the same each time."""
+    seed_everything(1, verbose=False)
+    module.setup(stage="fit")
+    return module
 
 
 def _under_trainer(module: Any) -> dict[str, Any]:

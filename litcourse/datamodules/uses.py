@@ -132,12 +132,18 @@ def _judge_defaults(kind: Kind, draw: Draw, seen: Evidence) -> list[Finding]:
     if "error" in seen:
         return [error_finding(seen["error"], ("loaders",))]
     total = len(draw.given["sets"]["train"]["labels"])
-    batch, val = seen["first_batch"].integer(), seen["val"].integer()
+    split, seeded = (who(kind, draw, seen[name]) for name in ("val", "seeded"))
+    batch, val, workers = seen["first_batch"].integer(), len(split), seen["workers"].integer()
     right = min(kind.batch_size, total - val)
-    if batch == right and abs(val - kind.val_size * total) <= 1 + TOLERANCE:
+    if batch != right or abs(val - kind.val_size * total) > 1 + TOLERANCE:
+        expected = f"batches of {right}, about {kind.val_size * total:.0f} samples to validate"
+        got = f"a first batch of {batch}, {val} samples to validate"
+    elif workers:
+        expected, got = "num_workers 0", f"{workers}"
+    elif set(split) != set(seeded):
+        expected, got = "the split of seed=42", "another split"
+    else:
         return []
-    expected = f"batches of {right}, about {kind.val_size * total:.0f} samples to validate"
-    got = f"a first batch of {batch}, {val} samples to validate"
     called = f"{kind.class_name}()"
     return [Finding(kind.code("LIT352"), ("loaders",), called, expected, got)]
 

@@ -15,6 +15,10 @@ TRAIN_LOADER = "DataLoader(self.train_set, shuffle=True, **self.loading)"
 VAL_LOADER = "DataLoader(self.val_set, **self.loading)"
 STILL = "still = cifar10(root=self.data_dir, train=True, transform=self.plain)"
 TRAIN_SET = "self.train_set = Subset(changing, order[held_out:])"
+RANDPERM = "order = torch.randperm(len(still), generator=dice).tolist()"
+FORKED = """with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            shuffled = torch.randperm(len(still))"""
 
 BY_HAND = """
 class Changed(Dataset):
@@ -111,6 +115,7 @@ CASES = [
     ),
     right("keeps its workers", ("num_workers}", 'num_workers, "pin_memory": False}')),
     right("stage may be left out", ("stage: str)", "stage=None)")),
+    right("a global seed, put back", (DICE, FORKED), (RANDPERM, "order = shuffled.tolist()")),
     # --- what is drawn
     wrong("no augmentation", "LIT2230", (RANDOM, "random = []")),
     wrong("flips alone", "LIT2231", (RANDOM, f"random = [{FLIP}]")),
@@ -162,8 +167,28 @@ CASES = [
     ),
     wrong(
         "one transform, switched in setup",
-        "LIT2230",
+        "LIT2261",
         (STILL, "still = changing\n        still.transform = self.plain"),
+    ),
+    wrong(
+        "two Subsets of one data set",
+        "LIT2261",
+        (STILL, "still = changing"),
+        (
+            TRAIN_SET,
+            TRAIN_SET
+            + "\n        self.train_set.dataset.transform = self.augmented"
+            + "\n        self.val_set.dataset.transform = self.plain",
+        ),
+    ),
+    wrong(
+        "a transform of a Subset",
+        "LIT2262",
+        (
+            TRAIN_SET,
+            "self.train_set = Subset(still, order[held_out:])"
+            "\n        self.train_set.transform = self.augmented",
+        ),
     ),
     wrong("crops the centre in training", "LIT2210", (CROP, "transforms.RandomCrop(28)")),
     # --- as in lab 1
@@ -242,6 +267,26 @@ CASES = [
     wrong("no shuffle", "LIT340", ("shuffle=True, ", "")),
     wrong("ignores batch_size", "LIT350", ('"batch_size": batch_size', '"batch_size": 32')),
     wrong("ignores num_workers", "LIT351", ('"num_workers": num_workers', '"num_workers": 0')),
+    wrong("two workers, always", "LIT351", ('"num_workers": num_workers', '"num_workers": 2')),
+    wrong("two workers by default", "LIT2252", ("num_workers: int = 0", "num_workers: int = 2")),
+    wrong("another seed by default", "LIT2252", ("seed: int = 42", "seed: int = 0")),
+    wrong(
+        "lengths of the real data",
+        "LIT2263",
+        (DICE, "still, _ = random_split(still, [45000, 5000])\n        " + DICE),
+    ),
+    wrong(
+        "seeds everything in setup",
+        "LIT2260",
+        (DICE, "L.seed_everything(self.seed)"),
+        (", generator=dice", ""),
+    ),
+    wrong(
+        "seeds torch in setup",
+        "LIT2260",
+        (DICE, "torch.manual_seed(self.seed)"),
+        (", generator=dice", ""),
+    ),
     wrong("ignores data_dir", "LIT2215", ("self.data_dir = data_dir", "self.data_dir = None")),
     wrong("other defaults", "LIT2252", ("batch_size: int = 128", "batch_size: int = 64")),
     wrong(

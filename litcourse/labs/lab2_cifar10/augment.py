@@ -8,11 +8,13 @@ it shows, from where, and whether it is mirrored. The split is judged as in lab 
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from random import Random
 from typing import Any
 
 import numpy as np
 import torch
+from torch.utils.data import Subset
 
 from litcourse.data import CIFAR10_MEAN, CIFAR10_STD
 from litcourse.datamodules.kind import UNKNOWN
@@ -79,7 +81,8 @@ def draw(rng: Random) -> Draw:
         "batch_size": rng.choice(sizes or [13]),
         "val_size": val_size,
         "seeds": rng.sample(range(1, 10**6), 2),
-        "num_workers": rng.randrange(1, 3),
+        # Read off the loaders, none is started; numbers that nobody writes down by chance.
+        "num_workers": rng.choice([3, 5, 6, 7]),
         "dice": rng.randrange(2**31),
     }
     return Draw(given)
@@ -100,10 +103,28 @@ def probe(given: dict[str, Any], student: Student) -> dict[str, Any]:
         passes = [[KIND.key(images) for images in some(loader, given)] for _ in range(PASSES)]
         sizes = [[len(keys) for keys in batches] for batches in passes]
         keys = [torch.cat(batches) for batches in passes]
-        return {"draws": keys, "draw_sizes": sizes}
+        return {"draws": keys, "draw_sizes": sizes, **_sets(loader, module.val_dataloader())}
 
     evidence: dict[str, Any] = probe_class(student[KIND.class_name], given, KIND, more)
     return evidence
+
+
+def _sets(train: Any, val: Any) -> dict[str, Any]:
+    """Whether two loaders serve one data set, and whether a Subset was given a transform."""
+    (train_set, *train_parts), (val_set, *val_parts) = _layers(train), _layers(val)
+    parts = [*train_parts, *val_parts]
+    return {
+        "one_set": train_set is val_set,
+        "on_subset": any("transform" in vars(part) for part in parts),
+    }
+
+
+def _layers(loader: Any) -> list[Any]:
+    """The data set of a loader, then the plain Subsets around it."""
+    found = [getattr(loader, "dataset", None)]
+    while type(found[0]) is Subset:
+        found.insert(0, found[0].dataset)
+    return found
 
 
 # --- judge ------------------------------------------------------------------------------
@@ -113,14 +134,30 @@ def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
     """Validation and test as they are, training by the statistics of its draws; then the split."""
     fatal = judge_class(KIND, evidence, ALL)
     if fatal:
-        return fatal
+        return [_named(finding) for finding in fatal]
     changed = _judge_unchanged(draw, evidence["first"]) or _judge_crops(draw, evidence["first"])
     found = judge_module(KIND, draw, evidence, changed)
+    if not any("repeat" in finding.criteria for finding in found):
+        found += _judge_reseeded(evidence["first"])
     if any("augment" in finding.criteria for finding in found):
         return found
     # Images of the test set among those of training are a matter of the split.
     mixed = any(f.called == "train_dataloader()" and "split" in f.criteria for f in found)
     return [*_judge_augmented(draw, evidence["first"], among_others=mixed), *found]
+
+
+def _named(finding: Finding) -> Finding:
+    """Torch's word on a split by fixed numbers does not say that the data may be others."""
+    fixed = "Sum of input lengths" in finding.got
+    return replace(finding, code="LIT2263") if fixed else finding
+
+
+def _judge_reseeded(first: Evidence) -> list[Finding]:
+    """The split has dice of its own."""
+    if not first["reseeded"].flag():
+        return []
+    expected, got = "torch's random state as it was", "another seed"
+    return [Finding("LIT2260", ("repeat",), "setup and loaders", expected, got)]
 
 
 def _judge_unchanged(draw: Draw, first: Evidence) -> list[Finding]:
@@ -169,7 +206,17 @@ def _judge_augmented(draw: Draw, first: Evidence, *, among_others: bool) -> list
     crops = located(known, torch.cat(keys))
     passes = split(crops, [len(rows) for rows in keys])
     both = zip(passes, sizes, strict=True)
-    return judge_draws([only_known(*one) if among_others else one for one in both])
+    found = judge_draws([only_known(*one) if among_others else one for one in both])
+    return [_caused(finding, first) for finding in found]
+
+
+def _caused(finding: Finding, first: Evidence) -> Finding:
+    """Why images are not augmented, where the data sets tell."""
+    if finding.code != "LIT2230":
+        return finding
+    if first["on_subset"].flag():
+        return replace(finding, code="LIT2262")
+    return replace(finding, code="LIT2261") if first["one_set"].flag() else finding
 
 
 QUESTION = Question(
