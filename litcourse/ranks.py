@@ -116,19 +116,21 @@ def _when(entry: Evidence) -> float:
 def _stuck(
     first: Evidence, entries: list[tuple[int, Evidence]], criteria: tuple[str, ...]
 ) -> Finding:
-    told = "; ".join(f"rank {rank} {_told(entry)}" for rank, entry in entries)
+    alone = len(entries) == 1  # in a backward, say, which is a collective among several
+    told = "; ".join(f"rank {rank} {_told(entry, alone=alone)}" for rank, entry in entries)
     stuck = [entry["stuck"] for _, entry in entries if "stuck" in entry]
-    waits = any(each["waits_for"].text() for each in stuck)
+    waits = not alone and any(each["waits_for"].text() for each in stuck)
     code = "LIT932" if waits else "LIT935"
     expected = "every rank comes to its end"
     shown = " < ".join(first["stack"].text().splitlines()[:_SHOWN_FRAMES])
-    return Finding(code, criteria, f"{len(entries)} ranks", expected, told, shown)
+    called = "1 rank" if alone else f"{len(entries)} ranks"
+    return Finding(code, criteria, called, expected, told, shown)
 
 
-def _told(entry: Evidence) -> str:
+def _told(entry: Evidence, *, alone: bool) -> str:
     if "stuck" not in entry:
         return "is done" if "value" in entry else "has failed"
     stuck = entry["stuck"]
-    waits, line = stuck["waits_for"].text(), stuck["line"].text()
+    waits, line = "" if alone else stuck["waits_for"].text(), stuck["line"].text()
     does = f"waits in {waits}" if waits else "goes on and on" if stuck["busy"].flag() else "sleeps"
     return f"{does} ({line})" if line else does

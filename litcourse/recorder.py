@@ -154,7 +154,16 @@ def _start(trainer: Any) -> dict[str, Tree]:
         "start_epoch": trainer.current_epoch,
         "start_step": trainer.global_step,
         "start_weights": _fingerprint(trainer.lightning_module),
+        "cycles": _cycles(trainer),
     }
+
+
+def _cycles(trainer: Any) -> list[int]:
+    """Lengths of its one-cycle schedules, which no run may outlast."""
+    from torch.optim.lr_scheduler import OneCycleLR
+
+    schedules = [config.scheduler for config in trainer.lr_scheduler_configs]
+    return [int(each.total_steps) for each in schedules if isinstance(each, OneCycleLR)]
 
 
 def _result(trainer: Any) -> dict[str, Tree]:

@@ -9,6 +9,7 @@ NET = "self.model = SmallCNN(width=width)"
 TOTAL = "total = self.trainer.estimated_stepping_batches"
 IMPORT = "from torchvision import transforms\n"
 CHECKPOINT = "from lightning.pytorch.callbacks import ModelCheckpoint\n"
+KEEPS = 'LightningCLI(LitCNN, Photos, trainer_defaults={{"callbacks": [ModelCheckpoint({})]}})'
 
 CASES = [
     right("without a guard", (GUARD, "main()")),
@@ -18,9 +19,14 @@ CASES = [
         (
             CLI,
             "LightningCLI(\n        LitCNN,\n        Photos,\n        seed_everything_default=7,\n"
-            '        trainer_defaults={"callbacks": [ModelCheckpoint(monitor="val_acc", mode="max", '
-            'save_last=True)], "precision": "32-true"},\n    )',
+            '        trainer_defaults={"callbacks": [ModelCheckpoint(monitor="val_acc", mode="max"), '
+            'ModelCheckpoint(save_last=True)], "precision": "32-true"},\n    )',
         ),
+    ),
+    right(
+        "keeps every epoch's checkpoint",
+        (IMPORT, CHECKPOINT + IMPORT),
+        (CLI, KEEPS.format('monitor="val_acc", mode="max", save_top_k=-1')),
     ),
     right(
         "a fixed version, overwritten on purpose",
@@ -104,6 +110,11 @@ CASES = [
             "    LightningCLI(LitCNN, Photos, trainer_class=Bare)",
         ),
     ),
+    wrong(
+        "a Trainer at the top level without the command line",
+        "LIT2501",
+        (GUARD, "trainer = L.Trainer(max_epochs=10)\ntrainer.fit(LitCNN(), Photos())"),
+    ),
     # --- the program itself
     wrong("uses the notebook's class", "LIT940", (NET, "self.model = LitResNet(SmallCNN()).model")),
     wrong(
@@ -112,7 +123,8 @@ CASES = [
         ("data_dir: str | None = None", "data_dir: str | PurePath | None = None"),
     ),
     wrong("forgets an import", "LIT940", ("from torch.nn import functional as F\n", "")),
-    wrong("hard-coded steps", "LIT940", (TOTAL, "total = 2")),
+    wrong("hard-coded steps", "LIT2112", (TOTAL, "total = 2")),
+    wrong("hard-coded steps that are enough for these runs", "LIT2112", (TOTAL, "total = 10 * 36")),
     wrong("a tensor on the GPU", "LIT007", (NET, NET + ".cuda()")),
     wrong("another file", "LIT915", (FILE, "%%writefile training.py")),
     # --- what it leaves
@@ -142,10 +154,25 @@ CASES = [
         "weights alone",
         "LIT2532",
         (IMPORT, CHECKPOINT + IMPORT),
-        (
-            CLI,
-            'LightningCLI(LitCNN, Photos, trainer_defaults={"callbacks": [ModelCheckpoint(save_weights_only=True)]})',
-        ),
+        (CLI, KEEPS.format("save_weights_only=True")),
+    ),
+    wrong(
+        "the best checkpoint alone",
+        "LIT2534",
+        (IMPORT, CHECKPOINT + IMPORT),
+        (CLI, KEEPS.format('monitor="val_acc", mode="max"')),
+    ),
+    wrong(
+        "a last one beside the best",
+        "LIT2534",
+        (IMPORT, CHECKPOINT + IMPORT),
+        (CLI, KEEPS.format('monitor="val_acc", mode="max", save_last=True')),
+    ),
+    wrong(
+        "every second epoch",
+        "LIT2502",
+        (IMPORT, CHECKPOINT + IMPORT),
+        (CLI, KEEPS.format("every_n_epochs=2")),
     ),
     wrong(
         "fits by hand, without the path",

@@ -10,6 +10,10 @@ from litcourse.scripts import fitted, script_findings
 
 OVERWRITES = "SaveConfigCallback expected"
 """How Lightning's exception begins where a log of an earlier run would be overwritten."""
+CYCLE_OVER = "Tried to step"
+"""How OneCycleLR's exception begins in a run of more steps than its total_steps."""
+COMPLETE = 2
+"""Epochs that come to their end before `litcourse.interruption` interrupts a run."""
 WEIGHTS_ALONE = ("contains only the model", "save_weights_only")
 
 
@@ -26,7 +30,7 @@ def judge_program(
         wanted: what else its Trainers must have resolved to.
     """
     run, criteria = seen["run"], (cost,)
-    failed = script_findings(run, criteria)
+    failed = _endless(run, criteria, epochs) or script_findings(run, criteria)
     if failed:
         return [_named(finding) for finding in failed]
     called, fits = run["command"].text(), fitted(run)
@@ -46,6 +50,17 @@ def judge_program(
     if list(seen["checkpoints"]):
         return []
     return [Finding("LIT2502", criteria, called, "a checkpoint, *.ckpt", "none")]
+
+
+def _endless(run: Evidence, criteria: tuple[str, ...], epochs: int) -> list[Finding]:
+    """A fit of more epochs than the command asks for, which was let return at once."""
+    for record in fitted(run):
+        if record["endless"].flag():
+            most = record["max_epochs"]
+            got = "max_epochs none" if most.is_none else f"max_epochs {most.integer()}"
+            called, expected = run["command"].text(), f"max_epochs {epochs}"
+            return [Finding("LIT2501", criteria, called, expected, got)]
+    return []
 
 
 def _judge_record(
@@ -79,7 +94,32 @@ def _named(finding: Finding) -> Finding:
         return replace(finding, code="LIT007")
     if any(words in finding.got for words in WEIGHTS_ALONE):
         return replace(finding, code="LIT2532")
+    if CYCLE_OVER in finding.got:
+        return replace(finding, code="LIT2112")
     return finding
+
+
+def judge_cycle(steps: int, evidence: Evidence) -> list[Finding]:
+    """The one-cycle schedules of a short run and of a longer one are not equally long.
+
+    Args:
+        steps: of the short run.
+        evidence: of all runs.
+    """
+    short, long = (
+        [
+            set(each["cycles"].integers())
+            for each in fitted(evidence[run]["run"])
+            if "cycles" in each
+        ]
+        for run in ("one", "interrupted")
+    )
+    written_down = sorted(set.intersection(*short, *long)) if short and long else []
+    if not written_down:
+        return []
+    called, expected = evidence["one"]["run"]["command"].text(), f"a cycle of {steps} steps"
+    got = f"total_steps={written_down[0]}, in this run as in one of more epochs"
+    return [Finding("LIT2112", ("one",), called, expected, got)]
 
 
 def judge_resumed(epochs: int, batches: int, evidence: Evidence) -> list[Finding]:
@@ -91,13 +131,15 @@ def judge_resumed(epochs: int, batches: int, evidence: Evidence) -> list[Finding
         evidence: of all runs.
     """
     cut, resumed = evidence["interrupted"], evidence["resumed"]
-    found = _judge_cut(cut)
+    found = _endless(cut["run"], ("resumed",), epochs) or _judge_cut(cut)
     if found:
         return found
     if resumed.is_none:
         return _nothing_left(cut)
     found = judge_program(resumed, "resumed", epochs, batches, {})
-    return found or _judge_start(resumed["run"])
+    if found and found[0].code != "LIT2502":
+        return found
+    return _judge_start(resumed["run"], COMPLETE * batches) or found
 
 
 def _judge_cut(cut: Evidence) -> list[Finding]:
@@ -111,17 +153,22 @@ def _judge_cut(cut: Evidence) -> list[Finding]:
     return []
 
 
-def _judge_start(run: Evidence) -> list[Finding]:
-    if all(record["start_step"].integer() > 0 for record in fitted(run)):
-        return []
-    expected = "training goes on where the checkpoint was written"
-    called = run["command"].text()
-    return [Finding("LIT2531", ("resumed",), called, expected, "it starts at step 0")]
+def _judge_start(run: Evidence, complete: int) -> list[Finding]:
+    """It goes on behind the `complete` steps of the epochs that came to their end."""
+    start = min(record["start_step"].integer() for record in fitted(run))
+    cost, called, got = ("resumed",), run["command"].text(), f"it starts at step {start}"
+    if start == 0:
+        expected = "training goes on where the checkpoint was written"
+        return [Finding("LIT2531", cost, called, expected, got)]
+    if start < complete:
+        expected = f"a checkpoint of epoch {COMPLETE}, so that training goes on at step {complete}"
+        return [Finding("LIT2534", cost, called, expected, got)]
+    return []
 
 
 def _nothing_left(cut: Evidence) -> list[Finding]:
     called = cut["run"]["command"].text()
-    expected = "a checkpoint of the epoch that was complete"
+    expected = "a checkpoint of the epochs that were complete"
     failed = [f for f in script_findings(cut["run"], ("resumed",)) if f.code == "LIT940"]
     if failed and "KeyboardInterrupt" not in failed[0].got:
         return [_named(finding) for finding in failed]

@@ -13,7 +13,7 @@ from typing import Any
 
 from litcourse.embedded.sets import EmbeddedCIFAR10
 from litcourse.evidence import Evidence
-from litcourse.labs.lab2_cifar10._programs import judge_program, judge_resumed
+from litcourse.labs.lab2_cifar10._programs import judge_cycle, judge_program, judge_resumed
 from litcourse.question import Criterion, Draw, Finding, Question
 from litcourse.scripts import run_script
 from litcourse.student import Student
@@ -21,7 +21,8 @@ from litcourse.student import Student
 FILE = "train.py"
 LIMIT = 40.0
 """Seconds of a run, in a process that has Lightning imported already."""
-RUNS = ("one", "two", "bf16", "interrupted", "resumed")
+CUT_OFF = ("interrupted", "resumed")
+RUNS = ("one", "two", "bf16", *CUT_OFF)
 BATCHES = 2
 """In an epoch. Not 1, which may be read as the share 1.0: all of them."""
 FEW = [
@@ -33,8 +34,8 @@ CUT = "--trainer.callbacks+=litcourse.interruption.Interruption"
 
 
 def draw(rng: Random) -> Draw:
-    """Epochs of the runs; the one that is cut off has the more."""
-    return Draw({"short": 1, "long": rng.randrange(2, 4)})
+    """Epochs of the runs; the one that is cut off, in its third, has the more."""
+    return Draw({"short": 1, "long": rng.randrange(3, 5)})
 
 
 def arguments(given: dict[str, Any]) -> dict[str, list[str]]:
@@ -65,15 +66,17 @@ def probe(given: dict[str, Any], student: Student) -> dict[str, Any]:
         if name == "resumed" and not left:
             evidence[name] = None
             continue
-        evidence[name], left = _run(source, [*argv, *more], 2 if name == "two" else 1)
+        epochs = given["long" if name in CUT_OFF else "short"]
+        ranks = 2 if name == "two" else 1
+        evidence[name], left = _run(source, [*argv, *more], ranks, epochs)
         if name == "one" and not _trained(evidence[name]):  # the others would be no better
             return {"one": evidence[name], **dict.fromkeys(RUNS[1:])}
     return evidence
 
 
-def _run(source: str, argv: list[str], world_size: int) -> tuple[dict[str, Any], list[str]]:
+def _run(source: str, argv: list[str], ranks: int, epochs: int) -> tuple[dict[str, Any], list[str]]:
     before = _checkpoints()
-    run = run_script(source, FILE, argv, world_size=world_size, limit=LIMIT)
+    run = run_script(source, FILE, argv, world_size=ranks, limit=LIMIT, most_epochs=epochs)
     after = _checkpoints()
     written = [path for path in after if before.get(path) != after[path]]
     left = sorted(written, key=lambda path: after[path])
@@ -88,7 +91,8 @@ def _checkpoints() -> dict[str, int]:
 def _trained(seen: dict[str, Any]) -> bool:
     ranks = seen["run"]["ranks"]
     ended = not any("stuck" in entry for entry in ranks)
-    return ended and any(one["fitted"] for entry in ranks for one in entry["trainers"])
+    made = [one for entry in ranks for one in entry["trainers"]]
+    return ended and any(one["fitted"] and not one["endless"] for one in made)
 
 
 # --- judge ------------------------------------------------------------------------------
@@ -104,7 +108,7 @@ def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
         return [Finding(first.code, every, *_words(first))]
     wanted = {"precision": "bf16-mixed"}
     return [
-        *one,
+        *(one or judge_cycle(epochs * BATCHES, evidence)),
         *judge_program(evidence["two"], "two", epochs, BATCHES, {"strategy": "DDPStrategy"}),
         *judge_program(evidence["bf16"], "bf16", epochs, BATCHES, wanted),
         *judge_resumed(draw.given["long"], BATCHES, evidence),

@@ -90,6 +90,18 @@ def test_mismatched_collectives_are_both_named() -> None:
     assert found.got.startswith(("rank 0 waits in barrier", "rank 0 waits in broadcast"))
 
 
+def test_one_process_waits_for_no_rank() -> None:
+    weight = nn.Parameter(torch.ones(500, 500))
+
+    def work(_: int) -> dict[str, Any]:
+        while True:
+            (weight @ weight).sum().backward()
+
+    found = finding(run_ranks(work, 1, limit=1.0))
+    assert (found.code, found.called) == ("LIT935", "1 rank")
+    assert "rank 0 goes on and on (line " in found.got
+
+
 @pytest.mark.parametrize(("idles", "told"), [(False, "goes on and on"), (True, "sleeps")])
 def test_ranks_that_come_to_no_end(idles: bool, told: str) -> None:
     def work(rank: int) -> dict[str, Any]:
