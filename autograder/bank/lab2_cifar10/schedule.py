@@ -254,6 +254,42 @@ CASES = [
             "        optimizer.step()\n        schedule.step()",
         ),
     ),
+    # --- the gradient of several batches
+    wrong(
+        "divides by the accumulated batches",
+        "LIT2141",
+        (LOSS, LOSS + " / self.trainer.accumulate_grad_batches"),
+    ),
+    wrong(
+        "multiplies by the accumulated batches",
+        "LIT2141",
+        (RETURN, "return loss * self.trainer.accumulate_grad_batches"),
+    ),
+    wrong(
+        "zero_grad in training_step",
+        "LIT2142",
+        (LOSS, "self.optimizers().zero_grad()\n        " + LOSS),
+    ),
+    wrong(
+        "zero_grad in front of each batch",
+        "LIT2142",
+        (
+            CONFIGURE,
+            "def on_train_batch_start(self, *_):\n        self.optimizers().zero_grad()\n\n    "
+            + CONFIGURE,
+        ),
+    ),
+    wrong(
+        "backward by hand, graph retained",
+        "LIT2143",
+        (RETURN, "loss.backward(retain_graph=True)\n        return loss"),
+    ),
+    wrong("divides by the ranks", "LIT2144", (RETURN, "return loss / self.trainer.world_size")),
+    wrong(
+        "a running mean over accumulated batches",
+        "LIT2145",
+        (RETURN, "return loss / (batch_idx % self.trainer.accumulate_grad_batches + 1)"),
+    ),
     # --- the log
     wrong("one torchmetrics object for training and validation", "LIT2140", *SHARED),
     wrong("logs no train_loss", "LIT140", (TRAIN_LOG, "")),

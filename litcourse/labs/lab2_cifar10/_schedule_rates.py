@@ -144,16 +144,8 @@ def _which_cycle(seen: list[float], right: list[float], max_lr: float) -> tuple[
 # --- the other runs ---------------------------------------------------------------------
 
 
-def judge_elsewhere(draw: Draw, evidence: Evidence, *, blamed: bool) -> list[Finding]:
-    """The rates with accumulation, with max_steps, and on each of two ranks.
-
-    Args:
-        draw: the inputs.
-        evidence: of all runs.
-        blamed: whether the plain run's rates were wrong already, which costs this part too.
-    """
-    if blamed:
-        return []
+def judge_elsewhere(draw: Draw, evidence: Evidence) -> list[Finding]:
+    """The rates with accumulation, with max_steps, and on each of two ranks."""
     for name, (called, total) in _plans(draw).items():
         found = _judge_run(draw, evidence[name], called, total)
         if found:

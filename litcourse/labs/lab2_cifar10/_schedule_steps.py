@@ -28,38 +28,49 @@ def _batch(draw: Draw, step: int) -> list[Tensor]:
     return found
 
 
-def _gradients(
-    draw: Draw, weights: dict[str, Tensor], step: int, **change: Any
+def gradient_of(
+    draw: Draw, weights: dict[str, Tensor], pair: list[Tensor], **change: Any
 ) -> dict[str, Tensor]:
-    """The gradient of the mean cross-entropy of step `step`'s batch, at `weights`."""
+    """The gradient of the mean cross-entropy of a batch, images and labels, at `weights`."""
     model = build(draw.given["network"]).train(change.get("mode") != "eval")
     model.load_state_dict(weights, strict=False)
-    images, labels = _batch(draw, step)
+    images, labels = pair
     torch.manual_seed(draw.given["seed"])
     loss = change.get("loss", F.cross_entropy)(model(images), labels)
     names, parameters = zip(*model.named_parameters(), strict=True)
     return dict(zip(names, torch.autograd.grad(loss, parameters), strict=True))
 
 
-def _walk(draw: Draw, plain: Evidence) -> Walk:
-    """What was noted, once it is known to have the network's shapes."""
+def noted_states(
+    draw: Draw, run: Evidence, *more: Evidence
+) -> tuple[list[dict[str, Tensor]], list[dict[str, Tensor]]]:
+    """Weights and gradients of each step, once they are known to have the network's shapes.
+
+    Args:
+        draw: the inputs.
+        run: evidence of a run.
+        more: sets of tensors that must have these shapes too.
+    """
     shapes = {n: p.shape for n, p in build(draw.given["network"]).named_parameters()}
-    weights = [step.tensors() for step in plain["weights"]]
-    gradients = [step.tensors() for step in plain["gradients"]]
-    final = plain["final"].tensors()
-    steps = len(list(plain["groups"]))
+    weights = [step.tensors() for step in run["weights"]]
+    gradients = [step.tensors() for step in run["gradients"]]
+    steps = len(list(run["groups"]))
     whole = len(weights) == len(gradients) == steps > 0
-    for state in (*weights, *gradients, final):
+    for state in (*weights, *gradients, *(each.tensors() for each in more)):
         whole = whole and same_keys(state, shapes)
         whole = whole and all(
             state[n].shape == shapes[n] and state[n].dtype == torch.float32 for n in shapes
         )
     if not whole:
-        raise MalformedError(plain.place, "walk of the network's weights")
-    return Walk(weights, gradients, final)
+        raise MalformedError(run.place, "walk of the network's weights")
+    return weights, gradients
 
 
-def _furthest(seen: dict[str, Tensor], right: dict[str, Tensor]) -> tuple[float, str]:
+def _walk(draw: Draw, plain: Evidence) -> Walk:
+    return Walk(*noted_states(draw, plain, plain["final"]), plain["final"].tensors())
+
+
+def furthest(seen: dict[str, Tensor], right: dict[str, Tensor]) -> tuple[float, str]:
     """The largest difference of one gradient, relative to its size or a part of the whole's."""
     whole = torch.stack([value.norm() for value in right.values()]).norm()
     gaps = {}
@@ -76,9 +87,9 @@ def judge_gradients(draw: Draw, plain: Evidence) -> list[Finding]:
     # Nobody sets the gradients of weights back that are in no optimizer: those are another finding.
     still = {name for name, end in walk.final.items() if torch.equal(end, walk.weights[0][name])}
     for step, (weights, seen) in enumerate(zip(walk.weights, walk.gradients, strict=True)):
-        right = _gradients(draw, weights, step)
+        right = gradient_of(draw, weights, _batch(draw, step))
         moved = {name: value for name, value in right.items() if name not in still}
-        gap, name = _furthest(seen, moved or right)
+        gap, name = furthest(seen, moved or right)
         if gap > GRADIENT_TOLERANCE:
             code = _which_loss(draw, walk, step)
             where = f"step {step}, gradient of {name}, relative difference {gap:.2g}"
@@ -89,8 +100,8 @@ def judge_gradients(draw: Draw, plain: Evidence) -> list[Finding]:
 
 def _which_loss(draw: Draw, walk: Walk, step: int) -> str:
     for code, change in OTHER_LOSSES.items():
-        other = _gradients(draw, walk.weights[step], step, **change)
-        if _furthest(walk.gradients[step], other)[0] <= GRADIENT_TOLERANCE:
+        other = gradient_of(draw, walk.weights[step], _batch(draw, step), **change)
+        if furthest(walk.gradients[step], other)[0] <= GRADIENT_TOLERANCE:
             return code
     return "LIT2130"
 

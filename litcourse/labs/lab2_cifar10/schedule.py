@@ -9,17 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from random import Random
 from typing import Any
 
 import lightning as L
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
 from litcourse.compare import distance
 from litcourse.evidence import Evidence, same_keys
 from litcourse.known_errors import error_finding
-from litcourse.labs.lab2_cifar10._schedule_rates import judge_elsewhere, judge_rates, overrun
+from litcourse.labs.lab2_cifar10._schedule_parts import judge_parts
+from litcourse.labs.lab2_cifar10._schedule_rates import RANKS, judge_elsewhere, judge_rates, overrun
 from litcourse.labs.lab2_cifar10._schedule_sets import telling_sets
 from litcourse.labs.lab2_cifar10._schedule_steps import judge_gradients, judge_log, judge_steps
 from litcourse.lightning_tools import bases, copied, loader, quiet_trainer, samples, scalar
@@ -112,16 +115,15 @@ class Recorder(L.Callback):
 
 
 def probe(given: dict[str, Any], student: Student) -> dict[str, Any]:
-    """Fit plainly and test; then fit in three other ways, of which only the rates are noted."""
+    """Fit plainly and test; then fit in three other ways."""
     cls = student["LitResNet"]
     start = attempt(lambda: _start(cls, given), "LitResNet(model, ...)")
     evidence = {"bases": bases(cls), "start": start, "plain": _plain(cls, given)}
     if "error" in evidence["plain"]:
         return evidence
-    ways = {"accumulated": _accumulated, "max_steps": _max_steps}
-    for name, way in ways.items():
-        evidence[name] = _rates(cls, given, way)
-    evidence["ranks"] = run_ranks(lambda _: _rates(cls, given, _ranks))
+    evidence["accumulated"] = _other(cls, given, _accumulated)
+    evidence["max_steps"] = _other(cls, given, _max_steps, rates_alone=True)
+    evidence["ranks"] = run_ranks(lambda rank: _other(cls, given, partial(_ranks, rank=rank)))
     return evidence
 
 
@@ -187,8 +189,11 @@ def _noted(run: Callable[[], dict[str, Any]], recorder: Recorder, called: str) -
     return {**evidence, **noted}
 
 
-def _rates(cls: Any, given: dict[str, Any], way: Callable[..., None]) -> dict[str, Any]:
-    recorder = Recorder(given["seed"], rates_alone=True)
+def _other(
+    cls: Any, given: dict[str, Any], way: Callable[..., None], *, rates_alone: bool = False
+) -> dict[str, Any]:
+    """What was noted of a run that is not the plain one."""
+    recorder = Recorder(given["seed"], rates_alone=rates_alone)
 
     def run() -> dict[str, Any]:
         way(_made(cls, given), given, recorder)
@@ -211,18 +216,23 @@ def _max_steps(module: Any, given: dict[str, Any], recorder: Recorder) -> None:
     trainer.fit(module, loader(given["batches"]))
 
 
-def _ranks(module: Any, given: dict[str, Any], recorder: Recorder) -> None:
+def _ranks(module: Any, given: dict[str, Any], recorder: Recorder, *, rank: int) -> None:
+    """Two ranks share the images of "test", in order: Lightning's own sampler would shuffle."""
     trainer = quiet_trainer(
-        max_epochs=given["epochs"], strategy="ddp", devices=2, callbacks=[recorder]
+        max_epochs=given["epochs"], strategy="ddp", devices=RANKS, callbacks=[recorder]
     )
-    trainer.fit(module, _loader(given, "test"))
+    data = TensorDataset(*given["test"])
+    shard: DistributedSampler[Any] = DistributedSampler(
+        data, num_replicas=RANKS, rank=rank, shuffle=False
+    )
+    trainer.fit(module, DataLoader(data, batch_size=given["size"], sampler=shard))
 
 
 # --- judge ------------------------------------------------------------------------------
 
 
 def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
-    """Curve, steps and log of the plain run; then the curve of the other runs."""
+    """Curve, steps and log of the plain run; then curve and gradients of the other runs."""
     names = evidence["bases"].texts()
     if not any(
         name.startswith("lightning.") and name.endswith("LightningModule") for name in names
@@ -238,13 +248,17 @@ def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
     fatal = _not_trained(draw, plain)
     if fatal:
         return fatal
-    rates = judge_rates(draw, plain)
+    rates, gradients = judge_rates(draw, plain), judge_gradients(draw, plain)
+    # What is wrong in the plain run is so in the others, and paid for.
+    elsewhere = [] if rates else judge_elsewhere(draw, evidence)
+    parts = [] if rates or gradients or elsewhere else judge_parts(draw, evidence)
     return [
         *rates,
-        *judge_gradients(draw, plain),
+        *gradients,
         *judge_steps(draw, plain),
         *judge_log(draw, plain),
-        *judge_elsewhere(draw, evidence, blamed=bool(rates)),
+        *elsewhere,
+        *parts,
     ]
 
 
