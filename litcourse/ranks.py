@@ -13,6 +13,8 @@ from litcourse.question import Finding, Tree
 from litcourse.stacks import is_echo
 
 _SHOWN_FRAMES = 6
+_GLOO_SAYS = "what():  [enforce fail at"
+"""How gloo begins to tell why it ends a process, in a thread of its own."""
 
 
 def run_ranks(
@@ -90,7 +92,7 @@ def rank_findings(
     failed = [(rank, entry) for rank, entry in entries if "value" not in entry]
     if not failed:
         return []
-    rank, entry = min(failed, key=lambda pair: (not is_cause(pair[1]), _when(pair[1]), pair[0]))
+    rank, entry = min(failed, key=_first)
     called = f"rank {rank} of {len(entries)}"
     if "error" in entry:
         found = error_finding(entry["error"], criteria)
@@ -98,7 +100,9 @@ def rank_findings(
         code = "LIT934" if not is_cause(entry) and code == RAISED else code
         return [Finding(code, criteria, called, found.expected, found.got, found.where)]
     if "died" in entry:
-        return [Finding("LIT931", criteria, called, "an end by itself", entry["died"].text())]
+        code = "LIT931" if is_cause(entry) else "LIT934"
+        got, where = "; ".join(filter(None, [entry["died"].text(), _gloo(entry)])), _lines(entries)
+        return [Finding(code, criteria, called, "an end by itself", got, where)]
     return [_stuck(entry["stuck"], entries, criteria)]
 
 
@@ -106,7 +110,26 @@ def is_cause(entry: Evidence) -> bool:
     """Whether a rank failed by itself, not because another one was gone or elsewhere."""
     if "error" in entry:
         return not is_echo(entry["error"]["message"].text())
-    return "died" in entry
+    return "died" in entry and not is_echo(_gloo(entry))
+
+
+def _first(numbered: tuple[int, Evidence]) -> tuple[bool, bool, float, int]:
+    """Causes come first, then what gloo has to say, then what was earlier."""
+    rank, entry = numbered
+    return not is_cause(entry), not _gloo(entry), _when(entry), rank
+
+
+def _gloo(entry: Evidence) -> str:
+    """What gloo said as it ended the process itself, or ""."""
+    lines = entry["output"].text().splitlines() if "output" in entry else []
+    said = [line.partition(_GLOO_SAYS)[2] for line in lines if _GLOO_SAYS in line]
+    return f"gloo: {said[0].partition('] ')[2]}" if said else ""
+
+
+def _lines(entries: list[tuple[int, Evidence]]) -> str:
+    """Where in the student's code exceptions of the ranks came up."""
+    told = [(rank, entry["error"]["line"].text()) for rank, entry in entries if "error" in entry]
+    return "; ".join(f"rank {rank}: {line}" for rank, line in told if line)
 
 
 def _when(entry: Evidence) -> float:

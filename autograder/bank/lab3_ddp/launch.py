@@ -121,6 +121,11 @@ CASES = [
     ),
     wrong("for notebooks", "LIT3706", (DEVICES, DEVICES + '\n        strategy="ddp_notebook",')),
     wrong("spawn", "LIT3706", (DEVICES, DEVICES + '\n        strategy="ddp_spawn",')),
+    wrong(
+        "spawn above one device",
+        "LIT3706",
+        (DEVICES, DEVICES + '\n        strategy="ddp_spawn" if options.devices > 1 else "auto",'),
+    ),
     wrong("on a GPU alone", "LIT3713", (DEVICES, DEVICES + '\n        accelerator="gpu",')),
     wrong(
         "a network of its own",

@@ -74,6 +74,8 @@ GENERATOR = (
 EPOCH = "1000 * self.seed + self.epoch"
 PAD = "order += order[: len(self) * self.world - self.count]"
 PART = "order[self.rank :: self.world]"
+DICE = "dice = torch.Generator().manual_seed(1000 * self.seed + self.epoch)\n        "
+DRAW = "torch.randperm(self.count, generator=dice).tolist()"
 
 CASES = [
     right("from the process group", (REPLICAS, ""), (RANK, "")),
@@ -116,6 +118,20 @@ CASES = [
             "batches = torch.utils.data.BatchSampler(sampler, self.batch_size, drop_last=False)\n"
             "        return DataLoader(dataset, batch_sampler=batches)",
         ),
+    ),
+    right(
+        "seeds a state that is put back",
+        code=OWN.replace(DICE, "").replace(
+            f"order = {DRAW}",
+            "with torch.random.fork_rng():\n"
+            "            torch.manual_seed(1000 * self.seed + self.epoch)\n"
+            "            order = torch.randperm(self.count).tolist()",
+        ),
+    ),
+    wrong(
+        "seeds the global random state in each epoch",
+        "LIT3416",
+        code=OWN.replace("dice = torch.Generator().", "torch.").replace(", generator=dice", ""),
     ),
     wrong(
         "no sampler at all",
@@ -162,6 +178,11 @@ CASES = [
         "drop_last in the loader",
         "LIT3402",
         (LOADER, LOADER.replace("=sampler", "=sampler, drop_last=shuffle")),
+    ),
+    wrong(
+        "drop_last in every loader",
+        "LIT3402",
+        (LOADER, LOADER.replace("=sampler", "=sampler, drop_last=True")),
     ),
     wrong("drop_last in validation", "LIT3421", (SEED, SEED + " drop_last=not shuffle,")),
     wrong("not padded", "LIT3407", code=OWN.replace(PAD, "")),

@@ -8,6 +8,9 @@ LOSS = "loss = F.cross_entropy(self.model(inputs), labels)"
 SGD = "torch.optim.SGD(self.parameters(), lr=self.lr)"
 KEEP = "self.model, self.lr = model, lr"
 COPY = "        import copy\n        self.model = copy.deepcopy(model)"
+WRAPPED = "nn.parallel.DistributedDataParallel(model)"
+WRAPPED_OWN = WRAPPED.replace("(model)", "(self.model)")
+SETUP = f"{KEEP}\n\n    def setup(self, stage):\n        "
 HITS = "hits = (logits.argmax(dim=1) == labels).float()"
 HEAD = """
 class SyncedClassifier(L.LightningModule):
@@ -182,6 +185,28 @@ CASES = [
         (HITS, HITS.replace(".float()", ".float()\n        hits = self.all_gather(hits.mean())")),
     ),
     wrong(
+        "gathers each batch's hits in every step",
+        "LIT3332",
+        ('"val_acc": hits.mean()', '"val_acc": self.all_gather(hits).mean()'),
+    ),
+    wrong(
+        "gathers the logits in every step",
+        "LIT3332",
+        (
+            "logits = self.model(inputs)",
+            "logits = self.all_gather(self.model(inputs)).reshape(-1, 10)\n"
+            "        labels = self.all_gather(labels).reshape(-1)",
+        ),
+    ),
+    wrong(
+        "sums on rank 0 alone",
+        "LIT3329",
+        code=BY_HAND.replace(
+            "loss, hits, count = self.all_gather(self.sums).reshape(-1, 3).sum(0)",
+            "torch.distributed.reduce(self.sums, 0)\n        loss, hits, count = self.sums",
+        ),
+    ),
+    wrong(
         "synced in every step",
         "LIT3332",
         (
@@ -236,6 +261,35 @@ CASES = [
         "lr times the world size",
         "LIT3312",
         (SGD, SGD.replace("self.lr", "self.lr * self.trainer.world_size")),
+    ),
+    wrong(
+        "gradients summed over the ranks",
+        "LIT3312",
+        (
+            "    def configure_optimizers",
+            "    def on_before_optimizer_step(self, optimizer):\n"
+            "        for weight in self.parameters():\n"
+            "            torch.distributed.all_reduce(weight.grad)\n\n"
+            "    def configure_optimizers",
+        ),
+    ),
+    wrong("DDP in __init__", "LIT3334", (KEEP, "self.model, self.lr = " + WRAPPED + ", lr")),
+    wrong("DDP in setup", "LIT3334", (KEEP, SETUP + "self.model = " + WRAPPED_OWN)),
+    wrong(
+        "DDP in setup, beside the network",
+        "LIT3334",
+        (KEEP, SETUP + "self.replica = " + WRAPPED_OWN),
+        ("self.model(inputs)", "self.replica(inputs)"),
+    ),
+    wrong(
+        "a process group of its own",
+        "LIT3334",
+        (KEEP, KEEP + '\n        torch.distributed.init_process_group("gloo")'),
+    ),
+    wrong(
+        "moves the batch to the local rank",
+        "LIT007",
+        ("inputs, labels = batch", "inputs, labels = (part.to(self.local_rank) for part in batch)"),
     ),
     wrong("the loss divided by the ranks", "LIT3313", ("return loss", "return loss / 2")),
     wrong("a summed loss", "LIT3314", (LOSS, LOSS.replace("labels)", 'labels, reduction="sum")'))),

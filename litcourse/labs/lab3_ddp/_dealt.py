@@ -195,3 +195,11 @@ def judge_seed(seen: Evidence) -> list[Finding]:
         called, got = "training order of the first epoch", "the same order"
         return [Finding("LIT3412", cost, called, "another one for another seed", got)]
     return []
+
+
+def judge_seeding(seen: Evidence) -> list[Finding]:
+    """The process's own random state was left alone."""
+    if not any(rank["first"]["seeded"].flag() for rank in rank_values(seen)):
+        return []
+    called, expected = "torch.initial_seed() after the fit", "the seed of before"
+    return [Finding("LIT3416", ("order",), called, expected, "another seed")]

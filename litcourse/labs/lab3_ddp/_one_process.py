@@ -205,4 +205,6 @@ def _which_value(got: list[float], values: list[Tensor], size: int) -> tuple[str
     alone = [_same(got[rank], own[rank]) for rank in range(world)]
     if any(alone) and not all(_same(value, got[0]) for value in got):
         return "LIT3323", f"rank {alone.index(True)} has the value of its own shard"
-    return "LIT3329", f"a difference of {got[0] - float(every.mean()):+.3g} on rank 0"
+    gaps = [value - float(every.mean()) for value in got]
+    worst = max(range(world), key=lambda rank: abs(gaps[rank]))
+    return "LIT3329", f"a difference of {gaps[worst]:+.3g} on rank {worst}"

@@ -63,6 +63,7 @@ def why_parted(finding: Finding, run: Evidence, synced: Evidence) -> Finding:
         return finding
     notes = [set(rank.texts()) for rank in synced]
     stacks = [entry["stuck"]["stack"].text() for entry in run["ranks"] if "stuck" in entry]
+    stacks += [entry["error"]["line"].text() for entry in run["ranks"] if "error" in entry]
     steps = sorted(note for note in set.union(set(), *notes) if note.endswith(_ON_STEP))
     validation = [note for note in steps if " in validation_step" in note]
     if any(re.search(r" validation_step\b", stack) for stack in stacks):

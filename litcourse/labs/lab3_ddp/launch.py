@@ -61,21 +61,26 @@ def _started(run: Evidence) -> list[str]:
 
 def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
     """The two runs, then what importing does."""
-    one, two = evidence["one"], evidence["two"]
-    for run in (one,) if two.is_none else (one, two):
-        if _started(run):
-            got = f"processes started by {', '.join(_started(run))}"
-            called, expected = run["command"].text(), "the program itself, once per rank"
-            cost = ("one", "two", "epochs")
-            return [
-                Finding("LIT3706", cost, called, expected, got),
-                *_judge_import(evidence["import"]),
-            ]
+    one, two, imported = evidence["one"], evidence["two"], evidence["import"]
+    if _started(one):
+        return [*_judge_starting(one, ("one", "two", "epochs")), *_judge_import(imported)]
     return [
         *_judge_run(one, "one", None),
-        *_judge_run(two, "two", _epochs(draw.given, one)),
-        *_judge_import(evidence["import"]),
+        *(
+            _judge_starting(two, ("two", "epochs"))
+            or _judge_run(two, "two", _epochs(draw.given, one))
+        ),
+        *_judge_import(imported),
     ]
+
+
+def _judge_starting(run: Evidence, cost: tuple[str, ...]) -> list[Finding]:
+    """Ranks are programs, and start in no other way."""
+    ways = _started(run)
+    if not ways:
+        return []
+    called, expected = run["command"].text(), "the program itself, once per rank"
+    return [Finding("LIT3706", cost, called, expected, f"processes started by {', '.join(ways)}")]
 
 
 def _judge_run(seen: Evidence, run: str, epochs: int | None) -> list[Finding]:

@@ -22,6 +22,7 @@ from litcourse.labs.lab3_ddp._dealt import (
     judge_first,
     judge_more_ranks,
     judge_seed,
+    judge_seeding,
 )
 from litcourse.labs.lab3_ddp._ranks import ddp_trainer, run_findings
 from litcourse.lightning_tools import bases
@@ -139,7 +140,8 @@ def _fit(
     # A collective before each batch, in which ranks with a batch more would hang or crash.
     trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # type: ignore[method-assign]  # noqa: SLF001 (no public switch)
     trainer.fit(notes, datamodule=data)
-    return {"train": notes.train_batches, "val": notes.val_batches}
+    seeded = torch.initial_seed() != mood
+    return {"train": notes.train_batches, "val": notes.val_batches, "seeded": seeded}
 
 
 def _numbered(first: int, count: int) -> TensorDataset:
@@ -166,6 +168,7 @@ def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
     failed = run_findings(evidence["three"], ALL, MORE, _KNOWN)
     if failed:
         return [*found, *failed]
+    found = found or judge_seeding(evidence["two"])
     return found or judge_more_ranks(draw.given, evidence["three"])
 
 

@@ -13,10 +13,11 @@ from typing import Any
 import lightning as L
 import torch
 from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
 
 from litcourse.compare import largest_difference
 from litcourse.evidence import Evidence
-from litcourse.labs.lab3_ddp._one_process import judge_metrics, judge_weights
+from litcourse.labs.lab3_ddp._one_process import RUN, judge_metrics, judge_weights
 from litcourse.labs.lab3_ddp._parted import note_synced, noted_synced, why_parted
 from litcourse.labs.lab3_ddp._ranks import ddp_trainer, run_findings
 from litcourse.lightning_tools import bases, copied, loader, samples, scalar
@@ -31,6 +32,8 @@ STEPS = 2
 """Training batches of a rank in an epoch."""
 FEATURES = 12
 ALL = ("weights", "val_loss", "val_acc", "train_loss")
+_KNOWN = (("LIT3334", r"[Dd]efault process group has not been initialized"),)
+"""Text of torch 2.15."""
 
 
 def draw(rng: Random) -> Draw:
@@ -98,6 +101,7 @@ def _work(cls: Any, given: dict[str, Any], rank: int) -> dict[str, Any]:
     note_synced(rank)
     network = build(given["network"])
     module = cls(network, given["lr"])
+    has_group = torch.distributed.is_initialized()
     is_network = isinstance(module.model, torch.nn.Module)
     start = copied(module.model.state_dict()) if is_network else {}
     reader = Reader()
@@ -108,6 +112,8 @@ def _work(cls: Any, given: dict[str, Any], rank: int) -> dict[str, Any]:
     return {
         "kept_as": type(module.model).__name__,
         "is_given": module.model is network,
+        "has_group": has_group,
+        "wraps": any(isinstance(part, DistributedDataParallel) for part in module.modules()),
         "start": start,
         "epochs": reader.epochs,
         "end": copied(module.model.state_dict()) if is_network else {},
@@ -125,19 +131,34 @@ def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
         got = f"a subclass of {(names or ['nothing'])[0]}"
         expected = "a subclass of lightning.LightningModule"
         return [Finding("LIT3300", ALL, "class SyncedClassifier", expected, got)]
-    found = run_findings(evidence["run"], ALL, WORLD)
+    found = run_findings(evidence["run"], ALL, WORLD, _KNOWN)
     if found:
         return [why_parted(finding, evidence["run"], evidence["synced"]) for finding in found]
     ranks = rank_values(evidence["run"])
     given = draw.given
+    by_hand = _judge_by_hand(ranks[0])
     identity = _judge_identity(given["network"]["state"], ranks[0])
     if identity:
-        return identity
+        return by_hand + identity
     return [
+        *by_hand,
         *judge_weights(given, EPOCHS, ranks),
         *judge_metrics(given, ranks),
         *_judge_train_log(ranks),
     ]
+
+
+def _judge_by_hand(rank: Evidence) -> list[Finding]:
+    """The strategy alone makes the process group, and wraps the module."""
+    told = {
+        "has_group": ("SyncedClassifier(model, lr)", "init_process_group was called"),
+        "wraps": (RUN, "the module holds a DistributedDataParallel"),
+    }
+    for name, (called, got) in told.items():
+        if rank[name].flag():
+            expected = "that is left to the Trainer's strategy"
+            return [Finding("LIT3334", ("weights",), called, expected, got)]
+    return []
 
 
 def _judge_identity(given: dict[str, Tensor], rank: Evidence) -> list[Finding]:
