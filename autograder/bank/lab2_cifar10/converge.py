@@ -27,6 +27,16 @@ CASES = [
             "    return trainer, LitResNet.load_from_checkpoint(best, model=SmallCNN(), weights_only=True)",
         ),
     ),
+    right("run_dir alone", ("\n        logger=CSVLogger(run_dir),", "")),
+    right(
+        "writes nothing",
+        ("logger=CSVLogger(run_dir)", "logger=False, enable_checkpointing=False"),
+        ("\n        default_root_dir=run_dir,", ""),
+    ),
+    right(
+        "its defaults, written down",
+        (MODULE, "module = LitResNet(SmallCNN(), max_lr=0.1, weight_decay=5e-4)"),
+    ),
     right("without Nesterov", after=(("schedule", "plain momentum"),)),
     right("norms without decay", after=(("schedule", "norms and biases without decay"),)),
     right("engineer not solved", after=(("engineer", "stub"),)),
@@ -68,10 +78,22 @@ CASES = [
     wrong("another network", "LIT2411", (MODULE, "module = LitResNet(ResNet((1, 1), 8))")),
     wrong("another width", "LIT2411", (MODULE, "module = LitResNet(SmallCNN(width=16))")),
     wrong("a new module comes back", "LIT2410", (RETURN, "return trainer, LitResNet(SmallCNN())")),
-    wrong("a crawling rate", "LIT2410", (MODULE, "module = LitResNet(SmallCNN(), max_lr=1e-4)")),
+    wrong("a crawling rate", "LIT2430", (MODULE, "module = LitResNet(SmallCNN(), max_lr=1e-4)")),
     wrong(
-        "a rate that explodes", "LIT2410", (MODULE, "module = LitResNet(SmallCNN(), max_lr=1e3)")
+        "a rate that explodes", "LIT2430", (MODULE, "module = LitResNet(SmallCNN(), max_lr=1e3)")
     ),
+    wrong("a smaller rate", "LIT2430", (MODULE, "module = LitResNet(SmallCNN(), max_lr=0.01)")),
+    wrong("a larger rate", "LIT2430", (MODULE, "module = LitResNet(SmallCNN(), max_lr=0.3)")),
+    wrong("no decay", "LIT2430", (MODULE, "module = LitResNet(SmallCNN(), weight_decay=0.0)")),
+    # --- where it writes
+    wrong("ignores run_dir", "LIT2350", (TRAINER, "L.Trainer(max_epochs=max_epochs)")),
+    wrong(
+        "checkpoints beside the program",
+        "LIT2350",
+        ("\n        default_root_dir=run_dir,", ""),
+        ("CSVLogger(run_dir)", "False"),
+    ),
+    # --- what comes back
     wrong("returns the module alone", "LIT2400", (RETURN, "return module")),
     wrong("returns the network", "LIT2400", (RETURN, "return trainer, module.model")),
     wrong("returns nothing", "LIT2400", (RETURN, "")),

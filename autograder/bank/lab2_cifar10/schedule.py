@@ -4,6 +4,7 @@ from autograder.bank import right, wrong
 
 LOSS = "loss = F.cross_entropy(self(images), labels)"
 RETURN = "return loss"
+SIGNATURE = "max_lr: float = 0.1, weight_decay: float = 5e-4"
 KEEP = "self.model = model"
 TOTAL = "total_steps=self.trainer.estimated_stepping_batches"
 INTERVAL = '{"scheduler": schedule, "interval": "step"}'
@@ -45,6 +46,9 @@ CASES = [
     right("plain momentum", ("\n            nesterov=True,", "")),
     right(
         "momentum left to the schedule", ("\n            momentum=0.9,", ""), ("nesterov=True,", "")
+    ),
+    right(
+        "arguments without annotations", (SIGNATURE, "max_lr=0.1, weight_decay=0.0005, **further")
     ),
     right("lists in place of a dict", (RETURNED, f"[optimizer], [{INTERVAL}]")),
     right(
@@ -315,6 +319,17 @@ CASES = [
         (VAL_LOG, 'self.log("val_acc", accuracy, batch_size=1)'),
     ),
     # --- the class
+    wrong("no defaults", "LIT2150", (SIGNATURE, "max_lr: float, weight_decay: float")),
+    wrong(
+        "another default rate",
+        "LIT2150",
+        (SIGNATURE, "max_lr: float = 0.01, weight_decay: float = 5e-4"),
+    ),
+    wrong(
+        "no decay by default",
+        "LIT2150",
+        (SIGNATURE, "max_lr: float = 0.1, weight_decay: float = 0.0"),
+    ),
     wrong("another network", "LIT101", (KEEP, "self.model = SmallCNN()")),
     wrong("no LightningModule", "LIT2100", ("L.LightningModule", "nn.Module")),
     wrong("another name", "LIT901", ("class LitResNet", "class LitResnet")),

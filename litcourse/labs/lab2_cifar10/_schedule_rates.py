@@ -21,6 +21,8 @@ from litcourse.ranks import rank_findings, rank_values
 RATE = ("rate", "everywhere")
 RANKS = 2
 SHOWN = 8
+DEFAULT_MAX_LR, DEFAULT_DECAY = 0.1, 5e-4
+"""Of the arguments of LitResNet, as the task has them."""
 ACCUMULATED = "fit with accumulate_grad_batches"
 OVERRUN = "Tried to step"
 """How OneCycleLR's exception begins when it is stepped past its end."""
@@ -30,7 +32,7 @@ def noted(seen: Evidence, key: str) -> list[float]:
     """`key` of every step; NaN where an optimizer has none, or its groups differ."""
     values = []
     for step in seen["groups"]:
-        groups = [g.number() if _is_number(g) else math.nan for g in step[key]]
+        groups = [_number(g) for g in step[key]]
         alike = groups and _still(groups)
         values.append(groups[0] if alike else math.nan)
     return values
@@ -165,6 +167,25 @@ def judge_elsewhere(draw: Draw, evidence: Evidence) -> list[Finding]:
         if found:
             return found
     return []
+
+
+def judge_defaults(draw: Draw, seen: Evidence) -> list[Finding]:
+    """The highest rate and the decay of a module that was given its network alone."""
+    cost, called = ("everywhere",), "LitResNet(model), then fit"
+    expected = f"max_lr={DEFAULT_MAX_LR:g} and weight_decay={DEFAULT_DECAY:g}"
+    if "error" in seen:
+        found = error_finding(seen["error"], cost)
+        code = "LIT2150" if "required positional argument" in found.got else found.code
+        return [replace(found, code=code, called=called, expected=expected)]
+    rates, (right, _) = noted(seen, "lr"), one_cycle(DEFAULT_MAX_LR, draw.given["max_steps"])
+    decay = max((_number(g) for step in seen["groups"] for g in step["weight_decay"]), default=0)
+    got = [] if same_curve(rates, right) else [f"rates up to {max(rates, default=0):.3g}"]
+    got += [] if abs(decay - DEFAULT_DECAY) <= 1e-9 else [f"weight_decay={decay:g}"]  # noqa: PLR2004
+    return [Finding("LIT2150", cost, called, expected, " and ".join(got))] if got else []
+
+
+def _number(node: Evidence) -> float:
+    return node.number() if _is_number(node) else math.nan
 
 
 def _plans(draw: Draw) -> dict[str, tuple[str, int]]:

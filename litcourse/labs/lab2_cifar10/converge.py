@@ -7,6 +7,7 @@ tiny runs more show what a seed decides.
 
 from __future__ import annotations
 
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -18,14 +19,14 @@ from litcourse.chart import figure
 from litcourse.evidence import Evidence, same_keys
 from litcourse.known_errors import error_finding
 from litcourse.labs.lab2_cifar10._shapes import drawn_shapes
-from litcourse.lightning_tools import copied, recorded_trainers
+from litcourse.lightning_tools import copied, quiet_trainer, recorded_trainers, scalar
 from litcourse.models import SmallCNN
 from litcourse.question import Criterion, Draw, Finding, Question
 from litcourse.runs import csv_column
 from litcourse.stand_ins import TensorData
 from litcourse.student import Student, attempt
 
-ALL = ("accuracy", "same", "other")
+ALL = ("accuracy", "same", "other", "place")
 CALLED = "train_cifar10(datamodule, max_epochs, run_dir, seed)"
 LEAST_ACCURACY = 0.75
 """Of unseen images. In 380 runs of right answers (tools/measure_converge.py on one thread of
@@ -33,6 +34,9 @@ x86_64, torch 2.15, lightning 2.6.6) the means of five kinds were 0.97 to 0.985.
 had 0.863, one of SGD without Nesterov; their standard deviation, 0.022, is the largest of all, and
 the limit lies ten of them below their mean."""
 TRAIN, VAL, KEPT, BATCH, EPOCHS = 480, 60, 300, 32, 6
+RUN_DIR = "main"
+SETTINGS = ("max_lr", "weight_decay")
+"""Of an optimizer's groups: what LitResNet's arguments decide."""
 SAME = 1e-3
 """Relative difference of weights that counts as none: a GPU adds in no fixed order."""
 FEW = 48
@@ -89,6 +93,7 @@ def probe(given: dict[str, Any], student: Student) -> dict[str, Any]:
     if "error" in evidence["main"] or evidence["main"]["returned"]:
         return evidence
     few = {name: value[:FEW] for name, value in shapes.items()}
+    evidence["defaults"] = attempt(lambda: _defaults(own, few), "LitResNet(SmallCNN())")
     for number, (name, seed) in enumerate(
         (("first", given["seed"]), ("again", given["seed"]), ("other", given["other"]))
     ):
@@ -106,9 +111,9 @@ def probe_main(given: dict[str, Any], student: Student) -> dict[str, Any]:
     """The run in earnest, and the weights that came of it."""
     train, own, shapes = student["train_cifar10"], student["LitResNet"], given["shapes"]
     torch.manual_seed(given["state"])
-    data = ShapeData(shapes, BATCH)
+    data, before = ShapeData(shapes, BATCH), _files()
     with recorded_trainers():
-        result = train(data, EPOCHS, "main", given["seed"])
+        result = train(data, EPOCHS, RUN_DIR, given["seed"])
     wrong = _not_a_pair(result, own)
     if wrong:
         return {"returned": wrong}
@@ -120,8 +125,32 @@ def probe_main(given: dict[str, Any], student: Student) -> dict[str, Any]:
         "epochs": trainer.current_epoch,
         "network": type(module.model).__name__,
         "weights": _weights(module),
-        "curve": csv_column("main", "val_acc"),
+        "settings": _settings(trainer),
+        "elsewhere": [f for f in sorted(_files() - before) if not f.startswith(f"{RUN_DIR}/")],
+        "curve": csv_column(RUN_DIR, "val_acc"),
     }
+
+
+def _files() -> set[str]:
+    """All files below the working folder, as paths from there."""
+    return {str(file) for file in Path().rglob("*") if not file.is_dir()}
+
+
+def _defaults(own: Any, few: dict[str, Tensor]) -> dict[str, Any]:
+    """Rate and decay of the student's own class, made as the task asks for."""
+    trainer = quiet_trainer(max_epochs=1, limit_val_batches=0)
+    trainer.fit(own(SmallCNN()), datamodule=ShapeData(few, FEW // 3))
+    return {"settings": _settings(trainer)}
+
+
+def _settings(trainer: Any) -> dict[str, float | str]:
+    """The largest of each setting over the groups of the trainer's first optimizer.
+
+    OneCycleLR keeps its highest rate in the groups, whatever the length of the run.
+    """
+    groups = [group for one in trainer.optimizers[:1] for group in one.param_groups]
+    names = [name for name in SETTINGS if groups and all(name in group for group in groups)]
+    return {name: scalar(max(group[name] for group in groups)) for name in names}
 
 
 def _not_a_pair(result: Any, own: Any) -> str:
@@ -159,19 +188,48 @@ def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
     if returned:
         expected = "a pair of the Trainer and the LitResNet that it trained"
         return [Finding("LIT2400", ALL, CALLED, expected, returned)]
-    return [*_judge_accuracy(draw, main), *_judge_seeds(evidence)]
+    return [
+        *(_judge_defaults(evidence) or _judge_accuracy(draw, main)),
+        *_judge_seeds(evidence),
+        *_judge_place(main),
+    ]
+
+
+def _judge_defaults(evidence: Evidence) -> list[Finding]:
+    """The settings of the run beside those of the student's own LitResNet(SmallCNN())."""
+    if "error" in evidence["defaults"]:
+        return []  # the run in earnest shows what is wrong
+    own, seen = evidence["defaults"]["settings"], evidence["main"]["settings"]
+    for name in SETTINGS:
+        if name not in own or name not in seen:
+            continue
+        right, got = own[name].number(), seen[name].number()
+        if not abs(got - right) <= SAME * abs(right):
+            called, expected = CALLED, f"{name}={right:g}, LitResNet's default"
+            return [Finding("LIT2430", ("accuracy",), called, expected, f"{name}={got:g}")]
+    return []
+
+
+def _judge_place(main: Evidence) -> list[Finding]:
+    elsewhere = main["elsewhere"].texts()
+    if not elsewhere:
+        return []
+    expected, got = "nothing written outside of run_dir", ", ".join(elsewhere[:3])
+    return [Finding("LIT2350", ("place",), CALLED, expected, got)]
 
 
 def _waiting(error: Evidence, cost: tuple[str, ...]) -> Finding:
     found = error_finding(error, cost)
     expected = "question 1 solved: a LitResNet that trains and logs"
+    if _OF_THE_TRAINER in found.where:
+        expected = "question 3 solved: a make_trainer that gives a Trainer; or another Trainer here"
     return Finding("LIT904", cost, found.called, expected, found.got, found.where)
 
 
 def _error(error: Evidence, cost: tuple[str, ...]) -> Finding:
     """An exception, of this question or of one that it stands on."""
     found = error_finding(error, cost)
-    elsewhere = "in make_trainer:" in found.where
+    elsewhere = _OF_THE_TRAINER in found.where
     unsolved = found.code == "LIT900" and "in train_cifar10:" not in found.where
     module = any(f"in {name}:" in found.where for name in _OF_THE_MODULE)
     if unsolved or elsewhere or module or found.code in {"LIT010", "LIT130"}:
@@ -179,14 +237,16 @@ def _error(error: Evidence, cost: tuple[str, ...]) -> Finding:
     return found
 
 
+_OF_THE_TRAINER = "in make_trainer:"
 _OF_THE_MODULE = ("configure_optimizers", "training_step", "validation_step")
 
 
 def _judge_accuracy(draw: Draw, main: Evidence) -> list[Finding]:
     cost = ("accuracy",)
-    right = share_right(draw, main["weights"].tensors())
+    weights = main["weights"].tensors()
+    right = share_right(draw, weights)
     if right is None:
-        got = f"those of a {main['network'].text()}"
+        got = f"those of a {main['network'].text()}{_other_shape(weights)}"
         return [Finding("LIT2411", cost, CALLED, "the weights of a SmallCNN()", got)]
     wanted = EPOCHS * -(-TRAIN // BATCH)
     steps = main["steps"].integer()
@@ -220,6 +280,15 @@ def share_right(draw: Draw, weights: dict[str, Tensor]) -> float | None:
     with torch.no_grad():
         guesses = model(_laid(draw.kept["images"])).argmax(1)
     return float((guesses == draw.kept["labels"]).float().mean())
+
+
+def _other_shape(weights: dict[str, Tensor]) -> str:
+    """How the first weight that a SmallCNN() has in another shape differs, if there is one."""
+    for name, value in SmallCNN().state_dict().items():
+        if name in weights and weights[name].shape != value.shape:
+            shapes = f"{tuple(weights[name].shape)}, not {tuple(value.shape)}"
+            return f" with other arguments: {name} has the shape {shapes}"
+    return ""
 
 
 def _judge_seeds(evidence: Evidence) -> list[Finding]:
@@ -264,9 +333,10 @@ QUESTION = Question(
     title="Train it, and train it again",
     defines=("train_cifar10", "LitResNet"),
     criteria=(
-        Criterion("accuracy", f"{LEAST_ACCURACY:.0%} of images it never saw", 0.5),
+        Criterion("accuracy", f"{LEAST_ACCURACY:.0%} of images it never saw", 0.4),
         Criterion("same", "the same seed gives the same weights", 0.3),
         Criterion("other", "another seed gives others", 0.2),
+        Criterion("place", "all files of the run in run_dir", 0.1),
     ),
     draw=draw,
     probe=probe,

@@ -22,7 +22,13 @@ from litcourse.compare import distance
 from litcourse.evidence import Evidence, same_keys
 from litcourse.known_errors import error_finding
 from litcourse.labs.lab2_cifar10._schedule_parts import judge_parts
-from litcourse.labs.lab2_cifar10._schedule_rates import RANKS, judge_elsewhere, judge_rates, overrun
+from litcourse.labs.lab2_cifar10._schedule_rates import (
+    RANKS,
+    judge_defaults,
+    judge_elsewhere,
+    judge_rates,
+    overrun,
+)
 from litcourse.labs.lab2_cifar10._schedule_sets import telling_sets
 from litcourse.labs.lab2_cifar10._schedule_steps import judge_gradients, judge_log, judge_steps
 from litcourse.lightning_tools import bases, copied, loader, quiet_trainer, samples, scalar
@@ -36,6 +42,8 @@ SIDE = 6
 SHAPE = (3, SIDE, SIDE)
 SIZE = 7
 """Samples in a batch of validation and test."""
+ARGUMENTS = ("max_lr", "weight_decay")
+"""Of LitResNet, beside the network."""
 PLAIN = "Trainer.fit(LitResNet(model, ...))"
 
 
@@ -98,7 +106,7 @@ class Recorder(L.Callback):
 
     def on_before_optimizer_step(self, _: Any, module: Any, optimizer: Any) -> None:
         """Rates as the optimizer has them; weights that have not moved yet."""
-        keys = ("lr", "momentum")
+        keys = ("lr", "momentum", "weight_decay")
         groups = optimizer.param_groups
         self.groups.append({k: [scalar(group.get(k, "none")) for group in groups] for k in keys})
         if self.rates_alone:
@@ -115,7 +123,7 @@ class Recorder(L.Callback):
 
 
 def probe(given: dict[str, Any], student: Student) -> dict[str, Any]:
-    """Fit plainly and test; then fit in three other ways."""
+    """Fit plainly and test; then fit in three other ways, and once with the defaults."""
     cls = student["LitResNet"]
     start = attempt(lambda: _start(cls, given), "LitResNet(model, ...)")
     evidence = {"bases": bases(cls), "start": start, "plain": _plain(cls, given)}
@@ -123,13 +131,13 @@ def probe(given: dict[str, Any], student: Student) -> dict[str, Any]:
         return evidence
     evidence["accumulated"] = _other(cls, given, _accumulated)
     evidence["max_steps"] = _other(cls, given, _max_steps, rates_alone=True)
+    evidence["defaults"] = _other(cls, given, _max_steps, rates_alone=True, arguments=())
     evidence["ranks"] = run_ranks(lambda rank: _other(cls, given, partial(_ranks, rank=rank)))
     return evidence
 
 
-def _made(cls: Any, given: dict[str, Any]) -> Any:
-    model = build(given["network"])
-    return cls(model, max_lr=given["max_lr"], weight_decay=given["weight_decay"])
+def _made(cls: Any, given: dict[str, Any], names: tuple[str, ...] = ARGUMENTS) -> Any:
+    return cls(build(given["network"]), **{name: given[name] for name in names})
 
 
 def _start(cls: Any, given: dict[str, Any]) -> dict[str, Any]:
@@ -190,13 +198,18 @@ def _noted(run: Callable[[], dict[str, Any]], recorder: Recorder, called: str) -
 
 
 def _other(
-    cls: Any, given: dict[str, Any], way: Callable[..., None], *, rates_alone: bool = False
+    cls: Any,
+    given: dict[str, Any],
+    way: Callable[..., None],
+    *,
+    rates_alone: bool = False,
+    arguments: tuple[str, ...] = ARGUMENTS,
 ) -> dict[str, Any]:
     """What was noted of a run that is not the plain one."""
     recorder = Recorder(given["seed"], rates_alone=rates_alone)
 
     def run() -> dict[str, Any]:
-        way(_made(cls, given), given, recorder)
+        way(_made(cls, given, arguments), given, recorder)
         return {}
 
     return _noted(run, recorder, PLAIN)
@@ -250,12 +263,15 @@ def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
         return fatal
     rates, gradients = judge_rates(draw, plain), judge_gradients(draw, plain)
     # What is wrong in the plain run is so in the others, and paid for.
+    steps = judge_steps(draw, plain)
     elsewhere = [] if rates else judge_elsewhere(draw, evidence)
+    if not (rates or steps or elsewhere):
+        elsewhere = judge_defaults(draw, evidence["defaults"])
     parts = [] if rates or gradients or elsewhere else judge_parts(draw, evidence)
     return [
         *rates,
         *gradients,
-        *judge_steps(draw, plain),
+        *steps,
         *judge_log(draw, plain),
         *elsewhere,
         *parts,
@@ -300,7 +316,9 @@ QUESTION = Question(
     defines=("LitResNet",),
     criteria=(
         Criterion("rate", "the one-cycle rate at every optimizer step", 0.3),
-        Criterion("everywhere", "also with accumulation, max_steps and two ranks", 0.2),
+        Criterion(
+            "everywhere", "also with accumulation, max_steps, two ranks and the defaults", 0.2
+        ),
         Criterion("loss", "the gradient of the mean cross-entropy", 0.1),
         Criterion("step", "SGD's steps, with momentum and weight decay", 0.2),
         Criterion("log", "train_loss, val_loss, val_acc, test_acc, exact", 0.2),
