@@ -249,8 +249,13 @@ def _of_training(seen: Evidence, criteria: tuple[str, ...], asked: int) -> list[
     ranks = {record["global_rank"].integer() for record in fits}
     if set(sizes) != {asked} or ranks != set(range(asked)):
         got = f"{len(ranks)}, world size {max(sizes)}"
-        return [Finding("LIT943", criteria, called, f"{asked} ranks", got)]
+        return [Finding("LIT943", criteria, called, counted(asked, "rank"), got)]
     return []
+
+
+def counted(number: int, noun: str) -> str:
+    """The number with its noun: 1 rank, 2 ranks."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def trainers(seen: Evidence) -> list[Evidence]:

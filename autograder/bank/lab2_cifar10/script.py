@@ -46,14 +46,14 @@ CASES = [
         ),
     ),
     # --- the command line
-    wrong("runs no subcommand", "LIT941", (CLI, "LightningCLI(LitCNN, Photos, run=False)")),
+    wrong("runs no subcommand", "LIT2505", (CLI, "LightningCLI(LitCNN, Photos, run=False)")),
     wrong("a model without a default", "LIT941", ("width: int = 32", "width: int")),
     wrong("data without a default", "LIT941", ("data_dir: str | None = None", "data_dir: str")),
     wrong("no data module", "LIT940", (CLI, "LightningCLI(LitCNN)")),
     wrong("never called", "LIT942", (GUARD, "")),
     wrong(
         "a Trainer of its own",
-        "LIT941",
+        "LIT2505",
         (
             CLI,
             "trainer = L.Trainer(max_epochs=1)\n    cli = LightningCLI(LitCNN, Photos, run=False)\n    trainer.fit(cli.model, cli.datamodule)",
@@ -127,6 +127,19 @@ CASES = [
     wrong("hard-coded steps that are enough for these runs", "LIT2112", (TOTAL, "total = 10 * 36")),
     wrong("a tensor on the GPU", "LIT007", (NET, NET + ".cuda()")),
     wrong("another file", "LIT915", (FILE, "%%writefile training.py")),
+    wrong("objects in place of classes", "LIT2506", (CLI, "LightningCLI(LitCNN(), Photos())")),
+    wrong("an object as data", "LIT2506", (CLI, "LightningCLI(LitCNN, Photos())")),
+    wrong("main called twice", "LIT3712", (GUARD, GUARD + "\n    main()")),
+    wrong(
+        "one epoch, whatever the command says",
+        "LIT2501",
+        (
+            CLI,
+            "class Short(L.Trainer):\n        def __init__(self, *arguments, **keywords):\n"
+            '            keywords["max_epochs"] = 1\n            super().__init__(*arguments, **keywords)\n\n'
+            "    LightningCLI(LitCNN, Photos, trainer_class=Short)",
+        ),
+    ),
     # --- what it leaves
     wrong(
         "no checkpoint",
@@ -155,6 +168,17 @@ CASES = [
         "LIT2532",
         (IMPORT, CHECKPOINT + IMPORT),
         (CLI, KEEPS.format("save_weights_only=True")),
+    ),
+    wrong(
+        "a state_dict alone",
+        "LIT2532",
+        (
+            CLI,
+            "class Saver(L.Callback):\n        def on_train_epoch_end(self, trainer, module):\n"
+            '            torch.save(module.state_dict(), "weights.ckpt")\n\n'
+            '    defaults = {"callbacks": [Saver()], "enable_checkpointing": False}\n'
+            "    LightningCLI(LitCNN, Photos, trainer_defaults=defaults)",
+        ),
     ),
     wrong(
         "the best checkpoint alone",

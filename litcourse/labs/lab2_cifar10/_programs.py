@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from litcourse.evidence import Evidence
 from litcourse.question import Finding
-from litcourse.scripts import fitted, script_findings
+from litcourse.scripts import counted, fitted, script_findings
 
 OVERWRITES = "SaveConfigCallback expected"
 """How Lightning's exception begins where a log of an earlier run would be overwritten."""
@@ -14,7 +15,12 @@ CYCLE_OVER = "Tried to step"
 """How OneCycleLR's exception begins in a run of more steps than its total_steps."""
 COMPLETE = 2
 """Epochs that come to their end before `litcourse.interruption` interrupts a run."""
-WEIGHTS_ALONE = ("contains only the model", "save_weights_only")
+AN_OBJECT = re.compile(r"ValueError: \w+\( \(\w+\): |\w+: Cannot add arguments from: \{")
+"""How LightningCLI shows a module, or a data module, that is no class."""
+NO_SUBCOMMAND = "unrecognized arguments: fit"
+"""How the parser's last line ends where LightningCLI was given run=False."""
+WEIGHTS_ALONE = ("contains only the model", "save_weights_only", "'pytorch-lightning_version'")
+"""In Lightning's exceptions; the last is a key that a bare state_dict lacks."""
 
 
 def judge_program(
@@ -34,10 +40,9 @@ def judge_program(
     if failed:
         return [_named(finding) for finding in failed]
     called, fits = run["command"].text(), fitted(run)
-    ranks = 2 if cost == "two" else 1
-    sizes = [record["world_size"].integer() for record in fits]
-    if sizes != [ranks] * ranks:
-        return [Finding("LIT943", criteria, called, f"{ranks} ranks", f"world sizes {sizes}")]
+    found = _judge_ranks(fits, called, criteria, 2 if cost == "two" else 1)
+    if found:
+        return found
     for record in fits:
         asked = {"max_epochs": str(epochs), **wanted}
         found = _judge_record(record, called, criteria, asked, epochs * batches)
@@ -50,6 +55,20 @@ def judge_program(
     if list(seen["checkpoints"]):
         return []
     return [Finding("LIT2502", criteria, called, "a checkpoint, *.ckpt", "none")]
+
+
+def _judge_ranks(
+    fits: list[Evidence], called: str, criteria: tuple[str, ...], ranks: int
+) -> list[Finding]:
+    """One fit on each of as many ranks as were asked for."""
+    sizes = [record["world_size"].integer() for record in fits]
+    if sizes == [ranks] * ranks:
+        return []
+    if set(sizes) == {ranks} and len(sizes) > ranks:
+        got = f"{len(sizes)} on {counted(ranks, 'rank')}"
+        return [Finding("LIT3712", criteria, called, "one fit per rank", got)]
+    expected = counted(ranks, "rank")
+    return [Finding("LIT943", criteria, called, expected, f"world sizes {sizes}")]
 
 
 def _endless(run: Evidence, criteria: tuple[str, ...], epochs: int) -> list[Finding]:
@@ -74,11 +93,12 @@ def _judge_record(
             return [Finding(code, criteria, called, f"{name} {right}", f"{name} {got}")]
     epochs = record["current_epoch"].integer()
     if not record["finished"].flag() or str(epochs) != wanted["max_epochs"]:
-        expected = f"{wanted['max_epochs']} epochs"
-        return [Finding("LIT2501", criteria, called, expected, f"{epochs} epochs")]
+        expected = counted(int(wanted["max_epochs"]), "epoch")
+        return [Finding("LIT2501", criteria, called, expected, counted(epochs, "epoch"))]
     taken = record["global_step"].integer()
     if taken != steps:
-        return [Finding("LIT2501", criteria, called, f"{steps} steps", f"{taken} steps")]
+        expected, got = counted(steps, "step"), counted(taken, "step")
+        return [Finding("LIT2501", criteria, called, expected, got)]
     return []
 
 
@@ -90,8 +110,10 @@ def _named(finding: Finding) -> Finding:
     """A script's own exception by the finding that says more of it."""
     if OVERWRITES in finding.got:
         return replace(finding, code="LIT2510")
-    if "bad_fork(at::kCUDA)" in finding.got:  # how torch says it in a process that was forked
-        return replace(finding, code="LIT007")
+    if finding.code == "LIT941" and finding.where.endswith(NO_SUBCOMMAND):
+        return replace(finding, code="LIT2505")
+    if AN_OBJECT.match(finding.got):
+        return replace(finding, code="LIT2506", expected="two classes", got="an object")
     if any(words in finding.got for words in WEIGHTS_ALONE):
         return replace(finding, code="LIT2532")
     if CYCLE_OVER in finding.got:
@@ -99,27 +121,30 @@ def _named(finding: Finding) -> Finding:
     return finding
 
 
-def judge_cycle(steps: int, evidence: Evidence) -> list[Finding]:
+def judge_cycle(short: int, long: int, batches: int, evidence: Evidence) -> list[Finding]:
     """The one-cycle schedules of a short run and of a longer one are not equally long.
 
     Args:
-        steps: of the short run.
+        short: epochs of the one run.
+        long: epochs of the other.
+        batches: of an epoch.
         evidence: of all runs.
     """
-    short, long = (
-        [
-            set(each["cycles"].integers())
-            for each in fitted(evidence[run]["run"])
-            if "cycles" in each
-        ]
-        for run in ("one", "interrupted")
-    )
-    written_down = sorted(set.intersection(*short, *long)) if short and long else []
+    one, other = evidence["one"]["run"], evidence["interrupted"]["run"]
+    written_down = sorted(_cycles(one, short) & _cycles(other, long))
     if not written_down:
         return []
-    called, expected = evidence["one"]["run"]["command"].text(), f"a cycle of {steps} steps"
-    got = f"total_steps={written_down[0]}, in this run as in one of more epochs"
+    called, expected = one["command"].text(), f"a cycle of {counted(short * batches, 'step')}"
+    got = f"total_steps={written_down[0]}, in this run as in one of {long} epochs"
     return [Finding("LIT2112", ("one",), called, expected, got)]
+
+
+def _cycles(run: Evidence, epochs: int) -> set[int]:
+    """Lengths of the one-cycle schedules of its fits of so many epochs."""
+    fits = [record for record in fitted(run) if "cycles" in record]
+    asked = [each for each in fits if not each["max_epochs"].is_none]
+    right = [each for each in asked if each["max_epochs"].integer() == epochs]
+    return {length for each in right for length in each["cycles"].integers()}
 
 
 def judge_resumed(epochs: int, batches: int, evidence: Evidence) -> list[Finding]:
@@ -131,7 +156,7 @@ def judge_resumed(epochs: int, batches: int, evidence: Evidence) -> list[Finding
         evidence: of all runs.
     """
     cut, resumed = evidence["interrupted"], evidence["resumed"]
-    found = _endless(cut["run"], ("resumed",), epochs) or _judge_cut(cut)
+    found = _endless(cut["run"], ("resumed",), epochs) or _judge_cut(cut, epochs)
     if found:
         return found
     if resumed.is_none:
@@ -142,12 +167,16 @@ def judge_resumed(epochs: int, batches: int, evidence: Evidence) -> list[Finding
     return _judge_start(resumed["run"], COMPLETE * batches) or found
 
 
-def _judge_cut(cut: Evidence) -> list[Finding]:
+def _judge_cut(cut: Evidence, epochs: int) -> list[Finding]:
     cost, called, fits = ("resumed",), cut["run"]["command"].text(), fitted(cut["run"])
     if not fits:
         failed = [_named(finding) for finding in script_findings(cut["run"], cost)]
         return failed or [Finding("LIT942", cost, called, "a Trainer that runs fit", "none")]
-    if any(record["finished"].flag() for record in fits):
+    taken = [record["current_epoch"].integer() for record in fits if record["finished"].flag()]
+    if taken and min(taken) < epochs:
+        expected, got = counted(epochs, "epoch"), counted(min(taken), "epoch")
+        return [Finding("LIT2501", cost, called, expected, got)]
+    if taken:
         expected = "the callback of the command line interrupts the run"
         return [Finding("LIT2533", cost, called, expected, "it ran to its end")]
     return []

@@ -108,7 +108,7 @@ def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
         return [Finding(first.code, every, *_words(first))]
     wanted = {"precision": "bf16-mixed"}
     return [
-        *(one or judge_cycle(epochs * BATCHES, evidence)),
+        *(one or judge_cycle(epochs, draw.given["long"], BATCHES, evidence)),
         *judge_program(evidence["two"], "two", epochs, BATCHES, {"strategy": "DDPStrategy"}),
         *judge_program(evidence["bf16"], "bf16", epochs, BATCHES, wanted),
         *judge_resumed(draw.given["long"], BATCHES, evidence),
