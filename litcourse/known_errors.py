@@ -44,6 +44,8 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("LIT015", r"could not infer output dtype|mean\(\).*Got: Bool"),
     ("LIT016", r"no attribute '(prepare_data_per_node|allow_zero_length_dataloader\w*)'"),
     ("LIT017", r"no attribute '(lr|hparams)'|name 'lr' is not defined"),
+    ("LIT018", r"'AttributeDict' object has no attribute"),
+    ("LIT2107", r"is not attached to a `Trainer`"),
     ("LIT403", r"a loader was asked for before setup"),
     ("LIT507", r"Weights only load failed"),
     ("LIT014", r"`model` must be a `LightningModule`"),

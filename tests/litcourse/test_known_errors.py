@@ -216,6 +216,8 @@ REAL: list[tuple[str, str, Callable[[], Any]]] = [
     ("LIT016", "a data module without super", lambda: fit(Module(), data=Unprepared())),
     ("LIT017", "no attribute", lambda: Module().lr),
     ("LIT017", "no name", name_of_nothing),
+    ("LIT018", "no hyperparameters", lambda: as_any(Module().hparams).max_lr),
+    ("LIT2107", "a module alone", lambda: Module().trainer),
     ("LIT403", "loaders before setup", lambda: CurveData().train_dataloader()),
     ("LIT507", "a pickled network", a_pickled_network),
     ("LIT2112", "a cycle of inf steps", lambda: a_cycle(steps_per_epoch=float("inf"), epochs=2)),

@@ -185,6 +185,21 @@ CASES = [
         ),
         ("max_lr=self.hparams.max_lr", "max_lr=[self.hparams.max_lr, self.hparams.max_lr / 10]"),
     ),
+    wrong(
+        "a rate for all ranks together",
+        "LIT2152",
+        ("max_lr=self.hparams.max_lr", "max_lr=self.hparams.max_lr * self.trainer.world_size"),
+    ),
+    wrong(
+        "a schedule made in __init__",
+        "LIT2107",
+        (KEEP, KEEP + "\n        self.total = self.trainer.estimated_stepping_batches"),
+    ),
+    wrong(
+        "forgets save_hyperparameters",
+        "LIT018",
+        ('self.save_hyperparameters(ignore=["model"])', "pass"),
+    ),
     # --- the optimizer
     wrong(
         "AdamW",
@@ -258,6 +273,40 @@ CASES = [
             "        optimizer.step()\n        schedule.step()",
         ),
     ),
+    wrong("eval mode from the start", "LIT2148", (KEEP, "self.model = model.eval()")),
+    wrong("half of the loss", "LIT2146", (RETURN, "return loss / 2")),
+    wrong(
+        "clips by hand",
+        "LIT2146",
+        (
+            CONFIGURE,
+            "def on_after_backward(self):\n"
+            "        nn.utils.clip_grad_norm_(self.parameters(), 0.1)\n\n    " + CONFIGURE,
+        ),
+    ),
+    wrong(
+        "clips values by hand",
+        "LIT2146",
+        (
+            CONFIGURE,
+            "def on_after_backward(self):\n"
+            "        nn.utils.clip_grad_value_(self.parameters(), 0.01)\n\n    " + CONFIGURE,
+        ),
+    ),
+    wrong(
+        "clips by hand before the step",
+        "LIT2124",
+        (
+            CONFIGURE,
+            "def on_before_optimizer_step(self, optimizer):\n"
+            "        nn.utils.clip_grad_norm_(self.parameters(), 0.1)\n\n    " + CONFIGURE,
+        ),
+    ),
+    wrong(
+        "no zero_grad",
+        "LIT2147",
+        (CONFIGURE, "def optimizer_zero_grad(self, *_):\n        pass\n\n    " + CONFIGURE),
+    ),
     # --- the gradient of several batches
     wrong(
         "divides by the accumulated batches",
@@ -298,8 +347,8 @@ CASES = [
     wrong("one torchmetrics object for training and validation", "LIT2140", *SHARED),
     wrong("logs no train_loss", "LIT140", (TRAIN_LOG, "")),
     wrong("logs something else", "LIT141", (TRAIN_LOG, 'self.log("train_loss", 0 * loss)')),
-    wrong("another key", "LIT201", ('"val_acc"', '"val_accuracy"')),
-    wrong("no val_loss", "LIT201", ('self.log("val_loss"', 'self.log("valid_loss"')),
+    wrong("another key", "LIT2151", ('"val_acc"', '"val_accuracy"')),
+    wrong("no val_loss", "LIT2151", ('self.log("val_loss"', 'self.log("valid_loss"')),
     wrong("no test step", "LIT902", ("def test_step", "def testing_step")),
     wrong("accuracy in percent", "LIT208", (VAL_ACC, VAL_ACC + " * 100")),
     wrong(
@@ -317,6 +366,14 @@ CASES = [
         "every batch weighs the same",
         "LIT203",
         (VAL_LOG, 'self.log("val_acc", accuracy, batch_size=1)'),
+    ),
+    wrong(
+        "softmax first, in validation",
+        "LIT111",
+        (
+            '"val_loss", F.cross_entropy(logits, labels)',
+            '"val_loss", F.cross_entropy(logits.softmax(dim=1), labels)',
+        ),
     ),
     # --- the class
     wrong("no defaults", "LIT2150", (SIGNATURE, "max_lr: float, weight_decay: float")),

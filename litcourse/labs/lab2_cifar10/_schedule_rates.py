@@ -223,6 +223,9 @@ def _judge_run(draw: Draw, seen: Evidence, called: str, total: int) -> list[Find
         return [Finding("LIT134", cost, called, f"{total} optimizer steps", str(len(rates)))]
     planned = planned_total(rates, draw.given["max_lr"])
     code, note = "LIT2119", ""
-    if planned is not None:
+    scale = rates[0] / right[0] if rates else 0.0
+    if scale > 0 and same_curve([rate / scale for rate in rates], right):
+        code, note = "LIT2152", f"the cycle, {scale:.3g} times as high"
+    elif planned is not None:
         code, note = "LIT2112", f"a cycle of {planned} steps in a run of {total}"
     return [Finding(code, cost, called, shown(right), shown(rates), note)]

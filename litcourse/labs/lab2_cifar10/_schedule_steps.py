@@ -102,8 +102,28 @@ def _which_loss(draw: Draw, walk: Walk, step: int) -> str:
     for code, change in OTHER_LOSSES.items():
         other = gradient_of(draw, walk.weights[step], _batch(draw, step), **change)
         if furthest(walk.gradients[step], other)[0] <= GRADIENT_TOLERANCE:
-            return code
-    return "LIT2130"
+            return "LIT2148" if code == "LIT116" else code
+    right = gradient_of(draw, walk.weights[step], _batch(draw, step))
+    if step and _added(walk.gradients[step - 1], right, walk.gradients[step]):
+        return "LIT2147"
+    return "LIT2146" if _shortened(walk.gradients[step], right) else "LIT2130"
+
+
+def _added(before: dict[str, Tensor], right: dict[str, Tensor], seen: dict[str, Tensor]) -> bool:
+    both = {name: before[name] + value for name, value in right.items()}
+    return furthest(seen, both)[0] <= GRADIENT_TOLERANCE
+
+
+def _shortened(seen: dict[str, Tensor], right: dict[str, Tensor]) -> bool:
+    """Whether `seen` is `right` times a number, or `right` with its values cut off."""
+    one, other = (torch.cat([g[n].flatten() for n in right]).double() for g in (seen, right))
+    factor = float(one @ other / (other @ other))
+    most = float(one.abs().max())
+    ways = (
+        {name: value * factor for name, value in right.items()},
+        {name: value.clamp(-most, most) for name, value in right.items()},
+    )
+    return any(furthest(seen, way)[0] <= GRADIENT_TOLERANCE for way in ways if factor > 0)
 
 
 def judge_steps(draw: Draw, plain: Evidence) -> list[Finding]:
@@ -172,21 +192,34 @@ def _judge_values(
         called = f"{key} after {run}"
         if key not in plain[run]:
             got = "logged: " + (", ".join(sorted(plain[run].keys())) or "nothing")
-            return [Finding("LIT201", ("log",), called, key, got)]
+            return [Finding("LIT2151", ("log",), called, key, got)]
         values = each[key.removeprefix(part + "_")]
         got_value, right = plain[run][key].number(), float(values.mean())
         if close(got_value, right, LOG_TOLERANCE * max(1.0, right)):
             continue
-        means = float(torch.stack([v.mean() for v in values.split(draw.given["size"])]).mean())
-        code = "LIT2140"
-        if close(got_value, means, LOG_TOLERANCE * max(1.0, means)):
-            code = "LIT203"
-        elif close(got_value, 100 * right, 1e-3):
-            code = "LIT208"
-        elif key.endswith("acc") and close(got_value, macro(logits.argmax(1), labels), 1e-5):
-            code = "LIT207"
+        code = _which_metric(draw, key, logits, labels, got_value)
         return [Finding(code, ("log",), called, f"{right:.5f}", f"{got_value:.5f}")]
     return []
+
+
+def _which_metric(draw: Draw, key: str, logits: Tensor, labels: Tensor, got: float) -> str:
+    """The finding whose mistake gives just this value."""
+    hits = (logits.argmax(1) == labels).float()
+    loss = key.endswith("loss")
+    values = F.cross_entropy(logits, labels, reduction="none") if loss else hits
+    right = float(values.mean())
+    means = float(torch.stack([v.mean() for v in values.split(draw.given["size"])]).mean())
+    if close(got, means, LOG_TOLERANCE * max(1.0, means)):
+        return "LIT203"
+    if close(got, 100 * right, 1e-3):
+        return "LIT208"
+    if loss:
+        return "LIT111" if close(got, _softmaxed(logits, labels), LOG_TOLERANCE) else "LIT2140"
+    return "LIT207" if close(got, macro(logits.argmax(1), labels), 1e-5) else "LIT2140"
+
+
+def _softmaxed(logits: Tensor, labels: Tensor) -> float:
+    return float(F.cross_entropy(logits.softmax(1), labels))
 
 
 def macro(predicted: Tensor, labels: Tensor) -> float:
