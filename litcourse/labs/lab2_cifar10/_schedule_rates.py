@@ -132,7 +132,7 @@ def _bent(max_lr: float, total: int, change: dict[str, Any]) -> list[float]:
 def _which_cycle(seen: list[float], right: list[float], max_lr: float) -> tuple[str, str]:
     planned = planned_total(seen, max_lr)
     if planned is not None:
-        return "LIT2112", f"a cycle of {planned} steps in a run of {len(seen)}"
+        return "LIT2112", f"a cycle of about {planned} steps in a run of {len(seen)}"
     scale = seen[0] / right[0]
     if scale > 0 and planned_total([rate / scale for rate in seen], max_lr):
         return "LIT2113", f"a cycle whose peak is {scale * max_lr:.3g}, not {max_lr:.3g}"
@@ -227,5 +227,5 @@ def _judge_run(draw: Draw, seen: Evidence, called: str, total: int) -> list[Find
     if scale > 0 and same_curve([rate / scale for rate in rates], right):
         code, note = "LIT2152", f"the cycle, {scale:.3g} times as high"
     elif planned is not None:
-        code, note = "LIT2112", f"a cycle of {planned} steps in a run of {total}"
+        code, note = "LIT2112", f"a cycle of about {planned} steps in a run of {total}"
     return [Finding(code, cost, called, shown(right), shown(rates), note)]
