@@ -179,7 +179,7 @@ def _no_children(_no_leftovers: None) -> Iterator[None]:
     if not new:
         return
     # A kernel that was told to end gets the time to do so.
-    _, alive = psutil.wait_procs(new, timeout=2)
+    _, alive = psutil.wait_procs(new, timeout=20)
     left = [(child, _command(child)) for child in alive]
     left = [(child, command) for child, command in left if command]
     for child, _ in left:

@@ -23,7 +23,7 @@ def arena(root: Path) -> Iterator[Arena]:
     folder = Path(tempfile.mkdtemp(prefix="at-"))
     before = tempfile.tempdir
     with pytest.MonkeyPatch.context() as patch, socket.socket(socket.AF_UNIX) as listener:
-        listener.bind("\0litcourse-test")
+        listener.bind(f"\0{folder / 'course'}")  # two runs of the tests may meet
         listener.listen()
         for name in ("course", "tmp"):
             (folder / name).mkdir()

@@ -23,9 +23,16 @@ if not os.fork():
         os._exit(0)
     os.execv("/bin/sleep", ["sleep", "86397"])
 libc.prctl(1, 0, 0, 0, 0)
-time.sleep(0.3)
-names = [open(f"/proc/{pid}/comm").read().strip() for pid in os.listdir("/proc") if pid.isdigit()]
-print("left", names.count("sleep"))
+def names():
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            yield open(f"/proc/{pid}/comm").read().strip()
+        except OSError:
+            pass  # it has ended meanwhile
+end = time.time() + 20
+while "sleep" not in names() and time.time() < end:
+    time.sleep(0.1)
+print("left", [*names()].count("sleep"))
 """
 
 ATTACK = Attack(cells=(LEAVE,), answer="right", says="left 1", points=10)

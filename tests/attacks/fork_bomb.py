@@ -22,4 +22,4 @@ finally:
     print("forked", 0 < count < 1000, flush=True)
 """
 
-ATTACK = Attack(cells=(BOMB,), finding="LIT922", says="forked True", settings={"cell_seconds": 10})
+ATTACK = Attack(cells=(BOMB,), finding="LIT922", says="forked True", settings={"cell_seconds": 60})

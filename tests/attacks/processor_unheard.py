@@ -9,7 +9,7 @@ from tests.attacks.arena import Attack
 BURN = """
 import os, signal, time
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-end = time.time() + 40
+end = time.time() + 200
 while time.time() < end:
     if not os.fork():
         while time.process_time() < 1:
@@ -23,5 +23,5 @@ while time.time() < end:
 
 ATTACK = Attack(
     cells=(BURN,), answer="right", finding="LIT920", points=10,
-    settings={"limits": {"cpu_seconds": 6}, "cell_seconds": 60},
+    settings={"limits": {"cpu_seconds": 6}, "cell_seconds": 300},
 )  # fmt: skip

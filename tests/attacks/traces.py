@@ -18,7 +18,7 @@ OUTSIDE = 65534
 """The user that a sandbox is outside, where the grader runs as root."""
 DAEMON = "86397"
 """An argument by which the daemon of `daemon_left` is recognised wherever it went."""
-_GONE = 3.0
+_GONE = 20.0
 """Seconds in which what was killed must have ended."""
 
 

@@ -198,7 +198,7 @@ class Notebook:
         """Run one cell as Shift+Enter does; returns the seconds it took."""
         return float(self.driver.execute_async_script(FIND + RUN, name))
 
-    def run_all(self, seconds: float = 110) -> None:
+    def run_all(self, seconds: float = 600) -> None:
         """Choose "Run All Cells" in the menu, and wait for the last cell or the first error."""
         self.driver.execute_script(
             "for (const w of jupyterapp.shell.currentWidget.content.widgets)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -27,15 +28,15 @@ def ranks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., li
     """
     children: list[int] = []
 
-    def run(program: Program, world_size: int = 2, seconds: float = 120) -> list[Any]:
-        port = _free_port()
+    def run(program: Program, world_size: int = 2, seconds: float = 600) -> list[Any]:
         folder = tmp_path_factory.mktemp("ranks")
-        for rank in range(world_size):
-            pid = os.fork()
-            if pid == 0:
-                _live(program, rank, world_size, port, folder)
-            children.append(pid)
-        states = _wait(children, seconds)
+        with _held_port() as port:
+            for rank in range(world_size):
+                pid = os.fork()
+                if pid == 0:
+                    _live(program, rank, world_size, port, folder)
+                children.append(pid)
+            states = _wait(children, seconds)
         logs = "\n".join(path.read_text() for path in sorted(folder.glob("*.log")))
         assert states == [0] * world_size, f"ranks ended with {states}:\n{logs[-6000:]}"
         return [json.loads((folder / f"{r}.json").read_text()) for r in range(world_size)]
@@ -91,8 +92,10 @@ def _live(program: Program, rank: int, world_size: int, port: int, folder: Path)
         os._exit(code)
 
 
-def _free_port() -> int:
+@contextlib.contextmanager
+def _held_port() -> Iterator[int]:
+    """A port that nobody else is given meanwhile, and that rank 0 can listen at."""
     with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        port: int = held.getsockname()[1]
-    return port
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("", 0))
+        yield held.getsockname()[1]

@@ -119,7 +119,7 @@ NARROW = (
 
 def fit(ranks: Ranks, folder: Path, *more: str) -> dict[str, Any]:
     """Train; the report."""
-    ranks(partial(main, ["fit", f"--run_dir={folder}", *NARROW, *more]), 1, seconds=300)
+    ranks(partial(main, ["fit", f"--run_dir={folder}", *NARROW, *more]), 1, seconds=900)
     told: dict[str, Any] = json.loads((folder / "summary.json").read_text())
     return told
 

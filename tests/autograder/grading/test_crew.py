@@ -43,11 +43,11 @@ def test_a_task_without_an_end_is_ended_and_told() -> None:
         return Reply(DONE)
 
     students = ("deaf", "slow", "ada")
-    with Crew(lambda: do, 2, seconds=1) as crew:
+    with Crew(lambda: do, 2, seconds=4) as crew:
         tasks = deque(Task(GRADE, "lab", name) for name in students)
         done = {one.task.student: one for one in crew.run(tasks) if one}
     assert [done[name].late for name in students] == [True, True, False]
-    assert done["slow"].death == "no end within 1 s"
+    assert done["slow"].death == "no end within 4 s"
     assert done["ada"].reply == Reply(DONE)
 
 
@@ -60,7 +60,7 @@ def test_a_worker_that_was_asked_to_end_gets_no_other_task() -> None:
                 time.sleep(30)
         return Reply(DONE, str(os.getpid()))
 
-    with Crew(lambda: do, 1, seconds=1) as crew:
+    with Crew(lambda: do, 1, seconds=4) as crew:
         tasks = deque(Task(GRADE, "lab", name) for name in ("late", "ada"))
         done = {one.task.student: one.reply for one in crew.run(tasks) if one}
     late, ada = done["late"], done["ada"]
