@@ -124,7 +124,11 @@ def show_failures(to: Console, failed: Mapping[tuple[str, str], str], action: st
     to.print(f"{len(failed)} could not be {what}:", style="red")
     for (lab, student), detail in failed.items():
         to.print(f"  {lab} {shown(student)}: {shown(detail)}", soft_wrap=True)
-    step = "autograder grade, which tries them again" if action == GRADE else "autograder grade LAB"
+    step = "autograder grade, which tries them again"
+    if action != GRADE:
+        step = (
+            "autograder grade LAB --regrade, with --student for each; until then their points stay"
+        )
     to.print(f"evidence/grading.log tells more. Next: {step}")
 
 

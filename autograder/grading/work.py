@@ -30,12 +30,13 @@ from autograder.nbgrader_road.failures import judged
 from autograder.nbgrader_road.grade import fill, head_of, is_check
 from autograder.nbgrader_road.harmless import harmless
 from autograder.nbgrader_road.notes import KEY, Context, Notes
+from autograder.referee import Judged
 
 GIVE_UP = "give up"
 DONE, SAME, BROKEN, AUTHOR, FULL = "done", "same", "broken", "author", "full"
 """How a task ended: with a new result; with the one that is there; with an error; with one that
 the instructor has to mend; with a disk that takes no more."""
-FAILURE = "LIT950"
+FAILURE, UNREADABLE = "LIT950", "LIT903"
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
 _log = logging.getLogger(__name__)
 
@@ -219,12 +220,12 @@ class Examiner:
         all_kept = {name: shelf.load(place, name) for name in cells}
         if any(kept.known["submission"] != known.submission for kept in all_kept.values()):
             raise ValueError("its evidence is of another submission than its graded notebook")
+        # All of them, before anything is written: one that is not judged keeps the submission's.
+        verdicts = {name: _judged_again(lab, name, kept) for name, kept in all_kept.items()}
         harmless(notebook, unsolved, head_of(known))  # an earlier version may have graded it
         for name, kept in all_kept.items():
-            cell = cells[name]
+            cell, verdict = cells[name], verdicts[name]
             cell.metadata.nbgrader = copy.deepcopy(wanted[name + CHECK].metadata.nbgrader)
-            why = (kept.known["reason"], kept.known["detail"])
-            verdict = judged(lab, name, kept.inputs, kept.evidence, why)
             points = fill(cell, verdict, known)
             more = {"points": points, "maximum": float(cell.metadata.nbgrader.points)}
             _note(record, name, shelf.judged_again(place, kept, verdict, more))
@@ -240,6 +241,24 @@ class Examiner:
         record.submission = known.submission
         record.notices = [notice.code for notice in known.notices]
         return record
+
+
+def _judged_again(lab: Lab, name: str, kept: shelf.Kept) -> Judged:
+    """The verdict of now.
+
+    Raises:
+        ValueError: the judge of now asks for other evidence, as another version's may. What was
+            earned with the evidence that there is must not be lost for that.
+    """
+    verdict = judged(
+        lab, name, kept.inputs, kept.evidence, (kept.known["reason"], kept.known["detail"])
+    )
+    before, now = (
+        [f["code"] for f in found] for found in (kept.known["findings"], verdict.findings)
+    )
+    if UNREADABLE in now and UNREADABLE not in before:
+        raise ValueError(f"the judge of {name} is another one now, and asks for other evidence")
+    return verdict
 
 
 def _note(record: Record, question_id: str, kept: dict[str, Any]) -> None:

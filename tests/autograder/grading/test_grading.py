@@ -3,7 +3,10 @@
 import copy
 import os
 import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -12,6 +15,7 @@ from nbgrader.apps.api import NbGraderAPI
 from traitlets.config.loader import PyFileConfigLoader
 
 from autograder.grading.journal import NOTEBOOK, RECORD
+from litcourse.question import find_question
 
 from .conftest import KILLED, LAB, QUESTION, RIGHT, WRONG, Class
 
@@ -223,6 +227,36 @@ def test_judging_again_cleans_what_an_earlier_version_graded(group: Class) -> No
     assert made.cells.pop().source == "< script>run()< /script>"
     assert made == clean
     assert "<script>run()" not in group.page("ada").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [lambda _, evidence: evidence["more"], lambda draw, _: draw.given["more"]],
+    ids=["evidence", "inputs"],
+)
+def test_evidence_that_a_new_judge_can_not_read_keeps_its_points(
+    group: Class,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    ask: Callable[[Any, Any], Any],
+) -> None:
+    """As when litcourse is updated in the middle of a term."""
+    group.hand_in("ada", RIGHT)
+    group.grade()
+    kept = group.root / "evidence" / LAB / "ada" / f"{QUESTION}.json"
+    before = kept.read_bytes()
+    updated = replace(find_question(LAB, QUESTION), judge=ask)
+    with monkeypatch.context() as patch:
+        patch.setattr("litcourse.verdicts.find_question", lambda *_: updated)
+        group.points(20)
+        assert group.rejudge() == 1
+    said = capsys.readouterr().out
+    assert f"the judge of {QUESTION} is another one now" in said
+    assert "Next: autograder grade LAB --regrade" in said
+    assert group.score("ada") == POINTS
+    assert kept.read_bytes() == before
+    assert group.rejudge() == 0
+    assert group.score("ada") == 20
 
 
 # --- the inputs ------------------------------------------------------------------------------
