@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     import lightning as L
 
 
+def files_here() -> set[str]:
+    """All files below the working folder, as paths from there."""
+    return {str(file) for file in Path().rglob("*") if not file.is_dir()}
+
+
 def csv_column(run_dir: str | Path, name: str) -> list[float]:
     """The values of column `name` in the CSV files under `run_dir`, in their order.
 

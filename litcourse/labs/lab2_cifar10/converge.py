@@ -7,7 +7,6 @@ tiny runs more show what a seed decides.
 
 from __future__ import annotations
 
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -22,7 +21,7 @@ from litcourse.labs.lab2_cifar10._shapes import drawn_shapes
 from litcourse.lightning_tools import copied, quiet_trainer, recorded_trainers, scalar
 from litcourse.models import SmallCNN
 from litcourse.question import Criterion, Draw, Finding, Question
-from litcourse.runs import csv_column
+from litcourse.runs import csv_column, files_here
 from litcourse.stand_ins import TensorData
 from litcourse.student import Student, attempt
 
@@ -111,7 +110,7 @@ def probe_main(given: dict[str, Any], student: Student) -> dict[str, Any]:
     """The run in earnest, and the weights that came of it."""
     train, own, shapes = student["train_cifar10"], student["LitResNet"], given["shapes"]
     torch.manual_seed(given["state"])
-    data, before = ShapeData(shapes, BATCH), _files()
+    data, before = ShapeData(shapes, BATCH), files_here()
     with recorded_trainers():
         result = train(data, EPOCHS, RUN_DIR, given["seed"])
     wrong = _not_a_pair(result, own)
@@ -126,14 +125,9 @@ def probe_main(given: dict[str, Any], student: Student) -> dict[str, Any]:
         "network": type(module.model).__name__,
         "weights": _weights(module),
         "settings": _settings(trainer),
-        "elsewhere": [f for f in sorted(_files() - before) if not f.startswith(f"{RUN_DIR}/")],
+        "elsewhere": [f for f in sorted(files_here() - before) if not f.startswith(f"{RUN_DIR}/")],
         "curve": csv_column(RUN_DIR, "val_acc"),
     }
-
-
-def _files() -> set[str]:
-    """All files below the working folder, as paths from there."""
-    return {str(file) for file in Path().rglob("*") if not file.is_dir()}
 
 
 def _defaults(own: Any, few: dict[str, Tensor]) -> dict[str, Any]:

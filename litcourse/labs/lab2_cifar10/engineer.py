@@ -31,7 +31,7 @@ from litcourse.labs.lab2_cifar10._measured import Measured, TooLongError, rows_o
 from litcourse.lightning_tools import recorded_trainers
 from litcourse.networks import generator
 from litcourse.question import Criterion, Draw, Finding, Question
-from litcourse.runs import csv_column, csv_rows, load_checkpoint
+from litcourse.runs import csv_column, csv_rows, files_here, load_checkpoint
 from litcourse.student import Student, attempt
 
 CALLED = "make_trainer(max_epochs=..., run_dir=..., ...)"
@@ -114,7 +114,7 @@ def _made(make: Any, one: dict[str, Any]) -> dict[str, Any]:
 
 def _run(make: Any, name: str, run: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     run_dir = Path("runs", name)
-    before = _files()
+    before = files_here()
     epochs = run["arguments"]["max_epochs"]
     module = Measured(run["curve"], WIDTH, longest=epochs + 1)
     with recorded_trainers(), _default_loggers() as defaults:  # the first: no bars, no summary
@@ -124,7 +124,7 @@ def _run(make: Any, name: str, run: dict[str, Any], given: dict[str, Any]) -> di
     asked = _steps(trainer)
     with contextlib.suppress(TooLongError):
         trainer.fit(module, rows_of(given["rows"]), rows_of(given["rows"][:VAL_BATCHES]))
-    new = sorted(_files() - before)
+    new = sorted(files_here() - before)
     return {
         "returned": "Trainer",
         **asked,
@@ -180,11 +180,6 @@ def _default_loggers() -> Iterator[list[Any]]:
     finally:
         for name, original in before.items():
             setattr(logger_connector, name, original)
-
-
-def _files() -> set[str]:
-    """All files below the working folder, as paths from there."""
-    return {str(file) for file in Path().rglob("*") if not file.is_dir()}
 
 
 def _columns(run_dir: Path) -> list[dict[str, Any]]:
