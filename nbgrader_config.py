@@ -1,4 +1,4 @@
-"""nbgrader's settings for this course: autograding takes our road, `autograder.nbgrader_road`.
+"""nbgrader's settings for this course: autograding runs our steps, `autograder.nbgrader_plugins`.
 
 Valid in any folder that holds this file and `source/`, with `autograder` installed.
 """
@@ -10,11 +10,11 @@ from nbgrader.preprocessors import (
     SaveAutoGrades,
 )
 
-from autograder.nbgrader_road.exporter import SubmissionExporter
-from autograder.nbgrader_road.grade import GradeEvidence
-from autograder.nbgrader_road.penalties import LatePenalties
-from autograder.nbgrader_road.repair import Repair
-from autograder.nbgrader_road.run import RunSubmission
+from autograder.nbgrader_plugins.execute import RunSubmission
+from autograder.nbgrader_plugins.exporter import SubmissionExporter
+from autograder.nbgrader_plugins.grade import GradeEvidence
+from autograder.nbgrader_plugins.penalties import LatePenalties
+from autograder.nbgrader_plugins.repair import Repair
 
 c = get_config()  # type: ignore[name-defined]  # nbgrader puts it there
 

@@ -32,7 +32,7 @@ class _Group(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
-        from litcourse.names import UnknownNameError
+        from litcourse.core.names import UnknownNameError
 
         as_json = "--json" in ctx.args
         try:
@@ -78,7 +78,7 @@ def build(
 ) -> None:
     """Compile source/ into release/ for students, and otter bundles into dist/."""
     started = time.perf_counter()
-    from autograder import build as builder
+    from autograder.building import build as builder
 
     course = _course()
     for name in () if labs else course.foreign:
@@ -114,7 +114,7 @@ def verify(
     jobs: Annotated[int, typer.Option(min=0, help="Processes; 0: one per core.")] = 0,
 ) -> None:
     """Hold every question against its bank of right and wrong answers."""
-    from autograder import verify as verifier
+    from autograder.verifying import verify as verifier
 
     course = _course()
     chosen = [course.lab(name) for name in labs or course.labs]
@@ -187,15 +187,15 @@ def rejudge(
 @app.command()
 def demo() -> None:
     """Grade a class of made-up submissions through nbgrader, and print the scores."""
-    from autograder import demo as demonstration
+    from autograder.demo import course_demo
 
-    raise typer.Exit(demonstration.run(_course()))
+    raise typer.Exit(course_demo.run(_course()))
 
 
 @app.command()
 def new(lab: str, question: str) -> None:
     """Make the three places of a new question, and of its lab if there is none."""
-    from autograder.scaffold import scaffold
+    from autograder.building.scaffold import scaffold
 
     course = _course()
     for path in scaffold(course, lab, question):
@@ -209,7 +209,7 @@ def new(lab: str, question: str) -> None:
 @app.command()
 def explain(code: str) -> None:
     """Tell more about a finding, for example LIT101."""
-    from litcourse.catalogue import explain as look_up
+    from litcourse.feedback.catalogue import explain as look_up
 
     typer.echo(str(look_up(code)))
 
@@ -221,7 +221,7 @@ def bench(
     ] = False,
 ) -> None:
     """Measure the times that the documentation promises."""
-    from autograder import bench as of_checks
-    from autograder import bench_grade as of_grading
+    from autograder.benchmarks import checks as of_checks
+    from autograder.benchmarks import grading_roads as of_grading
 
     raise typer.Exit((of_grading if grade else of_checks).run(_course()))

@@ -14,8 +14,9 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from litcourse.names import UnknownNameError
-from litcourse.question import Question, find_question, lab_ids, question_ids
+from litcourse.core.names import UnknownNameError
+from litcourse.core.question import Question
+from litcourse.core.registry import find_question, lab_ids, question_ids
 
 CHECK = "-check"
 """Suffix of the `grade_id` of a question's check cell."""

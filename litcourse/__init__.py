@@ -5,8 +5,8 @@ finding. Importing this package is cheap; torch and Lightning are imported by th
 thing that needs them.
 """
 
-from litcourse.catalogue import explain
 from litcourse.check import Check
+from litcourse.feedback.catalogue import explain
 
 __all__ = ["Check", "explain"]
 __version__ = "0.1.0"

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from litcourse.names import UnknownNameError
-from litcourse.question import question_ids
-from litcourse.render import Report
-
-PUBLIC_SEED = "public"
-"""Seed of the inputs that a student's own check uses; graded ones are drawn from a secret."""
+from litcourse.core.names import UnknownNameError
+from litcourse.core.registry import question_ids
+from litcourse.feedback.rendering import Report
+from litcourse.frontends.notebook import PUBLIC_SEED, ask
 
 
 class Check:
@@ -88,40 +86,6 @@ def _report(lab: str, question_id: str, namespace: Mapping[str, Any]) -> Report:
     if _otter_grades():
         return Report(None)
     return Report(ask(lab, question_id, namespace, Random(PUBLIC_SEED)))
-
-
-def ask(
-    lab: str,
-    question_id: str,
-    namespace: Mapping[str, Any],
-    rng: Random,
-    solution: Sequence[str] = (),
-) -> Any:
-    """Draw, probe and judge in this process, as a student's check and otter do.
-
-    Args:
-        lab: id of the lab.
-        question_id: id of the question.
-        namespace: the names that the notebook has defined so far.
-        rng: random source of the inputs.
-        solution: solved cells, for a question that is judged by the solution; without them
-            `rng` must be that of a student's own check, whose answer is frozen.
-
-    Returns:
-        a `litcourse.question.Verdict`.
-    """
-    from litcourse.question import find_question
-    from litcourse.solved import evidence_of, frozen, with_solution
-    from litcourse.student import take_evidence, torch_state
-    from litcourse.verdicts import reach
-
-    question = find_question(lab, question_id)
-    with torch_state():  # making networks moves torch's random state, which is the notebook's
-        draw = question.draw(rng)
-    if question.by_solution:
-        found = evidence_of(question, draw.given, solution) if solution else None
-        draw = with_solution(draw, found or frozen(lab, question_id))
-    return reach(lab, question_id, draw, take_evidence(question, draw.given, namespace))
 
 
 def _otter_grades() -> bool:

@@ -6,8 +6,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from litcourse.catalogue import catalogue, explain
-from litcourse.names import UnknownNameError
+from litcourse.core.names import UnknownNameError
+from litcourse.feedback.catalogue import catalogue, explain
 
 UNKNOWN = 2
 """Exit code for a code that does not exist, as argparse has it for other mistakes."""

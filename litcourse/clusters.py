@@ -21,8 +21,8 @@ from typing import Any
 import lightning as L
 import torch
 
-from litcourse.jobs import without_a_place
-from litcourse.question import Tree
+from litcourse.core.environment import without_job_variables
+from litcourse.core.tree import Tree
 
 _COUNTERS = (
     "lightning.fabric.accelerators.cuda.num_cuda_devices",
@@ -37,7 +37,7 @@ _INTERACTIVE = (
 
 
 class ClusterError(RuntimeError):
-    """Lightning or torch is not as this module knows it: a pretended cluster would tell lies."""
+    """Lightning or torch is not as this module knows it: a simulated cluster would tell lies."""
 
     def __init__(self, name: str, what: str) -> None:
         self.name = name
@@ -123,7 +123,7 @@ def _variables(
 def _environment(variables: dict[str, str]) -> Iterator[None]:
     before = dict(os.environ)
     os.environ.clear()
-    os.environ.update(without_a_place(before) | variables)
+    os.environ.update(without_job_variables(before) | variables)
     os.environ.pop("CUDA_VISIBLE_DEVICES", None)
     try:
         yield

@@ -69,7 +69,7 @@ class _Counter(TorchDispatchMode):
 
 
 @contextmanager
-def pretended(world_size: int) -> Iterator[None]:
+def fake_process_group(world_size: int) -> Iterator[None]:
     """Be rank 0 of a group whose other ranks do not exist."""
     dist.init_process_group("fake", rank=0, world_size=world_size, store=FakeStore())
     try:
@@ -99,7 +99,7 @@ def fsdp2(
     model = make()
     units = [*policy.units(model), model]
     largest = max(sum(p.numel() for p in own) for own in _own_parameters(units))
-    with pretended(world_size):
+    with fake_process_group(world_size):
         mesh = init_device_mesh("cpu", (world_size,))
         for unit in units:
             fully_shard(unit, mesh=mesh, reshard_after_forward=reshard)

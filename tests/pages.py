@@ -12,7 +12,7 @@ from nbgrader.converters import GenerateFeedback
 from nbgrader.server_extensions.formgrader.formgrader import FormgradeExtension
 
 from autograder.grading.feedback import FeedbackExporter
-from autograder.nbgrader_road.grade import is_check
+from autograder.nbgrader_plugins.grade import is_check
 
 # What the two templates ask for besides the notebook.
 FEEDBACK = {"notebook": "lab", "score": 0, "max_score": 3, "late_penalty": 0}

@@ -25,7 +25,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from litcourse.data import cifar10
-from litcourse.labs.lab2_cifar10._one_cycle import one_cycle
+from litcourse.labs.lab2_cifar10.schedule._one_cycle import one_cycle
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

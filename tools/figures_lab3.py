@@ -103,14 +103,14 @@ def losses(batch_size: int, lr: float, epochs: int = 12) -> tuple[list[int], lis
     images = (pixels.float() / 255 - MNIST_MEAN[0]) / MNIST_STD[0]
     labels = torch.tensor([label for _, label in digits])
     torch.manual_seed(0)
-    network, dice = MLP(), torch.Generator().manual_seed(1)
+    network, source = MLP(), torch.Generator().manual_seed(1)
     optimizer = torch.optim.SGD(network.parameters(), lr=lr)
     seen, curve = [], []
     for epoch in range(epochs + 1):
         with torch.no_grad():
             seen.append(epoch * len(labels))
             curve.append(float(F.cross_entropy(network(images), labels)))
-        for part in torch.randperm(len(labels), generator=dice).split(batch_size):
+        for part in torch.randperm(len(labels), generator=source).split(batch_size):
             optimizer.zero_grad()
             F.cross_entropy(network(images[part]), labels[part]).backward()
             optimizer.step()

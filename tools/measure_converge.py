@@ -27,9 +27,10 @@ import torch
 from autograder.bank import Case, without_markers
 from autograder.bank.lab2_cifar10 import converge as bank
 from autograder.bank.lab2_cifar10 import schedule
-from litcourse.evidence import Evidence
+from litcourse.core.evidence import Evidence
+from litcourse.core.namespace import Student
 from litcourse.labs.lab2_cifar10 import converge
-from litcourse.student import Student, quiet_room
+from litcourse.probing.silenced import scratch_folder
 
 NOTEBOOK = Path(__file__).parents[1] / "source" / "lab2_cifar10" / "lab2_cifar10.ipynb"
 CELLS = ("setup", "schedule", "engineer", "converge")
@@ -60,10 +61,10 @@ def _case(cases: list[Case], name: str) -> Case:
 
 def accuracy(names: dict[str, Any], seed: str) -> float:
     """The share of unseen images that one run gets right, as the judge computes it."""
-    draw = converge.draw(Random(seed))
-    with quiet_room():
-        evidence = Evidence(converge.probe_main(draw.given, Student(names)))
-    found: float = converge.share_right(draw, evidence["weights"].tensors()) or 0.0
+    inputs = converge.draw(Random(seed))
+    with scratch_folder():
+        evidence = Evidence(converge.probe_main(inputs.shown, Student(names)))
+    found: float = converge.share_right(inputs, evidence["weights"].tensors()) or 0.0
     return found
 
 

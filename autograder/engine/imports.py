@@ -21,7 +21,7 @@ _MODULES = (
     "ipykernel.kernelapp",
     "lightning",
     "lightning.pytorch.cli",  # scripts of lab 2
-    "litcourse.remote",
+    "litcourse.frontends.kernel_entry",
     "matplotlib.pyplot",
     "matplotlib_inline.backend_inline",
     "safetensors.torch",
@@ -57,8 +57,8 @@ def _import_labs() -> None:
 @cache
 def rehearse_draws(lab: str) -> None:
     """Draw each question of `lab`, for what the first draw in a process reads or makes."""
-    from litcourse.question import find_question, lab_ids, question_ids
-    from litcourse.student import torch_state
+    from litcourse.core.registry import find_question, lab_ids, question_ids
+    from litcourse.core.torch_state import torch_state
 
     for question_id in question_ids(lab) if lab in lab_ids() else ():
         with torch_state(), contextlib.suppress(Exception):  # whoever draws it then is told
@@ -74,12 +74,12 @@ def _rehearse() -> None:
     from lightning.pytorch.callbacks import ModelCheckpoint
     from lightning.pytorch.loggers import CSVLogger
 
-    from litcourse.pretended_gpu import run_on_pretended_gpu
-    from litcourse.stand_ins import CurveData, ScriptedCurve
-    from litcourse.student import quiet_room
+    from litcourse.probing.fake_gpu import run_on_fake_gpu
+    from litcourse.probing.fakes import NumberedDataModule, ScriptedMetricModule
+    from litcourse.probing.silenced import scratch_folder
 
     inspect.stack()  # Lightning asks for it when it loads a checkpoint
-    with quiet_room() as folder:
+    with scratch_folder() as folder:
         checkpoint = ModelCheckpoint(monitor="val_acc", mode="max")
         trainer = L.Trainer(
             accelerator="cpu",
@@ -89,11 +89,11 @@ def _rehearse() -> None:
             enable_progress_bar=False,
             enable_model_summary=False,
         )
-        trainer.fit(ScriptedCurve([0.5]), datamodule=CurveData())
+        trainer.fit(ScriptedMetricModule([0.5]), datamodule=NumberedDataModule())
         torch.load(checkpoint.best_model_path, weights_only=True)
         parameter = torch.nn.Parameter(torch.zeros(1))
         parameter.sum().backward()
         torch.optim.Adam([parameter]).step()
-        run_on_pretended_gpu(
+        run_on_fake_gpu(
             lambda: torch.nn.Linear(1, 1), [torch.zeros(1, 1)], lambda network, x: network(*x)
         )

@@ -1,4 +1,4 @@
-"""What the server's fork does: the keeper, who waits, and below it the kernel itself."""
+"""What the server's fork does: the init process, which waits, and below it the kernel itself."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from autograder.engine import sandbox, syscalls
 from autograder.engine.limits import Limits
 
 
-def keep(request: dict[str, Any], limits: Limits, report: int) -> None:
+def run_init(request: dict[str, Any], limits: Limits, report: int) -> None:
     """Fork the kernel that `request` describes, and tell of it on `report`; never returns.
 
     Args:
@@ -26,8 +26,8 @@ def keep(request: dict[str, Any], limits: Limits, report: int) -> None:
     """
     syscalls.die_with_parent(signal.SIGKILL)
     os.setsid()
-    ready, told = os.pipe()
-    close_others({ready, told, report})
+    ready, ready_pipe = os.pipe()
+    close_others({ready, ready_pipe, report})
     try:
         if request["sandbox"]:
             sandbox.separate()
@@ -39,8 +39,8 @@ def keep(request: dict[str, Any], limits: Limits, report: int) -> None:
     if not pid:
         os.close(report)
         os.close(ready)
-        _be_kernel(request, limits, told)
-    os.close(told)
+        _be_kernel(request, limits, ready_pipe)
+    os.close(ready_pipe)
     _tell(report, {"pid": pid})
     said = os.read(ready, 65536)
     if said != b"ready":
@@ -69,15 +69,15 @@ def close_others(kept: set[int]) -> None:
     os.closerange(low, os.sysconf("SC_OPEN_MAX"))
 
 
-def _be_kernel(request: dict[str, Any], limits: Limits, told: int) -> None:
+def _be_kernel(request: dict[str, Any], limits: Limits, ready_pipe: int) -> None:
     try:
         _isolate(request, limits)
         app = _kernel_app(request)
     except BaseException as error:  # noqa: BLE001 (told to whoever waits)
-        os.write(told, f"{type(error).__name__}: {error}".encode()[:60000])
+        os.write(ready_pipe, f"{type(error).__name__}: {error}".encode()[:60000])
         os._exit(1)
-    os.write(told, b"ready")
-    os.close(told)
+    os.write(ready_pipe, b"ready")
+    os.close(ready_pipe)
     try:
         app.start()
     finally:
@@ -87,14 +87,14 @@ def _be_kernel(request: dict[str, Any], limits: Limits, told: int) -> None:
 def _isolate(request: dict[str, Any], limits: Limits) -> None:
     paths = request["place"]
     if request["sandbox"]:
-        place = sandbox.Place(
+        sandbox_paths = sandbox.Place(
             Path(paths["channel"]),
             Path(paths["root"]),
             Path(paths["work"]),
             tuple(map(Path, paths["hidden"])),
             tuple(map(Path, paths["visible"])),
         )
-        sandbox.enter(place, limits)
+        sandbox.enter(sandbox_paths, limits)
     else:
         os.chdir(paths["work"])
     syscalls.die_with_parent(signal.SIGKILL)

@@ -1,9 +1,9 @@
 """The warm process: `python -m autograder.engine.server SOCKET` with a scrubbed environment.
 
-It imports once, then forks a kernel or a referee for every connection. One line of JSON asks for a
-kernel (`provisioner`); lines of JSON answer: its pid, that it is ready, how it ended. When the
-connection is closed the kernel dies; when standard input is closed the server does. A referee
-(`referee`) draws inputs and judges, and takes the connection over.
+It imports once, then forks a kernel or a judge server for every connection. One line of JSON asks
+for a kernel (`provisioner`); lines of JSON answer: its pid, that it is ready, how it ended. When
+the connection is closed the kernel dies; when standard input is closed the server does. A judge
+server (`judge_server`) draws inputs and judges, and takes the connection over.
 
 It is single-threaded, as a fork with a new user namespace requires, and knows no secret: not
 the course, not the gradebook, no student's name.
@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from autograder.engine import imports, kernel, referee, syscalls, watch
+from autograder.engine import imports, judge_server, kernel, syscalls, watch
 from autograder.engine.limits import Limits
 
 TICK = 0.2
@@ -38,14 +38,14 @@ class _Running:
     Args:
         connection: to its client.
         limits: of the kernel.
-        keeper: the process between.
-        pipe: what the keeper says.
+        init: the process between.
+        pipe: what the init process says.
         baseline: bytes of memory that it has from us, and so did not take.
     """
 
     connection: socket.socket
     limits: Limits
-    keeper: int
+    init: int
     pipe: int
     baseline: int
     pid: int = 0
@@ -87,15 +87,15 @@ class Server:
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             line = connection.makefile("rb").readline(MAX_LINE)
             request = json.loads(line)
-            if "referee" in request:
-                imports.rehearse_draws(request["referee"])  # before the first fork that draws
-                self._start_referee(connection)
+            if "judge" in request:
+                imports.rehearse_draws(request["judge"])  # before the first fork that draws
+                self._start_judge(connection)
             else:
                 self._start(connection, request)
             return
         connection.close()
 
-    def _start_referee(self, connection: socket.socket) -> None:
+    def _start_judge(self, connection: socket.socket) -> None:
         """Fork one; it ends when its client hangs up."""
         reading, writing = os.pipe()
         pid = os.fork()
@@ -103,7 +103,7 @@ class Server:
             try:
                 syscalls.die_with_parent(signal.SIGKILL)
                 kernel.close_others({connection.fileno(), writing})
-                referee.serve(connection)
+                judge_server.serve(connection)
             finally:
                 os._exit(0)  # never back into the server's loop
         os.close(writing)
@@ -118,21 +118,21 @@ class Server:
     def _start(self, connection: socket.socket, request: dict[str, Any]) -> None:
         reading, writing = os.pipe()
         limits = Limits(**request["limits"])
-        keeper = os.fork()
-        if not keeper:
+        init = os.fork()
+        if not init:
             try:
                 signal.signal(signal.SIGINT, signal.default_int_handler)
-                kernel.keep(request, limits, writing)
+                kernel.run_init(request, limits, writing)
             finally:
                 os._exit(1)  # never back into the server's loop
         os.close(writing)
-        running = _Running(connection, limits, keeper, reading, watch.own_memory())
-        self._running[keeper] = running
+        running = _Running(connection, limits, init, reading, watch.own_memory())
+        self._running[init] = running
         self._selector.register(reading, selectors.EVENT_READ, lambda _: self._report(running))
         self._selector.register(connection, selectors.EVENT_READ, lambda _: self._obey(running))
 
     def _report(self, running: _Running) -> None:
-        """Pass on what the keeper says; at its end, how the kernel ended."""
+        """Pass on what the init process says; at its end, how the kernel ended."""
         data = os.read(running.pipe, 65536)
         if not data:
             self._finish(running)
@@ -144,7 +144,7 @@ class Server:
             _say(running, line)
 
     def _finish(self, running: _Running) -> None:
-        _, status, usage = os.wait4(running.keeper, 0)
+        _, status, usage = os.wait4(running.init, 0)
         seconds = max(usage.ru_utime + usage.ru_stime, running.usage.cpu_seconds)
         ended = {"ended": status, "reason": running.reason, "cpu_seconds": seconds}
         _say(running, json.dumps(ended).encode())
@@ -153,7 +153,7 @@ class Server:
         with contextlib.suppress(KeyError):
             self._selector.unregister(running.connection)
         running.connection.close()
-        del self._running[running.keeper]
+        del self._running[running.init]
 
     def _obey(self, running: _Running) -> None:
         """Signals that the client asks for; its hanging up kills the kernel."""
@@ -191,8 +191,8 @@ def _watch(running: _Running) -> None:
 
 
 def _kill(running: _Running) -> None:
-    """Kill the kernel with all that it started; the keeper then ends by itself."""
-    pids = watch.tree(running.pid) if running.pid else [running.keeper]
+    """Kill the kernel with all that it started; the init process then ends by itself."""
+    pids = watch.tree(running.pid) if running.pid else [running.init]
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)

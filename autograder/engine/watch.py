@@ -58,15 +58,15 @@ class Watch:
 
     def _cpu_seconds(self, pids: list[int]) -> float:
         """Of all that were ever seen: whoever ignores its children's end never hears of theirs."""
-        whole = 0.0
+        total = 0.0
         for pid in pids:
             fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
             if len(fields) <= _START:  # it has ended
                 continue
             own, of_children = fields[_UTIME : _UTIME + 2], fields[_UTIME + 2 : _UTIME + 4]
             self._seen[pid, fields[_START]] = sum(map(int, own)) / _TICKS
-            whole += sum(map(int, own + of_children)) / _TICKS
-        return max(whole, sum(self._seen.values()))
+            total += sum(map(int, own + of_children)) / _TICKS
+        return max(total, sum(self._seen.values()))
 
 
 def exceeded(used: Usage, limits: Limits) -> str:
@@ -99,8 +99,8 @@ def _memory(pid: int) -> int:
     """What no file backs, with the tables that say where it is."""
     names = ("RssAnon:", "RssShmem:", "VmPTE:")
     # Where the first thread has ended, another one still knows.
-    for place in (f"/proc/{pid}", *(f"/proc/{pid}/task/{task}" for task in _tasks(pid))):
-        lines = [line.split() for line in _read(f"{place}/status").splitlines()]
+    for folder in (f"/proc/{pid}", *(f"/proc/{pid}/task/{task}" for task in _tasks(pid))):
+        lines = [line.split() for line in _read(f"{folder}/status").splitlines()]
         found = [int(line[1]) * 1024 for line in lines if line and line[0] in names]
         if found:
             return sum(found)

@@ -24,12 +24,12 @@ from nbformat import NotebookNode, v4
 from nbgrader import utils
 from nbgrader.converters import GenerateFeedback
 
-from autograder.grading.submissions import lay_out
-from autograder.nbgrader_road import notes
-from autograder.nbgrader_road.grade import head_of, is_check
+from autograder.nbgrader_plugins import submission_metadata
+from autograder.nbgrader_plugins.grade import head_of, is_check
+from autograder.nbgrader_plugins.submission_files import lay_out
 
 if TYPE_CHECKING:
-    from autograder.grading.settings import Road
+    from autograder.grading.settings import CourseSettings
 
 PAGE_SECONDS = 10.0
 """Processor time for one page; lab 1's takes 0.1 s, and 0.7 s where nothing is remembered."""
@@ -131,8 +131,8 @@ class FeedbackExporter(HTMLExporter):
         )
         self.register_filter("highlight_code", highlight)  # type: ignore[no-untyped-call]
         self.register_filter("filter_data_type", data_types)  # type: ignore[no-untyped-call]
-        html, told = TemplateExporter.from_notebook_node(self, nb, resources, **kw)
-        return with_alt(html), told
+        html, head = TemplateExporter.from_notebook_node(self, nb, resources, **kw)
+        return with_alt(html), head
 
     def default_filters(self) -> Any:
         """nbconvert's, with text cells remembered."""
@@ -152,12 +152,12 @@ class Pages:
     """Makes the feedback of graded submissions; the scores come from the gradebook.
 
     Args:
-        road: the course's settings.
+        settings: the course's settings.
     """
 
-    def __init__(self, road: Road) -> None:
-        self._road = road
-        self._converter = GenerateFeedback(coursedir=road.course, parent=road.app)
+    def __init__(self, settings: CourseSettings) -> None:
+        self._settings = settings
+        self._converter = GenerateFeedback(coursedir=settings.course, parent=settings.app)
         made = self._converter.exporter_class
         self._exporter = (FeedbackExporter if made is HTMLExporter else made)(
             parent=self._converter,
@@ -169,13 +169,13 @@ class Pages:
 
     def folder(self, lab: str, student: str) -> Path:
         """Where the feedback of a student lies."""
-        course = self._road.course
+        course = self._settings.course
         return Path(course.format_path(course.feedback_directory, student, lab))
 
     def fill(self, lab: str, student: str, folder: Path) -> None:
         """Put page and other files into the empty `folder`."""
-        graded = self._road.autograded(lab, student)
-        ignored = [*self._road.course.ignore, "*.ipynb"]
+        graded = self._settings.autograded(lab, student)
+        ignored = [*self._settings.course.ignore, "*.ipynb"]
         others = utils.find_all_files(str(graded), ignored)
         lay_out({str(Path(path).relative_to(graded)): Path(path) for path in others}, folder)
         name = f"{lab}{self._exporter.file_extension}"
@@ -184,7 +184,7 @@ class Pages:
 
     def _page(self, lab: str, student: str, path: Path) -> str:
         """The page of the graded notebook at `path`; a short one where that can't be made."""
-        resources = self._road.resources
+        resources = self._settings.resources
         try:
             with limited(PAGE_SECONDS):
                 page, _ = self._exporter.from_filename(str(path), resources=resources(lab, student))
@@ -193,7 +193,7 @@ class Pages:
             why = f"not within {PAGE_SECONDS:g} s"
         except Exception as error:  # noqa: BLE001 (the reason may lie in anything that was sent)
             why = type(error).__name__
-        self._road.app.log.warning("%s, %s: a short page of feedback, %s", lab, student, why)
+        self._settings.app.log.warning("%s, %s: a short page of feedback, %s", lab, student, why)
         short = shortened(v4.reads(path.read_text(encoding="utf-8")), why)
         named = {**resources(lab, student), "metadata": {"name": lab}}
         page, _ = self._exporter.from_notebook_node(short, resources=named)
@@ -212,9 +212,9 @@ def shortened(notebook: NotebookNode, why: str) -> NotebookNode:
         why: the reason, for the first cell.
     """
     cells = [v4.new_markdown_cell(_SHORT.format(why=why))]
-    told = head_of(notes.read(notebook))
-    if told:
-        cells.append(v4.new_markdown_cell(told))
+    head = head_of(submission_metadata.read(notebook))
+    if head:
+        cells.append(v4.new_markdown_cell(head))
     for cell in notebook.cells:
         if is_check(cell):
             cells.append(cell)

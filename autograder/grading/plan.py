@@ -10,15 +10,16 @@ from pathlib import Path
 from nbgrader.utils import is_grade
 
 from autograder.course import CHECK, AuthorError, Course
-from autograder.grading import submissions, table
 from autograder.grading.feedback import Pages
-from autograder.grading.journal import GRADE, GRADED, REJUDGE, Record
-from autograder.grading.settings import Road
-from autograder.grading.submissions import Submission
-from autograder.grading.table import Row
-from autograder.grading.work import Prepared, Task
-from autograder.nbgrader_road.penalties import assigned, is_assigned, same
-from litcourse.names import UnknownNameError
+from autograder.grading.records import GRADE, GRADED, REJUDGE, Record
+from autograder.grading.reporting import table
+from autograder.grading.reporting.table import Row
+from autograder.grading.settings import CourseSettings
+from autograder.grading.submission_grader import Prepared, Task
+from autograder.nbgrader_plugins import submission_files
+from autograder.nbgrader_plugins.penalties import assigned, is_assigned, same
+from autograder.nbgrader_plugins.submission_files import Submission
+from litcourse.core.names import UnknownNameError
 
 Chosen = Mapping[str, Sequence[Submission]]
 """Submissions by lab."""
@@ -45,11 +46,13 @@ class Plan:
     penalties: dict[tuple[str, str], float] = field(default_factory=dict)
 
 
-def choose(road: Road, course: Course, names: Sequence[str], students: Sequence[str]) -> Chosen:
+def choose(
+    settings: CourseSettings, course: Course, names: Sequence[str], students: Sequence[str]
+) -> Chosen:
     """The submissions that the command line means.
 
     Args:
-        road: the course's settings.
+        settings: the course's settings.
         course: the course.
         names: ids of labs; all that have submissions, if there is none.
         students: ids of the only students; everybody, if there is none.
@@ -59,12 +62,12 @@ def choose(road: Road, course: Course, names: Sequence[str], students: Sequence[
         UnknownNameError: there is no such lab or student.
     """
     labs = [course.lab(name).id for name in names] or list(course.labs)
-    found = {lab: submissions.discover(road.course, lab) for lab in labs}
+    found = {lab: submission_files.discover(settings.course, lab) for lab in labs}
     for lab in names:
         if not found[lab]:
-            raise _nothing(road, lab)
+            raise _nothing(settings, lab)
     if not any(found.values()):
-        raise _nothing(road, labs[0] if labs else "LAB")
+        raise _nothing(settings, labs[0] if labs else "LAB")
     if students:
         known = {submission.student for sent in found.values() for submission in sent}
         for student in students:
@@ -74,19 +77,24 @@ def choose(road: Road, course: Course, names: Sequence[str], students: Sequence[
     return {lab: sent for lab, sent in found.items() if sent}
 
 
-def _nothing(road: Road, lab: str) -> AuthorError:
-    folder = Path(road.course.format_path(road.course.submitted_directory, "*", lab))
+def _nothing(settings: CourseSettings, lab: str) -> AuthorError:
+    folder = Path(settings.course.format_path(settings.course.submitted_directory, "*", lab))
     step = f"nbgrader collect {lab}, or: nbgrader zip_collect {lab}"
     return AuthorError(folder, "", "nothing was handed in", step)
 
 
 def to_grade(
-    road: Road, chosen: Chosen, labs: Mapping[str, Prepared], *, regrade: bool, pages: Pages | None
+    settings: CourseSettings,
+    chosen: Chosen,
+    labs: Mapping[str, Prepared],
+    *,
+    regrade: bool,
+    pages: Pages | None,
 ) -> Plan:
     """What is left to grade: all that no complete result is there for.
 
     Args:
-        road: the course's settings.
+        settings: the course's settings.
         chosen: submissions by lab.
         labs: the labs, by id.
         regrade: do what is done as well.
@@ -94,14 +102,14 @@ def to_grade(
     """
     plan = Plan()
     for lab, sent in chosen.items():
-        rows = table.rows(road, lab)
+        rows = table.rows(settings, lab)
         for submission in sent:
-            record = None if regrade else result(road, submission)
+            record = None if regrade else result(settings, submission)
             if record is None:
                 plan.tasks.append(Task(GRADE, lab, submission.student))
                 continue
             plan.outdated += record.maximum != _points(labs[lab])
-            graded = road.autograded(lab, record.student) / f"{lab}.ipynb"
+            graded = settings.autograded(lab, record.student) / f"{lab}.ipynb"
             row = rows.get(record.student)
             if row is None or not row.automatic or not graded.is_file():
                 record.written = False
@@ -109,21 +117,21 @@ def to_grade(
                 record.feedback = False
             if record.written and (record.feedback or pages is None):
                 plan.skipped += 1
-                plan.misfits += row is not None and _misfit(road, row)
+                plan.misfits += row is not None and _misfit(settings, row)
             else:
                 plan.write.append(record)
     return plan
 
 
-def result(road: Road, submission: Submission) -> Record | None:
+def result(settings: CourseSettings, submission: Submission) -> Record | None:
     """The result of the very files that lie there now, if it is complete.
 
     None where they can't be read: whoever grades them will tell, and the others are not held up.
     """
-    record = road.shelf.load(submission.lab, submission.student)
-    if record is None or record.state != GRADED or road.shelf.notebook(record) is None:
+    record = settings.records.load(submission.lab, submission.student)
+    if record is None or record.state != GRADED or settings.records.notebook(record) is None:
         return None
-    found = submissions.scan(road.course, submission.folder)
+    found = submission_files.scan(settings.course, submission.folder)
     if not found.matches(record.fingerprint):
         return None
     if found.timestamp != record.timestamp:
@@ -131,16 +139,16 @@ def result(road: Road, submission: Submission) -> Record | None:
     return record
 
 
-def _misfit(road: Road, row: Row) -> bool:
+def _misfit(settings: CourseSettings, row: Row) -> bool:
     """Whether a late penalty that nobody entered is another one than the plugin says now."""
-    step = road.penalties
+    step = settings.penalties
     if step is None or (row.late_seconds <= 0 and row.penalty is None):
         return False
     try:
         due = step.due(row.student, sum(row.points.values()), row.late_seconds)
     except Exception:  # noqa: BLE001 (the course's own code; who assigns it names the student)
         return True
-    known = assigned(road.shelf.place(row.lab, row.student), row.notebook)
+    known = assigned(settings.records.folder(row.lab, row.student), row.notebook)
     return is_assigned(row.penalty, due, known) and not same(row.penalty, due)
 
 
@@ -149,15 +157,15 @@ def _points(prepared: Prepared) -> dict[str, float]:
     return {c.grade_id.removesuffix(CHECK): float(c.points) for c in cells}
 
 
-def to_rejudge(road: Road, chosen: Chosen) -> Plan:
+def to_rejudge(settings: CourseSettings, chosen: Chosen) -> Plan:
     """Everything that was graded; what was not is left to `grade`."""
     plan = Plan()
     for lab, sent in chosen.items():
-        rows = table.rows(road, lab)
+        rows = table.rows(settings, lab)
         for submission in sent:
             row = rows.get(submission.student) or Row(submission.student, lab)
-            if (road.autograded(lab, submission.student) / f"{lab}.ipynb").is_file():
-                penalty = _misfit(road, row)
+            if (settings.autograded(lab, submission.student) / f"{lab}.ipynb").is_file():
+                penalty = _misfit(settings, row)
                 plan.tasks.append(Task(REJUDGE, lab, row.student, penalty=penalty))
                 plan.penalties[lab, row.student] = row.late_penalty
             else:

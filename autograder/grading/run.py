@@ -15,24 +15,24 @@ from sqlalchemy.exc import OperationalError
 
 from autograder.course import Course
 from autograder.grading import plan as planning
-from autograder.grading import remarks, summary, table
 from autograder.grading.feedback import Pages
-from autograder.grading.journal import GRADE, REJUDGE
 from autograder.grading.plan import Plan
-from autograder.grading.progress import Meter, console
-from autograder.grading.remarks import Remarks
+from autograder.grading.records import GRADE, REJUDGE
+from autograder.grading.reporting import notices, summary, table
+from autograder.grading.reporting.notices import RunNotices
+from autograder.grading.reporting.progress import Meter, console
+from autograder.grading.reporting.table import Row
 from autograder.grading.session import (
     Session,
     StoppedError,
-    alone,
-    ended_tidily,
+    end_on_sigterm,
     prepare,
+    run_lock,
     uncollected,
     with_engine,
 )
-from autograder.grading.settings import Road, on_the_road
-from autograder.grading.table import Row
-from autograder.grading.work import Prepared
+from autograder.grading.settings import CourseSettings, open_settings
+from autograder.grading.submission_grader import Prepared
 from autograder.grading.writer import Writer
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class _Ended:
 
     plan: Plan
     rows: Sequence[Row]
-    remarks: Remarks
+    remarks: RunNotices
     seconds: float
 
 
@@ -125,35 +125,35 @@ class _Command:
         if self.csv is not None:
             table.check_place(self.csv)
 
-    def run(self, road: Road) -> int:
+    def run(self, settings: CourseSettings) -> int:
         """Do it all; the exit code."""
         with with_engine():
-            return self._run(road)
+            return self._run(settings)
 
-    def _run(self, road: Road) -> int:
+    def _run(self, settings: CourseSettings) -> int:
         started, options = time.monotonic(), self.options
-        chosen = planning.choose(road, self.course, options.labs, options.students)
+        chosen = planning.choose(settings, self.course, options.labs, options.students)
         with uncollected():
-            labs = {lab: prepare(road, self.course.lab(lab)) for lab in chosen}
-        pages = Pages(road) if options.feedback else None
-        plan = self._plan(road, chosen, labs, pages)
-        session = Session(road, labs, Writer(road, pages))
+            labs = {lab: prepare(settings, self.course.lab(lab)) for lab in chosen}
+        pages = Pages(settings) if options.feedback else None
+        plan = self._plan(settings, chosen, labs, pages)
+        session = Session(settings, labs, Writer(settings, pages))
         self._announce(plan)
-        new_secret = self._warn_of_a_new_secret(road, plan)
+        new_secret = self._warn_of_a_new_secret(settings, plan)
         verb = "graded" if self.action == GRADE else "judged"
         with Meter(self.to, len(plan.tasks) + len(plan.write), verb) as meter:
             session.write(plan.write, meter)
             session.work(plan.tasks, options.workers, meter)
             session.pages()
-        known = {lab: table.rows(road, lab) for lab in chosen}
+        known = {lab: table.rows(settings, lab) for lab in chosen}
         found = [known[s.lab][s.student] for sent in chosen.values() for s in sent
                  if s.student in known[s.lab]]  # fmt: skip
-        noted = remarks.of_rows(found)
+        noted = notices.of_rows(found)
         noted.new_secret = new_secret
         if not options.students:
-            noted.gone = [who for lab in known for who in remarks.gone(road, lab, known[lab])]
+            noted.gone = [who for lab in known for who in notices.gone(settings, lab, known[lab])]
         if not options.labs:
-            noted.foreign = remarks.foreign(road, self.course)
+            noted.foreign = notices.foreign(settings, self.course)
         questions = list(dict.fromkeys(q for lab in labs.values() for q in lab.lab.questions))
         if self.csv is not None:
             table.write_csv(self.csv, found, questions)
@@ -162,14 +162,14 @@ class _Command:
 
     def _plan(
         self,
-        road: Road,
+        settings: CourseSettings,
         chosen: planning.Chosen,
         labs: Mapping[str, Prepared],
         pages: Pages | None,
     ) -> Plan:
         if self.action == REJUDGE:
-            return planning.to_rejudge(road, chosen)
-        return planning.to_grade(road, chosen, labs, regrade=self.options.regrade, pages=pages)
+            return planning.to_rejudge(settings, chosen)
+        return planning.to_grade(settings, chosen, labs, regrade=self.options.regrade, pages=pages)
 
     def _announce(self, plan: Plan) -> None:
         parts = [f"{len(plan.tasks)} to {'grade' if self.action == GRADE else 'judge again'}"]
@@ -183,17 +183,17 @@ class _Command:
             text = "No sandbox: submissions run with your rights. The records will say so."
             self.to.print(text, style="yellow")
 
-    def _warn_of_a_new_secret(self, road: Road, plan: Plan) -> bool:
-        new = any(task.action == GRADE for task in plan.tasks) and remarks.lacks_secret(road)
+    def _warn_of_a_new_secret(self, settings: CourseSettings, plan: Plan) -> bool:
+        new = any(task.action == GRADE for task in plan.tasks) and notices.lacks_secret(settings)
         if new:
-            self.to.print(remarks.NEW_SECRET, style="yellow", soft_wrap=True)
+            self.to.print(notices.NEW_SECRET, style="yellow", soft_wrap=True)
         return new
 
     def _tell(self, session: Session, ended: _Ended, labs: Mapping[str, Prepared]) -> None:
         found = ended.rows
         judged = summary.with_penalties(session.judged, ended.plan.penalties, found)
         if self.options.json:
-            told = {
+            more = {
                 "command": self.action,
                 "written": len(session.done),
                 "skipped": ended.plan.skipped,
@@ -201,7 +201,7 @@ class _Command:
                 "seconds": round(ended.seconds, 2),
                 **ended.remarks.as_json(),
             }
-            print(json.dumps(summary.as_json(found, session.failed, told)))  # noqa: T201
+            print(json.dumps(summary.as_json(found, session.failed, more)))  # noqa: T201
             return
         for lab, prepared in labs.items():
             mine = [row for row in found if row.lab == lab]
@@ -228,7 +228,7 @@ def _guarded(command: _Command) -> int:
     """Run it in the course's folder, alone; what ends it early becomes a message."""
     typed = " ".join(["autograder", *sys.argv[1:]])
     anew = " A regrade begins with the first again." if command.options.regrade else ""
-    with ended_tidily():
+    with end_on_sigterm():
         try:
             return _in_course(command, command.run)
         except (StoppedError, OperationalError) as error:
@@ -247,6 +247,9 @@ def _guarded(command: _Command) -> int:
             return INTERRUPTED
 
 
-def _in_course(command: _Command, do: Callable[[Road], int]) -> int:
-    with on_the_road(command.course, sandbox=command.options.sandbox) as road, alone(road):
-        return do(road)
+def _in_course(command: _Command, do: Callable[[CourseSettings], int]) -> int:
+    with (
+        open_settings(command.course, sandbox=command.options.sandbox) as settings,
+        run_lock(settings),
+    ):
+        return do(settings)

@@ -22,25 +22,24 @@ from sqlalchemy.exc import OperationalError
 
 from autograder.course import AuthorError, Lab, unwritable
 from autograder.engine.client import engine, stop
-from autograder.grading import submissions
-from autograder.grading.crew import Crew, Done
-from autograder.grading.journal import GRADE, GRADED, REJUDGE, Record
-from autograder.grading.progress import Meter
-from autograder.grading.settings import Road
-from autograder.grading.work import (
+from autograder.grading.records import GRADE, GRADED, REJUDGE, Record
+from autograder.grading.reporting.progress import Meter
+from autograder.grading.settings import CourseSettings
+from autograder.grading.submission_grader import (
     AUTHOR,
     DONE,
     FULL,
     GIVE_UP,
     NO_ROOM,
     SAME,
-    Examiner,
     Prepared,
+    SubmissionGrader,
     Task,
     no_room,
 )
+from autograder.grading.worker_pool import Done, WorkerPool
 from autograder.grading.writer import Writer
-from autograder.nbgrader_road import register
+from autograder.nbgrader_plugins import register, submission_files
 
 ATTEMPTS = 3
 """How often a submission is tried before it is given up."""
@@ -53,13 +52,13 @@ class StoppedError(Exception):
 
 
 @contextlib.contextmanager
-def alone(road: Road) -> Iterator[None]:
+def run_lock(settings: CourseSettings) -> Iterator[None]:
     """Hold the lock that all processes of a run share: the workers of a killed run hold it too.
 
     Raises:
         AuthorError: another run is under way, or the course can't be written.
     """
-    path = road.shelf.place("", "") / ".lock"
+    path = settings.records.folder("", "") / ".lock"
     with lock_file(path) as file:
         deadline = time.monotonic() + _PATIENCE
         while True:
@@ -87,7 +86,7 @@ def lock_file(path: Path) -> TextIO:
 
 
 @contextlib.contextmanager
-def ended_tidily() -> Iterator[None]:
+def end_on_sigterm() -> Iterator[None]:
     """SIGTERM does what Ctrl-C does; as a context around all that has to be put away."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -103,15 +102,15 @@ def ended_tidily() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def prepare(road: Road, lab: Lab) -> Prepared:
+def prepare(settings: CourseSettings, lab: Lab) -> Prepared:
     """Enter `lab` into the gradebook, with the points that it gives now.
 
     Raises:
         AuthorError: its cells do not fit the gradebook.
     """
-    unsolved = register.unsolved(road.converter, lab)
+    unsolved = register.unsolved(settings.converter, lab)
     try:
-        register.register(road.converter, lab)
+        register.register(settings.converter, lab)
     except RuntimeError as error:
         step = "undo that, or grade this version of the lab in a course folder of its own"
         raise AuthorError(lab.path, "", str(error), step) from error
@@ -123,7 +122,7 @@ class Session:
     """What has happened in a run so far.
 
     Args:
-        road: the course's settings.
+        settings: the course's settings.
         labs: the labs, by id.
         writer: writes results.
         failed: why, by lab and student, there is no score of theirs.
@@ -131,7 +130,7 @@ class Session:
         done: whose results or pages were written.
     """
 
-    road: Road
+    settings: CourseSettings
     labs: Mapping[str, Prepared]
     writer: Writer
     failed: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -145,7 +144,7 @@ class Session:
     def write(self, records: Sequence[Record], meter: Meter) -> None:
         """Write results that an earlier run left."""
         for record in records:
-            notebook = self.road.shelf.notebook(record)
+            notebook = self.settings.records.notebook(record)
             if notebook is not None:
                 self._write(record, notebook)
             meter.add(self._shown(record), record.student, record.lab)
@@ -163,10 +162,13 @@ class Session:
         labs = dict(self.labs)
         for prepared in labs.values():
             prepared.lab.check_parts()
-        examine, seconds = lambda: Examiner(self.road, labs).do, self.road.most_seconds()
-        crew = Crew(examine, min(jobs, len(tasks)), seconds)
-        with _frozen(), crew:
-            for done in crew.run(tasks):
+        make_grader, seconds = (
+            lambda: SubmissionGrader(self.settings, labs).run,
+            self.settings.most_seconds(),
+        )
+        pool = WorkerPool(make_grader, min(jobs, len(tasks)), seconds)
+        with _frozen(), pool:
+            for done in pool.run(tasks):
                 if done is None:
                     meter.tick()
                     self._page()
@@ -176,7 +178,7 @@ class Session:
                     tasks.append(again)
                     continue
                 key = (done.task.lab, done.task.student)
-                record = self.road.shelf.load(*key)
+                record = self.settings.records.load(*key)
                 meter.add(self._shown(record), done.task.student, done.task.lab)
 
     def pages(self) -> None:
@@ -188,7 +190,7 @@ class Session:
         """Write one page, while no score waits: a page takes as long as its notebook likes."""
         if self._pages:
             record = self._pages.popleft()
-            with self._told(record):
+            with self._failure_noted(record):
                 self.writer.write_page(record)
                 self.done.add((record.lab, record.student))
 
@@ -201,7 +203,7 @@ class Session:
         task, reply = done.task, done.reply
         if reply is not None and reply.outcome in {FULL, AUTHOR}:
             raise StoppedError(reply.detail)
-        record = self.road.shelf.load(task.lab, task.student)
+        record = self.settings.records.load(task.lab, task.student)
         if reply is None or reply.outcome not in {DONE, SAME} or record is None:
             if done.late:
                 self._tries[task.lab, task.student] = ATTEMPTS
@@ -211,7 +213,7 @@ class Session:
         if task.action == REJUDGE:
             after = reply.before if reply.outcome == SAME else record.points
             self.judged[task.lab, task.student] = (reply.before, after)
-        notebook = self.road.shelf.notebook(record)
+        notebook = self.settings.records.notebook(record)
         if notebook is not None:
             self._write(record, notebook)
         return None
@@ -229,21 +231,21 @@ class Session:
 
     def _has_score(self, task: Task) -> bool:
         """Whether an earlier run scored the very same files: then that score stays."""
-        record = self.road.shelf.load(task.lab, task.student)
+        record = self.settings.records.load(task.lab, task.student)
         if record is None or not record.written or record.state != GRADED:
             return False
-        folder = self.road.submitted(task.lab, task.student)
-        return submissions.scan(self.road.course, folder).matches(record.fingerprint)
+        folder = self.settings.submitted(task.lab, task.student)
+        return submission_files.scan(self.settings.course, folder).matches(record.fingerprint)
 
     def _write(self, record: Record, notebook: str) -> None:
-        with self._told(record):
+        with self._failure_noted(record):
             if self.writer.write(record, notebook):
                 self.done.add((record.lab, record.student))
             if self.writer.lacks_page(record):
                 self._pages.append(record)
 
     @contextlib.contextmanager
-    def _told(self, record: Record) -> Iterator[None]:
+    def _failure_noted(self, record: Record) -> Iterator[None]:
         """What goes wrong with one result is told at the end; what would with all stops the run."""
         try:
             yield
@@ -254,7 +256,7 @@ class Session:
                 raise StoppedError(no_room(error)) from error
             self.failed[record.lab, record.student] = f"not written: {error}"
         except Exception as error:
-            self.road.app.log.exception("%s, %s: not written", record.lab, record.student)
+            self.settings.app.log.exception("%s, %s: not written", record.lab, record.student)
             line = (str(error).strip() or type(error).__name__).splitlines()[0]
             self.failed[record.lab, record.student] = f"not written: {line}"
 

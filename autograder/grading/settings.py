@@ -23,11 +23,11 @@ from traitlets.utils.importstring import import_item
 
 from autograder.course import AuthorError, Course, unwritable
 from autograder.grading.gradebook import few_steps
-from autograder.grading.journal import Shelf
-from autograder.nbgrader_road.grade import GradeEvidence
-from autograder.nbgrader_road.notes import KEY, Context
-from autograder.nbgrader_road.penalties import LatePenalties
-from autograder.nbgrader_road.run import RunSubmission
+from autograder.grading.records import RecordStore
+from autograder.nbgrader_plugins.execute import RunSubmission
+from autograder.nbgrader_plugins.grade import GradeEvidence
+from autograder.nbgrader_plugins.penalties import LatePenalties
+from autograder.nbgrader_plugins.submission_metadata import KEY, Context
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -43,7 +43,7 @@ Chain = Callable[["NotebookNode", dict[str, Any]], tuple["NotebookNode", dict[st
 """A notebook and nbconvert's resources, and what nbgrader's steps make of them."""
 
 
-class Road:
+class CourseSettings:
     """What `nbgrader_config.py` says, and what follows from it.
 
     Args:
@@ -51,7 +51,7 @@ class Road:
         sandbox: whether submissions run in the sandbox.
 
     Raises:
-        AuthorError: the settings do not take the road of `nbgrader_road`.
+        AuthorError: the settings do not take the course's own nbgrader steps.
     """
 
     def __init__(self, app: AutogradeApp, *, sandbox: bool) -> None:
@@ -63,14 +63,14 @@ class Road:
         steps = [LatePenalties if s is AssignLatePenalties else s for s in steps]
         for needed in (RunSubmission, GradeEvidence, SaveAutoGrades):
             if not any(issubclass(step, needed) for step in steps):
-                raise self._other_road(needed.__name__)
+                raise self._other_pipeline(needed.__name__)
         first = steps.index(SaveAutoGrades)
         self.running, self.saving = steps[:first], steps[first:]
         sanitizing = [_class(step) for step in self.converter.sanitize_preprocessors]
         self.sanitizing = [KeepKernelspec if s is OverwriteKernelspec else s for s in sanitizing]
         penalties = [step for step in self.saving if issubclass(step, LatePenalties)]
         self.penalties = penalties[0](parent=self.converter) if penalties else None
-        self.shelf = Shelf(self.root / GradeEvidence(parent=self.converter).folder)
+        self.records = RecordStore(self.root / GradeEvidence(parent=self.converter).folder)
 
     def most_seconds(self) -> float:
         """The longest that one submission may take, all that is not its own code included."""
@@ -78,7 +78,7 @@ class Road:
         starts = (limits.restarts + 1) * limits.startup_seconds
         return float(limits.notebook_seconds + starts + _REST)
 
-    def _other_road(self, lacking: str) -> AuthorError:
+    def _other_pipeline(self, lacking: str) -> AuthorError:
         path = self.root / CONFIG
         if not path.is_file():
             step = f"copy the course repository's {CONFIG} to {path}"
@@ -142,23 +142,23 @@ def _class(step: type | str) -> type:
 
 
 @contextlib.contextmanager
-def on_the_road(course: Course, *, sandbox: bool) -> Iterator[Road]:
+def open_settings(course: Course, *, sandbox: bool) -> Iterator[CourseSettings]:
     """The settings of `course`, read as `nbgrader autograde` reads them in the course's folder.
 
     Meanwhile that is the working folder, for paths that the settings give relative to it, and
     what is logged goes to `evidence/grading.log`.
 
     Raises:
-        AuthorError: nbgrader can't read its settings, or they take another road.
+        AuthorError: nbgrader can't read its settings, or they name other steps.
     """
     before, path, programs = Path.cwd(), list(sys.path), os.environ.get("PATH", "")
     os.chdir(course.root)
     # nbgrader 0.9.6 starts alembic by name when it makes a gradebook.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), programs])
     try:
-        road = Road(_application(course.root, sandbox=sandbox), sandbox=sandbox)
-        with _logged(road), few_steps():
-            yield road
+        settings = CourseSettings(_application(course.root, sandbox=sandbox), sandbox=sandbox)
+        with _logged(settings), few_steps():
+            yield settings
     finally:
         os.chdir(before)
         sys.path[:] = path
@@ -181,9 +181,9 @@ def _application(root: Path, *, sandbox: bool) -> AutogradeApp:
 
 
 @contextlib.contextmanager
-def _logged(road: Road) -> Iterator[None]:
+def _logged(settings: CourseSettings) -> Iterator[None]:
     """Warnings of nbgrader, of its steps and of the judge go to a file, not to the terminal."""
-    path = road.shelf.place("", "") / LOG
+    path = settings.records.folder("", "") / LOG
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
@@ -191,7 +191,7 @@ def _logged(road: Road) -> Iterator[None]:
     handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     handler.setLevel(logging.WARNING)
-    loggers = (road.app.log, logging.getLogger("autograder"))
+    loggers = (settings.app.log, logging.getLogger("autograder"))
     before = [(log.handlers[:], log.propagate) for log in loggers]
     for log in loggers:
         log.handlers[:], log.propagate = [handler], False

@@ -22,22 +22,22 @@ from typing import Any, Self
 
 from autograder.course import AuthorError, Course, Lab
 from autograder.grading import plan as planning
-from autograder.grading.journal import GRADE, Record
-from autograder.grading.progress import Meter, console
+from autograder.grading.records import GRADE, Record
+from autograder.grading.reporting.progress import Meter, console
 from autograder.grading.run import OK, SOME_FAILED, Options
 from autograder.grading.session import (
     Session,
     StoppedError,
-    ended_tidily,
+    end_on_sigterm,
     lock_file,
     uncollected,
     with_engine,
 )
-from autograder.grading.settings import Road, on_the_road
-from autograder.grading.submissions import Submission
-from autograder.grading.work import Prepared, Task
+from autograder.grading.settings import CourseSettings, open_settings
+from autograder.grading.submission_grader import Prepared, Task
 from autograder.grading.writer import Writer
-from autograder.nbgrader_road import register
+from autograder.nbgrader_plugins import register
+from autograder.nbgrader_plugins.submission_files import Submission
 
 PATIENCE = 15.0
 """Seconds that workers of a killed run may need to end."""
@@ -104,20 +104,20 @@ def grade_shard(course: Course, options: Options, shard: Shard) -> int:
         raise AuthorError(f"--shard {shard.index}/{shard.count}", "", fault, step)
     to = console(json=False)
     with (
-        ended_tidily(),
-        on_the_road(course, sandbox=options.sandbox) as road,
-        _beside_other_shards(road, shard),
+        end_on_sigterm(),
+        open_settings(course, sandbox=options.sandbox) as settings,
+        _beside_other_shards(settings, shard),
         with_engine(),
     ):
-        chosen = planning.choose(road, course, options.labs, options.students)
+        chosen = planning.choose(settings, course, options.labs, options.students)
         with uncollected():
-            labs = {lab: _prepare(road, course.lab(lab)) for lab in chosen}
+            labs = {lab: _prepare(settings, course.lab(lab)) for lab in chosen}
         mine = [s for sent in chosen.values() for s in shard.of(sent)]
-        new = [s for s in mine if options.regrade or planning.result(road, s) is None]
+        new = [s for s in mine if options.regrade or planning.result(settings, s) is None]
         tasks = deque(Task(GRADE, s.lab, s.student) for s in new)
         to.print(f"shard {shard.index}/{shard.count}: {len(new)} to grade,"
                  f" {len(mine) - len(new)} done already")  # fmt: skip
-        session = Session(road, labs, _NoWriter())
+        session = Session(settings, labs, _NoWriter())
         try:
             with Meter(to, len(tasks), "graded") as meter:
                 session.work(tasks, options.workers, meter)
@@ -130,21 +130,21 @@ def grade_shard(course: Course, options: Options, shard: Shard) -> int:
     return SOME_FAILED if session.failed else OK
 
 
-def _prepare(road: Road, lab: Lab) -> Prepared:
+def _prepare(settings: CourseSettings, lab: Lab) -> Prepared:
     """The lab, without its entry into the gradebook."""
     lab.check_parts()
-    return Prepared(lab, register.unsolved(road.converter, lab))
+    return Prepared(lab, register.unsolved(settings.converter, lab))
 
 
 @contextlib.contextmanager
-def _beside_other_shards(road: Road, shard: Shard) -> Iterator[None]:
+def _beside_other_shards(settings: CourseSettings, shard: Shard) -> Iterator[None]:
     """Hold the lock of a run together with other shards, and one's own alone.
 
     Raises:
         AuthorError: a run that writes is under way, or this very shard; or the course can't be
             written.
     """
-    folder = road.shelf.place("", "")
+    folder = settings.records.folder("", "")
     own = folder / f".lock-{shard.index}-of-{shard.count}"
     with lock_file(folder / ".lock") as common, lock_file(own) as mine:
         _lock(common, fcntl.LOCK_SH, "autograder grade or rejudge is running in this course")

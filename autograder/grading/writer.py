@@ -19,25 +19,26 @@ from nbgrader.utils import parse_utc
 from sqlalchemy.exc import SAWarning
 
 from autograder.course import AuthorError
-from autograder.grading import submissions
 from autograder.grading.feedback import Pages
 from autograder.grading.gradebook import OneCommit
-from autograder.grading.journal import FAILED, REJUDGE, Record, write_whole
-from autograder.grading.settings import CONFIG, Road
-from autograder.nbgrader_road.penalties import EVIDENCE
+from autograder.grading.records import FAILED, REJUDGE, Record
+from autograder.grading.settings import CONFIG, CourseSettings
+from autograder.nbgrader_plugins import submission_files
+from autograder.nbgrader_plugins.penalties import EVIDENCE
+from litcourse.core.atomic_write import write_atomically
 
 
 class Writer:
     """Writes results.
 
     Args:
-        road: the course's settings.
+        settings: the course's settings.
         pages: makes feedback; None if there is none to make.
     """
 
-    def __init__(self, road: Road, pages: Pages | None) -> None:
-        self._road, self._pages = road, pages
-        self._saving = road.chain(road.saving)
+    def __init__(self, settings: CourseSettings, pages: Pages | None) -> None:
+        self._settings, self._pages = settings, pages
+        self._saving = settings.chain(settings.saving)
 
     def write(self, record: Record, notebook: str) -> bool:
         """Write a result but for its feedback, if it is not written yet; its record says so.
@@ -56,7 +57,7 @@ class Writer:
             text = self._save(record, notebook)
             self._hand_over(record, text)
             record.written, record.feedback = True, False
-            self._road.shelf.update(record)
+            self._settings.records.update(record)
         return True
 
     def lacks_page(self, record: Record) -> bool:
@@ -69,21 +70,21 @@ class Writer:
             with _quiet():
                 self._page(record, self._pages)
             record.feedback = True
-            self._road.shelf.update(record)
+            self._settings.records.update(record)
 
     def _gradebook(self) -> OneCommit:
-        return OneCommit(self._road.course.db_url, self._road.course.course_id)
+        return OneCommit(self._settings.course.db_url, self._settings.course.course_id)
 
     def _enter(self, record: Record) -> None:
         """The student and the submission, as nbgrader's Autograde enters them."""
         with self._gradebook() as gradebook:
-            if self._road.converter.create_student:
+            if self._settings.converter.create_student:
                 gradebook.update_or_create_student(record.student)
             else:
                 self._check_student(gradebook, record.student)
             # A submission that is judged again may wait for a newer one: its time is known.
-            told = {"timestamp": parse_utc(record.timestamp)} if record.timestamp else {}
-            gradebook.update_or_create_submission(record.lab, record.student, **told)
+            fields = {"timestamp": parse_utc(record.timestamp)} if record.timestamp else {}
+            gradebook.update_or_create_submission(record.lab, record.student, **fields)
 
     def _check_student(self, gradebook: Gradebook, student: str) -> None:
         try:
@@ -91,12 +92,12 @@ class Writer:
         except MissingEntry:
             fault = f"c.Autograde.create_student is off, and no student {student!r} is known"
             step = f"nbgrader db student add {student!r}"
-            raise AuthorError(self._road.root / CONFIG, "", fault, step) from None
+            raise AuthorError(self._settings.root / CONFIG, "", fault, step) from None
 
     def _save(self, record: Record, notebook: str) -> str:
         """The points into the gradebook, by nbgrader's own steps."""
-        resources = self._road.resources(record.lab, record.student)
-        resources[EVIDENCE] = self._road.shelf.place(record.lab, record.student)
+        resources = self._settings.resources(record.lab, record.student)
+        resources[EVIDENCE] = self._settings.records.folder(record.lab, record.student)
         node = v4.reads(notebook)  # our own: nothing to validate
         saved, _ = self._saving(node, resources)
         if record.state == FAILED:
@@ -108,23 +109,25 @@ class Writer:
 
     def _hand_over(self, record: Record, text: str) -> None:
         """The graded notebook, and the other files of the submission, into `autograded/`."""
-        target = self._road.autograded(record.lab, record.student)
+        target = self._settings.autograded(record.lab, record.student)
         name = f"{record.lab}.ipynb"
 
         def fill(folder: Path) -> None:
-            source = self._road.submitted(record.lab, record.student)
+            source = self._settings.submitted(record.lab, record.student)
             # Of a submission that grading failed on nothing is read: it may be the reason.
             failed = record.state == FAILED
-            found = {} if failed else submissions.scan(self._road.course, source).files
-            files = submissions.with_masters(self._road.converter, record.lab, found)
-            submissions.lay_out(files, folder)
+            found = {} if failed else submission_files.scan(self._settings.course, source).files
+            files = submission_files.with_masters(self._settings.converter, record.lab, found)
+            submission_files.lay_out(files, folder)
             (folder / name).write_text(text, encoding="utf-8")
 
         if record.cause == REJUDGE and target.is_dir():
-            write_whole(target / name, text.encode())  # a newer submission may wait for grading
+            write_atomically(
+                target / name, text.encode(), durable=True
+            )  # a newer submission may wait for grading
         else:
             replace_folder(target, fill)
-        self._road.converter.set_permissions(record.lab, record.student)
+        self._settings.converter.set_permissions(record.lab, record.student)
 
     def _page(self, record: Record, pages: Pages) -> None:
         lab, student = record.lab, record.student

@@ -1,6 +1,6 @@
 """`python -m reference.cifar10`."""
 
-from reference.cifar10.train import main
+from reference.cifar10.cifar10_train import main
 
 if __name__ == "__main__":
     main()

@@ -1,6 +1,6 @@
 """`python -m reference.mnist`."""
 
-from reference.mnist.train import main
+from reference.mnist.mnist_train import main
 
 if __name__ == "__main__":
     main()

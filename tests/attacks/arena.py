@@ -26,10 +26,10 @@ from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
 from autograder.bank import without_markers
-from autograder.classroom import copied, filled, hand_in, points
 from autograder.course import CHECK, Course, Lab, grade_id
+from autograder.demo.made_up_students import copied, filled, hand_in, points
 from autograder.engine import client
-from autograder.nbgrader_road.register import unsolved
+from autograder.nbgrader_plugins.register import unsolved
 from tests.pages import active
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ class Arena:
         return NbGraderAPI(config=config)
 
     def grade(self, student: str, attack: Attack) -> Result:
-        """Hand `attack` in as `student` and grade it on the road that all submissions take."""
+        """Hand `attack` in as `student` and grade it as all submission is."""
         path = hand_in(self.root, student, LAB, self.notebook(attack))
         if attack.files:
             attack.files(path.parent, self.targets)

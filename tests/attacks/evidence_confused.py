@@ -1,6 +1,6 @@
 """Evidence with every type changed: lists for texts, texts for numbers, sparse tensors.
 
-Strategy: turn each leaf of honest evidence into something of another type, one packet per leaf
+Strategy: turn each leaf of honest evidence into something of another type, one file per leaf
 being too slow, all leaves at once.
 Surface: type confusion in the judge.
 """
@@ -8,9 +8,9 @@ Surface: type confusion in the judge.
 from tests.attacks.arena import Attack
 
 FORGE = """
-import pathlib, litcourse.remote, torch
-from litcourse.packet import encode, decode
-honest = litcourse.remote.answer
+import pathlib, litcourse.frontends.kernel_entry, torch
+from litcourse.core.serialization import encode, decode
+honest = litcourse.frontends.kernel_entry.answer
 def confused(node):
     if isinstance(node, dict):
         return {key: confused(child) for key, child in node.items()}
@@ -25,7 +25,7 @@ def answer(lab, question, inbox, outbox, namespace):
     honest(lab, question, inbox, outbox, namespace)
     tree = decode(pathlib.Path(outbox).read_bytes())
     pathlib.Path(outbox).write_bytes(encode(confused(tree)))
-litcourse.remote.answer = answer
+litcourse.frontends.kernel_entry.answer = answer
 """
 
 ATTACK = Attack(cells=(FORGE,), finding="LIT903", points=0)

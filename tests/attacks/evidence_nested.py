@@ -7,7 +7,7 @@ Surface: JSON and safetensors readers of the grader.
 from tests.attacks.arena import Attack
 
 FORGE = """
-import json, litcourse.remote, pathlib
+import json, litcourse.frontends.kernel_entry, pathlib
 def answer(lab, question, inbox, outbox, namespace):
     tree = "[" * 100_000 + "]" * 100_000
     header = {
@@ -16,7 +16,7 @@ def answer(lab, question, inbox, outbox, namespace):
     }
     text = json.dumps(header).encode()
     pathlib.Path(outbox).write_bytes(len(text).to_bytes(8, "little") + text)
-litcourse.remote.answer = answer
+litcourse.frontends.kernel_entry.answer = answer
 """
 
 ATTACK = Attack(cells=(FORGE,), answer="unsolved", finding="LIT903", points=0)

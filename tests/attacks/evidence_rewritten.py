@@ -1,6 +1,6 @@
 """A thread that rewrites the evidence all the time.
 
-Strategy: while and after the check, overwrite the evidence with a forged packet, and grow and
+Strategy: while and after the check, overwrite the evidence with forged evidence, and grow and
 shrink it, so that the grader reads something in between.
 Surface: the time between writing and reading.
 """
@@ -9,7 +9,7 @@ from tests.attacks.arena import Attack
 
 REWRITE = """
 import os, threading, time
-from litcourse.packet import encode
+from litcourse.core.serialization import encode
 forged = encode({"bases": ["lightning.LightningModule"], "cases": {}, "score": 1.0})
 def rewrite():
     while True:

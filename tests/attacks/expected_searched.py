@@ -1,7 +1,7 @@
 """Searching for expected values while the probe runs.
 
 Strategy: from inside `training_step`, walk all frames and all objects of the garbage collector
-for a `Draw`, for anything named `kept`, and for modules of `autograder`.
+for an `Inputs`, for anything named `withheld`, and for modules of `autograder`.
 Surface: what a check brings into the process.
 """
 
@@ -14,14 +14,15 @@ def search():
     frame = sys._getframe()
     while frame is not None:
         for name, value in list(frame.f_locals.items()):
-            if name in ("kept", "secret", "expected") or type(value).__name__ in ("Draw", "Lab"):
+            kind = type(value).__name__
+            if name in ("withheld", "secret", "expected") or kind in ("Inputs", "Lab"):
                 seen.append(f"frame {frame.f_code.co_name} {name}")
         frame = frame.f_back
     for found in gc.get_objects():
-        if type(found).__name__ in ("Draw", "Verdict", "Finding", "Lab", "Course"):
+        if type(found).__name__ in ("Inputs", "Verdict", "Finding", "Lab", "Course"):
             seen.append(type(found).__name__)
-        if type(found) is dict and "kept" in found and "given" in found:
-            if not isinstance(found["kept"], property):
+        if type(found) is dict and "withheld" in found and "shown" in found:
+            if not isinstance(found["withheld"], property):
                 seen.append("a dict of both halves")
     seen.extend(name for name in sys.modules if name.partition(".")[0] == "autograder")
 """

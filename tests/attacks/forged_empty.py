@@ -7,8 +7,8 @@ Surface: loops of the judge that run over what came, and so over nothing.
 from tests.attacks.arena import Attack
 
 FORGE = """
-import pathlib, litcourse.remote
-from litcourse.packet import encode
+import pathlib, litcourse.frontends.kernel_entry
+from litcourse.core.serialization import encode
 def answer(lab, question, inbox, outbox, namespace):
     nothing = {
         "bases": ["lightning.pytorch.core.module.LightningModule"],
@@ -16,7 +16,7 @@ def answer(lab, question, inbox, outbox, namespace):
         "device": {"to_its_end": True},
     }
     pathlib.Path(outbox).write_bytes(encode(nothing))
-litcourse.remote.answer = answer
+litcourse.frontends.kernel_entry.answer = answer
 """
 
 ATTACK = Attack(cells=(FORGE,), answer="unsolved", finding="LIT903", points=0)

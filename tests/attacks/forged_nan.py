@@ -7,9 +7,9 @@ Surface: the evidence file; comparisons of the judge.
 from tests.attacks.arena import Attack
 
 FORGE = """
-import pathlib, litcourse.remote, torch
-from litcourse.packet import encode, decode
-honest, nan = litcourse.remote.answer, float("nan")
+import pathlib, litcourse.frontends.kernel_entry, torch
+from litcourse.core.serialization import encode, decode
+honest, nan = litcourse.frontends.kernel_entry.answer, float("nan")
 def spoilt(node):
     if isinstance(node, torch.Tensor):
         return torch.full_like(node, nan) if node.is_floating_point() else node
@@ -23,7 +23,7 @@ def answer(lab, question, inbox, outbox, namespace):
     tree = decode(pathlib.Path(outbox).read_bytes())
     pathlib.Path(outbox).write_bytes(encode(spoilt(tree)))
     globals()["forged"] = True
-litcourse.remote.answer = answer
+litcourse.frontends.kernel_entry.answer = answer
 """
 
 ATTACK = Attack(cells=(FORGE,), last=("print('forged', forged)",), says="forged True")

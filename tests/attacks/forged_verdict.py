@@ -1,18 +1,18 @@
 """A verdict in place of evidence.
 
-Strategy: hand over a packet that says score, points and passed, and no measurement.
+Strategy: hand over evidence that says score, points and passed, and no measurement.
 Surface: the evidence file; a grader that trusts what it is told.
 """
 
 from tests.attacks.arena import Attack
 
 FORGE = """
-import pathlib, litcourse.remote
-from litcourse.packet import encode
+import pathlib, litcourse.frontends.kernel_entry
+from litcourse.core.serialization import encode
 def answer(lab, question, inbox, outbox, namespace):
     verdict = {"score": 1.0, "points": 10.0, "passed": True, "findings": []}
     pathlib.Path(outbox).write_bytes(encode(verdict))
-litcourse.remote.answer = answer
+litcourse.frontends.kernel_entry.answer = answer
 """
 
 ATTACK = Attack(cells=(FORGE,), answer="unsolved", finding="LIT903", points=0)

@@ -1,16 +1,16 @@
 """Evidence of the right shape, all zeros, in place of a measurement.
 
-Strategy: replace `litcourse.remote.answer` by a function that takes the measured evidence of the
-wrong answer, sets every tensor in it to zero, and hands that over.
+Strategy: replace `litcourse.frontends.kernel_entry.answer` by a function that takes the measured
+    evidence of the wrong answer, sets every tensor in it to zero, and hands that over.
 Surface: the evidence file, which code in the kernel can always write.
 """
 
 from tests.attacks.arena import Attack
 
 FORGE = """
-import pathlib, litcourse.remote, torch
-from litcourse.packet import encode, decode
-honest = litcourse.remote.answer
+import pathlib, litcourse.frontends.kernel_entry, torch
+from litcourse.core.serialization import encode, decode
+honest = litcourse.frontends.kernel_entry.answer
 def zeroed(node):
     if isinstance(node, torch.Tensor):
         return torch.zeros_like(node)
@@ -24,7 +24,7 @@ def answer(lab, question, inbox, outbox, namespace):
     tree = decode(pathlib.Path(outbox).read_bytes())
     pathlib.Path(outbox).write_bytes(encode(zeroed(tree)))
     globals()["forged"] = True
-litcourse.remote.answer = answer
+litcourse.frontends.kernel_entry.answer = answer
 """
 
 ATTACK = Attack(cells=(FORGE,), last=("print('forged', forged)",), says="forged True")

@@ -2,7 +2,7 @@
 
 Strategy: `forward` and the weights are of a tensor subclass whose `__torch_function__` says that
 all differences are zero and all comparisons true.
-Surface: a judge that compares a tensor of the student's class; the packet's encoder.
+Surface: a judge that compares a tensor of the student's class; the encoder.
 """
 
 from tests.attacks.arena import Attack

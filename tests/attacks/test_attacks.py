@@ -1,4 +1,4 @@
-"""Each attack of this folder, graded on the road that every submission takes.
+"""Each attack of this folder, graded as every submission is.
 
 An attack fails if it gains a point over the honest submission that it is held against, reaches
 anything, leaves anything, goes unrecorded, can run in the pages that show it, or spoils the
@@ -16,7 +16,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from autograder.classroom import copied, hand_in, points
+from autograder.demo.made_up_students import copied, hand_in, points
 from tests.attacks.arena import CANARY, LAB, QUESTION, Arena, Attack, Result
 from tests.attacks.traces import Traces
 from tests.pages import Page, active

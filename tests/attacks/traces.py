@@ -48,7 +48,7 @@ class Traces:
 def _processes() -> list[psutil.Process]:
     server = client.engine().pid
     below = psutil.Process(server).children(recursive=True)
-    # Referees stay, in the warm process's session; whatever runs a submission has its own.
+    # Judge servers stay, in the warm process's session; whatever runs a submission has its own.
     found: list[psutil.Process] = [each for each in below if _session(each.pid) != _session(server)]
     for process in psutil.process_iter(["cmdline", "uids", "ppid"]):
         orphan = process.info["ppid"] == 1 and OUTSIDE in (process.info["uids"] or ())

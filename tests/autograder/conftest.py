@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from autograder import bank
+from autograder.building.scaffold import scaffold
 from autograder.course import Course, Lab
-from autograder.engine.referee import told_of
-from autograder.referee import Referee
-from autograder.scaffold import scaffold
+from autograder.engine.judge_server import handle_request
+from autograder.nbgrader_plugins.judge_client import JudgeClient
 from litcourse import labs
 
 LAB, QUESTION = "lab0_tiny", "add_one"
@@ -39,7 +39,7 @@ def tiny(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 def _write_judge(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     condition = (
-        '    if evidence["value"].integer() == draw.given["number"] + 1:\n        return []\n'
+        '    if evidence["value"].integer() == inputs.shown["number"] + 1:\n        return []\n'
     )
     place = "    # Nobody earns points"
     path.write_text(text.replace(place, condition + place), encoding="utf-8")
@@ -51,7 +51,7 @@ def lab(tiny: Course) -> Lab:
     return tiny.lab(LAB)
 
 
-def here(_: Referee, asked: dict[str, Any], parts: list[bytes]) -> tuple[Any, list[bytes]]:
-    """What a referee would answer, in this very process."""
-    told, back = told_of(json.loads(json.dumps(asked)), parts)
+def here(_: JudgeClient, asked: dict[str, Any], parts: list[bytes]) -> tuple[Any, list[bytes]]:
+    """What a judge server would answer, in this very process."""
+    told, back = handle_request(json.loads(json.dumps(asked)), parts)
     return json.loads(json.dumps(told)), back

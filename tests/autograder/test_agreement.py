@@ -19,10 +19,10 @@ import pytest
 from nbformat import NotebookNode, v4
 
 from autograder import bank
-from autograder.build import build
-from autograder.classroom import copied, hand_in, nbgrader, points
+from autograder.building.build import build
 from autograder.course import CHECK, Course, Lab, grade_id
-from autograder.demo_class import STUB, Member
+from autograder.demo.demo_class import STUB, Member
+from autograder.demo.made_up_students import copied, hand_in, nbgrader, points
 
 pytestmark = pytest.mark.slow
 

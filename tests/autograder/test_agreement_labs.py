@@ -23,10 +23,10 @@ import nbformat
 import pytest
 
 from autograder import bank
-from autograder.build import build
-from autograder.classroom import copied, hand_in, points
+from autograder.building.build import build
 from autograder.course import Course, Lab
-from autograder.demo_class import STUB, Bank, Graded, Member, members
+from autograder.demo.demo_class import STUB, Bank, Graded, Member, members
+from autograder.demo.made_up_students import copied, hand_in, points
 
 pytestmark = pytest.mark.slow
 
@@ -53,7 +53,7 @@ def class_of(lab: Lab, cases: Bank) -> list[Member]:
 
 @dataclass(frozen=True)
 class Scored:
-    """What two roads made of a class."""
+    """What two graders made of a class."""
 
     lab: Lab
     cases: Bank

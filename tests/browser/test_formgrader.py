@@ -15,8 +15,8 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.support.ui import WebDriverWait
 
 from autograder.bank import load
-from autograder.classroom import copied, filled, hand_in
 from autograder.course import Course
+from autograder.demo.made_up_students import copied, filled, hand_in
 from tests.attacks import page_scripted
 from tests.browser.jupyterlab import TOKEN, chromium, server
 

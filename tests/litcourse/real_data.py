@@ -19,8 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def copied(name: str, folder: Path) -> Path:
     """A copy of the real set `name` in `folder`: torchvision unpacks what lies packed beside it."""
-    given = os.environ.get("LITCOURSE_TEST_DATA")
-    real = Path(given or ROOT.parent / "shared" / "data") / name
+    shown = os.environ.get("LITCOURSE_TEST_DATA")
+    real = Path(shown or ROOT.parent / "shared" / "data") / name
     if not real.is_dir():
         pytest.skip(
             f"no real {name}; to enable: LITCOURSE_TEST_DATA=FOLDER make test, with FOLDER/{name} "

@@ -15,10 +15,11 @@ from IPython.core.interactiveshell import InteractiveShell
 from otter.check.notebook import Notebook
 
 from litcourse import Check
-from litcourse.check import PUBLIC_SEED, ask
-from litcourse.names import UnknownNameError
-from litcourse.question import Draw, find_question
-from litcourse.render import Report
+from litcourse.core.names import UnknownNameError
+from litcourse.core.question import Inputs
+from litcourse.core.registry import find_question
+from litcourse.feedback.rendering import Report
+from litcourse.frontends.notebook import PUBLIC_SEED, ask
 
 LAB = "lab1_mnist"
 QUESTIONS = ["datamodule", "evaluate", "fit", "reload", "timer", "wrap"]
@@ -56,11 +57,11 @@ def test_names_of_this_file_are_not_the_callers(form: str) -> None:
 
 
 def test_a_students_own_check_draws_the_public_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[Draw] = []
+    seen: list[Inputs] = []
     timer = find_question(LAB, "timer")
 
-    def note(draw: Draw, *_: object) -> list[Any]:
-        seen.append(draw)
+    def note(inputs: Inputs, *_: object) -> list[Any]:
+        seen.append(inputs)
         return []
 
     monkeypatch.setitem(timer.__dict__, "judge", note)

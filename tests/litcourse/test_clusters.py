@@ -15,13 +15,13 @@ from lightning.pytorch.strategies import FSDPStrategy, ModelParallelStrategy
 from lightning.pytorch.trainer.connectors import accelerator_connector
 
 from litcourse.clusters import ClusterError, resolved, simulated_cluster
-from litcourse.lightning_tools import quiet_trainer
-from litcourse.student import quiet_room
+from litcourse.probing.silenced import scratch_folder
+from litcourse.probing.trainers import quiet_trainer
 
 
 @pytest.fixture(autouse=True)
 def _in_a_quiet_room(_neutral: None) -> Iterator[None]:
-    with quiet_room():
+    with scratch_folder():
         yield
 
 

@@ -127,15 +127,15 @@ def test_what_is_missing_is_downloaded_by_torchvision_in_silence(
 def test_without_a_network_the_error_says_what_to_do(
     make: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(data.DataError) as given:
+    with pytest.raises(data.DataError) as shown:
         make(tmp_path / "nowhere")
     monkeypatch.setenv("LITCOURSE_DATA", str(tmp_path / "nowhere"))
     with pytest.raises(data.DataError) as variable:
         make()
-    for error in (given, variable):
+    for error in (shown, variable):
         assert f"root: {tmp_path / 'nowhere'}, which is no open folder" in str(error.value)
         assert "no route to host" in str(error.value)
-    assert "leave root out" in str(given.value)
+    assert "leave root out" in str(shown.value)
     assert "unset LITCOURSE_DATA" in str(variable.value)
 
 

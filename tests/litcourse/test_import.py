@@ -26,7 +26,8 @@ def imported_by(code: str) -> set[str]:
         "import litcourse",
         "from litcourse import Check; check = Check('lab1_mnist'); dir(check), repr(check)",
         "import litcourse; str(litcourse.explain('LIT001'))",
-        "import litcourse.question, litcourse.packet, litcourse.evidence, litcourse.remote",
+        "import litcourse.core.question, litcourse.core.serialization, litcourse.core.evidence",
+        "import litcourse.frontends.kernel_entry",
     ],
 )
 def test_nothing_heavy_is_imported(code: str) -> None:

@@ -14,10 +14,10 @@ import pytest
 import torch
 
 from litcourse.data import cifar10
-from reference.cifar10.fast.data import SHIFT, Epoch, FastData, shifted
-from reference.cifar10.fast.model import FastClassifier, triangle
+from reference.cifar10.fast.fast_data import SHIFT, Epoch, FastData, shifted
+from reference.cifar10.fast.fast_model import FastClassifier, triangle
+from reference.cifar10.fast.fast_train import main
 from reference.cifar10.fast.network import FILTERS, KERNEL, WhitenedNet
-from reference.cifar10.fast.train import main
 
 Ranks = Callable[..., list[Any]]
 

@@ -23,10 +23,10 @@ class Wrapper(nn.Module):
 
 def made_by_torch(policy: WrapPolicy, model: nn.Module) -> set[nn.Module]:
     """The modules that FullyShardedDataParallel would wrap, the root left out."""
-    given = policy.fsdp1()
-    if isinstance(given, wrap._Policy):
-        return set(given._run_policy(model, set(), {})) - {model}
-    wrap._recursive_wrap(model, given, Wrapper, set(), set(), only_wrap_children=True)
+    shown = policy.fsdp1()
+    if isinstance(shown, wrap._Policy):
+        return set(shown._run_policy(model, set(), {})) - {model}
+    wrap._recursive_wrap(model, shown, Wrapper, set(), set(), only_wrap_children=True)
     return {m.module for m in model.modules() if isinstance(m, Wrapper)}
 
 

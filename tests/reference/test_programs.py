@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from reference.cifar10.train import main as cifar10
-from reference.mnist.train import main as mnist
+from reference.cifar10.cifar10_train import main as cifar10
+from reference.mnist.mnist_train import main as mnist
 
 pytestmark = pytest.mark.slow
 

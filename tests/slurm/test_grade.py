@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from autograder.bank import without_markers
-from autograder.classroom import filled, hand_in, points
 from autograder.course import Course, Lab
-from autograder.grading.journal import Record, Shelf
+from autograder.demo.made_up_students import filled, hand_in, points
+from autograder.grading.records import Record, RecordStore
 from autograder.grading.run import Options, grade
 from tests.slurm.minislurm import MiniSlurm
 
@@ -58,8 +58,8 @@ def submissions(lab: Lab) -> dict[str, NotebookNode | bytes]:
 
 
 def records(course: Course) -> dict[str, Record]:
-    shelf = Shelf(course.root / "evidence")
-    found = {student: shelf.load(LAB, student) for student in CLASS}
+    records = RecordStore(course.root / "evidence")
+    found = {student: records.load(LAB, student) for student in CLASS}
     return {student: record for student, record in found.items() if record is not None}
 
 

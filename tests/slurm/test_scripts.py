@@ -26,9 +26,9 @@ def submit(slurm: MiniSlurm, root: Path, tmp_path: Path) -> Submit:
 
     def run(script: str, options: list[str], arguments: list[str]) -> tuple[Job, Path, str]:
         out, folder = tmp_path / "out.txt", tmp_path / "run"
-        given = [f"--output={out}", *options, "--cpus-per-task=1", f"slurm/{script}.sbatch"]
+        shown = [f"--output={out}", *options, "--cpus-per-task=1", f"slurm/{script}.sbatch"]
         job_id = slurm.submit(
-            *given, *arguments, f"--run_dir={folder}", folder=root, VENV=sys.prefix
+            *shown, *arguments, f"--run_dir={folder}", folder=root, VENV=sys.prefix
         )
         job = slurm.wait(job_id)
         text = out.read_text()

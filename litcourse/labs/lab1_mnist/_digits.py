@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 from torchvision.transforms.v2.functional import pil_to_tensor
 
+from litcourse.core.question import Inputs
 from litcourse.data import MNIST_MEAN, MNIST_STD
 from litcourse.embedded.sets import EmbeddedMNIST
-from litcourse.networks import CLASSES, generator
-from litcourse.question import Draw
-from litcourse.runs import load_weights
+from litcourse.probing.networks import CLASSES, generator
+from litcourse.probing.run_files import load_weights
 
 NEIGHBOURS = 5
 
@@ -38,7 +38,7 @@ def _pool() -> tuple[Tensor, Tensor, Tensor]:
     return x, y, (y[near] == y[:, None]).all(dim=1)
 
 
-def drawn_digits(rng: Random, train: int, val: int, kept: int) -> Draw:
+def drawn_digits(rng: Random, train: int, val: int, withheld: int) -> Inputs:
     """Digits, all moved alike by at most a pixel, under a permutation of their labels.
 
     Images are uint8 (N, 1, 28, 28), for `normalised`: a fourth of what floats take.
@@ -47,24 +47,24 @@ def drawn_digits(rng: Random, train: int, val: int, kept: int) -> Draw:
         rng: random source.
         train: samples to train on, given.
         val: clear samples to validate on, given.
-        kept: clear samples for the judge alone.
+        withheld: clear samples for the judge alone.
     """
     source = generator(rng)
     images, labels, clear = _pool()
     order = torch.randperm(len(labels), generator=source)
-    unseen, checked = order[clear[order]][: kept + val].split([kept, val])
+    unseen, checked = order[clear[order]][: withheld + val].split([withheld, val])
     learned = order[~torch.isin(order, torch.cat([unseen, checked]))][:train]
     permutation = torch.randperm(CLASSES, generator=source)
     across, down = (rng.randrange(-1, 2) for _ in range(2))
     x = images.roll((down, across), (1, 2)).unsqueeze(1)
     y = permutation[labels]
-    given = {
+    shown = {
         "train_images": x[learned],
         "train_labels": y[learned],
         "val_images": x[checked],
         "val_labels": y[checked],
     }
-    return Draw(given, {"images": x[unseen], "labels": y[unseen]})
+    return Inputs(shown, {"images": x[unseen], "labels": y[unseen]})
 
 
 def normalised(images: Tensor) -> Tensor:

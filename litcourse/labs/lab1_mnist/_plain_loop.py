@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from litcourse.compare import distance
-from litcourse.lightning_tools import copied
-from litcourse.networks import build
+from litcourse.core.comparison import distance
+from litcourse.probing.networks import build
+from litcourse.probing.trainers import copied
 
 # Float32 sums differ in their last digits with the number of threads. Adam divides by the
 # gradient's size, so its steps are compared per tensor, by norm.

@@ -12,20 +12,20 @@ from typing import Any
 
 import torch
 
+from litcourse.core.evidence import Evidence
+from litcourse.core.namespace import Student
+from litcourse.core.question import Criterion, Finding, Inputs, Question
 from litcourse.data import MNIST_MEAN, MNIST_STD
-from litcourse.datamodules.kind import Kind
-from litcourse.datamodules.probing import probe_class
-from litcourse.datamodules.uses import judge_class, judge_module
-from litcourse.evidence import Evidence
-from litcourse.networks import generator
-from litcourse.question import Criterion, Draw, Finding, Question
-from litcourse.student import Student
+from litcourse.probing.datamodules.calls import probe_class
+from litcourse.probing.datamodules.kind import Kind
+from litcourse.probing.datamodules.uses import judge_class, judge_module
+from litcourse.probing.networks import generator
 
 ALL = ("images", "split", "repeat", "order", "loaders", "prepare")
 KIND = Kind("MNISTDataModule", (1, 28, 28), MNIST_MEAN, MNIST_STD, batch_size=64, val_size=0.2)
 
 
-def draw(rng: Random) -> Draw:
+def draw(rng: Random) -> Inputs:
     """Two small sets of images, and the class's arguments."""
     sets = {}
     for name, low, high in (("train", 90, 120), ("test", 30, 45)):
@@ -37,25 +37,25 @@ def draw(rng: Random) -> Draw:
     val = round(val_size * total)
     # Every loader ends in a batch that is clearly smaller, so that dropping it shows.
     sizes = [n for n in range(7, 14) if min(val % n, (total - val) % n) >= 3]  # noqa: PLR2004
-    given = {
+    shown = {
         "sets": sets,
         "batch_size": rng.choice(sizes or [13]),
         "val_size": val_size,
         "seeds": rng.sample(range(1, 10**6), 2),
         "num_workers": rng.randrange(1, 3),
     }
-    return Draw(given)
+    return Inputs(shown)
 
 
-def probe(given: dict[str, Any], student: Student) -> dict[str, Any]:
+def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
     """Use the class as Lightning does on one rank, on another, again, and with other seeds."""
-    evidence: dict[str, Any] = probe_class(student[KIND.class_name], given, KIND)
+    evidence: dict[str, Any] = probe_class(student[KIND.class_name], shown, KIND)
     return evidence
 
 
-def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
+def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
     """What each loader gave, against the drawn images."""
-    return judge_class(KIND, evidence, ALL) or judge_module(KIND, draw, evidence)
+    return judge_class(KIND, evidence, ALL) or judge_module(KIND, inputs, evidence)
 
 
 QUESTION = Question(

@@ -15,19 +15,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from litcourse.evidence import Evidence, close
-from litcourse.known_errors import error_finding, waits
-from litcourse.lightning_tools import bases, quiet_trainer, samples, scalar
-from litcourse.networks import CLASSES, batch, build, drawn_networks, generator
-from litcourse.question import Criterion, Draw, Finding, Question
-from litcourse.student import Student, attempt
+from litcourse.core.evidence import Evidence, close
+from litcourse.core.known_errors import error_finding, waits
+from litcourse.core.namespace import Student
+from litcourse.core.question import Criterion, Finding, Inputs, Question
+from litcourse.probing.attempts import attempt
+from litcourse.probing.networks import CLASSES, batch, build, drawn_networks, generator
+from litcourse.probing.trainers import bases, quiet_trainer, samples, scalar
 
 SIDE = 6
 RUNS = (("val", "first"), ("test", "test"), ("val", "second"))
 TOLERANCE = 1e-5
 
 
-def draw(rng: Random) -> Draw:
+def draw(rng: Random) -> Inputs:
     """Two networks with dropout or batch norm; for each, three sets in uneven batches."""
     networks = drawn_networks(rng, SIDE)
     size = rng.choice([9, 11, 13])  # no batch mean is a round decimal
@@ -35,7 +36,7 @@ def draw(rng: Random) -> Draw:
     for kind in ("dropout", "conv"):
         sets = {name: _drawn_set(rng, networks[kind], size) for _, name in RUNS}
         cases[kind] = {"network": networks[kind], "sets": sets}
-    return Draw({"cases": cases, "batch_size": size})
+    return Inputs({"cases": cases, "batch_size": size})
 
 
 def _drawn_set(rng: Random, network: dict[str, Any], size: int) -> dict[str, Tensor]:
@@ -57,14 +58,14 @@ def _drawn_set(rng: Random, network: dict[str, Any], size: int) -> dict[str, Ten
 # --- probe ------------------------------------------------------------------------------
 
 
-def probe(given: dict[str, Any], student: Student) -> dict[str, Any]:
+def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
     """Validate, test and validate again with each network."""
     cls = student["EvaluatedClassifier"]
     own = student["LitClassifier"]
     cases = {
-        kind: _probe_case(cls, case, given["batch_size"]) for kind, case in given["cases"].items()
+        kind: _probe_case(cls, case, shown["batch_size"]) for kind, case in shown["cases"].items()
     }
-    first = next(iter(given["cases"].values()))
+    first = next(iter(shown["cases"].values()))
     base = attempt(lambda: _probe_base(own, first), "LitClassifier(model)(images)")
     return {"bases": bases(cls), "is_subclass": _derives(cls, own), "base": base, "cases": cases}
 
@@ -128,7 +129,7 @@ def _probe_run(
 # --- judge ------------------------------------------------------------------------------
 
 
-def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
+def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
     """Compare what was logged with the metrics of the student's own logits."""
     every = tuple(criterion.id for criterion in QUESTION.criteria)
     if not evidence["is_subclass"].flag():
@@ -136,11 +137,11 @@ def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
         return [Finding("LIT200", every, "class EvaluatedClassifier", "of LitClassifier", got)]
     if "error" in evidence["base"]:
         return [waits(evidence["base"]["error"], every, "wrap, check.wrap()")]
-    for kind, case in draw.given["cases"].items():
+    for kind, case in inputs.shown["cases"].items():
         seen = evidence["cases"][kind]
         if "error" in seen:
             return [error_finding(seen["error"], every)]
-        size, sets = draw.given["batch_size"], case["sets"]
+        size, sets = inputs.shown["batch_size"], case["sets"]
         runs = [_judge_run(sets[name], size, step, name, seen[name]) for step, name in RUNS]
         found = [finding for run in runs for finding in run]
         if found:

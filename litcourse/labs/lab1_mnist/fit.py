@@ -15,16 +15,17 @@ import lightning as L
 import torch
 from torch import Tensor
 
-from litcourse.chart import figure
-from litcourse.evidence import Evidence, same_keys
-from litcourse.known_errors import error_finding
+from litcourse.core.evidence import Evidence, same_keys
+from litcourse.core.known_errors import error_finding
+from litcourse.core.namespace import Student
+from litcourse.core.question import Criterion, Finding, Inputs, Question
+from litcourse.feedback.chart import figure
 from litcourse.labs.lab1_mnist._digits import drawn_digits, normalised, own_weights
-from litcourse.lightning_tools import copied, recorded_trainers
 from litcourse.models import MLP
-from litcourse.question import Criterion, Draw, Finding, Question
-from litcourse.runs import csv_column, find_checkpoint, load_weights
-from litcourse.stand_ins import CurveData, ScriptedCurve, TensorData
-from litcourse.student import Student, attempt
+from litcourse.probing.attempts import attempt
+from litcourse.probing.fakes import NumberedDataModule, ScriptedMetricModule, TensorDataModule
+from litcourse.probing.run_files import csv_column, find_checkpoint, load_weights
+from litcourse.probing.trainers import copied, recorded_trainers
 
 ALL = ("best", "stop", "log", "device", "data", "converge")
 CURVES = ("gap", "rising")
@@ -33,18 +34,18 @@ LEAST_ACCURACY = 0.90
 """On embedded digits never seen; right answers reach 0.95 to 0.99 (`make bench`)."""
 
 
-def draw(rng: Random) -> Draw:
+def draw(rng: Random) -> Inputs:
     """Two curves, and digits under a drawn permutation of their labels."""
-    digits = drawn_digits(rng, train=1250, val=197, kept=350)
-    given = {
+    digits = drawn_digits(rng, train=1250, val=197, withheld=350)
+    shown = {
         "curves": {"gap": _gap(rng), "rising": _rising(rng)},
-        "digits": digits.given,
+        "digits": digits.shown,
         "network": {"in_features": 784, "hidden": [rng.randrange(90, 120)], "classes": 10},
         "lr": rng.uniform(3e-3, 4e-3),
         "epochs": 5,  # too few for early stopping to end a run that is on its way
         "seed": rng.randrange(2**31),
     }
-    return Draw(given, digits.kept)
+    return Inputs(shown, digits.withheld)
 
 
 def _gap(rng: Random) -> dict[str, Any]:
@@ -70,19 +71,23 @@ def _rising(rng: Random) -> dict[str, Any]:
 # --- probe ------------------------------------------------------------------------------
 
 
-def probe(given: dict[str, Any], student: Student) -> dict[str, Any]:
+def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
     """Run the two curves, then train on the digits."""
     train = student["train"]
-    curves = {name: _probe_curve(train, name, given["curves"][name]) for name in CURVES}
+    curves = {name: _probe_curve(train, name, shown["curves"][name]) for name in CURVES}
     missing = student.missing(("LitClassifier", "EvaluatedClassifier"))
     if missing is not None:
         return {"curves": curves, "digits": {"waits": str(missing["name"])}}
     own = student["EvaluatedClassifier"]
-    return {"curves": curves, "digits": attempt(lambda: _probe_digits(train, own, given), "train")}
+    return {"curves": curves, "digits": attempt(lambda: _probe_digits(train, own, shown), "train")}
 
 
 def _probe_curve(train: Any, name: str, curve: dict[str, Any]) -> dict[str, Any]:
-    module, data, run_dir = ScriptedCurve(curve["values"]), CurveData(), f"curve-{name}"
+    module, data, run_dir = (
+        ScriptedMetricModule(curve["values"]),
+        NumberedDataModule(),
+        f"curve-{name}",
+    )
 
     def run() -> dict[str, Any]:
         with recorded_trainers() as arguments:
@@ -111,18 +116,18 @@ def _checkpoint_evidence(trainer: L.Trainer) -> dict[str, Any]:
     }
 
 
-def _probe_digits(train: Any, own: Any, given: dict[str, Any]) -> dict[str, Any]:
-    torch.manual_seed(given["seed"])
-    shape = given["network"]
+def _probe_digits(train: Any, own: Any, shown: dict[str, Any]) -> dict[str, Any]:
+    torch.manual_seed(shown["seed"])
+    shape = shown["network"]
     network = MLP(shape["in_features"], tuple(shape["hidden"]), shape["classes"])
-    made = attempt(lambda: {"module": own(network, lr=given["lr"])}, "EvaluatedClassifier(...)")
+    made = attempt(lambda: {"module": own(network, lr=shown["lr"])}, "EvaluatedClassifier(...)")
     if "error" in made:
         return {"waits": "EvaluatedClassifier", **made}
-    digits = given["digits"]
+    digits = shown["digits"]
     images = {name: normalised(digits[name]) for name in ("train_images", "val_images")}
-    data = TensorData({**digits, **images}, batch_size=50)
+    data = TensorDataModule({**digits, **images}, batch_size=50)
     with recorded_trainers():
-        trainer = train(made["module"], data, given["epochs"], "digits")
+        trainer = train(made["module"], data, shown["epochs"], "digits")
     callback = find_checkpoint(trainer, "val_acc")
     state = own_weights(getattr(callback, "best_model_path", ""))
     own_part = {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
@@ -136,16 +141,16 @@ def _probe_digits(train: Any, own: Any, given: dict[str, Any]) -> dict[str, Any]
 # --- judge ------------------------------------------------------------------------------
 
 
-def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
+def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
     """The curves first; then how well the returned weights do on unseen digits."""
-    curves = draw.given["curves"]
+    curves = inputs.shown["curves"]
     each = [f for name in CURVES for f in _judge_curve(curves[name], evidence["curves"][name])]
     fatal = [finding for finding in each if finding.criteria == ALL]
     if fatal:
         return fatal[:1]
     found = list({(f.code, f.criteria): f for f in reversed(each)}.values())[::-1]
     found += _judge_stop(curves, evidence["curves"])
-    return [*found, *_judge_digits(draw, evidence["digits"])]
+    return [*found, *_judge_digits(inputs, evidence["digits"])]
 
 
 def _judge_curve(curve: dict[str, Any], seen: Evidence) -> list[Finding]:
@@ -260,15 +265,15 @@ def _judge_arguments(seen: Evidence) -> list[Finding]:
 
 def _judge_samples(seen: Evidence) -> list[Finding]:
     ids = set(seen["trained_on"].integers())
-    if ids == set(CurveData.TRAIN):
+    if ids == set(NumberedDataModule.TRAIN):
         return []
     called, expected = "training_step's samples", "all of train_dataloader() and no others"
-    others = sorted(ids - set(CurveData.TRAIN))
-    got = f"{len(others)} others" if others else f"{len(ids)} of {len(CurveData.TRAIN)}"
+    others = sorted(ids - set(NumberedDataModule.TRAIN))
+    got = f"{len(others)} others" if others else f"{len(ids)} of {len(NumberedDataModule.TRAIN)}"
     return [Finding("LIT450", ("data",), called, expected, got)]
 
 
-def _judge_digits(draw: Draw, seen: Evidence) -> list[Finding]:
+def _judge_digits(inputs: Inputs, seen: Evidence) -> list[Finding]:
     cost, called = ("converge",), "train(EvaluatedClassifier(MLP(...)), digits, ...)"
     if "waits" in seen:
         name = seen["waits"].text()
@@ -276,11 +281,11 @@ def _judge_digits(draw: Draw, seen: Evidence) -> list[Finding]:
         return [Finding("LIT904", cost, called, f"{name} solved", f"{name}: {detail}")]
     if "error" in seen:
         return [_waits_or_fails(seen["error"], cost)]
-    model = _rebuilt(draw, seen["weights"].tensors())
+    model = _rebuilt(inputs, seen["weights"].tensors())
     if model is None:
         return [Finding("LIT461", cost, called, "weights of the given MLP", "others, or none")]
-    labels = draw.kept["labels"]
-    named = model(normalised(draw.kept["images"])).argmax(1)
+    labels = inputs.withheld["labels"]
+    named = model(normalised(inputs.withheld["images"])).argmax(1)
     right = float((named == labels).float().mean())
     if right >= LEAST_ACCURACY:
         return []
@@ -298,8 +303,8 @@ def _waits_or_fails(error: Evidence, cost: tuple[str, ...]) -> Finding:
     return Finding("LIT904", cost, finding.called, expected, got, finding.where)
 
 
-def _rebuilt(draw: Draw, weights: dict[str, Tensor]) -> MLP | None:
-    shape = draw.given["network"]
+def _rebuilt(inputs: Inputs, weights: dict[str, Tensor]) -> MLP | None:
+    shape = inputs.shown["network"]
     model = MLP(shape["in_features"], tuple(shape["hidden"]), shape["classes"]).eval()
     right = model.state_dict()
     if not same_keys(weights, right):
@@ -310,7 +315,7 @@ def _rebuilt(draw: Draw, weights: dict[str, Tensor]) -> MLP | None:
     return model.requires_grad_(requires_grad=False)
 
 
-def picture(_: Draw, evidence: Evidence) -> str:
+def picture(_: Inputs, evidence: Evidence) -> str:
     """val_acc of the run on the digits, by epoch."""
     digits = evidence["digits"]
     if "curve" not in digits:

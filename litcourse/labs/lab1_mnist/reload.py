@@ -16,14 +16,15 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor, nn
 
-from litcourse.compare import distance
-from litcourse.evidence import Evidence, same_keys
-from litcourse.known_errors import RAISED, error_finding
-from litcourse.lightning_tools import bases, copied, quiet_trainer
-from litcourse.networks import batch, build, drawn_networks, with_state
-from litcourse.question import Criterion, Draw, Finding, Question
-from litcourse.stand_ins import TensorData
-from litcourse.student import Student, attempt
+from litcourse.core.comparison import distance
+from litcourse.core.evidence import Evidence, same_keys
+from litcourse.core.known_errors import RAISED, error_finding
+from litcourse.core.namespace import Student
+from litcourse.core.question import Criterion, Finding, Inputs, Question
+from litcourse.probing.attempts import attempt
+from litcourse.probing.fakes import TensorDataModule
+from litcourse.probing.networks import batch, build, drawn_networks, with_state
+from litcourse.probing.trainers import bases, copied, quiet_trainer
 
 ALL = ("best", "whole", "mode")
 SIDE = 6
@@ -33,7 +34,7 @@ CLEARLY = 0.8
 CALLED = "load_best(trainer)"
 
 
-def draw(rng: Random) -> Draw:
+def draw(rng: Random) -> Inputs:
     """A plain and a conv network, weights for each epoch, and which epoch is best."""
     networks = drawn_networks(rng, SIDE)
     cases = {}
@@ -49,7 +50,7 @@ def draw(rng: Random) -> Draw:
             "data": _data(images, labels),
         }
         kept[kind] = {"best": best, "images": batch(rng, 20, (1, SIDE, SIDE))[0]}
-    return Draw({"cases": cases}, kept)
+    return Inputs({"cases": cases}, kept)
 
 
 def _told_apart(
@@ -96,13 +97,13 @@ class _SetWeights(L.Callback):
         pl_module.model.load_state_dict(self.states[trainer.current_epoch])
 
 
-def probe(given: dict[str, Any], student: Student) -> dict[str, Any]:
+def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
     """Train each network with the student's class, then ask for the best."""
     missing = student.missing(("LitClassifier", "EvaluatedClassifier"))
     if missing is not None:
         return {"waits": str(missing["name"])}
     own, load_best = student["EvaluatedClassifier"], student["load_best"]
-    cases = given["cases"].items()
+    cases = shown["cases"].items()
     return {"cases": {kind: _probe_case(own, load_best, kind, case) for kind, case in cases}}
 
 
@@ -121,7 +122,7 @@ def _trained(own: Any, kind: str, case: dict[str, Any]) -> L.Trainer:
         callbacks=[_SetWeights(case["states"]), checkpoint],
         enable_checkpointing=True,
     )
-    trainer.fit(own(build(case), lr=0.0), TensorData(case["data"], batch_size=8))
+    trainer.fit(own(build(case), lr=0.0), TensorDataModule(case["data"], batch_size=8))
     return trainer
 
 
@@ -140,19 +141,19 @@ def _asked(load_best: Any, own: Any, trainer: L.Trainer) -> dict[str, Any]:
 # --- judge ------------------------------------------------------------------------------
 
 
-def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
+def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
     """Outputs of the returned weights against those of the best epoch's."""
     if "waits" in evidence:
         got = f"{evidence['waits'].text()} is not defined"
         return [Finding("LIT904", ALL, CALLED, "wrap and evaluate solved", got)]
-    for kind in draw.given["cases"]:
-        found = _judge_case(draw, kind, evidence["cases"][kind])
+    for kind in inputs.shown["cases"]:
+        found = _judge_case(inputs, kind, evidence["cases"][kind])
         if found:
             return found
     return []
 
 
-def _judge_case(draw: Draw, kind: str, seen: Evidence) -> list[Finding]:
+def _judge_case(inputs: Inputs, kind: str, seen: Evidence) -> list[Finding]:
     if "waits" in seen:
         error = seen["waits"]
         got = f"{error['type'].text()}: {error['message'].text()}".split("\n")[0]
@@ -163,7 +164,7 @@ def _judge_case(draw: Draw, kind: str, seen: Evidence) -> list[Finding]:
     if seen["returned"].text() != "own":
         got = seen["returned"].text()
         return [Finding("LIT500", ALL, CALLED, "an EvaluatedClassifier", got)]
-    found = _judge_weights(draw, kind, seen["weights"].tensors())
+    found = _judge_weights(inputs, kind, seen["weights"].tensors())
     training = seen["training"].texts()
     if training:
         names = ", ".join(name or "the module itself" for name in training[:4])
@@ -185,8 +186,8 @@ def _raised(error: Evidence) -> Finding:
     return Finding(code, ALL, CALLED, finding.expected, finding.got, finding.where)
 
 
-def _judge_weights(draw: Draw, kind: str, weights: dict[str, Tensor]) -> list[Finding]:
-    states, kept = draw.given["cases"][kind]["states"], draw.kept[kind]
+def _judge_weights(inputs: Inputs, kind: str, weights: dict[str, Tensor]) -> list[Finding]:
+    states, kept = inputs.shown["cases"][kind]["states"], inputs.withheld[kind]
     right = states[kept["best"]]
     where = f"network {kind!r}"
     other = next((k for k in right if k not in weights or weights[k].shape != right[k].shape), "")
@@ -198,13 +199,13 @@ def _judge_weights(draw: Draw, kind: str, weights: dict[str, Tensor]) -> list[Fi
             shape = tuple(weights[other].shape) if other in weights else "nothing"
             got += f", {other}: {shape}"
         return [Finding("LIT505", ("best", "whole"), CALLED, expected, got, where)]
-    outputs = _outputs(draw, kind, weights)
-    gap = distance(outputs, _outputs(draw, kind, right))
+    outputs = _outputs(inputs, kind, weights)
+    gap = distance(outputs, _outputs(inputs, kind, right))
     if gap <= TOLERANCE:
         return []
     expected = f"the outputs of epoch {kept['best']}, the best by val_acc"
     for epoch, state in enumerate(states):
-        if distance(outputs, _outputs(draw, kind, state)) <= TOLERANCE:
+        if distance(outputs, _outputs(inputs, kind, state)) <= TOLERANCE:
             last = epoch == len(states) - 1
             code, got = ("LIT501" if last else "LIT502"), f"those of epoch {epoch}"
             return [Finding(code, ("best",), CALLED, expected, got, where)]
@@ -212,10 +213,10 @@ def _judge_weights(draw: Draw, kind: str, weights: dict[str, Tensor]) -> list[Fi
     return [Finding("LIT506", ("best", "whole"), CALLED, expected, got, where)]
 
 
-def _outputs(draw: Draw, kind: str, state: dict[str, Tensor]) -> Tensor:
-    plan = {"layers": draw.given["cases"][kind]["layers"], "state": state}
+def _outputs(inputs: Inputs, kind: str, state: dict[str, Tensor]) -> Tensor:
+    plan = {"layers": inputs.shown["cases"][kind]["layers"], "state": state}
     with torch.no_grad():
-        outputs: Tensor = build(plan).eval()(draw.kept[kind]["images"])
+        outputs: Tensor = build(plan).eval()(inputs.withheld[kind]["images"])
     return outputs
 
 

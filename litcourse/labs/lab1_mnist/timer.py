@@ -16,11 +16,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
-from litcourse.evidence import Evidence, close
-from litcourse.known_errors import error_finding
-from litcourse.lightning_tools import bases, quiet_trainer, scalar
-from litcourse.question import Criterion, Draw, Finding, Question
-from litcourse.student import Student, attempt
+from litcourse.core.evidence import Evidence, close
+from litcourse.core.known_errors import error_finding
+from litcourse.core.namespace import Student
+from litcourse.core.question import Criterion, Finding, Inputs, Question
+from litcourse.probing.attempts import attempt
+from litcourse.probing.trainers import bases, quiet_trainer, scalar
 
 ALL = ("logged", "true", "without_val", "resumed")
 RUNS = {"plain": "true", "without_val": "without_val", "resumed": "resumed", "after": "resumed"}
@@ -30,14 +31,14 @@ RELATIVE, ABSOLUTE = 0.10, 0.1
 EPOCHS = 2
 
 
-def draw(rng: Random) -> Draw:
+def draw(rng: Random) -> Inputs:
     """How long the first batch of the last epoch and a validation take, in seconds.
 
     No longer than it needs: a batch or a validation that is left out, or an epoch before that is
     counted in, must be more than the tolerance of an epoch that lasts as long as both.
     """
     batch, val = rng.uniform(0.17, 0.19), rng.uniform(0.17, 0.19)
-    return Draw({"batch": round(batch, 3), "val": round(val, 3)})
+    return Inputs({"batch": round(batch, 3), "val": round(val, 3)})
 
 
 # --- probe ------------------------------------------------------------------------------
@@ -72,7 +73,7 @@ class Sleeper(L.LightningModule):
         return torch.optim.SGD(self.parameters(), lr=0.0)
 
 
-class Diary(L.Callback):
+class HookRecorder(L.Callback):
     """Notes when which hook was called; the judge makes times of it."""
 
     def __init__(self) -> None:
@@ -125,31 +126,31 @@ def _batches(count: int) -> DataLoader[Any]:
     return DataLoader(TensorDataset(torch.ones(count, 1)), batch_size=1)
 
 
-def probe(given: dict[str, Any], student: Student) -> dict[str, Any]:
+def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
     """Runs with validation, without, and resumed in the middle of an epoch or after one."""
     cls = student["EpochTimer"]
     evidence: dict[str, Any] = {"bases": bases(cls)}
     called = "Trainer(callbacks=[EpochTimer()]).fit(...)"
     for name in RUNS:
-        evidence[name] = attempt(lambda name=name: _run(cls, given, name), called)  # type: ignore[misc]
+        evidence[name] = attempt(lambda name=name: _run(cls, shown, name), called)  # type: ignore[misc]
     return evidence
 
 
-def _run(cls: Any, given: dict[str, Any], name: str) -> dict[str, Any]:
+def _run(cls: Any, shown: dict[str, Any], name: str) -> dict[str, Any]:
     resumed, start = RUNS[name] == "resumed", None
-    module = Sleeper(0.0 if resumed else given["batch"], given["val"])
+    module = Sleeper(0.0 if resumed else shown["batch"], shown["val"])
     if resumed:
-        start = _checkpoint(given, in_the_middle=name == "resumed")
-    diary, reader = Diary(), Reader()
+        start = _checkpoint(shown, in_the_middle=name == "resumed")
+    recorder, reader = HookRecorder(), Reader()
     sanity = int(name == "plain")  # as in a Trainer without further arguments
     trainer = quiet_trainer(
         max_epochs=1 if name == "without_val" else EPOCHS,
-        callbacks=[diary, reader, cls()],
+        callbacks=[recorder, reader, cls()],
         num_sanity_val_steps=sanity,
     )
     val = None if name == "without_val" else _batches(1)
     trainer.fit(module, _batches(2), val, ckpt_path=start, weights_only=True if start else None)
-    return {"hooks": diary.hooks, "moments": diary.moments, "logged": reader.logged}
+    return {"hooks": recorder.hooks, "moments": recorder.moments, "logged": reader.logged}
 
 
 class _SaveInTheMiddle(L.Callback):
@@ -161,10 +162,10 @@ class _SaveInTheMiddle(L.Callback):
             trainer.save_checkpoint("middle.ckpt")
 
 
-def _checkpoint(given: dict[str, Any], *, in_the_middle: bool) -> str:
+def _checkpoint(shown: dict[str, Any], *, in_the_middle: bool) -> str:
     """A checkpoint of an epoch's middle or end, from a run without the callback."""
     trainer = quiet_trainer(max_epochs=1, callbacks=[_SaveInTheMiddle()])
-    trainer.fit(Sleeper(0.0, given["val"]), _batches(2))
+    trainer.fit(Sleeper(0.0, shown["val"]), _batches(2))
     if in_the_middle:
         return "middle.ckpt"
     trainer.save_checkpoint("end.ckpt")
@@ -174,7 +175,7 @@ def _checkpoint(given: dict[str, Any], *, in_the_middle: bool) -> str:
 # --- judge ------------------------------------------------------------------------------
 
 
-def judge(_: Draw, evidence: Evidence) -> list[Finding]:
+def judge(_: Inputs, evidence: Evidence) -> list[Finding]:
     """What was logged, epoch by epoch, against the probe's own clock."""
     names = evidence["bases"].texts()
     if not any(name.startswith("lightning.") and name.endswith(".Callback") for name in names):

@@ -14,9 +14,11 @@ import lightning as L
 import torch
 from torch import Tensor, nn
 
-from litcourse.compare import distance, largest_difference, not_finite
-from litcourse.evidence import Evidence
-from litcourse.known_errors import error_finding
+from litcourse.core.comparison import distance, largest_difference, not_finite
+from litcourse.core.evidence import Evidence
+from litcourse.core.known_errors import error_finding
+from litcourse.core.namespace import Student
+from litcourse.core.question import Criterion, Finding, Inputs, Question
 from litcourse.labs.lab1_mnist._plain_loop import (
     GRADIENT_TOLERANCE,
     LOSS_TOLERANCE,
@@ -28,18 +30,17 @@ from litcourse.labs.lab1_mnist._plain_loop import (
     plain_loop,
     which_weights,
 )
-from litcourse.lightning_tools import bases, copied, counted_steps, loader, quiet_trainer, scalar
-from litcourse.networks import batch, build, drawn_networks
-from litcourse.pretended_gpu import run_on_pretended_gpu
-from litcourse.question import Criterion, Draw, Finding, Question
-from litcourse.student import Student, attempt
+from litcourse.probing.attempts import attempt
+from litcourse.probing.fake_gpu import run_on_fake_gpu
+from litcourse.probing.networks import batch, build, drawn_networks
+from litcourse.probing.trainers import bases, copied, counted_steps, loader, quiet_trainer, scalar
 
 STEPS = 3
 SIDE = 6
 ALL = ("forward", "loss", "step", "log", "device")
 
 
-def draw(rng: Random) -> Draw:
+def draw(rng: Random) -> Inputs:
     """Four networks, their batches, a learning rate each; sizes of batches differ."""
     cases = {}
     for kind, network in drawn_networks(rng, SIDE).items():
@@ -49,7 +50,7 @@ def draw(rng: Random) -> Draw:
             "lr": rng.choice([2e-3, 5e-3, 1e-2]) * rng.uniform(0.8, 1.2),
             "seed": rng.randrange(2**31),
         }
-    return Draw(given={"cases": cases})
+    return Inputs(shown={"cases": cases})
 
 
 # --- probe ------------------------------------------------------------------------------
@@ -79,13 +80,13 @@ class Recorder(L.Callback):
         self.losses.append(None if returned is None else scalar(returned))
 
 
-def probe(given: dict[str, Any], student: Student) -> dict[str, Any]:
+def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
     """Train each drawn network with the student's class."""
     cls = student["LitClassifier"]
     return {
         "bases": bases(cls),
-        "cases": {kind: _probe_case(cls, case) for kind, case in given["cases"].items()},
-        "device": _probe_device(cls, given["cases"]["deep"]),
+        "cases": {kind: _probe_case(cls, case) for kind, case in shown["cases"].items()},
+        "device": _probe_device(cls, shown["cases"]["deep"]),
     }
 
 
@@ -143,7 +144,7 @@ def _probe_device(cls: Any, case: dict[str, Any]) -> dict[str, Any]:
         module.training_step(images, 0) if takes_index else module.training_step(images)
 
     def run() -> dict[str, Any]:
-        return {"to_its_end": run_on_pretended_gpu(lambda: build(plain), case["batches"][0], step)}
+        return {"to_its_end": run_on_fake_gpu(lambda: build(plain), case["batches"][0], step)}
 
     return attempt(run, "training_step on another device")
 
@@ -151,9 +152,9 @@ def _probe_device(cls: Any, case: dict[str, Any]) -> dict[str, Any]:
 # --- judge ------------------------------------------------------------------------------
 
 
-def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
+def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
     """Compare with the plain loop, network by network, up to the first difference."""
-    found = _not_lightning(evidence) or _each_case(draw, evidence["cases"])
+    found = _not_lightning(evidence) or _each_case(inputs, evidence["cases"])
     found.extend(_judge_device(evidence["device"], found))
     return found
 
@@ -172,12 +173,12 @@ def _base(names: list[str], *, other: bool) -> str:
     return f"a subclass of {kind}"
 
 
-def _each_case(draw: Draw, cases: Evidence) -> list[Finding]:
+def _each_case(inputs: Inputs, cases: Evidence) -> list[Finding]:
     """The findings of one network: of one that shows a wrong loss, else of the first with any.
 
     A loss that is wrong by little can look right on one batch, and its gradients give it away.
     """
-    each = [_judge_case(kind, case, cases[kind]) for kind, case in draw.given["cases"].items()]
+    each = [_judge_case(kind, case, cases[kind]) for kind, case in inputs.shown["cases"].items()]
     wrong = [found for found in each if found]
     named = [found for found in wrong if any("loss" in f.criteria for f in found)]
     return next(iter(named or wrong), [])
@@ -208,11 +209,11 @@ def _judge_case(kind: str, case: dict[str, Any], seen: Evidence) -> list[Finding
 
 
 def _judge_identity(kind: str, case: dict[str, Any], seen: Evidence) -> list[Finding]:
-    given, start = case["network"]["state"], seen["start"].tensors()
-    if set(given) == set(start) and largest_difference(given, start) == 0:
+    shown, start = case["network"]["state"], seen["start"].tensors()
+    if set(shown) == set(start) and largest_difference(shown, start) == 0:
         return []
     got = f"self.model is a {seen['kept_as'].text()}, {len(start)} tensors in its state"
-    expected = f"self.model is the given network, {len(given)} tensors in its state"
+    expected = f"self.model is the given network, {len(shown)} tensors in its state"
     return [Finding("LIT101", ALL, "LitClassifier(model)", expected, got, f"network {kind!r}")]
 
 

@@ -11,31 +11,31 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from litcourse.compare import distance
-from litcourse.evidence import Evidence
-from litcourse.lightning_tools import copied
-from litcourse.networks import build
-from litcourse.question import Finding
+from litcourse.core.comparison import distance
+from litcourse.core.evidence import Evidence
+from litcourse.core.question import Finding
+from litcourse.probing.networks import build
+from litcourse.probing.trainers import copied
 
 TOLERANCE = 1e-5
 """Relative, of weights by norm and of metrics: float32 sums in another order."""
 RUN = "Trainer(strategy='ddp', devices=2).fit(SyncedClassifier(model, lr), ...)"
 
 
-def one_process(given: dict[str, Any], epochs: int, **change: Any) -> dict[str, Tensor]:
+def one_process(shown: dict[str, Any], epochs: int, **change: Any) -> dict[str, Tensor]:
     """Weights after plain steps on the global batches; `change` bends one thing.
 
     Args:
-        given: the drawn inputs.
+        shown: the drawn inputs.
         epochs: how many.
         change: `loss` (a function of logits and labels), `scale` (of the learning rate),
             `optimizer` (a function of parameters and lr), `ranks` (whose batches are used).
     """
-    model = build(given["network"])
+    model = build(shown["network"])
     loss_of: Callable[..., Tensor] = change.get("loss", F.cross_entropy)
     make = change.get("optimizer", lambda p, lr: torch.optim.SGD(p, lr=lr))
-    optimizer = make(model.parameters(), given["lr"] * change.get("scale", 1.0))
-    ranks = [given["train"][rank] for rank in change.get("ranks", range(len(given["train"])))]
+    optimizer = make(model.parameters(), shown["lr"] * change.get("scale", 1.0))
+    ranks = [shown["train"][rank] for rank in change.get("ranks", range(len(shown["train"])))]
     for _ in range(epochs):
         for batches in zip(*ranks, strict=True):
             inputs, labels = (torch.cat(part) for part in zip(*batches, strict=True))
@@ -48,14 +48,14 @@ def one_process(given: dict[str, Any], epochs: int, **change: Any) -> dict[str, 
 # --- weights ----------------------------------------------------------------------------
 
 
-def judge_weights(given: dict[str, Any], epochs: int, ranks: list[Evidence]) -> list[Finding]:
+def judge_weights(shown: dict[str, Any], epochs: int, ranks: list[Evidence]) -> list[Finding]:
     """The weights that every rank holds at the end, against those of one process."""
     seen = [rank["end"].tensors() for rank in ranks]
-    right = one_process(given, epochs)
+    right = one_process(shown, epochs)
     gaps = [_gap(right, weights) for weights in seen]
     if max(gaps) <= TOLERANCE:
         return []
-    code, got = _which_weights(given, epochs, seen)
+    code, got = _which_weights(shown, epochs, seen)
     where = f"relative difference of the change, rank by rank: {_shown(gaps)}"
     expected = "the weights of one process on the global batches"
     return [Finding(code, ("weights",), RUN, expected, got, where)]
@@ -69,15 +69,15 @@ def _gap(right: dict[str, Tensor], seen: dict[str, Tensor]) -> float:
 
 
 def _which_weights(
-    given: dict[str, Any], epochs: int, seen: list[dict[str, Tensor]]
+    shown: dict[str, Any], epochs: int, seen: list[dict[str, Tensor]]
 ) -> tuple[str, str]:
-    start = given["network"]["state"]
+    start = shown["network"]["state"]
     if all(_gap(start, weights) == 0 for weights in seen):
         return "LIT3310", "no weight moved"
     if _gap(seen[0], seen[1]) > TOLERANCE:
         return "LIT3311", "other weights on each rank"
     for code, change, got in _others(len(seen)):
-        if _gap(one_process(given, epochs, **change), seen[0]) <= TOLERANCE:
+        if _gap(one_process(shown, epochs, **change), seen[0]) <= TOLERANCE:
             return code, got
     return "LIT3317", "others, the same on every rank"
 
@@ -107,7 +107,7 @@ def _others(world: int) -> list[tuple[str, dict[str, Any], str]]:
 # --- metrics ----------------------------------------------------------------------------
 
 
-def judge_metrics(given: dict[str, Any], ranks: list[Evidence]) -> list[Finding]:
+def judge_metrics(shown: dict[str, Any], ranks: list[Evidence]) -> list[Finding]:
     """Each metric of each epoch, on each rank, against the samples of all ranks.
 
     It is computed from the ranks' own weights, so wrong ones are paid for once.
@@ -116,7 +116,7 @@ def judge_metrics(given: dict[str, Any], ranks: list[Evidence]) -> list[Finding]
     epochs = list(zip(*(rank["epochs"] for rank in ranks), strict=False))
     for key in ("val_loss", "val_acc"):
         for number, ends in enumerate(epochs):
-            finding = _judge_metric(key, given, list(ends), number)
+            finding = _judge_metric(key, shown, list(ends), number)
             if finding is not None:
                 # The same code was right one epoch earlier.
                 kept = number > 0 and finding.code == "LIT3329"
@@ -129,11 +129,11 @@ def judge_metrics(given: dict[str, Any], ranks: list[Evidence]) -> list[Finding]
     return found
 
 
-def _values(key: str, given: dict[str, Any], ends: list[Evidence]) -> list[Tensor] | None:
+def _values(key: str, shown: dict[str, Any], ends: list[Evidence]) -> list[Tensor] | None:
     """Of each rank's samples the loss or the hit, float64; None where weights do not fit."""
     values = []
-    for end, (inputs, labels) in zip(ends, given["val"], strict=True):
-        model = build(given["network"])
+    for end, (inputs, labels) in zip(ends, shown["val"], strict=True):
+        model = build(shown["network"])
         right, seen = model.state_dict(), end["weights"].tensors()
         if _gap(right, seen) == math.inf:
             return None
@@ -146,7 +146,7 @@ def _values(key: str, given: dict[str, Any], ends: list[Evidence]) -> list[Tenso
 
 
 def _judge_metric(
-    key: str, given: dict[str, Any], ends: list[Evidence], epoch: int
+    key: str, shown: dict[str, Any], ends: list[Evidence], epoch: int
 ) -> Finding | None:
     called = f"{key} after epoch {epoch}, rank by rank"
     logged = [end["logged"] for end in ends]
@@ -157,13 +157,13 @@ def _judge_metric(
         absent = f"rank {there.index(False)} logged {names}"
         return Finding(code, (key,), called, f"{key} on every rank", absent)
     got = [values[key].number() for values in logged]
-    values = _values(key, given, ends)
+    values = _values(key, shown, ends)
     if values is None:
         return Finding("LIT3317", (key,), called, "weights of the given network", "others")
     right = float(torch.cat(values).mean())
     if all(_same(value, right) for value in got):
         return None
-    code, note = _which_value(got, values, given["val_batch"])
+    code, note = _which_value(got, values, shown["val_batch"])
     sizes = " and ".join(str(len(part)) for part in values)
     where = f"{note}; shards of {sizes} samples" if note else f"shards of {sizes} samples"
     return Finding(code, (key,), called, f"{right:.6f} on each", _shown(got), where)
@@ -202,9 +202,9 @@ def _which_value(got: list[float], values: list[Tensor], size: int) -> tuple[str
     for code, right, note in candidates:
         if all(_same(a, b) for a, b in zip(got, right, strict=True)):
             return code, note
-    alone = [_same(got[rank], own[rank]) for rank in range(world)]
-    if any(alone) and not all(_same(value, got[0]) for value in got):
-        return "LIT3323", f"rank {alone.index(True)} has the value of its own shard"
+    by_itself = [_same(got[rank], own[rank]) for rank in range(world)]
+    if any(by_itself) and not all(_same(value, got[0]) for value in got):
+        return "LIT3323", f"rank {by_itself.index(True)} has the value of its own shard"
     gaps = [value - float(every.mean()) for value in got]
     worst = max(range(world), key=lambda rank: abs(gaps[rank]))
     return "LIT3329", f"a difference of {gaps[worst]:+.3g} on rank {worst}"

@@ -6,10 +6,10 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from litcourse.evidence import Evidence
-from litcourse.known_errors import RAISED
-from litcourse.lightning_tools import quiet_trainer
-from litcourse.question import Finding
+from litcourse.core.evidence import Evidence
+from litcourse.core.known_errors import RAISED
+from litcourse.core.question import Finding
+from litcourse.probing.trainers import quiet_trainer
 from litcourse.ranks import rank_findings
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ _PATTERNS = (
 def ddp_trainer(world_size: int, *, nodes: int = 1, **arguments: Any) -> L.Trainer:
     """A quiet Trainer that takes part in a job of `run_ranks`, samples dealt out by the probe."""
     defaults = {"strategy": "ddp", "use_distributed_sampler": False, "log_every_n_steps": 1}
-    places = {"devices": world_size // nodes, "num_nodes": nodes}
-    return quiet_trainer(**(defaults | places | arguments))
+    layout = {"devices": world_size // nodes, "num_nodes": nodes}
+    return quiet_trainer(**(defaults | layout | arguments))
 
 
 def run_findings(

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from litcourse.evidence import Evidence
-from litcourse.question import Finding
+from litcourse.core.evidence import Evidence
+from litcourse.core.question import Finding
 from litcourse.ranks import rank_values
 
 ALL = ("writer", "nodes", "epoch", "val_acc", "samples_seen")
@@ -49,9 +49,9 @@ def judge_writers(seen: Evidence, fit: str) -> list[Finding]:
     return []
 
 
-def judge_numbers(given: dict[str, Any], seen: Evidence, fits: tuple[str, ...]) -> list[Finding]:
+def judge_numbers(shown: dict[str, Any], seen: Evidence, fits: tuple[str, ...]) -> list[Finding]:
     """What the first rank that wrote has written, by what explains every fit."""
-    found = [finding for fit in fits for finding in _judge_fit(given, seen, fit)]
+    found = [finding for fit in fits for finding in _judge_fit(shown, seen, fit)]
     for key, code in (("epoch", "LIT3514"), ("samples_seen", "LIT3520")):
         codes = {finding.code for finding in found if finding.criteria == (key,)}
         if len(codes) > 1:
@@ -59,7 +59,7 @@ def judge_numbers(given: dict[str, Any], seen: Evidence, fits: tuple[str, ...]) 
     return found
 
 
-def _judge_fit(given: dict[str, Any], seen: Evidence, fit: str) -> list[Finding]:
+def _judge_fit(shown: dict[str, Any], seen: Evidence, fit: str) -> list[Finding]:
     texts = [rank[fit]["text"] for rank in rank_values(seen)]
     written = next((text for text in texts if not text.is_none), None)
     if written is None:
@@ -71,7 +71,7 @@ def _judge_fit(given: dict[str, Any], seen: Evidence, fit: str) -> list[Finding]
         return [Finding("LIT3511", KEYS, called, "a JSON object", got)]
     found = []
     for key in KEYS:
-        finding = _judge_entry(key, report, given, fit)
+        finding = _judge_entry(key, report, shown, fit)
         if finding is not None:
             found.append(finding)
     return found
@@ -86,10 +86,10 @@ def _parsed(text: str) -> dict[str, Any] | None:
 
 
 def _judge_entry(
-    key: str, report: dict[str, Any], given: dict[str, Any], fit: str
+    key: str, report: dict[str, Any], shown: dict[str, Any], fit: str
 ) -> Finding | None:
     called, cost = f"{key}, {_CALLS[fit]}", (key,)
-    right = _RIGHT[key](given[fit])
+    right = _RIGHT[key](shown[fit])
     expected = f"{right:.6g}"
     if key not in report:
         got = ", ".join(map(str, report))[:80] or "an empty object"
@@ -101,7 +101,7 @@ def _judge_entry(
     number = _float(value)
     if _same(number, right):
         return None
-    code, note = _WHY[key](number, given, fit)
+    code, note = _WHY[key](number, shown, fit)
     return Finding(code, cost, called, expected, f"{number:.6g}", note)
 
 
@@ -139,36 +139,36 @@ _RIGHT: dict[str, Callable[[dict[str, Any]], float]] = {
 }
 
 
-def _why_epoch(number: float, given: dict[str, Any], fit: str) -> tuple[str, str]:
-    plan = given[fit]
+def _why_epoch(number: float, shown: dict[str, Any], fit: str) -> tuple[str, str]:
+    plan = shown[fit]
     if number == plan["epochs"] - 1:
         return "LIT3505", "the number of the last epoch, counted from 0"
     if number == plan["max_epochs"]:
         return "LIT3506", "max_epochs, although the fit ended earlier"
-    before = given["first"]["epochs"]
+    before = shown["first"]["epochs"]
     if fit == "second" and number == before + plan["epochs"]:
         return "LIT3523", f"{before} of them in the fit before"
     return "LIT3514", ""
 
 
-def _why_accuracy(number: float, given: dict[str, Any], fit: str) -> tuple[str, str]:
-    last = [values[-1] for values in given[fit]["accuracy"]]
+def _why_accuracy(number: float, shown: dict[str, Any], fit: str) -> tuple[str, str]:
+    last = [values[-1] for values in shown[fit]["accuracy"]]
     for rank, value in enumerate(last):
         if _same(number, value):
             return "LIT3507", f"rank {rank}'s own value; the ranks logged {last}"
     if not math.isfinite(number):
         return "LIT3513", "not finite"
-    means = [sum(values) / len(last) for values in zip(*given[fit]["accuracy"], strict=True)]
+    means = [sum(values) / len(last) for values in zip(*shown[fit]["accuracy"], strict=True)]
     if len(means) > 1 and _same(number, max(means)):
         return "LIT3515", "the best of the fit"
     return "LIT3515", f"the ranks logged {last}"
 
 
-def _why_samples(number: float, given: dict[str, Any], fit: str) -> tuple[str, str]:
-    plan = given[fit]
+def _why_samples(number: float, shown: dict[str, Any], fit: str) -> tuple[str, str]:
+    plan = shown[fit]
     own = [plan["epochs"] * sum(sizes) for sizes in plan["train"]]
     total, world = sum(own), len(own)
-    before = _samples(given["first"]) if fit == "second" else math.nan
+    before = _samples(shown["first"]) if fit == "second" else math.nan
     validated = plan["val"] * world * plan["epochs"]
     where = f"the ranks trained on {' and '.join(map(str, own))} samples"
     explanations: list[tuple[str, list[float], str]] = [

@@ -13,11 +13,12 @@ from typing import Any
 import lightning as L
 
 from litcourse.clusters import resolved, simulated_cluster
-from litcourse.evidence import Evidence
-from litcourse.known_errors import RAISED, error_finding
-from litcourse.lightning_tools import bases
-from litcourse.question import Criterion, Draw, Finding, Question
-from litcourse.student import Student, attempt
+from litcourse.core.evidence import Evidence
+from litcourse.core.known_errors import RAISED, error_finding
+from litcourse.core.namespace import Student
+from litcourse.core.question import Criterion, Finding, Inputs, Question
+from litcourse.probing.attempts import attempt
+from litcourse.probing.trainers import bases
 
 ALL = ("ranks", "ddp", "precision", "fresh")
 DEFAULT_PRECISION = "bf16-mixed"
@@ -33,7 +34,7 @@ _QUIET = {
 }
 
 
-def draw(rng: Random) -> Draw:
+def draw(rng: Random) -> Inputs:
     """Jobs of one GPU, one node, one GPU per node and many of both; some nodes have more GPUs."""
     shapes = [(1, 1), (1, rng.randrange(2, 8)), (rng.randrange(2, 8), 1), (8, 8)]
     shapes += [(rng.randrange(2, 8), rng.randrange(2, 7)) for _ in range(2)]
@@ -52,28 +53,28 @@ def draw(rng: Random) -> Draw:
     ]
     # One node with GPUs to spare, whatever was drawn above: whoever takes all of them is found out.
     cases[1]["on_node"] = 8
-    return Draw({"cases": cases})
+    return Inputs({"cases": cases})
 
 
 # --- probe ------------------------------------------------------------------------------
 
 
-def probe(given: dict[str, Any], student: Student) -> dict[str, Any]:
+def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
     """Resolve a Trainer for each job, twice; and call the function twice for one job."""
     function = student["ddp_kwargs"]
-    cases = [{view: _resolve(function, case, view) for view in VIEWS} for case in given["cases"]]
+    cases = [{view: _resolve(function, case, view) for view in VIEWS} for case in shown["cases"]]
     return {"cases": cases, "fresh": attempt(lambda: _twice(function), "ddp_kwargs(2, 4)")}
 
 
 def _resolve(function: Any, case: dict[str, Any], view: str) -> dict[str, Any]:
     last = view == "last"
-    place = {
+    module = {
         "node_rank": case["nodes"] - 1 if last else 0,
         "local_rank": case["gpus"] - 1 if last else 0,
         "slurm": case["slurm"],
         "on_node": case["on_node"],
     }
-    with simulated_cluster(case["nodes"], case["gpus"], **place):
+    with simulated_cluster(case["nodes"], case["gpus"], **module):
         return attempt(lambda: _build(function, case), _called(case))
 
 
@@ -109,15 +110,15 @@ def _twice(function: Any) -> dict[str, Any]:
 # --- judge ------------------------------------------------------------------------------
 
 
-def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
+def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
     """Each job in turn; the first one in which something is wrong speaks for all."""
     seen = list(evidence["cases"])
-    if len(seen) != len(draw.given["cases"]):
-        return [Finding("LIT903", ALL, "ddp_kwargs(...)", f"{len(draw.given['cases'])} jobs", "")]
+    if len(seen) != len(inputs.shown["cases"]):
+        return [Finding("LIT903", ALL, "ddp_kwargs(...)", f"{len(inputs.shown['cases'])} jobs", "")]
     fresh = _judge_fresh(evidence["fresh"])
     shared = any(finding.code == "LIT3109" for finding in fresh)
     found: dict[tuple[str, ...], Finding] = {}
-    for case, views in zip(draw.given["cases"], seen, strict=True):
+    for case, views in zip(inputs.shown["cases"], seen, strict=True):
         for finding in _judge_case(case, views):
             if finding.criteria == ALL and shared:  # a Trainer refuses another one's strategy
                 return [replace(fresh[0], criteria=ALL)]

@@ -10,10 +10,10 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from litcourse.evidence import Evidence
-from litcourse.question import Criterion, Draw, Finding, Question
+from litcourse.core.evidence import Evidence
+from litcourse.core.namespace import Student
+from litcourse.core.question import Criterion, Finding, Inputs, Question
 from litcourse.scripts import fitted, import_script, run_script, script_findings, trainers
-from litcourse.student import Student
 
 FILE = "train_ddp.py"
 ALL = ("one", "two", "epochs", "import")
@@ -23,15 +23,15 @@ MOST_EPOCHS = 100
 """The "few epochs" of the task; a fit of more returns at once and is told of."""
 
 
-def draw(rng: Random) -> Draw:
+def draw(rng: Random) -> Inputs:
     """Two numbers of epochs; the run on one rank is left to the script's own default."""
-    return Draw({"epochs": rng.sample(range(2, 6), 2)})
+    return Inputs({"epochs": rng.sample(range(2, 6), 2)})
 
 
 # --- probe ------------------------------------------------------------------------------
 
 
-def probe(given: dict[str, Any], student: Student) -> dict[str, Any]:
+def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
     """Import it, run it on one rank, run it on two."""
     source = student.file(FILE)
     imported = import_script(source, FILE)
@@ -39,15 +39,15 @@ def probe(given: dict[str, Any], student: Student) -> dict[str, Any]:
     one = run_script(source, FILE, ["--devices", "1"], world_size=1, **bounds)
     if _started(Evidence(one)):  # each of its processes takes ten seconds to come up
         return {"import": imported, "one": one, "two": None}
-    more = ["--devices", "2", "--max_epochs", str(_epochs(given, Evidence(one)))]
+    more = ["--devices", "2", "--max_epochs", str(_epochs(shown, Evidence(one)))]
     two = run_script(source, FILE, more, world_size=2, **bounds)
     return {"import": imported, "one": one, "two": two}
 
 
-def _epochs(given: dict[str, Any], one: Evidence) -> int:
+def _epochs(shown: dict[str, Any], one: Evidence) -> int:
     """For the run on two ranks: not the number that the script takes by default."""
     default = {record["current_epoch"].integer() for record in fitted(one)}
-    return next(int(epochs) for epochs in given["epochs"] if {epochs} != default)
+    return next(int(epochs) for epochs in shown["epochs"] if {epochs} != default)
 
 
 def _started(run: Evidence) -> list[str]:
@@ -59,7 +59,7 @@ def _started(run: Evidence) -> list[str]:
 # --- judge ------------------------------------------------------------------------------
 
 
-def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
+def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
     """The two runs, then what importing does."""
     one, two, imported = evidence["one"], evidence["two"], evidence["import"]
     if _started(one):
@@ -68,7 +68,7 @@ def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
         *_judge_run(one, "one", None),
         *(
             _judge_starting(two, ("two", "epochs"))
-            or _judge_run(two, "two", _epochs(draw.given, one))
+            or _judge_run(two, "two", _epochs(inputs.shown, one))
         ),
         *_judge_import(imported),
     ]
@@ -167,8 +167,8 @@ def _judge_import(seen: Evidence) -> list[Finding]:
         got = f"{len(trainers(seen))} Trainers made, {fits} of them fitted"
         return [Finding("LIT3701", cost, called, "nothing runs", got)]
     entries = list(seen["ranks"])
-    told = [*entries, *(entry["value"] for entry in entries if "value" in entry)]
-    if any("parsed" in each and each["parsed"].flag() for each in told):
+    said = [*entries, *(entry["value"] for entry in entries if "value" in entry)]
+    if any("parsed" in each and each["parsed"].flag() for each in said):
         return [Finding("LIT3702", cost, called, "nothing is parsed", "the command line was read")]
     return script_findings(seen, cost)
 

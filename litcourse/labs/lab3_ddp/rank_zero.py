@@ -18,14 +18,14 @@ import lightning as L
 import torch
 from torch import Tensor
 
-from litcourse.evidence import Evidence
+from litcourse.core.evidence import Evidence
+from litcourse.core.namespace import Student
+from litcourse.core.question import Criterion, Finding, Inputs, Question
 from litcourse.labs.lab3_ddp._ranks import ddp_trainer, run_findings
 from litcourse.labs.lab3_ddp._report import ALL, judge_numbers, judge_writers
-from litcourse.labs.lab3_ddp._written import Watcher, opened_for_writing
-from litcourse.lightning_tools import bases, loader, quiet_trainer
-from litcourse.question import Criterion, Draw, Finding, Question
+from litcourse.labs.lab3_ddp._report_file import Watcher, opened_for_writing
+from litcourse.probing.trainers import bases, loader, quiet_trainer
 from litcourse.ranks import run_ranks
-from litcourse.student import Student
 
 WORLD = 2
 FITS = ("first", "second")
@@ -37,9 +37,9 @@ _KNOWN = (
 """Texts of Python 3 and torch 2.15."""
 
 
-def draw(rng: Random) -> Draw:
+def draw(rng: Random) -> Inputs:
     """Of each fit: when it stops, sizes of the batches, and what each rank logs as val_acc."""
-    return Draw(
+    return Inputs(
         {
             "first": _fit_plan(rng, epochs=3, max_epochs=rng.choice([5, 6])),
             "second": _fit_plan(rng, epochs=1, max_epochs=1),
@@ -101,7 +101,7 @@ class Scripted(L.LightningModule):
         return torch.optim.SGD(self.parameters(), lr=0.1)
 
 
-def probe(given: dict[str, Any], student: Student) -> dict[str, Any]:
+def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
     """Two fits on one node, one fit on two nodes, one in a process alone."""
     cls = student["SaveReport"]
 
@@ -109,19 +109,19 @@ def probe(given: dict[str, Any], student: Student) -> dict[str, Any]:
         path = _own_path("one", rank)
         opened, callback = opened_for_writing(path.parent), cls(path)
         return {
-            fit: _fit(callback, path, given[fit], rank, opened, partial(ddp_trainer, WORLD))
+            fit: _fit(callback, path, shown[fit], rank, opened, partial(ddp_trainer, WORLD))
             for fit in FITS
         }
 
     def two_nodes(rank: int) -> dict[str, Any]:
         path = _own_path("two", rank)
         opened, trainer = opened_for_writing(path.parent), partial(ddp_trainer, WORLD, nodes=WORLD)
-        return {"nodes": _fit(cls(path), path, given["nodes"], rank, opened, trainer)}
+        return {"nodes": _fit(cls(path), path, shown["nodes"], rank, opened, trainer)}
 
     def single(rank: int) -> dict[str, Any]:
         path = _own_path("single", rank)
         opened = opened_for_writing(path.parent)
-        return {"single": _fit(cls(path), path, given["single"], rank, opened, quiet_trainer)}
+        return {"single": _fit(cls(path), path, shown["single"], rank, opened, quiet_trainer)}
 
     first = run_ranks(one_node, WORLD)
     failed = any("value" not in entry for entry in first["ranks"])
@@ -159,7 +159,7 @@ def _fit(
 # --- judge ------------------------------------------------------------------------------
 
 
-def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
+def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
     """Who wrote, how often, and what."""
     names = evidence["bases"].texts()
     if not any(name.startswith("lightning.") and name.endswith(".Callback") for name in names):
@@ -169,13 +169,13 @@ def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
     if failed:
         return failed
     found = [f for fit in FITS for f in judge_writers(evidence["one_node"], fit)]
-    found += judge_numbers(draw.given, evidence["one_node"], FITS)
+    found += judge_numbers(inputs.shown, evidence["one_node"], FITS)
     failed = run_findings(evidence["two_nodes"], ("nodes",), WORLD, _KNOWN)
     found += failed or judge_writers(evidence["two_nodes"], "nodes")
     failed = run_findings(evidence["single"], ("samples_seen",), 1, _KNOWN)
     found += failed or judge_writers(evidence["single"], "single")
     if not failed:
-        found += judge_numbers(draw.given, evidence["single"], ("single",))
+        found += judge_numbers(inputs.shown, evidence["single"], ("single",))
     return list({(f.code, f.criteria): f for f in reversed(found)}.values())[::-1]
 
 

@@ -13,22 +13,23 @@ from itertools import combinations
 from random import Random
 from typing import Any
 
-from litcourse.evidence import Evidence, close
-from litcourse.known_errors import error_finding
-from litcourse.lightning_tools import scalar
-from litcourse.question import Criterion, Draw, Finding, Question
-from litcourse.student import Student, attempt
+from litcourse.core.evidence import Evidence, close
+from litcourse.core.known_errors import error_finding
+from litcourse.core.namespace import Student
+from litcourse.core.question import Criterion, Finding, Inputs, Question
+from litcourse.probing.attempts import attempt
+from litcourse.probing.trainers import scalar
 
 KEYS = ("lr", "global_batch_size")
 COUNTS = ("batch_size", "world_size", "accumulate")
 TOLERANCE = 1e-9
 ALL = ("lr", "batch", "errors")
-Asked = tuple[dict[str, Any], Evidence, Evidence]
+AskedCall = tuple[dict[str, Any], Evidence, Evidence]
 """The arguments of a call; what came of it by the instructor's solution, and by the student's."""
 _COSTS = {"lr": ("lr",), "global_batch_size": ("batch",)}
 
 
-def draw(rng: Random) -> Draw:
+def draw(rng: Random) -> Inputs:
     """Inputs, accumulate left out in some, among inputs of which one or several are not positive.
 
     Which are which is for the answer to find out: nothing in their order tells.
@@ -44,7 +45,7 @@ def draw(rng: Random) -> Draw:
     for negative in (*combinations(names, 2), names):  # whose product is positive
         case = _case(rng, 4, 2)
         invalid.append(case | {name: -case[name] for name in negative})
-    return Draw({"calls": rng.sample([*cases, *invalid], len(cases) + len(invalid))})
+    return Inputs({"calls": rng.sample([*cases, *invalid], len(cases) + len(invalid))})
 
 
 def _plans(rng: Random) -> list[tuple[int, int | None]]:
@@ -66,10 +67,10 @@ def _case(rng: Random, world_size: int, accumulate: int | None) -> dict[str, Any
 # --- probe ------------------------------------------------------------------------------
 
 
-def probe(given: dict[str, Any], student: Student) -> dict[str, Any]:
+def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
     """What the function gives for each input, and what it raises."""
     function = student["scale_recipe"]
-    return {"calls": [_call(function, case) for case in given["calls"]]}
+    return {"calls": [_call(function, case) for case in shown["calls"]]}
 
 
 def _call(function: Callable[..., Any], case: dict[str, Any]) -> dict[str, Any]:
@@ -94,10 +95,10 @@ def _described(value: object) -> dict[str, Any]:
 # --- judge ------------------------------------------------------------------------------
 
 
-def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
+def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
     """Entry by entry what the instructor's solution gives."""
-    cases, seen = draw.given["calls"], list(evidence["calls"])
-    right = list(Evidence(draw.kept["solution"])["calls"])
+    cases, seen = inputs.shown["calls"], list(evidence["calls"])
+    right = list(Evidence(inputs.withheld["solution"])["calls"])
     if len(seen) != len(cases):
         return [Finding("LIT3203", ALL, "scale_recipe(...)", f"{len(cases)} answers", "others")]
     asked = list(zip(cases, right, seen, strict=True))
@@ -132,7 +133,7 @@ def _judge_form(case: dict[str, Any], answer: Evidence) -> Finding | None:
     return None
 
 
-def _judge_key(key: str, valid: list[Asked]) -> list[Finding]:
+def _judge_key(key: str, valid: list[AskedCall]) -> list[Finding]:
     cases = [case for case, _, _ in valid]
     wanted, answers = ([one[i]["value"]["entries"][key] for one in valid] for i in (1, 2))
     for case, answer in zip(cases, answers, strict=True):
@@ -147,9 +148,9 @@ def _judge_key(key: str, valid: list[Asked]) -> list[Finding]:
     if not wrong:
         return []
     first = wrong[0]
-    expected, came = f"{key} = {right[first]:.6g}", f"{got[first]:.6g}"
+    expected, actual = f"{key} = {right[first]:.6g}", f"{got[first]:.6g}"
     code = _why(key, cases, got, right)
-    return [Finding(code, _COSTS[key], _shown(cases[first]), expected, came)]
+    return [Finding(code, _COSTS[key], _shown(cases[first]), expected, actual)]
 
 
 def _same(a: float, b: float) -> bool:
@@ -179,7 +180,7 @@ def _why(key: str, cases: list[dict[str, Any]], got: list[float], right: list[fl
     return "LIT3203"
 
 
-def _judge_invalid(asked: list[Asked]) -> list[Finding]:
+def _judge_invalid(asked: list[AskedCall]) -> list[Finding]:
     nan_last = sorted(asked, key=lambda called: math.isnan(called[0]["lr"]))
     for case, wanted, answer in nan_last:  # it alone is what remains to be told
         expected, raised = wanted["raised"].texts(), answer["raised"].texts()

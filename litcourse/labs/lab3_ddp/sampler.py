@@ -15,8 +15,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
-from litcourse.evidence import Evidence
-from litcourse.labs.lab3_ddp._dealt import (
+from litcourse.core.evidence import Evidence
+from litcourse.core.namespace import Student
+from litcourse.core.question import Criterion, Finding, Inputs, Question
+from litcourse.labs.lab3_ddp._ranks import ddp_trainer, run_findings
+from litcourse.labs.lab3_ddp._shards import (
     ALL,
     VAL_FROM,
     judge_first,
@@ -24,11 +27,8 @@ from litcourse.labs.lab3_ddp._dealt import (
     judge_seed,
     judge_seeding,
 )
-from litcourse.labs.lab3_ddp._ranks import ddp_trainer, run_findings
-from litcourse.lightning_tools import bases
-from litcourse.question import Criterion, Draw, Finding, Question
+from litcourse.probing.trainers import bases
 from litcourse.ranks import run_ranks
-from litcourse.student import Student
 
 EPOCHS = 3
 WORLD, MORE = 2, 3
@@ -40,17 +40,17 @@ _KNOWN = (
 """Texts of torch 2.15, and of a data module that has no trainer yet."""
 
 
-def draw(rng: Random) -> Draw:
+def draw(rng: Random) -> Inputs:
     """Sets whose sizes are no multiple of the ranks, of two as of three; and two seeds.
 
     One sample more than full batches for all: whoever does not pad has a batch more on a rank.
     """
     batch = rng.choice([4, 5, 6])
-    whole = WORLD * MORE * batch
-    train = whole * rng.choice([1, 2]) + 1
+    full_batches = WORLD * MORE * batch
+    train = full_batches * rng.choice([1, 2]) + 1
     val = WORLD * MORE * rng.randrange(2, 5) + rng.choice([1, 5])
     seeds = rng.sample(range(1000), 2)
-    return Draw({"batch": batch, "train": train, "val": val, "seeds": seeds})
+    return Inputs({"batch": batch, "train": train, "val": val, "seeds": seeds})
 
 
 # --- probe ------------------------------------------------------------------------------
@@ -93,23 +93,23 @@ class Notes(L.LightningModule):
         return torch.optim.SGD(self.parameters(), lr=0.1)
 
 
-def probe(given: dict[str, Any], student: Student) -> dict[str, Any]:
+def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
     """Fit on two ranks; once more from the second epoch on, and with another seed.
 
     Then fit on three ranks, each on a node of its own, where every local rank is 0.
     """
     cls = student["ShardedDataModule"]
-    seed, other = given["seeds"]
+    seed, other = shown["seeds"]
 
     def two(rank: int) -> dict[str, Any]:
         return {
-            "first": _fit(cls, given, seed, ddp_trainer(WORLD, max_epochs=EPOCHS), rank),
-            "again": _fit(cls, given, seed, _resumed(), 100 + rank),
-            "other": _fit(cls, given, other, ddp_trainer(WORLD, max_epochs=1), rank),
+            "first": _fit(cls, shown, seed, ddp_trainer(WORLD, max_epochs=EPOCHS), rank),
+            "again": _fit(cls, shown, seed, _resumed(), 100 + rank),
+            "other": _fit(cls, shown, other, ddp_trainer(WORLD, max_epochs=1), rank),
         }
 
     def three(rank: int) -> dict[str, Any]:
-        return {"first": _fit(cls, given, seed, ddp_trainer(MORE, nodes=MORE, max_epochs=1), rank)}
+        return {"first": _fit(cls, shown, seed, ddp_trainer(MORE, nodes=MORE, max_epochs=1), rank)}
 
     two_ranks = run_ranks(two, WORLD)
     failed = any("value" not in entry for entry in two_ranks["ranks"])
@@ -130,12 +130,12 @@ def _resumed() -> L.Trainer:
 
 
 def _fit(
-    cls: Any, given: dict[str, Any], seed: int, trainer: L.Trainer, mood: int
+    cls: Any, shown: dict[str, Any], seed: int, trainer: L.Trainer, mood: int
 ) -> dict[str, Any]:
     """One fit; `mood` decides the process's random state, which has no say in who gets what."""
     torch.manual_seed(mood)
-    sets = (_numbered(0, given["train"]), _numbered(VAL_FROM, given["val"]))
-    data = cls(*sets, batch_size=given["batch"], seed=seed)
+    sets = (_numbered(0, shown["train"]), _numbered(VAL_FROM, shown["val"]))
+    data = cls(*sets, batch_size=shown["batch"], seed=seed)
     notes = Notes(drawn=mood)
     # A collective before each batch, in which ranks with a batch more would hang or crash.
     trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # type: ignore[method-assign]  # noqa: SLF001 (no public switch)
@@ -151,7 +151,7 @@ def _numbered(first: int, count: int) -> TensorDataset:
 # --- judge ------------------------------------------------------------------------------
 
 
-def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
+def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
     """The class, the epochs of two ranks, the seed, and at last three ranks."""
     names = evidence["bases"].texts()
     if not any(n.startswith("lightning.") and n.endswith("LightningDataModule") for n in names):
@@ -162,14 +162,14 @@ def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
     if failed:
         return failed
     found = [
-        *judge_first(draw.given, evidence["two"]),
+        *judge_first(inputs.shown, evidence["two"]),
         *judge_seed(evidence["two"]),
     ]
     failed = run_findings(evidence["three"], ALL, MORE, _KNOWN)
     if failed:
         return [*found, *failed]
     found = found or judge_seeding(evidence["two"])
-    return found or judge_more_ranks(draw.given, evidence["three"])
+    return found or judge_more_ranks(inputs.shown, evidence["three"])
 
 
 QUESTION = Question(

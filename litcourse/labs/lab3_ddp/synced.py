@@ -15,16 +15,16 @@ import torch
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
-from litcourse.compare import largest_difference
-from litcourse.evidence import Evidence
+from litcourse.core.comparison import largest_difference
+from litcourse.core.evidence import Evidence
+from litcourse.core.namespace import Student
+from litcourse.core.question import Criterion, Finding, Inputs, Question
+from litcourse.labs.lab3_ddp._divergence import note_synced, noted_synced, why_parted
 from litcourse.labs.lab3_ddp._one_process import RUN, judge_metrics, judge_weights
-from litcourse.labs.lab3_ddp._parted import note_synced, noted_synced, why_parted
 from litcourse.labs.lab3_ddp._ranks import ddp_trainer, run_findings
-from litcourse.lightning_tools import bases, copied, loader, samples, scalar
-from litcourse.networks import CLASSES, batch, build, generator, with_state
-from litcourse.question import Criterion, Draw, Finding, Question
+from litcourse.probing.networks import CLASSES, batch, build, generator, with_state
+from litcourse.probing.trainers import bases, copied, loader, samples, scalar
 from litcourse.ranks import rank_values, run_ranks
-from litcourse.student import Student
 
 WORLD = 2
 EPOCHS = 2
@@ -36,7 +36,7 @@ _KNOWN = (("LIT3334", r"[Dd]efault process group has not been initialized"),)
 """Text of torch 2.15."""
 
 
-def draw(rng: Random) -> Draw:
+def draw(rng: Random) -> Inputs:
     """A network, as many training batches for each rank, and uneven shards to validate on."""
     width = rng.randrange(10, 24)
     act = rng.choice(["relu", "tanh", "gelu"])
@@ -51,7 +51,7 @@ def draw(rng: Random) -> Draw:
     shards = [_shard(rng, network, n, p) for n, p in zip((many, few), easy, strict=True)]
     if rng.random() < 0.5:  # noqa: PLR2004 (either rank may have the larger shard)
         shards.reverse()
-    return Draw(
+    return Inputs(
         {
             "network": network,
             "lr": rng.uniform(0.02, 0.08),
@@ -90,25 +90,25 @@ class Reader(L.Callback):
         self.epochs.append({"weights": copied(module.model.state_dict()), "logged": logged})
 
 
-def probe(given: dict[str, Any], student: Student) -> dict[str, Any]:
+def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
     """Train and validate on two ranks."""
     cls = student["SyncedClassifier"]
-    run = run_ranks(lambda rank: _work(cls, given, rank), WORLD)
+    run = run_ranks(lambda rank: _work(cls, shown, rank), WORLD)
     return {"bases": bases(cls), "run": run, "synced": noted_synced(WORLD)}
 
 
-def _work(cls: Any, given: dict[str, Any], rank: int) -> dict[str, Any]:
+def _work(cls: Any, shown: dict[str, Any], rank: int) -> dict[str, Any]:
     note_synced(rank)
-    network = build(given["network"])
-    module = cls(network, given["lr"])
+    network = build(shown["network"])
+    module = cls(network, shown["lr"])
     has_group = torch.distributed.is_initialized()
     is_network = isinstance(module.model, torch.nn.Module)
     start = copied(module.model.state_dict()) if is_network else {}
     reader = Reader()
     trainer = ddp_trainer(WORLD, max_epochs=EPOCHS, callbacks=[reader])
-    inputs, labels = given["val"][rank]
-    shard = samples(inputs, labels, given["val_batch"])
-    trainer.fit(module, loader(given["train"][rank]), shard)
+    inputs, labels = shown["val"][rank]
+    shard = samples(inputs, labels, shown["val_batch"])
+    trainer.fit(module, loader(shown["train"][rank]), shard)
     return {
         "kept_as": type(module.model).__name__,
         "is_given": module.model is network,
@@ -124,7 +124,7 @@ def _work(cls: Any, given: dict[str, Any], rank: int) -> dict[str, Any]:
 # --- judge ------------------------------------------------------------------------------
 
 
-def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
+def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
     """The class, then the weights, then the metrics of those weights."""
     names = evidence["bases"].texts()
     if not any(name.startswith("lightning.") and name.endswith("Module") for name in names):
@@ -135,42 +135,42 @@ def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
     if found:
         return [why_parted(finding, evidence["run"], evidence["synced"]) for finding in found]
     ranks = rank_values(evidence["run"])
-    given = draw.given
+    shown = inputs.shown
     by_hand = _judge_by_hand(ranks[0])
-    identity = _judge_identity(given["network"]["state"], ranks[0])
+    identity = _judge_identity(shown["network"]["state"], ranks[0])
     if identity:
         return by_hand + identity
     return [
         *by_hand,
-        *judge_weights(given, EPOCHS, ranks),
-        *judge_metrics(given, ranks),
+        *judge_weights(shown, EPOCHS, ranks),
+        *judge_metrics(shown, ranks),
         *_judge_train_log(ranks),
     ]
 
 
 def _judge_by_hand(rank: Evidence) -> list[Finding]:
     """The strategy alone makes the process group, and wraps the module."""
-    told = {
+    said = {
         "has_group": ("SyncedClassifier(model, lr)", "init_process_group was called"),
         "wraps": (RUN, "the module holds a DistributedDataParallel"),
     }
-    for name, (called, got) in told.items():
+    for name, (called, got) in said.items():
         if rank[name].flag():
             expected = "that is left to the Trainer's strategy"
             return [Finding("LIT3334", ("weights",), called, expected, got)]
     return []
 
 
-def _judge_identity(given: dict[str, Tensor], rank: Evidence) -> list[Finding]:
+def _judge_identity(shown: dict[str, Tensor], rank: Evidence) -> list[Finding]:
     start = rank["start"].tensors()
     called = "SyncedClassifier(model, lr)"
-    if set(given) == set(start) and largest_difference(given, start) == 0:
+    if set(shown) == set(start) and largest_difference(shown, start) == 0:
         if rank["is_given"].flag():
             return []
         expected, got = "self.model is the given network", "self.model is a copy of it"
         return [Finding("LIT3301", ALL, called, expected, got)]
     got = f"self.model is a {rank['kept_as'].text()}, {len(start)} tensors in its state"
-    expected = f"self.model is the given network, {len(given)} tensors in its state"
+    expected = f"self.model is the given network, {len(shown)} tensors in its state"
     return [Finding("LIT3301", ALL, called, expected, got)]
 
 

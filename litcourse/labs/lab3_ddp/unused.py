@@ -17,14 +17,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
-from litcourse.compare import distance
-from litcourse.evidence import Evidence
+from litcourse.core.comparison import distance
+from litcourse.core.evidence import Evidence
+from litcourse.core.namespace import Student
+from litcourse.core.question import Criterion, Finding, Inputs, Question
 from litcourse.labs.lab3_ddp._ranks import ddp_trainer, run_findings
-from litcourse.lightning_tools import bases, copied, loader
-from litcourse.networks import generator
-from litcourse.question import Criterion, Draw, Finding, Question
+from litcourse.probing.networks import generator
+from litcourse.probing.trainers import bases, copied, loader
 from litcourse.ranks import rank_values, run_ranks
-from litcourse.student import Student
 
 WORLD = 2
 STEPS = 3
@@ -39,21 +39,23 @@ ALL = ("ends", "free")
 _NAMES = ("adapter", "gate", "left", "right", "extra.deep", "extra.wide", "expert", "aside")
 
 
-def draw(rng: Random) -> Draw:
+def draw(rng: Random) -> Inputs:
     """Networks of which batches skip several branches, one, or none, and what they are fed."""
     names = {"several": rng.sample(_NAMES, rng.choice([2, 3])), "one": rng.sample(_NAMES, 1)}
     cases = {kind: _case(rng, names.get(kind, [])) for kind in ("none", *SKIPPING)}
-    return Draw({"cases": cases, "lr": rng.uniform(0.05, 0.2)})
+    return Inputs({"cases": cases, "lr": rng.uniform(0.05, 0.2)})
 
 
 def _case(rng: Random, names: list[str]) -> dict[str, Any]:
-    dice = generator(rng)
+    source = generator(rng)
     network = Branching(rng.randrange(4, 9), names)
-    state = {n: 0.5 * torch.randn(v.shape, generator=dice) for n, v in network.state_dict().items()}
+    state = {
+        n: 0.5 * torch.randn(v.shape, generator=source) for n, v in network.state_dict().items()
+    }
     size = rng.randrange(3, 7)
     batches = [
         [
-            [torch.randn(size, FEATURES, generator=dice), torch.randn(size, 1, generator=dice)]
+            [torch.randn(size, FEATURES, generator=source), torch.randn(size, 1, generator=source)]
             for _ in range(STEPS)
         ]
         for _ in range(WORLD)
@@ -97,12 +99,12 @@ class Branching(nn.Module):
         self.trunk = nn.Linear(FEATURES, width)
         for name in names:
             *path, last = name.split(".")
-            place: nn.Module = self
+            module: nn.Module = self
             for part in path:
-                if not hasattr(place, part):
-                    place.add_module(part, nn.Module())
-                place = place.get_submodule(part)
-            place.add_module(last, nn.Linear(width, width))
+                if not hasattr(module, part):
+                    module.add_module(part, nn.Module())
+                module = module.get_submodule(part)
+            module.add_module(last, nn.Linear(width, width))
         self.head = nn.Linear(width, 1)
 
     def forward(self, x: Tensor, used: list[str]) -> Tensor:
@@ -145,14 +147,14 @@ class Trained(L.LightningModule):
         return torch.optim.SGD(self.parameters(), lr=self.rate)
 
 
-def probe(given: dict[str, Any], student: Student) -> dict[str, Any]:
+def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
     """Train the network without branches, then those with some."""
     function = student["strategy_for_branches"]
 
     def train(rank: int, kind: str) -> dict[str, Any]:
-        case = given["cases"][kind]
+        case = shown["cases"][kind]
         print(_called(case))  # noqa: T201 (a rank that stays in it leaves its output alone)
-        return _train(function, case, given["lr"], rank)
+        return _train(function, case, shown["lr"], rank)
 
     def work(rank: int, kinds: tuple[str, ...]) -> dict[str, Any]:
         return {kind: train(rank, kind) for kind in kinds}
@@ -201,19 +203,19 @@ def _traits(module: nn.Module) -> dict[str, str]:
 # --- judge ------------------------------------------------------------------------------
 
 
-def judge(draw: Draw, evidence: Evidence) -> list[Finding]:
+def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
     """First what needs no search, then what needs one."""
-    found = _judge_run(draw, "none", evidence["none"], "free")
-    return found + _judge_run(draw, "skipping", evidence["skipping"], "ends")
+    found = _judge_run(inputs, "none", evidence["none"], "free")
+    return found + _judge_run(inputs, "skipping", evidence["skipping"], "ends")
 
 
-def _judge_run(draw: Draw, run: str, seen: Evidence, cost: str) -> list[Finding]:
+def _judge_run(inputs: Inputs, run: str, seen: Evidence, cost: str) -> list[Finding]:
     failed = run_findings(seen, (cost,), WORLD)
     if failed:
         return [replace(_named(found, cost), called=_last_called(seen)) for found in failed]
     for kind in ("none",) if run == "none" else SKIPPING:
         ranks = [rank[kind] for rank in rank_values(seen)]
-        found = _judge_case(draw.given, kind, ranks, cost)
+        found = _judge_case(inputs.shown, kind, ranks, cost)
         if found:
             return [found]
     return []
@@ -243,9 +245,9 @@ def _called(case: dict[str, Any]) -> str:
 
 
 def _judge_case(
-    given: dict[str, Any], kind: str, ranks: list[Evidence], cost: str
+    shown: dict[str, Any], kind: str, ranks: list[Evidence], cost: str
 ) -> Finding | None:
-    case, first = given["cases"][kind], ranks[0]
+    case, first = shown["cases"][kind], ranks[0]
     called = _called(case)
     names, method = first["strategy"].texts(), first["start_method"].text()
     if not any(name.endswith("DDPStrategy") for name in names):
@@ -256,7 +258,7 @@ def _judge_case(
     changed = first["changed"].texts()
     if changed:
         return Finding("LIT3606", (cost,), called, "the module as it was", ", ".join(changed))
-    right = _one_process(given, kind)
+    right = _one_process(shown, kind)
     for number, rank in enumerate(ranks):
         gap = _gap(right, rank["weights"].tensors())
         if gap > TOLERANCE:
@@ -275,12 +277,12 @@ def _gap(right: dict[str, Tensor], seen: dict[str, Tensor]) -> float:
     return max(distance(seen[name], value) for name, value in right.items())
 
 
-def _one_process(given: dict[str, Any], kind: str) -> dict[str, Tensor]:
+def _one_process(shown: dict[str, Any], kind: str) -> dict[str, Tensor]:
     """Plain steps on the mean of the ranks' losses; an unused branch has no gradient."""
-    case = given["cases"][kind]
+    case = shown["cases"][kind]
     model = Branching(case["width"], case["names"])
     model.load_state_dict(case["state"])
-    optimizer = torch.optim.SGD(model.parameters(), lr=given["lr"])
+    optimizer = torch.optim.SGD(model.parameters(), lr=shown["lr"])
     for step in range(STEPS):
         optimizer.zero_grad()
         for batches, used in zip(case["batches"], case["used"], strict=True):

@@ -22,13 +22,13 @@ import pytest
 from nbgrader.api import Gradebook
 from nbgrader.apps import AutogradeApp
 
-from autograder.classroom import filled, hand_in
 from autograder.course import Course
+from autograder.demo.made_up_students import filled, hand_in
 from autograder.grading import run, session
-from autograder.grading.journal import RECORD, Record, Shelf
+from autograder.grading.records import RECORD, Record, RecordStore
 from autograder.grading.run import Options
-from autograder.referee import Referee
-from litcourse.student import quiet_room
+from autograder.nbgrader_plugins.judge_client import JudgeClient
+from litcourse.probing.silenced import scratch_folder
 from tests.autograder.conftest import here
 
 LAB, QUESTION = "lab0_tiny", "add_one"
@@ -40,11 +40,11 @@ import contextlib, os
 
 from nbgrader.preprocessors import NbGraderPreprocessor
 
-from autograder.nbgrader_road.notes import KEY
-from autograder.nbgrader_road.repair import runs
-from autograder.nbgrader_road.run import RunSubmission
-from litcourse.packet import decode, encode
-from litcourse.student import take_evidence
+from autograder.nbgrader_plugins.submission_metadata import KEY
+from autograder.nbgrader_plugins.repair import runs
+from autograder.nbgrader_plugins.execute import RunSubmission
+from litcourse.core.serialization import decode, encode
+from litcourse.probing.probe_runner import take_evidence
 
 
 class RunHere(RunSubmission):
@@ -63,8 +63,8 @@ class RunHere(RunSubmission):
                 answer.code, answer.detail = known.trouble, known.detail
             else:
                 question = context.lab.judge_of(name)
-                given = decode(answer.inputs.given)
-                answer.evidence = encode(take_evidence(question, given, names))
+                shown = decode(answer.inputs.shown)
+                answer.evidence = encode(take_evidence(question, shown, names))
         return nb, resources
 """
 
@@ -112,7 +112,7 @@ class Class:
             sys.path[:] = path
 
     def record(self, student: str) -> Record:
-        found = Shelf(self.root / "evidence").load(LAB, student)
+        found = RecordStore(self.root / "evidence").load(LAB, student)
         assert found is not None
         return found
 
@@ -193,7 +193,7 @@ def again(group: Class, way: str) -> None:
 def _imported() -> None:
     """Once, what workers need here: they draw, probe and judge, and are forks."""
     importlib.import_module("safetensors.torch")
-    with quiet_room():
+    with scratch_folder():
         pass
 
 
@@ -201,7 +201,7 @@ def _imported() -> None:
 def group(tiny: Course, monkeypatch: pytest.MonkeyPatch) -> Class:
     made = Class(tiny)
     monkeypatch.setattr(session, "engine", lambda: None)  # nothing is asked of it
-    monkeypatch.setattr(Referee, "_ask", here)
+    monkeypatch.setattr(JudgeClient, "_ask", here)
     (tiny.root / "here.py").write_text(HERE, encoding="utf-8")
     made.settings(
         """

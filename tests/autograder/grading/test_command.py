@@ -11,9 +11,9 @@ import nbformat
 import pytest
 
 from autograder.course import AuthorError
-from autograder.grading import table
-from autograder.grading.work import no_room
-from litcourse.names import UnknownNameError
+from autograder.grading.reporting import table
+from autograder.grading.submission_grader import no_room
+from litcourse.core.names import UnknownNameError
 
 from .conftest import KILLED, LAB, QUESTION, RIGHT, WRONG, Class, enter
 
@@ -183,7 +183,7 @@ def test_a_csv_file_that_can_not_be_written_is_said(
     group: Class, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     group.hand_in("ada", RIGHT)
-    monkeypatch.setattr(table, "write_whole", read_only)
+    monkeypatch.setattr(table, "write_atomically", read_only)
     with pytest.raises(AuthorError, match="the scores can't be written: Read-only file system"):
         group.grade(csv=tmp_path / "scores.csv")
     assert group.record("ada").written

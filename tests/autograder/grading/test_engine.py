@@ -16,10 +16,10 @@ import psutil
 import pytest
 
 from autograder.bank import without_markers
-from autograder.classroom import copied, filled, hand_in, points
 from autograder.course import Course
+from autograder.demo.made_up_students import copied, filled, hand_in, points
 from autograder.engine import client, syscalls
-from autograder.nbgrader_road.kernel import Kernel
+from autograder.nbgrader_plugins.graded_kernel import Kernel
 
 pytestmark = pytest.mark.slow
 
@@ -195,7 +195,7 @@ OWNER = """
 import sys
 from pathlib import Path
 from autograder.engine import client
-from autograder.nbgrader_road.kernel import Kernel
+from autograder.nbgrader_plugins.graded_kernel import Kernel
 kernel = Kernel(Path(sys.argv[1]), 120, sandbox=True, limits={})
 link = kernel._provisioner.link
 print(client.engine().pid, link.pid, flush=True)

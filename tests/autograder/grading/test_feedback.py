@@ -9,7 +9,7 @@ import nbformat
 import pytest
 from nbformat import NotebookNode, v4
 
-from autograder.classroom import filled
+from autograder.demo.made_up_students import filled
 from autograder.grading import feedback
 from autograder.grading.feedback import LateError, limited, with_alt
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from autograder.grading import submissions
+from autograder.nbgrader_plugins import submission_files
 
 from .conftest import LAB, RIGHT, Class
 
@@ -101,14 +101,14 @@ def test_a_file_that_cannot_be_read_costs_its_own_submission_alone(
     assert group.grade() == 0
     group.hand_in("new", RIGHT)
     shutil.copytree(folder, group.root / "submitted/mal" / LAB)
-    honest = submissions.opened
+    honest = submission_files.opened
 
     def opened(path: Path) -> AbstractContextManager[BufferedReader]:
         if path.name == "broken.txt":
             raise OSError(5, "Input/output error", str(path))
         return honest(path)
 
-    monkeypatch.setattr(submissions, "opened", opened)
+    monkeypatch.setattr(submission_files, "opened", opened)
     assert group.grade() == 1
     assert group.students() == {"ada": POINTS, "eve": 0, "new": POINTS, "mal": 0}
     for student in ("eve", "mal"):

@@ -14,8 +14,8 @@ from nbformat import v4
 from nbgrader.apps.api import NbGraderAPI
 from traitlets.config.loader import PyFileConfigLoader
 
-from autograder.grading.journal import NOTEBOOK, RECORD
-from litcourse.question import find_question
+from autograder.grading.records import NOTEBOOK, RECORD
+from litcourse.core.registry import find_question
 
 from .conftest import KILLED, LAB, QUESTION, RIGHT, WRONG, Class
 
@@ -231,7 +231,7 @@ def test_judging_again_cleans_what_an_earlier_version_graded(group: Class) -> No
 
 @pytest.mark.parametrize(
     "ask",
-    [lambda _, evidence: evidence["more"], lambda draw, _: draw.given["more"]],
+    [lambda _, evidence: evidence["more"], lambda inputs, _: inputs.shown["more"]],
     ids=["evidence", "inputs"],
 )
 def test_evidence_that_a_new_judge_can_not_read_keeps_its_points(
@@ -247,7 +247,7 @@ def test_evidence_that_a_new_judge_can_not_read_keeps_its_points(
     before = kept.read_bytes()
     updated = replace(find_question(LAB, QUESTION), judge=ask)
     with monkeypatch.context() as patch:
-        patch.setattr("litcourse.verdicts.find_question", lambda *_: updated)
+        patch.setattr("litcourse.core.scoring.find_question", lambda *_: updated)
         group.points(20)
         assert group.rejudge() == 1
     said = capsys.readouterr().out

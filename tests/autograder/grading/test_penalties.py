@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from autograder.nbgrader_road import penalties
-from autograder.nbgrader_road.penalties import FILE
+from autograder.nbgrader_plugins import penalties
+from autograder.nbgrader_plugins.penalties import FILE
 
 from .conftest import AGAIN, LAB, QUESTION, RIGHT, WRONG, Apart, Class, again, enter, entered
 

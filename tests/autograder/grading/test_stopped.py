@@ -11,7 +11,7 @@ from random import Random
 import pytest
 
 from autograder.engine import syscalls
-from autograder.grading.journal import Shelf
+from autograder.grading.records import RecordStore
 
 from .conftest import LAB, QUESTION, RIGHT, WRONG, Apart, Class
 
@@ -34,8 +34,8 @@ def handed_in(group: Class, runs: Path) -> dict[str, float]:
 
 def complete(group: Class) -> set[str]:
     """Students whose result is on the disk."""
-    shelf = Shelf(group.root / "evidence")
-    found = {student: shelf.load(LAB, student) for student in STUDENTS}
+    records = RecordStore(group.root / "evidence")
+    found = {student: records.load(LAB, student) for student in STUDENTS}
     return {student for student, record in found.items() if record is not None}
 
 

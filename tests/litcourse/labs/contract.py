@@ -14,11 +14,13 @@ import pytest
 import torch
 
 from autograder.bank import without_markers
-from litcourse.packet import decode, encode
-from litcourse.question import Draw, Tree, Verdict, find_question, question_ids
-from litcourse.solved import with_solution
-from litcourse.student import take_evidence
-from litcourse.verdicts import reach
+from litcourse.core.question import Inputs, Verdict
+from litcourse.core.registry import find_question, question_ids
+from litcourse.core.scoring import grade
+from litcourse.core.serialization import decode, encode
+from litcourse.core.tree import Tree
+from litcourse.frontends.reference_solution import with_solution
+from litcourse.probing.probe_runner import take_evidence
 
 HUGE = 10**400  # no float can hold it
 SIMPLE = [None, True, -1, HUGE, float("nan"), float("inf"), "x", [], {}, [None], {"error": None}]
@@ -34,13 +36,13 @@ class Answered:
 
     lab: str
     name: str
-    draw: Draw
+    inputs: Inputs
     solution: Tree
     stub: Tree
 
     def judged(self, tree: Tree) -> Verdict:
         """What the judge says of `tree` in place of the evidence."""
-        return reach(self.lab, self.name, self.draw, tree)
+        return grade(self.lab, self.name, self.inputs, tree)
 
 
 def ask_all(root: Path, lab: str) -> dict[str, Answered]:
@@ -53,17 +55,17 @@ def ask_all(root: Path, lab: str) -> dict[str, Answered]:
     found = {}
     for name in (i for i in cells if f"{i}-check" in cells):
         question = find_question(lab, name)
-        draw = question.draw(Random(f"a draw for the judges of {lab}"))
+        inputs = question.draw(Random(f"a draw for the judges of {lab}"))
         stub = _REGION.sub(r"\1raise NotImplementedError()", cells[name])
-        unsolved = _asked(lab, name, stub, dict(names), draw)
-        solution = _asked(lab, name, cells[name], names, draw)
+        unsolved = _asked(lab, name, stub, dict(names), inputs)
+        solution = _asked(lab, name, cells[name], names, inputs)
         if question.by_solution:
-            draw = with_solution(draw, solution)
-        found[name] = Answered(lab, name, draw, solution, unsolved)
+            inputs = with_solution(inputs, solution)
+        found[name] = Answered(lab, name, inputs, solution, unsolved)
     return found
 
 
-def _asked(lab: str, name: str, source: str, names: dict[str, Any], draw: Draw) -> Tree:
+def _asked(lab: str, name: str, source: str, names: dict[str, Any], inputs: Inputs) -> Tree:
     """What the probe finds on a cell, which may write a file."""
     text = without_markers(source)
     if text.startswith("%%writefile"):
@@ -71,11 +73,11 @@ def _asked(lab: str, name: str, source: str, names: dict[str, Any], draw: Draw) 
         Path(head.split()[1]).write_text(body, encoding="utf-8")
     else:
         exec(compile(text, f"<{name}>", "exec", dont_inherit=True), names)  # noqa: S102 (as above)
-    return take_evidence(find_question(lab, name), draw.given, names)
+    return take_evidence(find_question(lab, name), inputs.shown, names)
 
 
 def same(a: Tree, b: Tree) -> bool:
-    """Whether two trees make the same packet."""
+    """Whether two trees make the same bytes."""
     return encode(a) == encode(b)
 
 
@@ -194,12 +196,12 @@ class JudgeContract:
         first = question.draw(Random("one"))
         torch.manual_seed(2)
         again = question.draw(Random("one"))
-        others = [question.draw(Random(text)).given for text in "abcdef"]
-        assert same([first.given, first.kept], [again.given, again.kept])
-        assert not all(same(first.given, other) for other in others)
+        others = [question.draw(Random(text)).shown for text in "abcdef"]
+        assert same([first.shown, first.withheld], [again.shown, again.withheld])
+        assert not all(same(first.shown, other) for other in others)
 
     def test_inputs_and_evidence_travel_as_packets(self, of: Answered) -> None:
-        assert same(of.draw.given, decode(encode(of.draw.given)))
+        assert same(of.inputs.shown, decode(encode(of.inputs.shown)))
         verdict = of.judged(decode(encode(of.solution)))
         assert (verdict.score, verdict.findings) == (1.0, ())
 
@@ -208,7 +210,7 @@ class JudgeContract:
         assert (verdict.score, verdict.findings[0].code) == (0.0, "LIT900")
 
     def test_judging_is_repeatable_and_changes_nothing(self, of: Answered) -> None:
-        trees = [of.draw.given, of.draw.kept, of.solution, of.stub]
+        trees = [of.inputs.shown, of.inputs.withheld, of.solution, of.stub]
         before = encode(trees)
         for tree in (of.solution, of.stub):
             assert of.judged(tree).findings == of.judged(tree).findings
@@ -239,7 +241,7 @@ class JudgeContract:
         if of.name in self.BLIND:
             return
         with pytest.raises((KeyError, AttributeError)):
-            replace(of, draw=Draw({}, {})).judged(of.solution)
+            replace(of, inputs=Inputs({}, {})).judged(of.solution)
 
     def test_what_is_not_finite_never_stands_for_a_right_number(self, of: Answered) -> None:
         if of.name in self.NO_FLOATS:

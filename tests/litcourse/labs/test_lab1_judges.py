@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from litcourse.evidence import LONGEST_LIST
+from litcourse.core.evidence import LONGEST_LIST
+from litcourse.core.question import Inputs
+from litcourse.core.tree import Tree
 from litcourse.labs.lab1_mnist import fit as fit_module
-from litcourse.question import Draw, Tree
 
 from .contract import Answered, JudgeContract, replaced
 
@@ -35,8 +36,10 @@ class TestJudges(JudgeContract):
         whole = answers[name]
         if name != "wrap":
             return whole
-        given, seen, stub = (_conv(tree) for tree in (whole.draw.given, whole.solution, whole.stub))
-        return replace(whole, draw=Draw(given), solution=seen, stub=stub)
+        shown, seen, stub = (
+            _conv(tree) for tree in (whole.inputs.shown, whole.solution, whole.stub)
+        )
+        return replace(whole, inputs=Inputs(shown), solution=seen, stub=stub)
 
 
 def _conv(tree: Tree) -> Tree:

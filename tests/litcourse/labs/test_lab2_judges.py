@@ -1,4 +1,4 @@
-"""The judges of lab 2: the same verdict each time, none for nonsense; their dice fail nobody."""
+"""The judges of lab 2: the same verdict each time, none for nonsense; chance fails nobody."""
 
 from __future__ import annotations
 
@@ -10,10 +10,15 @@ import pytest
 import torch
 
 from litcourse.labs.lab2_cifar10 import converge
-from litcourse.labs.lab2_cifar10._crops import PLACES, Crops, cropped, grid, located
-from litcourse.labs.lab2_cifar10._draws import judge_draws
-from litcourse.labs.lab2_cifar10._one_cycle import one_cycle, planned_total, same_curve, stepped
-from litcourse.labs.lab2_cifar10._schedule_rates import _why
+from litcourse.labs.lab2_cifar10.augment._crops import PLACES, Crops, cropped, grid, located
+from litcourse.labs.lab2_cifar10.augment._statistics import judge_draws
+from litcourse.labs.lab2_cifar10.schedule._one_cycle import (
+    one_cycle,
+    planned_total,
+    same_curve,
+    stepped,
+)
+from litcourse.labs.lab2_cifar10.schedule._rates import _why
 
 from .contract import Answered, JudgeContract
 
@@ -89,23 +94,23 @@ def test_steps_are_those_of_sgd(nesterov: bool) -> None:
     assert torch.allclose(redone.float(), weight.detach(), rtol=1e-5)
 
 
-# --- augment's dice -------------------------------------------------------------------------
+# --- augment's statistics -------------------------------------------------------------------------
 
 
-def _passes(dice: torch.Generator, samples: int, size: int) -> list[tuple[Crops, list[int]]]:
+def _passes(source: torch.Generator, samples: int, size: int) -> list[tuple[Crops, list[int]]]:
     """Ten passes of a right answer."""
 
     def die(sides: int) -> torch.Tensor:
-        return torch.randint(sides, (samples,), generator=dice)
+        return torch.randint(sides, (samples,), generator=source)
 
     sizes = [size] * (samples // size) + ([samples % size] if samples % size else [])
-    order = torch.randperm(samples, generator=dice)
+    order = torch.randperm(samples, generator=source)
     return [(Crops(order, die(PLACES), die(PLACES), die(2)), sizes) for _ in range(10)]
 
 
 def test_right_draws_never_fail() -> None:
-    dice = torch.Generator().manual_seed(11)
-    found = [judge_draws(_passes(dice, 132 + n % 30, 7 + n % 6)) for n in range(400)]
+    source = torch.Generator().manual_seed(11)
+    found = [judge_draws(_passes(source, 132 + n % 30, 7 + n % 6)) for n in range(400)]
     assert not [findings for findings in found if findings]
 
 
@@ -127,9 +132,9 @@ def test_wrong_draws_fail(code: str, change: Any) -> None:
 
 
 def test_crops_are_found_again_however_they_are_scaled() -> None:
-    dice = torch.Generator().manual_seed(5)
-    known = torch.randn(6, 3, 32, 32, generator=dice)
-    crops = Crops(*(torch.randint(n, (50,), generator=dice) for n in (6, PLACES, PLACES, 2)))
+    source = torch.Generator().manual_seed(5)
+    known = torch.randn(6, 3, 32, 32, generator=source)
+    crops = Crops(*(torch.randint(n, (50,), generator=source) for n in (6, PLACES, PLACES, 2)))
     images, inside = cropped(known, crops)
     scaled = images * torch.tensor([0.5, 2.0, 3.0]).reshape(3, 1, 1) + 1
     for seen in (images, scaled):

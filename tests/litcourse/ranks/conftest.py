@@ -1,4 +1,4 @@
-"""A quiet room for every test of ranks, and a student's class."""
+"""A scratch folder for every test of ranks, and a student's class."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from litcourse.student import quiet_room
-from tests.litcourse.ranks.jobs import NOTEBOOK
+from litcourse.probing.silenced import scratch_folder
+from tests.litcourse.ranks.rank_jobs import NOTEBOOK
 
 
 @pytest.fixture(autouse=True)
 def _in_a_quiet_room(_neutral: None) -> Any:
-    with quiet_room():
+    with scratch_folder():
         yield
 
 

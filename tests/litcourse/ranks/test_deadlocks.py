@@ -14,10 +14,10 @@ import pytest
 import torch
 from torch import distributed, nn
 
-from litcourse.evidence import Evidence, MalformedError
+from litcourse.core.evidence import Evidence, MalformedError
 from litcourse.ranks import rank_findings, run_ranks
-from litcourse.stacks import collective, main_thread
-from tests.litcourse.ranks.jobs import CRITERIA, finding, fit, join
+from litcourse.ranks.stack_dumps import collective, main_thread
+from tests.litcourse.ranks.rank_jobs import CRITERIA, finding, fit, join
 
 # --- deadlocks -----------------------------------------------------------------------------------
 
@@ -162,7 +162,7 @@ def test_a_rank_that_ends_is_a_finding(ends: Callable[[], None], code: str, got:
 
 def test_a_value_that_is_no_evidence() -> None:
     found = finding(run_ranks(lambda _: {"value": object()}, 1))
-    assert "PacketError" in found.got
+    assert "SerializationError" in found.got
 
 
 def test_evidence_that_is_none_is_refused() -> None:
@@ -189,7 +189,7 @@ Current thread 0x00007e (most recent call first):
   File "/site-packages/torch/autograd/graph.py", line 1005 in _engine_run_backward
   File "/site-packages/torch/_tensor.py", line 626 in backward
   File "/tmp/ipykernel_7/1.py", line 3 in training_step
-  File "/x/litcourse/rank_process.py", line 40 in be_rank
+  File "/x/litcourse/ranks/rank_process.py", line 40 in run_rank
   File "/x/notebook.py", line 1 in <module>
 """
 

@@ -1,0 +1,164 @@
+"""`make bench`: the times that the documentation states, measured in one run.
+
+For each lab: how long each check keeps a student waiting, the processor time of the whole
+solved lab beyond imports, which a class pays for once per submission, and the build. The
+process imports once and forks for each repetition, as the answers of `verify` are run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import multiprocessing
+import os
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from autograder.bank import without_markers
+from autograder.building import build
+from autograder.course import CHECK, Course, Lab, grade_id, is_demo
+from autograder.verifying.solutions import draw_inputs
+from autograder.verifying.warm_runner import warm_up
+from litcourse.probing.probe_runner import take_evidence
+
+REPETITIONS = 5
+PACKAGES = ("torch", "torchvision", "lightning", "nbgrader", "otter-grader")
+
+
+def run(course: Course) -> int:
+    """Measure every lab, print a table, write `bench/results/<lab>.json`; returns 0."""
+    warm_up()
+    console = Console()
+    for lab in course.labs.values():
+        results = {**_machine(), "n": REPETITIONS, **_measured(course, lab)}
+        path = course.root / "bench" / "results" / f"{lab.id}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        console.print(_table(lab, results))
+        console.print(f"wrote {path.relative_to(course.root)}")
+    return 0
+
+
+def _machine() -> dict[str, Any]:
+    return {
+        "hardware": {"machine": platform.machine(), "cores": os.cpu_count()},
+        "versions": {"python": platform.python_version(), **{p: version(p) for p in PACKAGES}},
+    }
+
+
+def _measured(course: Course, lab: Lab) -> dict[str, Any]:
+    runs = [_in_child(_checked_lab, lab) for _ in range(REPETITIONS)]
+    graded = [_in_child(_graded_lab, lab)["cpu"] for _ in range(REPETITIONS)]
+    checks = {
+        name: {
+            "wall_seconds": _spread([run["checks"][name]["wall"] for run in runs]),
+            "cpu_seconds": _spread([run["checks"][name]["cpu"] for run in runs]),
+            "score": min(run["checks"][name]["score"] for run in runs),
+        }
+        for name in lab.questions
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.perf_counter()
+        build.build(course, [lab.id], Path(folder))
+        seconds = time.perf_counter() - started
+    return {
+        "checks": checks,
+        "graded_lab_cpu_seconds": _spread(graded),
+        "build_seconds": round(seconds, 2),
+    }
+
+
+def _spread(values: list[float]) -> dict[str, float]:
+    found = {"median": statistics.median(values), "min": min(values), "max": max(values)}
+    return {name: round(value, 3) for name, value in found.items()}
+
+
+def _in_child(action: Callable[[Lab], dict[str, Any]], lab: Lab) -> dict[str, Any]:
+    """What `action(lab)` returns in a fork of this process, so that no repetition helps another."""
+    context = multiprocessing.get_context("fork")
+    with context.Pool(1) as pool:
+        return pool.apply(_apart, (action, lab))
+
+
+def _apart(action: Callable[[Lab], dict[str, Any]], lab: Lab) -> dict[str, Any]:
+    """Do it in a folder of its own, where the lab's programs are written; its cells are silent."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        contextlib.chdir(folder),
+        Path(os.devnull).open("w") as nowhere,
+        contextlib.redirect_stdout(nowhere),
+    ):
+        return action(lab)
+
+
+def _cpu() -> float:
+    """Processor seconds of this process, and of the ranks and programs that it waited for."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
+
+
+def _walk(lab: Lab, ask: Callable[[Any, str, str], None]) -> None:
+    """Run the solved notebook but for its demonstrations; `ask` where a check cell stands."""
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell = InteractiveShell.instance()
+    for cell in lab.notebook.cells:
+        name = grade_id(cell)
+        if cell.cell_type != "code" or is_demo(cell):
+            continue
+        if name.endswith(CHECK):
+            ask(shell, name.removesuffix(CHECK), cell.source)
+        else:
+            shell.run_cell(without_markers(cell.source))
+
+
+def _checked_lab(lab: Lab) -> dict[str, Any]:
+    """Each check as a student calls it: inputs drawn, probed, judged, and drawn as a card."""
+    checks = {}
+
+    def ask(shell: Any, question_id: str, source: str) -> None:
+        wall, cpu = time.perf_counter(), _cpu()
+        report = shell.ev(source)
+        checks[question_id] = {
+            "wall": time.perf_counter() - wall,
+            "cpu": _cpu() - cpu,
+            "score": report.verdict.score,
+        }
+
+    _walk(lab, ask)
+    return {"checks": checks}
+
+
+def _graded_lab(lab: Lab) -> dict[str, Any]:
+    """What the kernel of a graded submission does: the student's cells, and the probes alone."""
+    draws = {name: draw_inputs(lab, name, Random(1)) for name in lab.questions}
+
+    def ask(shell: Any, question_id: str, _: str) -> None:
+        take_evidence(lab.judge_of(question_id), draws[question_id].shown, shell.user_ns)
+
+    before = _cpu()
+    _walk(lab, ask)
+    return {"cpu": _cpu() - before}
+
+
+def _table(lab: Lab, results: dict[str, Any]) -> Table:
+    table = Table(title=f"{lab.id}: seconds, medians of {REPETITIONS}")
+    for heading in ("", "wall", "CPU", "score"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for name, row in results["checks"].items():
+        wall, cpu = row["wall_seconds"]["median"], row["cpu_seconds"]["median"]
+        table.add_row(f"check {name}", f"{wall:.2f}", f"{cpu:.2f}", f"{row['score']:.0%}")
+    graded = results["graded_lab_cpu_seconds"]["median"]
+    table.add_row("whole lab, graded", "", f"{graded:.2f}", "")
+    table.add_row("build", f"{results['build_seconds']:.1f}", "", "")
+    return table

@@ -1,0 +1,136 @@
+"""`autograder build`: instructor notebooks become what students get, and what otter needs.
+
+Everything is made in a scratch folder and checked there; only then does it go to `release/`
+(for students, committed) and `dist/` (otter bundles, not for students). The same sources
+give the same bytes.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from autograder.building import leak_scan, student_checks
+from autograder.building.convert import student_notebooks
+from autograder.building.otter_bundle import build_bundle
+from autograder.building.release import differences, publish, write_pages
+from autograder.building.wheel import build_wheel
+from autograder.course import AuthorError, Course, Lab
+from autograder.verifying.solutions import freeze, frozen_files
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a build wrote.
+
+    Args:
+        release: the folder for students.
+        changed: files of it that changed, relative to it.
+        bundles: otter bundles.
+    """
+
+    release: Path
+    changed: tuple[str, ...]
+    bundles: tuple[Path, ...]
+
+
+def build(course: Course, lab_ids: Sequence[str] = (), out: Path | None = None) -> Built:
+    """Build the labs (all, unless named), with wheel, pages and otter bundles.
+
+    Args:
+        course: the course.
+        lab_ids: ids of labs; none stands for all.
+        out: folder that gets `release/` and `dist/`; the course's own unless given.
+
+    Raises:
+        AuthorError: something must not or can't be published; nothing was written.
+        UnknownNameError: there is no such lab.
+    """
+    labs, target = _labs(course, lab_ids), out or course.root
+    for lab in labs:
+        _write_frozen(lab)
+    with tempfile.TemporaryDirectory(prefix="autograder-") as scratch:
+        fresh = Path(scratch, "release")
+        make_release(course, labs, fresh)
+        changed = publish(fresh, target / "release", all_labs=not lab_ids, kept=course.foreign)
+    bundles = tuple(build_bundle(lab, target / "dist" / "otter") for lab in labs)
+    return Built(target / "release", tuple(changed), bundles)
+
+
+def stale(course: Course, lab_ids: Sequence[str] = (), out: Path | None = None) -> list[str]:
+    """How `release/` differs from what a build would write, as lines of a diff.
+
+    Args and errors as for `build`; nothing is written.
+    """
+    labs, target = _labs(course, lab_ids), out or course.root
+    found = [line for lab in labs for line in _stale_frozen(lab)]
+    with tempfile.TemporaryDirectory(prefix="autograder-") as scratch:
+        fresh = Path(scratch, "release")
+        make_release(course, labs, fresh)
+        return found + differences(
+            fresh, target / "release", all_labs=not lab_ids, kept=course.foreign
+        )
+
+
+def _write_frozen(lab: Lab) -> None:
+    """Put answers for public inputs beside the questions that need one; the wheel takes them in."""
+    wanted = freeze(lab)
+    for path, data in wanted.items():
+        if not _holds(path, data):
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(data)
+    for path in frozen_files(lab) - wanted.keys():
+        path.unlink()
+
+
+def _stale_frozen(lab: Lab) -> list[str]:
+    wanted = freeze(lab)
+    stale = {path for path, data in wanted.items() if not _holds(path, data)}
+    stale |= frozen_files(lab) - wanted.keys()
+    return [f"{path}: not what the solution gives (any more)" for path in sorted(stale)]
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    return path.is_file() and path.read_bytes() == data
+
+
+def _labs(course: Course, lab_ids: Sequence[str]) -> list[Lab]:
+    return [course.lab(name) for name in lab_ids] or list(course.labs.values())
+
+
+def make_release(course: Course, labs: Sequence[Lab], folder: Path) -> None:
+    """Compile `labs` into `folder`, with wheel and pages, and check what came out.
+
+    Raises:
+        AuthorError: as for `build`.
+    """
+    if not labs:
+        step = "make one: autograder new lab1_first first_question"
+        raise AuthorError(course.root / "source", "", "it holds no lab", step)
+    folder.mkdir(parents=True)
+    student_notebooks(course, labs, folder)
+    for lab in labs:
+        _only_listed(lab, folder / lab.id)
+        lab.check_parts()
+        student_checks.check(student_checks.Compiled(lab, folder / lab.id / lab.path.name))
+    wheel = build_wheel(folder)
+    write_pages(course.labs.values(), wheel, folder)
+    leak_scan.scan(course, labs, folder)
+
+
+def _only_listed(lab: Lab, folder: Path) -> None:
+    """Publishing is an allowlist: nbgrader copies whatever lies beside a notebook."""
+    listed = set(lab.notebook.metadata.get("litcourse", {}).get("files", []))
+    there = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+    there.discard(lab.path.name)
+    again = f"then: autograder build {lab.id}"
+    for name in sorted(there - listed):
+        fault = "it lies beside the notebook and would be published"
+        entry = f'"litcourse": {{"files": ["{name}"]}}'
+        step = f"move it away, or allow it in the notebook's metadata ({entry}), {again}"
+        raise AuthorError(lab.folder / name, "", fault, step)
+    for name in sorted(listed - there):
+        step = f"write {lab.folder / name}, or take it off the list, {again}"
+        raise AuthorError(lab.path, "", f"its metadata lists {name!r}, which is not there", step)

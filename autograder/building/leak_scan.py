@@ -1,0 +1,190 @@
+"""Nothing of the answers leaves the house: the scan of what is about to be published.
+
+Compared are lines without their indentation; lines that any program might hold (`return loss`,
+`else:`) say nothing and are left out. A passage leaks where
+
+- all its telling lines stand one after another (solutions, answers of the bank), or
+- one long line of a solution stands anywhere, although the unsolved part of no lab's source,
+  which students see anyway, holds it. Shorter ones may be quoted: advice has to name things.
+
+The course secret must not occur in any encoding that a person would choose.
+"""
+
+from __future__ import annotations
+
+import base64
+import importlib
+import pkgutil
+import re
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+
+from autograder import bank
+from autograder.bank import Case
+from autograder.course import AuthorError, Course, Lab, grade_id
+from autograder.secret import SECRET_FILE
+
+TELLING = 12
+"""Characters from which a line says something."""
+ALONE = 30
+"""Characters from which one line of a solution leaks by itself."""
+WHOLE = 20
+"""The same for a line that is a whole solution region."""
+
+_REGION = re.compile(
+    r"^[^\n]*BEGIN SOLUTION[^\n]*\n(.*?)^[^\n]*END SOLUTION[^\n]*$", re.MULTILINE | re.DOTALL
+)
+_COMMON = frozenset({"super().__init__()", "raise NotImplementedError()", "return self.model(x)"})
+
+
+@dataclass(frozen=True)
+class Passage:
+    """Lines that must not be published.
+
+    Args:
+        file: where they stand.
+        question_id: the question that they answer.
+        lines: the telling ones, without indentation.
+        telling_lines: those of them that leak by themselves.
+    """
+
+    file: str
+    question_id: str
+    lines: tuple[str, ...]
+    telling_lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Document:
+    """A file about to be published, or a member of an archive among them.
+
+    Args:
+        name: its path, and the member's.
+        data: its bytes.
+        text: its telling lines, each on a line of its own; a notebook's as its cells have them.
+    """
+
+    name: str
+    data: bytes
+    text: str
+
+
+def scan(course: Course, labs: Iterable[Lab], folder: Path) -> None:
+    """Look through every file under `folder`, wheels included.
+
+    Raises:
+        AuthorError: a file holds something that is not for students.
+    """
+    labs = list(labs)
+    public = unsolved_text([*course.labs.values(), *labs])
+    passages = [p for lab in labs for p in (*solutions(lab, public), *bank_entries(lab))]
+    secrets = _secrets(course.root / SECRET_FILE)
+    for document in documents(folder):
+        if any(secret in document.data for secret in secrets):
+            step = "find out how it got there; nothing was published"
+            raise AuthorError(document.name, "", "it holds the course secret", step)
+        for passage in passages:
+            _compare(passage, document)
+
+
+def _compare(passage: Passage, document: Document) -> None:
+    passage_text = "\n".join(passage.lines)
+    hits = (
+        [passage_text] if len(passage.lines) > 1 and f"\n{passage_text}\n" in document.text else []
+    )
+    # In prose a line is quoted within others; in code it is part of longer, innocent ones.
+    within = "\n{}\n" if document.name.endswith(".py") else "{}"
+    hits += [line for line in passage.telling_lines if within.format(line) in document.text]
+    if hits:
+        shown = hits[0].splitlines()[0]
+        fault = f"it holds a line of the answer in {passage.file}: {shown!r}"
+        step = "take it out of what is published, then: autograder build"
+        raise AuthorError(document.name, passage.question_id, fault, step)
+
+
+# --- what must stay here ---------------------------------------------------------------
+
+
+def unsolved_text(labs: Iterable[Lab]) -> str:
+    """What students see anyway: the telling lines of all labs outside of solution regions."""
+    return _joined(_REGION.sub("", cell.source) for lab in labs for cell in lab.notebook.cells)
+
+
+def solutions(lab: Lab, public: str) -> list[Passage]:
+    """Every solution region of the lab's source notebook; lines of `public` leak nothing alone."""
+    found = []
+    for cell in lab.notebook.cells:
+        for region in _REGION.findall(cell.source):
+            lines = telling(region)
+            enough = WHOLE if len(lines) == 1 else ALONE
+            telling_lines = tuple(n for n in lines if len(n) >= enough and n not in public)
+            found.append(Passage(str(lab.path), grade_id(cell), lines, telling_lines))
+    return [passage for passage in found if passage.lines]
+
+
+def bank_entries(lab: Lab) -> list[Passage]:
+    """Every answer of the lab's bank: whole ones, and what edits put into the solution."""
+    found = []
+    for name in _bank_modules(lab):
+        module = importlib.import_module(f"autograder.bank.{lab.id}.{name}")
+        file = f"autograder/bank/{lab.id}/{name}.py"
+        for case in getattr(module, "CASES", []):
+            found += [Passage(file, name, telling(text)) for text in _texts(case)]
+    return [passage for passage in found if passage.lines]
+
+
+def _bank_modules(lab: Lab) -> list[str]:
+    folders = [str(Path(folder) / lab.id) for folder in bank.__path__]
+    return [m.name for m in pkgutil.iter_modules(folders)]
+
+
+def _texts(case: Case) -> list[str]:
+    return [text for text in (case.code, *(new for _, new in case.edits)) if text]
+
+
+def _secrets(path: Path) -> tuple[bytes, ...]:
+    if not path.exists():
+        return ()
+    secret = path.read_bytes()
+    forms = (secret, secret.hex().encode(), base64.b64encode(secret).rstrip(b"="))
+    return tuple(form for form in forms if form)
+
+
+# --- what is about to leave ------------------------------------------------------------
+
+
+def documents(folder: Path) -> Iterator[Document]:
+    """Every file under `folder`, and every member of its wheels."""
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        name = path.relative_to(folder).as_posix()
+        yield _document(name, path.read_bytes())
+        if path.suffix == ".whl":
+            with zipfile.ZipFile(path) as archive:
+                for member in sorted(archive.namelist()):
+                    yield _document(f"{name}:{member}", archive.read(member))
+
+
+def _document(name: str, data: bytes) -> Document:
+    text = data.decode("utf-8", errors="replace")
+    if name.endswith(".ipynb"):
+        cells = nbformat.reads(text, as_version=nbformat.NO_CONVERT).cells
+        return Document(name, data, _joined(cell.source for cell in cells))
+    if name.endswith(".whl"):
+        return Document(name, data, "")  # its members are documents of their own
+    if name.endswith(".toml"):
+        text = text.replace('\\"', '"')
+    return Document(name, data, _joined([text]))
+
+
+def telling(text: str) -> tuple[str, ...]:
+    """The lines that say something, each without indentation and with single spaces."""
+    lines = (" ".join(line.split()) for line in text.splitlines())
+    return tuple(n for n in lines if len(n) >= TELLING and n[0] != "#" and n not in _COMMON)
+
+
+def _joined(texts: Iterable[str]) -> str:
+    return "\n" + "\n".join(line for text in texts for line in telling(text)) + "\n"

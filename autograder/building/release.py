@@ -1,0 +1,165 @@
+"""The folder `release/`: its page for students, and how it differs from what it should be."""
+
+from __future__ import annotations
+
+import difflib
+import filecmp
+import shutil
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+from autograder.building import checksums
+from autograder.building.wheel import members
+from autograder.course import AuthorError, Lab
+
+_MANY = 20
+_TEMPLATES = {
+    "README.md": "release_readme.md.template",
+    "requirements.txt": "release_requirements.txt.template",
+}
+
+
+def write_pages(labs: Iterable[Lab], wheel: Path, folder: Path) -> None:
+    """Write README.md and requirements.txt for `labs` and the student wheel into `folder`."""
+    labs = list(labs)
+    names = {
+        "labs": "\n".join(f"- `{_notebook(lab)}`: {_title(lab)}" for lab in labs),
+        "first": _notebook(labs[0]) if labs else "",
+        "question": next((name for lab in labs for name in lab.questions), ""),
+        "wheel": wheel.name,
+    }
+    for name, source in _TEMPLATES.items():
+        text = (
+            files("autograder.building").joinpath("templates", source).read_text(encoding="utf-8")
+        )
+        (folder / name).write_text(Template(text).substitute(names), encoding="utf-8")
+
+
+def _notebook(lab: Lab) -> str:
+    return f"{lab.id}/{lab.id}.ipynb"
+
+
+def _title(lab: Lab) -> str:
+    """The notebook's first heading."""
+    lines = (line for cell in lab.notebook.cells for line in cell.source.splitlines())
+    return next((line.lstrip("# ") for line in lines if line.startswith("# ")), lab.id)
+
+
+def differences(fresh: Path, old: Path, *, all_labs: bool, kept: Collection[str] = ()) -> list[str]:
+    """How `old` differs from `fresh`, as lines to print; empty if it does not.
+
+    Args:
+        fresh: a release folder just built.
+        old: the release folder that is there.
+        all_labs: also report files of `old` that `fresh` has not, as when all labs were built.
+        kept: folders of `old` that are none of ours.
+    """
+    wanted = _files(fresh)
+    found = [line for name in wanted for line in _differs(fresh / name, old / name, name)]
+    if not found and not checksums.fits(old, wanted):
+        found.append(f"release/{checksums.NAME}: not of these files")
+    superfluous = _superfluous(fresh, old, kept) if all_labs else []
+    return [*found, *_named(superfluous)]
+
+
+def _named(superfluous: Collection[str]) -> Iterator[str]:
+    """A line for each file, or for the folder in which there are many, such as a `.venv`."""
+    counts = Counter(name.split("/", 1)[0] for name in superfluous)
+    for name in superfluous:
+        if counts[name.split("/", 1)[0]] <= _MANY:
+            yield f"release/{name}: not made from source/ (any more)"
+    for folder, count in counts.items():
+        if count > _MANY:
+            yield f"release/{folder}: {count:,} files that are not made from source/ (any more)"
+
+
+def _superfluous(fresh: Path, old: Path, kept: Collection[str]) -> list[str]:
+    found = set(_files(old)) - set(_files(fresh))
+    return sorted(name for name in found if name.split("/", 1)[0] not in {*kept, checksums.NAME})
+
+
+def _files(folder: Path) -> list[str]:
+    paths = (p for p in folder.rglob("*") if p.is_file() and ".ipynb_checkpoints" not in p.parts)
+    return sorted(p.relative_to(folder).as_posix() for p in paths)
+
+
+def _differs(fresh: Path, old: Path, name: str) -> Iterator[str]:
+    if not old.is_file():
+        yield f"release/{name}: missing"
+    elif fresh.suffix == ".whl":
+        yield from _wheel_differs(fresh, old, name)
+    elif not filecmp.cmp(fresh, old, shallow=False):
+        yield from _text_differs(fresh, old, name)
+
+
+def _text_differs(fresh: Path, old: Path, name: str) -> Iterator[str]:
+    before, after = _lines(old), _lines(fresh)
+    if before is None or after is None:
+        yield f"release/{name}: other bytes"
+        return
+    labels = f"release/{name}", f"release/{name} (built from source/)"
+    yield from difflib.unified_diff(before, after, *labels, lineterm="")
+
+
+def _lines(path: Path) -> list[str] | None:
+    try:
+        return path.read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError:
+        return None
+
+
+def _wheel_differs(fresh: Path, old: Path, name: str) -> Iterator[str]:
+    """By members: another zlib packs the same files into other bytes."""
+    before, after = members(old), members(fresh)
+    for member in sorted(before.keys() | after.keys()):
+        if before.get(member) != after.get(member):
+            state = (
+                "differs"
+                if member in before and member in after
+                else ("missing" if member in after else "not made from litcourse/ (any more)")
+            )
+            yield f"release/{name}: {member} {state}"
+
+
+def publish(fresh: Path, release: Path, *, all_labs: bool, kept: Collection[str] = ()) -> list[str]:
+    """Bring `release` to the state of `fresh`; the names of the files that changed.
+
+    Folders named in `kept` are none of ours. Files that are right already
+    keep their bytes, the wheel also where only its packing differs. Files that no build wrote stay.
+
+    Raises:
+        AuthorError: one that was changed since the last build is in the way.
+    """
+    known, names = checksums.read(release), _files(fresh)
+    changed = [n for n in names if any(_differs(fresh / n, release / n, n))]
+    for name in changed:
+        if (release / name).is_file() and not checksums.is_ours(release, name, known):
+            raise _in_the_way(release / name)
+    for name in changed:
+        (release / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(fresh / name, release / name)
+    gone = _superfluous(fresh, release, kept) if all_labs else _old_wheels(fresh, release)
+    gone = [name for name in gone if checksums.is_ours(release, name, known)]
+    for name in gone:
+        (release / name).unlink()
+    others = (
+        {} if all_labs else {name: digest for name, digest in known.items() if name not in gone}
+    )
+    checksums.write(release, names, others)
+    return changed + gone
+
+
+def _in_the_way(path: Path) -> AuthorError:
+    fault = (
+        "it was changed since the last build, so it may hold somebody's answers; nothing is written"
+    )
+    step = f"mv {path} ~/{path.name}   (or rm, if nobody needs it), then the same again"
+    return AuthorError(path, "", fault, step)
+
+
+def _old_wheels(fresh: Path, release: Path) -> list[str]:
+    """Wheels of other versions: a person would not know which one to install."""
+    return sorted({p.name for p in release.glob("*.whl")} - {p.name for p in fresh.glob("*.whl")})

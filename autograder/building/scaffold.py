@@ -1,0 +1,158 @@
+"""`autograder new`: the three places of a new question, ready to be filled in.
+
+The skeleton is honest: its judge gives no points, so `autograder verify` fails until
+somebody has written it.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+import nbformat
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from autograder.course import CHECK, AuthorError, Course, Lab, grade_id
+
+POINTS = 5
+"""Points of a new question, until somebody weighs it."""
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+_SOLUTION = '''\
+def {question}(number):
+    """Say here what the function takes and returns."""
+    ### BEGIN SOLUTION
+    return number + 1
+    ### END SOLUTION
+'''
+_SETUP = """\
+try:
+    from litcourse import Check, explain
+except ModuleNotFoundError:
+    raise ModuleNotFoundError(
+        "The course package 'litcourse' is not installed for this Python. Find the file "
+        "litcourse-*.whl in the course's release folder, run  %pip install PATH/TO/THAT/FILE  "
+        "in a new cell, and restart the kernel."
+    ) from None
+
+check = Check("{lab}")
+"""
+
+
+def scaffold(course: Course, lab_id: str, question_id: str) -> list[Path]:
+    """Make the cells, the module and the bank of a question; the files written.
+
+    Args:
+        course: the course.
+        lab_id: id of the lab; a new one is begun if there is none of that name.
+        question_id: id of the question.
+
+    Raises:
+        AuthorError: a name is no valid id, or a part of the question exists already.
+    """
+    for name in (lab_id, question_id):
+        _check_name(course, name)
+    lab = Lab(lab_id, course.root / "source" / lab_id)
+    modules = {
+        _package(course, "litcourse/labs", lab_id) / f"{question_id}.py": "question.py.template",
+        _package(course, "autograder/bank", lab_id) / f"{question_id}.py": "bank.py.template",
+    }
+    _check_free(lab, question_id, list(modules))
+    written = [path for folder in {p.parent: 0 for p in modules} for path in _begin(folder, lab_id)]
+    words = {"lab": lab_id, "question": question_id, "title": question_id.replace("_", " ").title()}
+    for path, template in modules.items():
+        text = (
+            files("autograder.building").joinpath("templates", template).read_text(encoding="utf-8")
+        )
+        path.write_text(Template(text).substitute(words), encoding="utf-8")
+    _write_cells(lab, question_id)
+    return [lab.path, *modules, *written]
+
+
+def _check_name(course: Course, name: str) -> None:
+    if not _NAME.fullmatch(name) or keyword.iskeyword(name):
+        fault = f"{name!r} can't name a lab or question"
+        step = "use lower-case letters, digits and _, such as lab2_cifar10 or schedule"
+        raise AuthorError(course.root / "source", "", fault, step)
+
+
+def _package(course: Course, index: str, lab_id: str) -> Path:
+    if not (course.root / index).is_dir():
+        step = "run it in a checkout of the course"
+        raise AuthorError(course.root / index, "", "there is no such folder", step)
+    return course.root / index / lab_id
+
+
+def _check_free(lab: Lab, question_id: str, modules: list[Path]) -> None:
+    taken = [str(path) for path in modules if path.exists()]
+    if lab.path.exists():
+        names = {grade_id(cell) for cell in lab.notebook.cells}
+        cells = sorted(names & {question_id, question_id + CHECK})
+        taken += [f"cell {name!r} of {lab.path}" for name in cells]
+    if taken:
+        fault = f"it exists already: {', '.join(taken)}"
+        step = "choose another id, or edit what is there"
+        raise AuthorError(lab.path, question_id, fault, step)
+
+
+def _begin(folder: Path, lab_id: str) -> list[Path]:
+    """Make a package of `folder` if it is none yet; the file written."""
+    path = folder / "__init__.py"
+    if path.exists():
+        return []
+    folder.mkdir(exist_ok=True)
+    what = "Questions" if folder.parent.name == "labs" else "Answers to the questions"
+    path.write_text(f'"""{what} of {lab_id}."""\n', encoding="utf-8")
+    return [path]
+
+
+# --- the notebook ------------------------------------------------------------------------
+
+
+def _write_cells(lab: Lab, question_id: str) -> None:
+    """Put task, solution and check cell in front of the notebook's summary, else at its end."""
+    notebook = lab.notebook if lab.path.exists() else _notebook(lab.id)
+    index = next((i for i, cell in enumerate(notebook.cells) if _is_summary(cell)), None)
+    end = len(notebook.cells) if index is None else index
+    notebook.cells[end:end] = _cells(question_id)
+    lab.folder.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, lab.path)
+
+
+def _is_summary(cell: NotebookNode) -> bool:
+    return bool(cell.cell_type == "markdown" and cell.source.startswith("## Summary"))
+
+
+def _cells(name: str) -> list[NotebookNode]:
+    task = f"## `{name}`\n\n### Your task ({POINTS} points)\n\n"
+    task += "Say what to write, why, and how it is judged."
+    check = {"grade": True, "locked": True, "points": POINTS}
+    solution = new_code_cell(_SOLUTION.format(question=name).rstrip(), id=name)
+    solution.metadata = _graded(name, solution=True)
+    checking = new_code_cell(f"check.{name}()", id=name + CHECK)
+    checking.metadata = _graded(name + CHECK, **check) | {"otter": {"tests": [name]}}
+    return [new_markdown_cell(task, id=f"{name}-task"), solution, checking]
+
+
+def _graded(name: str, **words: object) -> NotebookNode:
+    base = {"grade": False, "locked": False, "solution": False, "task": False}
+    entry = base | {"grade_id": name, "schema_version": 3, "cell_type": "code"} | words
+    made: NotebookNode = nbformat.from_dict({"nbgrader": entry})
+    return made
+
+
+def _notebook(lab_id: str) -> NotebookNode:
+    """A lab's beginning: title, set-up, summary."""
+    setup = new_code_cell(_SETUP.format(lab=lab_id).rstrip(), id="setup")
+    setup.metadata = _graded("setup", locked=True)
+    head = f"# {lab_id}\n\n**Questions**\n\n**Objectives**\n\n**Time:** an hour"
+    cells = [new_markdown_cell(head, id="intro"), setup]
+    cells.append(new_markdown_cell("## Summary\n\n## See also", id="summary"))
+    language = {"name": "python"}
+    metadata = {"kernelspec": _KERNEL, "language_info": language}
+    made: NotebookNode = new_notebook(cells=cells, metadata=metadata)
+    return made

@@ -1,0 +1,163 @@
+"""`autograder demo`: a made-up class, graded as a real one would be, and a table of scores.
+
+Everything happens in `demo/`, a course of its own that is made anew each time. The class is
+made in `autograder.demo.demo_class`.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from autograder import bank
+from autograder.building.build import build
+from autograder.course import Course, Lab
+from autograder.demo.demo_class import Bank, Graded, Member, members
+from autograder.demo.made_up_students import copied, hand_in, points
+from autograder.engine.client import EngineError, engine
+
+CELL_SECONDS = 60
+"""Time limit of a cell: one of the class has a loop that never ends."""
+START_SECONDS = 120
+WIDTH = 110
+"""Columns of the table in a file or a pipe; in a terminal as many as it has."""
+
+
+@dataclass(frozen=True)
+class Room:
+    """A lab of the demo with its class."""
+
+    lab: Lab
+    cases: Bank
+    class_: Sequence[Member]
+
+
+def run(course: Course) -> int:
+    """Build, hand in, grade, and print what came out.
+
+    Returns:
+        0 if every member of the class has the points that it should have, else 1.
+
+    Raises:
+        AuthorError: a lab can't be built.
+    """
+    console, started = Console(), time.perf_counter()
+    if not console.is_terminal:
+        console = Console(width=WIDTH)
+    engine()  # it imports while this process builds
+    demo = course.root / "demo"
+    shutil.rmtree(demo, ignore_errors=True)
+    demo.mkdir()
+    console.print(f"Building {', '.join(course.labs)} …")
+    build(course, out=demo)
+    rooms = [_room(course, demo, lab) for lab in course.labs.values()]
+    _grade(console, demo)
+    right = [_show(console, demo, room) for room in rooms]
+    _say_where(console, demo, rooms)
+    count = sum(len(room.class_) for room in rooms)
+    console.print(f"{count} submissions in {time.perf_counter() - started:.0f} s.")
+    return 0 if all(right) else 1
+
+
+def _room(course: Course, demo: Path, lab: Lab) -> Room:
+    """Hand in what the class of `lab` has made; broken files belong to the first lab alone."""
+    made = copied(course, demo, lab, lab.questions).lab(lab.id)
+    cases = bank.load(made)
+    class_ = members(made, cases, troubles=lab.id == next(iter(course.labs)))
+    unsolved = nbformat.read(demo / "release" / lab.id / made.path.name, as_version=4)
+    for member in class_:
+        hand_in(demo, member.name, lab.id, member.submission(made, unsolved, cases))
+    return Room(made, cases, class_)
+
+
+def _grade(console: Console, demo: Path) -> None:
+    """Grade with the ordinary command; without a sandbox, as these submissions are our own."""
+    from autograder.grading import run as grading
+
+    with (demo / "nbgrader_config.py").open("a", encoding="utf-8") as settings:
+        settings.write(f"\nc.RunSubmission.cell_seconds = {CELL_SECONDS}\n")
+    reason = _no_sandbox()
+    if reason:
+        console.rule("NO SANDBOX", style="bold red")
+        text = f"This machine can't isolate a submission: {reason}. Those of the demo are our own, "
+        console.print(text + "so it goes on. Grading real ones would stop here.", style="red")
+    grading.grade(Course(demo), grading.Options(sandbox=not reason))
+
+
+def _no_sandbox() -> str:
+    """Why this machine can't isolate a kernel, or ""."""
+    # In a fork: a client of a kernel leaves threads behind, and the grader's workers are forks.
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        return pool.apply(_try_sandbox)
+
+
+def _try_sandbox() -> str:
+    from autograder.nbgrader_plugins.graded_kernel import Kernel
+
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            Kernel(Path(folder), START_SECONDS, sandbox=True, limits={}).stop()
+        except EngineError as error:
+            return str(error)
+    return ""
+
+
+def _show(console: Console, demo: Path, room: Room) -> bool:
+    """The table of a lab, and what is wrong in it; whether all is right."""
+    lab, names = room.lab, list(room.lab.questions)
+    title = f"Points in {lab.id}, of {', '.join(_number(lab.questions[n].points) for n in names)}"
+    table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("student", no_wrap=True)
+    table.add_column("what it is")
+    for head in (*names, "total", "ok"):
+        table.add_column(head, justify="right", no_wrap=True)
+    scores, faults = points(demo, lab.id, [member.name for member in room.class_]), []
+    for member in room.class_:
+        got = {name: _graded(demo, lab, member, scores, name) for name in names}
+        wrong = [
+            f"{member.name}, {name}: {_number(graded.points)}; {fault}; findings: "
+            + (", ".join(graded.codes) or "none")
+            for name, graded in got.items()
+            if (fault := member.fault(lab, room.cases, name, graded))
+        ]
+        cells = [_number(graded.points) for graded in got.values()]
+        total = _number(sum(graded.points or 0 for graded in got.values()))
+        table.add_row(member.name, member.what, *cells, total, "NO" if wrong else "yes")
+        faults += wrong
+    console.print(table)
+    for fault in faults:
+        console.print(fault, style="red", soft_wrap=True)
+    return not faults
+
+
+def _graded(
+    demo: Path, lab: Lab, member: Member, scores: dict[str, dict[str, float | None]], name: str
+) -> Graded:
+    path = demo / "evidence" / lab.id / member.name / f"{name}.json"
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    codes = tuple(finding["code"] for finding in known.get("findings", []))
+    return Graded(scores[member.name].get(name), codes)
+
+
+def _number(value: float | None) -> str:
+    return "none" if value is None else f"{value:g}"
+
+
+def _say_where(console: Console, demo: Path, rooms: Sequence[Room]) -> None:
+    for room in rooms:
+        for member in room.class_:
+            path = demo / "feedback" / member.name / room.lab.id / f"{room.lab.id}.html"
+            console.print(f"feedback   {path}", soft_wrap=True)
+    console.print(f"gradebook  {demo / 'gradebook.db'}", soft_wrap=True)
+    console.print(f"log        {demo / 'evidence' / 'grading.log'}", soft_wrap=True)

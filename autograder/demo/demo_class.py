@@ -1,0 +1,198 @@
+"""The class of `autograder demo`: who hands in what, made out of each lab's bank.
+
+Nobody here knows a lab: right, unusual and wrong answers, and the finding of each wrong one, are
+the bank's. What a member deserves follows: all points for a right answer, none for a stub, fewer
+than all and that very finding for a wrong one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from nbformat import NotebookNode, v4
+
+from autograder.bank import Case, without_markers
+from autograder.course import CHECK, Lab, grade_id
+from autograder.demo.made_up_students import filled
+
+STUB = ""
+"""In place of a case's id: the question is left unsolved."""
+WAITS = "LIT904"
+"""The finding of a right answer that has to wait for an earlier question."""
+Change = Callable[[NotebookNode], "NotebookNode | bytes"]
+Bank = Mapping[str, Sequence[Case]]
+
+
+@dataclass(frozen=True)
+class Member:
+    """A made-up student.
+
+    Args:
+        name: its id.
+        what: what its submission is, in a few words.
+        answers: case of the bank by question id, or `STUB`; the solution where it is silent.
+        change: what is done to the notebook afterwards.
+        unreadable: nobody can read the file.
+    """
+
+    name: str
+    what: str
+    answers: Mapping[str, str] = field(default_factory=dict)
+    change: Change | None = None
+    unreadable: bool = False
+
+    def submission(self, lab: Lab, unsolved: NotebookNode, cases: Bank) -> NotebookNode | bytes:
+        """What this member hands in."""
+        sources = {}
+        for name, cells in lab.questions.items():
+            wanted = self.answers.get(name)
+            if wanted == STUB:
+                continue
+            sources[name] = without_markers(cells.solution)
+            if wanted is not None:
+                sources[name] = _case(cases[name], wanted).answer(cells.solution)
+        notebook = filled(unsolved, sources)
+        return self.change(notebook) if self.change else notebook
+
+    def fault(self, lab: Lab, cases: Bank, name: str, got: Graded) -> str:
+        """What is wrong with the points for the question `name`, or ""."""
+        most, wanted = lab.questions[name].points, self.answers.get(name)
+        if got.points is None:
+            return "no score"
+        if self.unreadable or wanted == STUB:
+            return "" if got.points == 0 else "points for nothing"
+        case = _case(cases[name], wanted) if wanted else Case("solution")
+        if not case.right:
+            named = got.codes[:1] == (case.expects,)
+            return "" if got.points < most and named else f"{case.expects} should have cost points"
+        waits = set(got.codes) == {WAITS} and self._unsolved_before(lab, cases, name)
+        return "" if got.points == most or waits else "points missing"
+
+    def _unsolved_before(self, lab: Lab, cases: Bank, name: str) -> bool:
+        """Whether an earlier answer is wrong, so that a later question may wait for it."""
+        earlier = list(lab.questions)[: list(lab.questions).index(name)]
+        answers = {question: self.answers.get(question) for question in earlier}
+        return any(
+            wanted == STUB or (wanted and not _case(cases[question], wanted).right)
+            for question, wanted in answers.items()
+        )
+
+
+@dataclass(frozen=True)
+class Graded:
+    """What grading made of one question of one member.
+
+    Args:
+        points: in the gradebook, or None.
+        codes: findings of the record, in order.
+    """
+
+    points: float | None
+    codes: tuple[str, ...] = ()
+
+
+def _case(cases: Sequence[Case], name: str) -> Case:
+    return next(case for case in cases if case.id == name)
+
+
+# --- what is done to notebooks -----------------------------------------------------------------
+
+
+def _index_of(notebook: NotebookNode, name: str) -> int:
+    return [grade_id(cell) for cell in notebook.cells].index(name)
+
+
+def _cut_short(notebook: NotebookNode) -> bytes:
+    return json.dumps(notebook).encode()[:1000]
+
+
+def _with_cell(before: str, source: str) -> Change:
+    def change(notebook: NotebookNode) -> NotebookNode:
+        notebook.cells.insert(_index_of(notebook, before), v4.new_code_cell(source))
+        return notebook
+
+    return change
+
+
+def _lacking(name: str) -> Change:
+    def change(notebook: NotebookNode) -> NotebookNode:
+        notebook.cells = [cell for cell in notebook.cells if grade_id(cell) != name]
+        return notebook
+
+    return change
+
+
+def _untidy(twice: str, as_text: str) -> Change:
+    """A check cell that stands there twice, and another that was turned into text."""
+
+    def change(notebook: NotebookNode) -> NotebookNode:
+        spare = notebook.cells[_index_of(notebook, twice)]
+        notebook.cells.append(v4.new_code_cell(spare.source, metadata=spare.metadata))
+        index = _index_of(notebook, as_text)
+        cell = notebook.cells[index]
+        notebook.cells[index] = v4.new_markdown_cell(cell.source, metadata=cell.metadata)
+        return notebook
+
+    return change
+
+
+# --- the class ---------------------------------------------------------------------------------
+
+
+def members(lab: Lab, cases: Bank, *, troubles: bool) -> list[Member]:
+    """The class of a lab.
+
+    Args:
+        lab: the lab.
+        cases: its bank.
+        troubles: also those whose files or programs are broken in ways that no lab is special in.
+    """
+    names = list(lab.questions)
+    half = names[: len(names) // 2]
+    found = [
+        Member("ada", "all of it right"),
+        Member("ben", "nothing solved", dict.fromkeys(names, STUB)),
+        Member("chen", "right in unusual ways", _unusual(cases)),
+        Member("dora", "the first half solved", dict.fromkeys(names[len(half) :], STUB)),
+        *_wrong(cases, names),
+    ]
+    return found + _troubles(names) if troubles else found
+
+
+def _alone(cases: Sequence[Case], *, right: bool) -> list[Case]:
+    """Cases that need no other answer to an earlier question."""
+    return [case for case in cases if case.right == right and not case.after]
+
+
+def _unusual(cases: Bank) -> dict[str, str]:
+    found = {name: _alone(known, right=True) for name, known in cases.items()}
+    return {name: known[-1].id for name, known in found.items() if known}
+
+
+def _wrong(cases: Bank, names: Sequence[str]) -> list[Member]:
+    """Members with one wrong answer each, to one of the last questions: none builds on those."""
+    found = []
+    for student, name in zip(("emil", "fatima"), names[-2:], strict=False):
+        known = _alone(cases[name], right=False)
+        if known:
+            found.append(Member(student, f"{name}: {known[0].id}", {name: known[0].id}))
+    return found
+
+
+def _troubles(names: Sequence[str]) -> list[Member]:
+    first, second = next(iter(pairwise((*names, names[0]))))
+    loop, died = "while True:\n    pass", "import os\nos._exit(1)"
+    return [
+        Member("hana", "a file that breaks off", change=_cut_short, unreadable=True),
+        Member("ivo", "a loop that never ends", change=_with_cell(names[-1], loop)),
+        Member("june", "lacks a check cell", change=_lacking(second + CHECK)),
+        Member("kofi", "its Python dies", change=_with_cell(second, died)),
+        Member(
+            "lena",
+            "a cell doubled, a cell turned into text",
+            change=_untidy(first + CHECK, second + CHECK),
+        ),
+    ]

@@ -1,0 +1,163 @@
+"""Draws inputs and judges evidence, in a fork of the warm process in which no student's code ran.
+
+Whoever grades need not import torch for it, and evidence on which a judge hangs or dies takes
+nobody else along. `autograder.nbgrader_plugins.judge_client` is the other end of the connection.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import traceback
+from dataclasses import asdict
+from multiprocessing.connection import Connection
+from random import Random
+from typing import Any
+
+from litcourse.core.names import UnknownNameError
+from litcourse.core.question import Inputs, Question, Verdict
+from litcourse.core.registry import find_question
+from litcourse.core.scoring import fail, grade
+from litcourse.core.serialization import SerializationError, decode, encode
+from litcourse.core.tree import Tree
+from litcourse.feedback.rendering import as_html
+from litcourse.frontends.reference_solution import SolutionError, draw_inputs
+
+READY = b"ready"
+PATIENCE = 300.0
+"""Seconds that a client waits: for the warm process's imports, or for an answer, which takes a
+hundredth of one."""
+_END = 330
+"""Seconds after which a judge server that has no answer yet ends: nobody waits for it any more."""
+UNKNOWN, DAMAGED, UNSOLVED, BROKEN = "unknown", "damaged", "unsolved", "broken"
+"""Why there is no answer: no such question; it can't be imported; its solution fails; else."""
+
+
+class FaultError(Exception):
+    """Why there is no answer.
+
+    Args:
+        kind: `UNKNOWN`, `DAMAGED`, `UNSOLVED` or `BROKEN`.
+        question_id: the question.
+        detail: what is wrong.
+    """
+
+    def __init__(self, kind: str, question_id: str, detail: str) -> None:
+        super().__init__(detail)
+        self.kind, self.question_id, self.detail = kind, question_id, detail
+
+
+def serve(link: socket.socket) -> None:
+    """Answer what `link` asks, until it is closed."""
+    import torch
+
+    torch.set_num_threads(1)  # other judge servers and kernels have the other cores
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    with Connection(link.detach()) as connection:
+        connection.send_bytes(READY)
+        while True:
+            try:
+                request, parts = receive(connection)
+            except (EOFError, OSError):
+                return
+            signal.alarm(_END)
+            reply = handle_request(request, parts)
+            signal.alarm(0)
+            send(connection, *reply)
+
+
+def send(connection: Connection, head: dict[str, Any], parts: list[bytes]) -> None:
+    """A message: JSON, then bytes."""
+    connection.send_bytes(json.dumps({**head, "parts": len(parts)}).encode("utf-8"))
+    for part in parts:
+        connection.send_bytes(part)
+
+
+def receive(connection: Connection) -> tuple[dict[str, Any], list[bytes]]:
+    """What `send` sent."""
+    head = json.loads(connection.recv_bytes())
+    return head, [connection.recv_bytes() for _ in range(head["parts"])]
+
+
+def handle_request(
+    request: dict[str, Any], parts: list[bytes]
+) -> tuple[dict[str, Any], list[bytes]]:
+    """The answer to a message, or why there is none."""
+    try:
+        return answer(request, parts)
+    except FaultError as fault:
+        return {"fault": [fault.kind, fault.question_id, fault.detail]}, []
+    except Exception as error:  # noqa: BLE001 (told to whoever asked)
+        return {"fault": [BROKEN, request.get("question", ""), _line(error)]}, []
+
+
+def answer(request: dict[str, Any], parts: list[bytes]) -> tuple[dict[str, Any], list[bytes]]:
+    """Inputs of several questions, or one verdict.
+
+    Raises:
+        FaultError: there is none.
+    """
+    if request["do"] == "draw":
+        encoded: list[bytes] = []
+        for question_id, (seed, cells) in request["questions"].items():
+            encoded += _drawn(request["lab"], question_id, seed, cells)
+        return {}, encoded
+    lab, question_id, broke = request["lab"], request["question"], ""
+    _question(lab, question_id)
+    if not parts:
+        verdict = fail(lab, question_id, request["code"], got=request["detail"])
+    else:
+        inputs, evidence = parts
+        tree = decode(inputs)
+        verdict, broke = judge(lab, question_id, _read_inputs(tree), evidence)
+    findings = [asdict(finding) for finding in verdict.findings]
+    reply = {"score": verdict.score, "findings": findings, "card": as_html(verdict)}
+    return {**reply, "broke": broke}, []
+
+
+def judge(lab: str, question_id: str, inputs: Inputs, evidence: bytes) -> tuple[Verdict, str]:
+    """The verdict on encoded evidence that nobody vouches for; never raises for its sake.
+
+    Returns:
+        the verdict, and the traceback of a judge that broke, or "".
+    """
+    try:
+        return grade(lab, question_id, inputs, decode(evidence)), ""
+    except SerializationError as error:
+        return fail(lab, question_id, "LIT903", got=str(error)), ""
+    except Exception as error:  # noqa: BLE001 (told, and scored)
+        # Forged evidence may break a judge in ways that its author did not foresee.
+        return fail(lab, question_id, "LIT903", got=type(error).__name__), traceback.format_exc()
+
+
+def _read_inputs(tree: Tree) -> Inputs:
+    """Inputs out of a kept file; those of version 0.1.0 say `given` and `kept`."""
+    shown, withheld = ("given", "kept") if "given" in tree else ("shown", "withheld")
+    return Inputs(tree[shown], tree[withheld])
+
+
+def _question(lab: str, question_id: str) -> Question:
+    try:
+        return find_question(lab, question_id)
+    except UnknownNameError as error:
+        raise FaultError(UNKNOWN, question_id, str(error)) from error
+    except Exception as error:
+        raise FaultError(DAMAGED, question_id, _line(error)) from error
+
+
+def _drawn(lab: str, question_id: str, seed: int, cells: list[str]) -> list[bytes]:
+    """What the probe gets, and all of it."""
+    question = _question(lab, question_id)
+    try:
+        inputs = draw_inputs(question, Random(seed), cells)
+        return [encode(inputs.shown), encode({"shown": inputs.shown, "withheld": inputs.withheld})]
+    except SolutionError as error:
+        raise FaultError(UNSOLVED, question_id, str(error)) from error
+    except Exception as error:
+        raise FaultError(BROKEN, question_id, f"its draw fails: {_line(error)}") from error
+
+
+def _line(error: Exception) -> str:
+    line = (str(error).strip() or "no message").splitlines()[0][:300]
+    return f"{type(error).__name__}: {line}"

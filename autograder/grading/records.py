@@ -1,0 +1,152 @@
+"""One record per submission: what came of it, and whether nbgrader's gradebook knows.
+
+In `evidence/<lab>/<student>/`, beside the evidence: `_graded.ipynb` is the graded notebook,
+`_grading.json` the record, written last. Ids of questions never begin with an underscore. A
+record whose notebook is missing or another one counts for nothing, so a run that was killed at
+any moment leaves either the old result or the new one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from litcourse.core.atomic_write import write_atomically
+
+RECORD, NOTEBOOK = "_grading.json", "_graded.ipynb"
+GRADED, FAILED = "graded", "failed"
+"""States: scored, or scored with zero because grading itself failed."""
+GRADE, REJUDGE = "grade", "rejudge"
+"""What a result comes from: the submission was run, or its evidence was judged again."""
+_TOLD = ("graded_at", "state", "submission", "timestamp", "points", "maximum", "findings",
+         "detail", "sandbox", "cause")  # fmt: skip
+_SAME = ("state", "submission", "points", "maximum", "findings")
+
+
+@dataclass
+class Record:
+    """What is known of one graded submission.
+
+    Args:
+        lab: id of the lab.
+        student: id of the student.
+        fingerprint: of all its files, `Contents.fingerprint`; "" if not known.
+        submission: SHA-256, hex, of all that decided on the inputs: `submission_files.sealed`, or
+            of the notebook's bytes where it could not be read.
+        timestamp: when it was handed in, as nbgrader's exchange wrote it, or "".
+        state: `GRADED` or `FAILED`.
+        cause: `GRADE` or `REJUDGE`.
+        graded_at: when, in UTC.
+        points: by question id, as the judge gave them.
+        maximum: the most there was, by question id.
+        findings: codes by question id, without the questions that have none.
+        notices: codes of what was mended or left out.
+        suspicious_imports: parts of `litcourse` that it names and the lab does not,
+            `suspicious_imports`.
+        detail: why grading failed, or what is wrong with the file, or "".
+        seconds: how long it took.
+        cpu_seconds: processor time of all of it.
+        student_seconds: processor time of the student's cells and of the probes beside them.
+        sandbox: whether the code ran in the sandbox.
+        notebook: SHA-256 of `_graded.ipynb`, hex.
+        written: whether the gradebook and `autograded/` have it.
+        feedback: whether `feedback/` has it.
+        history: earlier results that had been written, oldest first.
+    """
+
+    lab: str
+    student: str
+    fingerprint: str = ""
+    submission: str = ""
+    timestamp: str = ""
+    state: str = GRADED
+    cause: str = GRADE
+    graded_at: str = ""
+    points: dict[str, float] = field(default_factory=dict)
+    maximum: dict[str, float] = field(default_factory=dict)
+    findings: dict[str, list[str]] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
+    suspicious_imports: list[str] = field(default_factory=list)
+    detail: str = ""
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    student_seconds: float = 0.0
+    sandbox: bool = True
+    notebook: str = ""
+    written: bool = False
+    feedback: bool = False
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def total(self) -> float:
+        """Sum of the automatic points."""
+        return round(sum(self.points.values()), 4)
+
+    @property
+    def full_marks(self) -> bool:
+        """Whether every question earned all its points."""
+        return self.points == self.maximum
+
+    def follow(self, earlier: Record | None) -> None:
+        """Take over what has to outlive `earlier`, in whose place this record comes."""
+        if earlier is None:
+            return
+        self.history = list(earlier.history)
+        if earlier.written and any(getattr(earlier, n) != getattr(self, n) for n in _SAME):
+            self.history.append({name: getattr(earlier, name) for name in _TOLD})
+
+
+class RecordStore:
+    """The records of a course.
+
+    Args:
+        folder: `evidence/`, or what `GradeEvidence.folder` says.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def folder(self, lab: str, student: str) -> Path:
+        """The folder of one student's evidence and record."""
+        return self._folder / lab / student
+
+    def load(self, lab: str, student: str) -> Record | None:
+        """The record, or None where there is none that can be read."""
+        try:
+            text = (self.folder(lab, student) / RECORD).read_text(encoding="utf-8")
+            plain = json.loads(text)
+            known = {f.name for f in fields(Record)}
+            return Record(**{name: value for name, value in plain.items() if name in known})
+        except (OSError, ValueError, TypeError, AttributeError):
+            return None
+
+    def notebook(self, record: Record) -> str | None:
+        """The graded notebook that belongs to `record`, or None."""
+        try:
+            data = (self.folder(record.lab, record.student) / NOTEBOOK).read_bytes()
+        except OSError:
+            return None
+        return data.decode() if hashlib.sha256(data).hexdigest() == record.notebook else None
+
+    def keep(self, record: Record, notebook: str) -> None:
+        """Write a new result: first the notebook, then the record."""
+        data = notebook.encode()
+        record.notebook = hashlib.sha256(data).hexdigest()
+        record.graded_at = datetime.now(UTC).isoformat(timespec="seconds")
+        folder = self.folder(record.lab, record.student)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for left in folder.glob("_*.part"):
+            left.unlink()
+        write_atomically(folder / NOTEBOOK, data, durable=True)
+        self.update(record)
+
+    def update(self, record: Record) -> None:
+        """Write `record` alone, in place of what was known."""
+        text = json.dumps(asdict(record), indent=1, ensure_ascii=True)
+        write_atomically(
+            self.folder(record.lab, record.student) / RECORD, (text + "\n").encode(), durable=True
+        )

@@ -1,0 +1,116 @@
+"""What a person should look at after a run, though nothing of it has failed: a line for each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from autograder.course import Course
+from autograder.grading.records import RECORD
+from autograder.grading.reporting.progress import shown
+from autograder.grading.reporting.table import Row
+from autograder.grading.settings import CourseSettings
+from autograder.nbgrader_plugins import submission_files
+from autograder.secret import SECRET_FILE
+
+_NAMED = 5
+Who = tuple[str, str]
+"""Id of a lab, and of a student."""
+
+
+@dataclass
+class RunNotices:
+    """What there is to look at.
+
+    Args:
+        look_again: whose points a person had set before they were graded once more.
+        suspicious_imports: whose code names parts of `litcourse` that the lab does not.
+        without_time: in whose submission of a lab with a due date no time can be read.
+        gone: who is in the gradebook or in `evidence/`, but not in `submitted/` any more.
+        foreign: assignments with submissions that are no labs.
+        new_secret: whether a course secret is made although there is evidence of another one.
+    """
+
+    look_again: list[Who] = field(default_factory=list)
+    suspicious_imports: list[Who] = field(default_factory=list)
+    without_time: list[Who] = field(default_factory=list)
+    gone: list[Who] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+    new_secret: bool = False
+
+    def lines(self) -> list[str]:
+        """A line for each of them."""
+        texts = {
+            "Points that a person had set, graded again since: {}. Next: look at them again in the "
+            "formgrader": _people(self.look_again),
+            "Code that names parts of litcourse which the lab does not use, as no answer has to: "
+            "{}. Next: read it": _people(self.suspicious_imports),
+            "timestamp.txt is missing or can't be read, so it counts as on time: {}": _people(
+                self.without_time
+            ),
+            "Graded once, but gone from submitted/, so not in the table and not in --csv: {}": (
+                _people(self.gone)
+            ),
+            "No lab of litcourse, left to nbgrader: {}": self.foreign,
+        }
+        return [text.format(few(names)) for text, names in texts.items() if names]
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as plain data."""
+        plain = asdict(self)
+        for name in ("look_again", "suspicious_imports", "without_time", "gone"):
+            plain[name] = [{"lab": lab, "student": who} for lab, who in plain[name]]
+        return plain
+
+
+def few(names: Sequence[str]) -> str:
+    """Names, as many as fit on a line."""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(shown(name) for name in names[:_NAMED]) + more
+
+
+def _people(found: Sequence[Who]) -> list[str]:
+    """Names; with the lab, where there are several."""
+    several = len({lab for lab, _ in found}) > 1
+    return [f"{lab} {student}" if several else student for lab, student in found]
+
+
+def of_rows(found: Sequence[Row]) -> RunNotices:
+    """What rows of the gradebook tell."""
+    return RunNotices(
+        look_again=[(row.lab, row.student) for row in found if row.look_again],
+        suspicious_imports=[
+            (r.lab, r.student) for r in found if r.record and r.record.suspicious_imports
+        ],
+        without_time=[(r.lab, r.student) for r in found if r.due and not r.submitted_at],
+    )
+
+
+def gone(settings: CourseSettings, lab: str, known: Mapping[str, Row]) -> list[Who]:
+    """Who was graded in `lab` and has no submission there now."""
+    folder = settings.records.folder(lab, "")
+    graded = {path.parent.name for path in folder.glob(f"*/{RECORD}")} | set(known)
+    there = {submission.student for submission in submission_files.discover(settings.course, lab)}
+    excluded = set(settings.course.student_id_exclude.split(","))
+    return [(lab, student) for student in sorted(graded - there - excluded)]
+
+
+def foreign(settings: CourseSettings, course: Course) -> list[str]:
+    """Assignments with submissions that `litcourse` does not know."""
+    return [name for name in course.foreign if submission_files.discover(settings.course, name)]
+
+
+def lacks_secret(settings: CourseSettings) -> bool:
+    """Whether the course secret is gone with which evidence was taken."""
+    if (settings.root / SECRET_FILE).exists():
+        return False
+    return any(settings.records.folder("", "").glob(f"*/*/{RECORD}"))
+
+
+NEW_SECRET = (
+    f"There is no {SECRET_FILE}, but evidence/ holds graded submissions: a new one is made, and a "
+    "file that is graded again is asked on other inputs than before. Next: if you have the old one,"
+    " stop this, put it back, and type the same again"
+)
+"""Said before the first submission is graded, while it can still be helped."""

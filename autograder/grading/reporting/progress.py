@@ -1,0 +1,111 @@
+"""How far a run is: a bar in a terminal, a line for each submission anywhere else."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from autograder.grading.records import FAILED, Record
+
+WIDTH = 120
+"""Columns where there is no terminal."""
+
+
+def console(*, json: bool) -> Console:
+    """Where people read: standard output, or standard error if that carries JSON."""
+    made = Console(stderr=json, highlight=False, markup=False)
+    return made if made.is_terminal else Console(
+        stderr=json, highlight=False, markup=False, width=WIDTH
+    )  # fmt: skip
+
+
+def shown(name: str) -> str:
+    """A name that somebody else chose, without what a terminal would obey."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name)
+
+
+def number(value: float) -> str:
+    """Points, as short as they go."""
+    return f"{value:g}"
+
+
+class Meter:
+    """Counts what is done, and shows it; use it as a context.
+
+    Args:
+        to: where.
+        total: how many submissions there are to do.
+        verb: what is done with them, e.g. "graded".
+    """
+
+    def __init__(self, to: Console, total: int, verb: str) -> None:
+        self._console, self._total, self._verb = to, total, verb
+        self._started = time.monotonic()
+        self.done = self.full = self.found = self.failed = 0
+        self._bar: Progress | None = None
+        if to.is_terminal:
+            self._bar = Progress(
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+                TextColumn("{task.description}"),
+                console=to,
+                # No thread of its own: workers are forked from this process.
+                auto_refresh=False,
+            )
+            self._bar.add_task(self._counts(), total=total)
+
+    def __enter__(self) -> Self:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def add(self, record: Record | None, student: str, lab: str) -> None:
+        """One more is done; `record` is None where there is no score."""
+        self.done += 1
+        if record is None or record.state == FAILED:
+            self.failed += 1
+        else:
+            self.full += record.full_marks
+            self.found += bool(record.findings)
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], completed=self.done, description=self._counts())
+            self._bar.refresh()
+            return
+        text = "could not be graded"
+        if record is not None and record.state != FAILED:
+            codes = sorted({code for codes in record.findings.values() for code in codes})
+            points = f"{number(record.total)} of {number(sum(record.maximum.values()))} automatic"
+            text = ", ".join([points, *codes])
+        self._console.print(
+            f"{self.done:4d} of {self._total}  {lab} {shown(student)}: {text}{self._left()}",
+            soft_wrap=True,
+        )
+
+    def tick(self) -> None:
+        """Nothing has happened; the clock goes on."""
+        if self._bar is not None:
+            self._bar.refresh()
+
+    def _counts(self) -> str:
+        counts = f"{self.done} {self._verb}, {self.full} full marks, {self.found} with findings"
+        return f"{counts}, {self.failed} failed"
+
+    def _left(self) -> str:
+        left = self._total - self.done
+        seconds = (time.monotonic() - self._started) / self.done * left
+        return f"  (about {timedelta(seconds=round(seconds))} left)" if left else ""

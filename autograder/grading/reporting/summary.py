@@ -1,0 +1,179 @@
+"""What a run came to, for a person and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from autograder.grading.records import FAILED, GRADE, Record
+from autograder.grading.reporting.progress import number, shown
+from autograder.grading.reporting.table import Row
+from autograder.nbgrader_plugins.penalties import same
+from autograder.nbgrader_plugins.wrong_notebook import OTHER_LAB, UNTOUCHED
+from litcourse.feedback.catalogue import explain
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def show_students(to: Console, title: str, found: Sequence[Row], questions: Sequence[str]) -> None:
+    """A line for each student: points per question, total, what is to be known."""
+    table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("student")
+    for heading in (*questions, "total", "of"):
+        table.add_column(heading, justify="right")
+    table.add_column("")
+    for row in found:
+        points = [number(row.points[q]) if q in row.points else "" for q in questions]
+        total = (number(row.total), number(row.total_maximum))
+        table.add_row(shown(row.student), *points, *total, ", ".join(_remarks(row)))
+    to.print(table)
+
+
+def _remarks(row: Row) -> list[str]:
+    remarks = []
+    if row.late_seconds > 0:
+        remarks.append(f"late, {number(row.late_penalty)} taken off")
+    if row.record is not None and row.record.state == FAILED:
+        remarks.append("GRADING FAILED")
+    if row.record is not None and not row.record.sandbox:
+        remarks.append("no sandbox")
+    mixed_up = {UNTOUCHED, OTHER_LAB}.intersection(row.record.notices if row.record else ())
+    remarks += [f"{explain(code).title} ({code})" for code in sorted(mixed_up)]
+    return remarks
+
+
+def findings(found: Sequence[Row]) -> list[tuple[str, str, int]]:
+    """Code, title and number of students of each finding, the most frequent first."""
+    counts: dict[str, int] = {}
+    for row in found:
+        record = row.record or Record(row.lab, row.student)
+        for code in {code for codes in record.findings.values() for code in codes}:
+            counts[code] = counts.get(code, 0) + 1
+    order = sorted(counts, key=lambda code: (-counts[code], code))
+    return [(code, explain(code).title, counts[code]) for code in order]
+
+
+def show_findings(to: Console, found: Sequence[Row]) -> None:
+    """A line for each finding."""
+    table = Table(title="Findings", box=SIMPLE_HEAD, pad_edge=False)
+    for heading in ("finding", "what it is"):
+        table.add_column(heading)
+    table.add_column("students", justify="right")
+    for code, title, students in findings(found):
+        table.add_row(code, title, str(students))
+    if table.row_count:
+        to.print(table)
+
+
+PENALTY = "late penalty"
+"""Its place among the points of a question each; no question is called so."""
+PointChanges = Mapping[tuple[str, str], tuple[Mapping[str, float], Mapping[str, float]]]
+"""By lab and student, points by question id before and after."""
+
+
+def with_penalties(
+    judged: PointChanges, before: Mapping[tuple[str, str], float], found: Sequence[Row]
+) -> PointChanges:
+    """`judged`, and where a late penalty changed, it stands among the points, below zero.
+
+    Args:
+        judged: points before and after.
+        before: late penalties before, by lab and student.
+        found: all submissions as they are now.
+    """
+    after = {(row.lab, row.student): row.late_penalty for row in found}
+    more = dict(judged)
+    for key, (old, new) in judged.items():
+        was, now = before.get(key, 0.0), after.get(key, 0.0)
+        if not same(was, now):
+            more[key] = ({**old, PENALTY: 0 - was}, {**new, PENALTY: 0 - now})
+    return more
+
+
+def changed(judged: PointChanges) -> list[dict[str, Any]]:
+    """Whose automatic points changed, and how."""
+    return [
+        {"lab": lab, "student": student, "before": dict(before), "after": dict(after)}
+        for (lab, student), (before, after) in judged.items()
+        if before != after
+    ]
+
+
+def show_changes(to: Console, judged: PointChanges) -> None:
+    """How many automatic scores changed, and a line for each of them."""
+    found = changed(judged)
+    to.print(f"{len(found)} of {len(judged)} automatic scores changed.")
+    for entry in found:
+        before, after = entry["before"], entry["after"]
+        names = sorted(name for name in before | after if before.get(name) != after.get(name))
+        parts = [f"{n} {number(before.get(n, 0))} -> {number(after.get(n, 0))}" for n in names]
+        totals = f"{number(sum(before.values()))} -> {number(sum(after.values()))}"
+        who = f"{entry['lab']} {shown(entry['student'])}"
+        to.print(f"  {who}: {totals} ({', '.join(parts)})", soft_wrap=True)
+
+
+def show_failures(to: Console, failed: Mapping[tuple[str, str], str], action: str) -> None:
+    """Whom the run has no score for, why, and what to do."""
+    if not failed:
+        return
+    what = "graded" if action == GRADE else "judged again"
+    to.print(f"{len(failed)} could not be {what}:", style="red")
+    for (lab, student), detail in failed.items():
+        to.print(f"  {lab} {shown(student)}: {shown(detail)}", soft_wrap=True)
+    step = "autograder grade, which tries them again"
+    if action != GRADE:
+        step = (
+            "autograder grade LAB --regrade, with --student for each; until then their points stay"
+        )
+    to.print(f"evidence/grading.log tells more. Next: {step}")
+
+
+def as_json(
+    found: Sequence[Row], failed: Mapping[tuple[str, str], str], more: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The whole of it.
+
+    Args:
+        found: all submissions, whichever run graded them.
+        failed: why, by lab and student, grading failed.
+        more: counts of this run.
+    """
+    return {
+        **more,
+        "failed": [
+            {"lab": lab, "student": student, "detail": detail}
+            for (lab, student), detail in failed.items()
+        ],
+        "submissions": [_plain(row) for row in found],
+        "findings": [
+            {"code": code, "title": title, "students": students}
+            for code, title, students in findings(found)
+        ],
+    }
+
+
+def _plain(row: Row) -> dict[str, Any]:
+    record = row.record or Record(row.lab, row.student)
+    return {
+        "lab": row.lab,
+        "student": row.student,
+        "points": row.points,
+        "maximum": row.maximum,
+        "total": row.total,
+        "late_penalty": row.late_penalty,
+        "late_seconds": row.late_seconds,
+        "submitted_at": row.submitted_at,
+        "graded_at": record.graded_at,
+        "state": record.state,
+        "detail": record.detail,
+        "findings": record.findings,
+        "notices": record.notices,
+        "seconds": record.seconds,
+        "cpu_seconds": record.cpu_seconds,
+        "sandbox": record.sandbox,
+        "earlier": len(record.history),
+    }

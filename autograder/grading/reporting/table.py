@@ -1,0 +1,169 @@
+"""What the gradebook says now of a lab, as rows for the summary, for JSON and for a CSV file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nbgrader.api import (
+    Assignment,
+    BaseCell,
+    Grade,
+    Gradebook,
+    SubmittedAssignment,
+    SubmittedNotebook,
+)
+
+from autograder.course import CHECK, AuthorError
+from autograder.grading.records import Record
+from autograder.grading.settings import CourseSettings
+from litcourse.core.atomic_write import write_atomically
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection)."""
+
+
+@dataclass
+class Row:
+    """One submission as the gradebook has it.
+
+    Args:
+        student: id of the student.
+        lab: id of the lab.
+        points: what counts, by question id: a person's score if there is one, extra credit
+            included.
+        maximum: the most there is, by question id.
+        automatic: whether every question has a score of the grader's.
+        penalty: taken off the total for lateness; None if there was never one.
+        late_seconds: how late it came.
+        submitted_at: in UTC, "" if not known.
+        notebook: the gradebook's id of its notebook.
+        due: whether the lab has a due date.
+        look_again: whether points that a person set were graded again since.
+        record: what this grader knows of it.
+    """
+
+    student: str
+    lab: str
+    points: dict[str, float] = field(default_factory=dict)
+    maximum: dict[str, float] = field(default_factory=dict)
+    automatic: bool = True
+    penalty: float | None = None
+    late_seconds: float = 0.0
+    submitted_at: str = ""
+    notebook: str = ""
+    due: bool = False
+    look_again: bool = False
+    record: Record | None = None
+
+    @property
+    def late_penalty(self) -> float:
+        """Taken off the total."""
+        return self.penalty or 0.0
+
+    @property
+    def total(self) -> float:
+        """What `nbgrader export` calls the score: all points less the late penalty."""
+        return round(max(0.0, sum(self.points.values()) - self.late_penalty), 4)
+
+    @property
+    def total_maximum(self) -> float:
+        """Sum of the most that there is."""
+        return sum(self.maximum.values())
+
+
+def rows(settings: CourseSettings, lab: str) -> dict[str, Row]:
+    """All submissions of `lab` in the gradebook, by student."""
+    found: dict[str, Row] = {}
+    with Gradebook(settings.course.db_url, settings.course.course_id) as gradebook:
+        for submission in gradebook.assignment_submissions(lab):
+            row = Row(submission.student_id, lab)
+            row.late_seconds = submission.total_seconds_late
+            row.submitted_at = submission.timestamp.isoformat() if submission.timestamp else ""
+            row.due = submission.assignment.duedate is not None
+            row.record = settings.records.load(lab, row.student)
+            found[row.student] = row
+        grades = (
+            gradebook.db.query(
+                SubmittedAssignment.student_id,
+                SubmittedNotebook.id,
+                SubmittedNotebook.late_submission_penalty,
+                BaseCell.name,
+                Grade,
+            )
+            .join(SubmittedNotebook, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
+            .join(Grade, Grade.notebook_id == SubmittedNotebook.id)
+            .join(BaseCell, BaseCell.id == Grade.cell_id)
+            .join(Assignment, Assignment.id == SubmittedAssignment.assignment_id)
+            .filter(Assignment.name == lab)
+        )
+        for student, notebook, penalty, cell, grade in grades:
+            name, row = cell.removesuffix(CHECK), found[student]
+            row.points[name], row.maximum[name] = grade.score, grade.max_score
+            row.notebook, row.penalty = notebook, penalty
+            row.automatic = row.automatic and grade.auto_score is not None
+            row.look_again |= grade.needs_manual_grade and grade.manual_score is not None
+    return found
+
+
+def check_place(path: Path) -> None:
+    """Whether a CSV file can be written there, before anything is graded for it.
+
+    Raises:
+        AuthorError: it can't, or what is there is no plain file and would be lost.
+    """
+    if not path.parent.is_dir():
+        fault, step = "there is no such folder to write it in", f"mkdir -p {path.parent}"
+        raise AuthorError(path, "", fault, step)
+    if path.is_dir():
+        raise AuthorError(path, "", "it is a folder", f"name a file: --csv {path / 'scores.csv'}")
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        fault = "it is a link or a device, which a table does not replace"
+        raise AuthorError(path, "", fault, "name a plain file: --csv scores.csv")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        fault = "nothing can be written in its folder"
+        raise AuthorError(path, "", fault, "name a file elsewhere: --csv ~/scores.csv")
+
+
+def write_csv(path: Path, found: Iterable[Row], questions: Sequence[str]) -> None:
+    """Write `found` as a CSV file, in place of one that is there.
+
+    Args:
+        path: the file.
+        found: its lines.
+        questions: ids of questions, a column each.
+
+    Raises:
+        AuthorError: it can't be written.
+    """
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(
+        ["student", "lab", *questions, "total", "max", "late_penalty", "late_seconds",
+         "submitted_at", "graded_at", "state", "findings"]
+    )  # fmt: skip
+    for row in found:
+        record = row.record or Record(row.lab, row.student)
+        codes = (f"{name} {' '.join(found)}" for name, found in record.findings.items())
+        writer.writerow(
+            [_cell(row.student), _cell(row.lab)]
+            + [row.points.get(name, "") for name in questions]
+            + [row.total, row.total_maximum, row.late_penalty, round(row.late_seconds)]
+            + [row.submitted_at, record.graded_at, record.state, _cell("; ".join(codes))]
+        )
+    check_place(path)  # while the class was graded, another file may have come there
+    try:
+        write_atomically(path, text.getvalue().encode("utf-8", "replace"), durable=True)
+    except OSError as error:
+        fault = f"the scores can't be written: {error.strerror or error}"
+        step = "what was done is kept; type it again with another --csv, and only that is written"
+        raise AuthorError(path, "", fault, step) from error
+
+
+def _cell(text: str) -> str:
+    """Text that no spreadsheet computes."""
+    return f"'{text}" if text.startswith(_FORMULA) else text

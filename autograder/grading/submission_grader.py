@@ -1,0 +1,282 @@
+"""What a worker does with one submission: grade it, give it up, or judge it again.
+
+Nothing here touches the gradebook. What comes of it lies in `evidence/` (see `records`).
+"""
+
+from __future__ import annotations
+
+import copy
+import errno
+import json
+import logging
+import resource
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbconvert.exporters.exporter import ResourcesDict
+from nbformat import NotebookNode
+
+from autograder.course import CHECK, AuthorError, Lab, grade_id
+from autograder.grading.records import FAILED, GRADE, REJUDGE, Record
+from autograder.grading.reporting.suspicious_imports import find_suspicious_imports
+from autograder.grading.settings import CourseSettings
+from autograder.nbgrader_plugins import (
+    evidence_store,
+    reading,
+    submission_files,
+    submission_metadata,
+)
+from autograder.nbgrader_plugins.failures import judged
+from autograder.nbgrader_plugins.grade import head_of, is_check, write_score
+from autograder.nbgrader_plugins.judge_client import Judgement
+from autograder.nbgrader_plugins.sanitize import sanitize
+from autograder.nbgrader_plugins.submission_metadata import KEY, Context, SubmissionMetadata
+
+GIVE_UP = "give up"
+DONE, SAME, BROKEN, AUTHOR, FULL = "done", "same", "broken", "author", "full"
+"""How a task ended: with a new result; with the one that is there; with an error; with one that
+the instructor has to mend; with a disk that takes no more."""
+FAILURE, UNREADABLE = "LIT950", "LIT903"
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
+_log = logging.getLogger(__name__)
+
+
+def no_room(error: OSError) -> str:
+    """What one of the errors `NO_ROOM` says of the disk."""
+    if error.errno != errno.EROFS:
+        return f"the disk is full: {error}"
+    folder = error.filename or "the course"
+    return f"{folder} can't be written: {error.strerror}"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A lab that is ready to be graded.
+
+    Args:
+        lab: the lab.
+        unsolved: its notebook as students get it.
+    """
+
+    lab: Lab
+    unsolved: NotebookNode
+
+
+@dataclass(frozen=True)
+class Task:
+    """One submission, and what to do with it.
+
+    Args:
+        action: `GRADE`, `GIVE_UP` or `REJUDGE`.
+        lab: id of the lab.
+        student: id of the student.
+        detail: why it is given up.
+        penalty: whether there is a late penalty to assign anew, even if the points stay.
+    """
+
+    action: str
+    lab: str
+    student: str
+    detail: str = ""
+    penalty: bool = False
+
+
+@dataclass(frozen=True)
+class Reply:
+    """How a task ended.
+
+    Args:
+        outcome: `DONE`, `SAME`, `BROKEN`, `AUTHOR` or `FULL`.
+        detail: what there is to say.
+        before: of a submission that was judged again, its points by question id until then.
+    """
+
+    outcome: str
+    detail: str = ""
+    before: dict[str, float] = field(default_factory=dict)
+
+
+class SubmissionGrader:
+    """Does tasks, one after the other.
+
+    Args:
+        settings: the course's settings.
+        labs: the labs, by id.
+    """
+
+    def __init__(self, settings: CourseSettings, labs: dict[str, Prepared]) -> None:
+        self._settings, self._labs = settings, labs
+        self._sanitizing = settings.chain(settings.sanitizing)
+        self._running = settings.chain(settings.running)
+
+    def run(self, task: Task) -> Reply:
+        """Do one task. Errors become a reply; only what ends the process gets out."""
+        actions = {GRADE: self._grade, GIVE_UP: self._give_up, REJUDGE: self._rejudge}
+        try:
+            return actions[task.action](task)
+        except AuthorError as error:
+            return Reply(AUTHOR, str(error))
+        except OSError as error:
+            if error.errno in NO_ROOM:
+                return Reply(FULL, no_room(error))
+            return self._broken(task, error)
+        except Exception as error:  # noqa: BLE001 (whatever it is, the others are to be graded)
+            return self._broken(task, error)
+
+    def _broken(self, task: Task, error: Exception) -> Reply:
+        _log.warning("%s, %s: %s failed", task.lab, task.student, task.action, exc_info=error)
+        line = (str(error).strip() or "no message").splitlines()[0][:300]
+        return Reply(BROKEN, f"{type(error).__name__}: {line}")
+
+    def _grade(self, task: Task) -> Reply:
+        prepared = self._labs[task.lab]
+        found = submission_files.scan(
+            self._settings.course, self._settings.submitted(task.lab, task.student)
+        )
+        with tempfile.TemporaryDirectory(prefix="submission-") as folder:
+            record = self._record(task, found.fingerprint(), found.timestamp)
+            files = Path(folder)
+            notebook = files / f"{task.lab}.ipynb"
+            staged = submission_files.with_masters(self._settings.converter, task.lab, found.files)
+            here = {n: p for n, p in found.files.items() if n.endswith(".ipynb")}
+            submission_files.lay_out(staged | here, files)
+            sent = reading.read(notebook, prepared.unsolved)
+            record.suspicious_imports = find_suspicious_imports(
+                sent, found.files, prepared.unsolved
+            )
+            self._run_pipeline(record, sent, found.left_out, files)
+        return Reply(DONE)
+
+    def _give_up(self, task: Task) -> Reply:
+        """Score with zero, reading nothing of what was sent but its time: it may have broken us."""
+        sent = self._settings.submitted(task.lab, task.student)
+        record = self._record(task, "", submission_files.handed_in_at(sent))
+        record.state, record.detail = FAILED, task.detail
+        notebook = copy.deepcopy(self._labs[task.lab].unsolved)
+        SubmissionMetadata("", FAILURE, "the instructor's log tells more").write(notebook)
+        with tempfile.TemporaryDirectory(prefix="submission-") as folder:
+            self._run_pipeline(record, notebook, [], Path(folder))
+        return Reply(DONE)
+
+    def _record(self, task: Task, fingerprint: str, timestamp: str) -> Record:
+        return Record(
+            task.lab,
+            task.student,
+            fingerprint=fingerprint,
+            timestamp=timestamp,
+            sandbox=self._settings.sandbox,
+        )
+
+    def _run_pipeline(
+        self, record: Record, notebook: NotebookNode, left_out: list[str], files: Path
+    ) -> None:
+        """Nbgrader's steps, up to those that need the gradebook, and the result on disk."""
+        started, before = time.monotonic(), _cpu_seconds()
+        prepared = self._labs[record.lab]
+        resources = self._settings.resources(record.lab, record.student)
+        resources[KEY] = Context(
+            self._settings.root, prepared.lab, prepared.unsolved, record.student, files
+        )
+        resources["metadata"] = ResourcesDict(name=record.lab, path=str(files))
+        submission_metadata.leave_out(notebook, left_out)
+        clean, resources = self._sanitizing(notebook, resources)
+        graded, resources_after = self._running(clean, resources)
+        known = submission_metadata.read(graded)
+        record.submission = known.submission
+        record.detail = record.detail or known.detail
+        record.notices = [notice.code for notice in known.notices]
+        for question_id, kept in resources_after["kept"].items():
+            _note(record, question_id, kept)
+        record.seconds = round(time.monotonic() - started, 3)
+        record.student_seconds = round(float(resources_after["cpu_seconds"]), 3)
+        record.cpu_seconds = round(_cpu_seconds() - before + record.student_seconds, 3)
+        self._keep(record, graded)
+
+    def _keep(self, record: Record, notebook: NotebookNode) -> None:
+        record.follow(self._settings.records.load(record.lab, record.student))
+        self._settings.records.keep(record, json.dumps(notebook))  # for the writer, who formats it
+
+    def _rejudge(self, task: Task) -> Reply:
+        """Judge the kept evidence with the points that the lab gives now."""
+        path = self._settings.autograded(task.lab, task.student) / f"{task.lab}.ipynb"
+        text = path.read_text(encoding="utf-8")
+        notebook = nbformat.reads(text, as_version=4)
+        known = submission_metadata.read(notebook)
+        earlier = self._settings.records.load(task.lab, task.student)
+        record = self._again(task, known, earlier)
+        before = self._judge_cells(record, notebook, known)
+        if earlier is not None and earlier.submission == record.submission:
+            before = earlier.points
+            same = nbformat.writes(notebook) == text.rstrip("\n")
+            if same and earlier.written and not task.penalty:
+                return Reply(SAME, before=before)
+        self._keep(record, notebook)
+        return Reply(DONE, before=before)
+
+    def _judge_cells(
+        self, record: Record, notebook: NotebookNode, known: SubmissionMetadata
+    ) -> dict[str, float]:
+        """Fill the check cells anew, and return what was in them, by question id."""
+        folder = self._settings.records.folder(record.lab, record.student)
+        lab, unsolved = self._labs[record.lab].lab, self._labs[record.lab].unsolved
+        wanted = {grade_id(cell): cell for cell in unsolved.cells}
+        cells = {grade_id(c).removesuffix(CHECK): c for c in notebook.cells if is_check(c)}
+        all_kept = {name: evidence_store.load(folder, name) for name in cells}
+        if any(kept.known["submission"] != known.submission for kept in all_kept.values()):
+            raise ValueError("its evidence is of another submission than its graded notebook")
+        # All of them, before anything is written: one that is not judged keeps the submission's.
+        verdicts = {name: _judged_again(lab, name, kept) for name, kept in all_kept.items()}
+        sanitize(notebook, unsolved, head_of(known))  # an earlier version may have graded it
+        for name, kept in all_kept.items():
+            cell, verdict = cells[name], verdicts[name]
+            cell.metadata.nbgrader = copy.deepcopy(wanted[name + CHECK].metadata.nbgrader)
+            points = write_score(cell, verdict, known)
+            more = {"points": points, "maximum": float(cell.metadata.nbgrader.points)}
+            _note(record, name, evidence_store.judged_again(folder, kept, verdict, more))
+        return {name: kept.known["points"] for name, kept in all_kept.items()}
+
+    def _again(self, task: Task, known: SubmissionMetadata, earlier: Record | None) -> Record:
+        """A record of a submission that was graded before, by whichever command."""
+        record = Record(task.lab, task.student, cause=REJUDGE)
+        if earlier is not None and earlier.submission == known.submission:
+            for name in ("fingerprint", "timestamp", "state", "detail", "seconds", "cpu_seconds",
+                         "student_seconds", "sandbox", "suspicious_imports"):  # fmt: skip
+                setattr(record, name, getattr(earlier, name))
+        record.submission = known.submission
+        record.notices = [notice.code for notice in known.notices]
+        return record
+
+
+def _judged_again(lab: Lab, name: str, kept: evidence_store.Kept) -> Judgement:
+    """The verdict of now.
+
+    Raises:
+        ValueError: the judge of now asks for other evidence, as another version's may. What was
+            earned with the evidence that there is must not be lost for that.
+    """
+    verdict = judged(
+        lab, name, kept.inputs, kept.evidence, (kept.known["reason"], kept.known["detail"])
+    )
+    before, now = (
+        [f["code"] for f in found] for found in (kept.known["findings"], verdict.findings)
+    )
+    if UNREADABLE in now and UNREADABLE not in before:
+        raise ValueError(f"the judge of {name} is another one now, and asks for other evidence")
+    return verdict
+
+
+def _note(record: Record, question_id: str, kept: dict[str, Any]) -> None:
+    record.points[question_id] = kept["points"]
+    record.maximum[question_id] = kept["maximum"]
+    codes = [finding["code"] for finding in kept["findings"]]
+    if codes:
+        record.findings[question_id] = codes
+
+
+def _cpu_seconds() -> float:
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)

@@ -1,0 +1,231 @@
+"""Workers: forks of this process that do one task after the other, replaced when they die.
+
+A fork starts at once and shares what this process has imported. They end with this process:
+the kernel tells them when it dies (Linux), and their pipe ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import ctypes
+import json
+import math
+import multiprocessing
+import os
+import resource
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from types import FrameType
+from typing import Self
+
+from autograder.engine.limits import own_data
+from autograder.grading.submission_grader import Reply, Task
+
+TICK = 0.25
+"""Seconds after which `WorkerPool.run` gives None when nothing has happened."""
+_GRACE = 10
+"""Seconds that a worker has to stop its kernel and to remove its files."""
+_MEMORY = 2 * 2**30
+"""Bytes that a worker may take beside what it shares: twenty times what it needs."""
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class Done:
+    """A task that ended.
+
+    Args:
+        task: the task.
+        reply: what the worker said; None if it died.
+        death: how it died, or "".
+        late: whether it was ended for its time: trying again would take as long.
+    """
+
+    task: Task
+    reply: Reply | None
+    death: str = ""
+    late: bool = False
+
+
+@dataclass
+class _Worker:
+    process: BaseProcess
+    pipe: Connection
+    task: Task | None = None
+    end: float = math.inf
+    late: bool = False
+
+
+class WorkerPool:
+    """`jobs` workers that do what `make` returns; use it as a context.
+
+    Args:
+        make: called in each worker; returns what does a task.
+        jobs: how many.
+        seconds: after which a task is given up: none may hold the others up for ever.
+    """
+
+    def __init__(
+        self, make: Callable[[], Callable[[Task], Reply]], jobs: int, seconds: float = math.inf
+    ) -> None:
+        self._make, self._jobs, self._seconds = make, jobs, seconds
+        self._workers: list[_Worker] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self._workers:
+            worker.pipe.close()
+            if worker.task is not None:
+                worker.process.terminate()
+        for worker in self._workers:
+            worker.process.join(_GRACE + 1)
+            if worker.process.is_alive():
+                worker.process.kill()
+                worker.process.join()
+        self._workers.clear()
+
+    @property
+    def pids(self) -> list[int]:
+        """Process ids of the workers."""
+        return [worker.process.pid or 0 for worker in self._workers]
+
+    def run(self, tasks: deque[Task]) -> Iterator[Done | None]:
+        """What becomes of `tasks`, as it comes; None now and then while nothing does.
+
+        Tasks that the caller appends meanwhile are done too. A worker gets its next task before
+        the caller gets the last one's result, so that nobody waits for the caller.
+        """
+        done: deque[Done] = deque()
+        while True:
+            self._hand_out(tasks)
+            busy = [worker for worker in self._workers if worker.task is not None]
+            if busy:
+                self._end_late(busy)
+                done.extend(self._collect(busy, 0 if done else TICK))
+                self._hand_out(tasks)
+            if done:
+                yield done.popleft()
+            elif busy:
+                yield None
+            elif not tasks:
+                return
+
+    def _hand_out(self, tasks: deque[Task]) -> None:
+        while tasks:
+            idle = next((worker for worker in self._workers if worker.task is None), None)
+            if idle is None and len(self._workers) < self._jobs:
+                idle = self._start()
+            if idle is None:
+                return
+            idle.task, idle.end = tasks.popleft(), time.monotonic() + self._seconds
+            with contextlib.suppress(BrokenPipeError):  # dead already: `_collect` will tell
+                idle.pipe.send_bytes(json.dumps(asdict(idle.task)).encode())
+
+    def _end_late(self, busy: list[_Worker]) -> None:
+        """Ask those whose time is over to end, which a signal does in any Python code; or kill."""
+        now = time.monotonic()
+        for worker in busy:
+            if now < worker.end:
+                continue
+            if worker.late:
+                worker.process.kill()
+            else:
+                worker.process.terminate()
+            worker.late, worker.end = True, now + _GRACE + 1
+
+    def _collect(self, busy: list[_Worker], seconds: float) -> Iterator[Done]:
+        ready = wait([worker.pipe for worker in busy], seconds)
+        for worker in busy:
+            if worker.pipe not in ready or worker.task is None:
+                continue
+            task, worker.task = worker.task, None
+            try:
+                reply = Reply(**json.loads(worker.pipe.recv_bytes()))
+            except (EOFError, OSError):
+                self._dismiss(worker)
+                death = f"no end within {self._seconds:.0f} s" if worker.late else ""
+                death = death or _death(worker.process.exitcode)
+                yield Done(task, None, death, worker.late)
+            else:
+                if worker.late:  # it is about to end, and no other task may end with it
+                    self._dismiss(worker)
+                yield Done(task, reply)
+
+    def _dismiss(self, worker: _Worker) -> None:
+        self._workers.remove(worker)
+        worker.pipe.close()
+        worker.process.join(_GRACE)
+
+    def _start(self) -> _Worker:
+        ours, theirs = multiprocessing.Pipe()
+        others = [worker.pipe for worker in self._workers]
+        process = multiprocessing.get_context("fork").Process(
+            # An event loop of ours shares its epoll with a fork that goes on with it: an empty
+            # context knows of none, and Jupyter's clients make the worker one of its own.
+            target=contextvars.Context().run,
+            args=(_serve, self._make, theirs, [ours, *others], os.getpid()),
+            daemon=True,
+        )
+        process.start()
+        theirs.close()
+        worker = _Worker(process, ours)
+        self._workers.append(worker)
+        return worker
+
+
+def _death(code: int | None) -> str:
+    if code is not None and code < 0:
+        return f"the worker was killed by {signal.Signals(-code).name}"
+    return f"the worker ended with exit code {code}"
+
+
+def _serve(
+    make: Callable[[], Callable[[Task], Reply]],
+    pipe: Connection,
+    others: list[Connection],
+    parent: int,
+) -> None:
+    """The life of a worker."""
+    for other in others:
+        other.close()
+    _die_with(parent)
+    # What kernels and libraries print is a student's: it goes to nobody's terminal.
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nowhere, stream)
+    # A kernel's messages and a notebook are held here, and nobody knows how large they are.
+    memory = own_data() + _MEMORY
+    resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+    do = make()
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            task = Task(**json.loads(pipe.recv_bytes()))
+            pipe.send_bytes(json.dumps(asdict(do(task))).encode())
+
+
+def _die_with(parent: int) -> None:
+    """End, tidily if that is possible within `_GRACE` seconds, when the parent does."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(_GRACE)
+        raise SystemExit(1)
+
+    signal.signal(signal.SIGTERM, stop)
+    # Ctrl-C reaches the whole group; the parent decides. A handler, because children would
+    # inherit that a signal is ignored, and kernels are interrupted by this one.
+    signal.signal(signal.SIGINT, lambda *_: None)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        raise SystemExit(1)

@@ -1,0 +1,270 @@
+"""Executes a submitted notebook and takes evidence where its check cells stand."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nbformat import NotebookNode, v4
+from nbgrader import utils
+from nbgrader.preprocessors import NbGraderPreprocessor
+from traitlets import Bool, Dict, Integer
+
+from autograder.course import CHECK, grade_id
+from autograder.nbgrader_plugins import repair, submission_metadata
+from autograder.nbgrader_plugins.failures import Failure, failure, why_missing
+from autograder.nbgrader_plugins.graded_kernel import Kernel, Outcome
+from autograder.nbgrader_plugins.judge_client import EncodedInputs, judge_client
+from autograder.nbgrader_plugins.submission_files import sealed, stage
+from autograder.nbgrader_plugins.submission_metadata import KEY, Context, Notice, SubmissionMetadata
+from autograder.secret import seed_for
+from litcourse.core.known_errors import LIMITS, error_code
+
+
+@dataclass
+class Answer:
+    """What is there to judge of one question.
+
+    Args:
+        inputs: those on which the evidence was taken.
+        evidence: encoded, or None.
+        code: finding that says why there is none; beside evidence, the one in place of LIT901.
+        detail: what came in its place, or which cell failed.
+    """
+
+    inputs: EncodedInputs
+    evidence: bytes | None = None
+    code: str = "LIT905"
+    detail: str = "the kernels before it had died, or none started"
+
+
+class RunSubmission(NbGraderPreprocessor):
+    """Executes the notebook; leaves an `Answer` per question in `resources["answers"]`.
+
+    `resources["cpu_seconds"]` is what its cells and probes took, kernels' starts left out.
+    """
+
+    cell_seconds = Integer(120, help="Time limit of a cell.").tag(config=True)
+    notebook_seconds = Integer(900, help="Time limit of all cells together.").tag(config=True)
+    startup_seconds = Integer(120, help="Time limit of a kernel's start.").tag(config=True)
+    sandbox = Bool(default_value=True, help="Isolate the student's code.").tag(config=True)
+    limits = Dict(help="Limits by name, see autograder.engine.limits.").tag(config=True)
+    restarts = Integer(3, help="Kernels that may die before the rest is given up.").tag(config=True)
+
+    def preprocess(
+        self, nb: NotebookNode, resources: dict[str, Any]
+    ) -> tuple[NotebookNode, dict[str, Any]]:
+        """Execute the cells of `nb`, unless its notes say that it could not be read."""
+        context: Context = resources[KEY]
+        known = self._sealed(nb, context)
+        resources["cpu_seconds"] = 0.0
+        resources["answers"] = answers = self._answers(context, known.submission)
+        if known.trouble:
+            for answer in answers.values():
+                answer.code, answer.detail = known.trouble, known.detail
+            return nb, resources
+        with tempfile.TemporaryDirectory(prefix="grading-") as folder:
+            run = _Run(self, nb, context, answers, Path(folder))
+            run.all()
+            resources["cpu_seconds"] = run.cpu_seconds
+        return nb, resources
+
+    def _sealed(self, nb: NotebookNode, context: Context) -> SubmissionMetadata:
+        """The notes of `nb`; from here on they name a submission by all that its kernel sees."""
+        known = submission_metadata.read(nb)
+        if not known.trouble:  # nothing of the others is run, nor measured
+            known.submission = sealed(known.submission, context.files)
+            known.write(nb)
+        return known
+
+    def _answers(self, context: Context, submission: str) -> dict[str, Answer]:
+        """Questions with their inputs, not yet asked."""
+        lab, of = context.lab, (context.root, context.student, context.lab.id)
+        seeds = {name: seed_for(*of, name, submission) for name in lab.questions}
+        return {name: Answer(inputs) for name, inputs in judge_client().inputs(lab, seeds).items()}
+
+
+@dataclass
+class _Run:
+    """One notebook on its way through one or more kernels."""
+
+    limits: RunSubmission
+    notebook: NotebookNode
+    context: Context
+    answers: dict[str, Answer]
+    folder: Path  # private: TemporaryDirectory makes it with mode 0700
+    lost: set[int] = field(default_factory=set)
+    failures: dict[int, Failure] = field(default_factory=dict)
+    notices: list[Notice] = field(default_factory=list)
+    kernel: Kernel | None = None
+    cpu_seconds: float = 0.0
+
+    def all(self) -> None:
+        """Run every cell that grading runs; when a kernel dies, go on in another."""
+        stage(self.context.files, self.folder / "work")
+        self.end = time.monotonic() + self.limits.notebook_seconds
+        self.left = self.limits.restarts
+        # If not even the first kernel starts, no student is to blame: nbgrader reports the error.
+        self.kernel = self._start()
+        try:
+            self._walk([i for i, cell in enumerate(self.notebook.cells) if repair.runs(cell)])
+        finally:
+            self._stop()
+        known = submission_metadata.read(self.notebook)
+        known.notices += self.notices
+        known.write(self.notebook)
+
+    def _stop(self) -> None:
+        kernel, self.kernel = self.kernel, None
+        if kernel is not None:
+            self.cpu_seconds += kernel.stop()
+
+    def _start(self) -> Kernel:
+        settings = self.limits
+        return Kernel(
+            self.folder / "work",
+            settings.startup_seconds,
+            sandbox=settings.sandbox,
+            limits=settings.limits,
+        )
+
+    def _walk(self, indices: list[int]) -> None:
+        for count, index in enumerate(indices, 1):
+            cell = self.notebook.cells[index]
+            cell.execution_count = count
+            question_id = _question(cell)
+            outcome = self._check(question_id) if question_id else self._cell(cell)
+            if not question_id:
+                self._note_failure(index, outcome)
+            self._note_limits(outcome, cell)
+            if outcome.fate != "done":
+                self.lost.add(index)
+                self.limits.log.warning(
+                    "%s: cell %s is %s", self.context.student, grade_id(cell) or index, outcome.fate
+                )
+            if outcome.kernel_lost and not self._revive([p for p in indices if p <= index]):
+                return
+
+    def _note_limits(self, outcome: Outcome, cell: NotebookNode) -> None:
+        """Have the notebook's head say which limit a cell ran into: it is no error of its code."""
+        kind, _, message = outcome.error.partition(": ")
+        code = error_code(kind, message) if kind else ""
+        codes = {code} & set(LIMITS)
+        if outcome.limit or (outcome.fate != "done" and not _question(cell)):
+            codes.add(_reason(outcome, self.limits.cell_seconds)[0])
+        if outcome.flooded:
+            codes.add("LIT926")
+        self.notices += [Notice(code, "", grade_id(cell)) for code in sorted(codes)]
+
+    def _note_failure(self, index: int, outcome: Outcome) -> None:
+        found = failure(outcome, _reason(outcome, self.limits.cell_seconds)[1])
+        if found is not None:
+            self.failures.setdefault(index, found)
+
+    def _why_missing(self, question_id: str) -> tuple[str, str] | None:
+        """What to say at this check, should it miss a name."""
+        cells, own, others = self.notebook.cells, None, {}
+        for index, found in sorted(self.failures.items()):
+            if grade_id(cells[index]) == question_id:
+                own = found
+            else:
+                others[cells[index].execution_count] = found
+        return why_missing(own, others)
+
+    def _run(self, source: str, *, ours: bool = False) -> Outcome:
+        """Execute `source`; the lab's own cell of imports may take as long as a kernel's start."""
+        limit = self.limits.startup_seconds if ours else self.limits.cell_seconds
+        seconds = self._left(limit)
+        if self.kernel is None or seconds <= 0:
+            return Outcome("late")
+        return self.kernel.run(source, seconds)
+
+    def _left(self, limit: int) -> float:
+        return min(limit, self.end - time.monotonic())
+
+    def _cell(self, cell: NotebookNode) -> Outcome:
+        outcome = self._run(cell.source, ours=utils.is_locked(cell))
+        cell.outputs = outcome.outputs
+        if outcome.fate != "done":
+            cell.outputs.append(_ending(outcome, self.limits.cell_seconds))
+        return outcome
+
+    def _revive(self, indices: list[int]) -> bool:
+        """A new kernel in which what ran before has run again, but for what killed others."""
+        while self.left > 0 and time.monotonic() < self.end:
+            self.left -= 1
+            self._stop()
+            try:
+                self.kernel = self._start()
+            except RuntimeError as error:  # it did not start
+                self.limits.log.warning("%s: %s", self.context.student, error)
+                continue
+            if self._replayed(indices):
+                return True
+        return False
+
+    def _replayed(self, indices: list[int]) -> bool:
+        for index in indices:
+            cell = self.notebook.cells[index]
+            if index in self.lost or _question(cell):
+                continue
+            outcome = self._run(cell.source, ours=utils.is_locked(cell))
+            self._note_failure(index, outcome)
+            if outcome.fate != "done":
+                self.lost.add(index)
+            if outcome.kernel_lost:
+                return False
+        return True
+
+    def _check(self, question_id: str) -> Outcome:
+        """Take evidence on the drawn inputs, and read it before another cell can run."""
+        answer = self.answers[question_id]
+        seconds = self._left(self.limits.cell_seconds)
+        if self.kernel is None or seconds <= 0:
+            outcome = Outcome("late")
+        else:
+            lab, shown = self.context.lab.id, answer.inputs.shown
+            try:
+                outcome, encoded = self.kernel.evidence(lab, question_id, shown, seconds)
+            except OSError as error:
+                answer.code, answer.detail = "LIT903", error.strerror or type(error).__name__
+                return Outcome("done")
+            answer.evidence = encoded or None
+        answer.code, answer.detail = _reason(outcome, self.limits.cell_seconds)
+        if answer.evidence is not None:
+            missing = self._why_missing(question_id)
+            answer.code, answer.detail = missing or (answer.code, answer.detail)
+        return outcome
+
+
+def _question(cell: NotebookNode) -> str:
+    """The question whose check cell this is, or ""."""
+    return grade_id(cell).removesuffix(CHECK) if grade_id(cell).endswith(CHECK) else ""
+
+
+_LIMITS = {
+    "cpu": ("LIT920", "it was ended for its processor time"),
+    "memory": ("LIT921", "it was ended for its memory"),
+}
+
+
+def _reason(outcome: Outcome, limit: int) -> tuple[str, str]:
+    """Finding and detail for a check that left no evidence."""
+    if outcome.limit:
+        return _LIMITS[outcome.limit]
+    reasons = {
+        "late": ("LIT906", f"no answer within {limit} s"),
+        "stuck": ("LIT906", f"no answer within {limit} s, and no end when interrupted"),
+        "dead": ("LIT907", "the Python process ended"),
+    }
+    return reasons.get(outcome.fate, ("LIT905", outcome.error or "no measurement"))
+
+
+def _ending(outcome: Outcome, limit: int) -> NotebookNode:
+    text = _reason(outcome, limit)[1]
+    traceback = [f"Grading stopped this cell: {text}. The cells after it were run."]
+    made: NotebookNode = v4.new_output("error", ename="Stopped", evalue=text, traceback=traceback)
+    return made

@@ -1,0 +1,98 @@
+"""nbgrader's way in: reads what was submitted and hands each step its context."""
+
+from __future__ import annotations
+
+import glob
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nbconvert.exporters import NotebookExporter
+from nbconvert.exporters.exporter import ResourcesDict
+from nbgrader.converters import Autograde, base
+from nbgrader.converters.base import NbGraderException
+
+from autograder.course import AuthorError, Lab
+from autograder.nbgrader_plugins import reading, register, submission_files, submission_metadata
+from autograder.nbgrader_plugins.submission_metadata import KEY, Context
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+    from nbgrader.coursedir import CourseDirectory
+
+
+class SubmissionExporter(NotebookExporter):
+    """Reads any submission; for `c.Autograde.exporter_class`.
+
+    nbgrader 0.9.6 makes it after it has looked for submissions and before it grades the first:
+    the place to register the assignment, and to add submissions that lack the lab's notebook.
+    """
+
+    def __init__(self, config: Any = None, **kwargs: Any) -> None:
+        super().__init__(config=config, **kwargs)  # type: ignore[no-untyped-call]
+        self._unsolved: dict[str, NotebookNode] = {}
+        if isinstance(self.parent, Autograde):
+            _copy_plain_files_alone(self.parent.coursedir)
+            try:
+                self._prepare(self.parent)
+            except (AuthorError, RuntimeError) as error:
+                self.log.error("%s", error)  # noqa: TRY400 (the message says it all)
+                raise NbGraderException(str(error)) from error
+
+    def from_filename(
+        self,
+        filename: str,
+        resources: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> tuple[Any, dict[str, Any]]:
+        """Convert a submission, or the sanitized notebook that was made of it."""
+        if not isinstance(self.parent, Autograde) or resources is None:
+            return super().from_filename(filename, resources, **kwargs)
+        lab = register.lab_of(self.parent, resources["nbgrader"]["assignment"])
+        resources[KEY] = self._context(self.parent.coursedir, lab, resources["nbgrader"]["student"])
+        if not self.parent._sanitizing:  # noqa: SLF001 (nbgrader 0.9.6 keeps its step there)
+            return super().from_filename(filename, resources, **kwargs)
+        notebook = reading.read(Path(filename), self._unsolved[lab.id])
+        found = submission_files.scan(self.parent.coursedir, Path(filename).parent)
+        submission_metadata.leave_out(notebook, found.left_out)
+        resources["metadata"] = ResourcesDict(name=lab.id, path=str(Path(filename).parent))
+        made: tuple[Any, dict[str, Any]] = self.from_notebook_node(  # type: ignore[no-untyped-call]
+            notebook, resources, **kwargs
+        )
+        return made
+
+    def _context(self, course: CourseDirectory, lab: Lab, student: str) -> Context:
+        files = Path(course.format_path(course.autograded_directory, student, lab.id))
+        root = Path(course.root)
+        return Context(root, lab, self._unsolved[lab.id], student, root / files)
+
+    def _prepare(self, converter: Autograde) -> None:
+        course = converter.coursedir
+        pattern = converter._format_source(course.assignment_id, course.student_id)  # noqa: SLF001
+        for folder in glob.glob(pattern):  # noqa: PTH207 (nbgrader's own keys, as it makes them)
+            lab = register.lab_of(converter, Path(folder).name)
+            if lab.id not in self._unsolved:
+                self._unsolved[lab.id] = register.unsolved(converter, lab)
+                register.register(converter, lab)
+            if course.notebook_id == "*":
+                _add_missing(converter.assignments, folder, lab)
+
+
+def _copy_plain_files_alone(course: CourseDirectory) -> None:
+    """Have nbgrader copy what counts of a submission, and nothing else.
+
+    nbgrader 0.9.6 follows links, to another submission or to the gradebook, and gives a submission
+    up over one that leads nowhere. It looks the function up where it is replaced here.
+    """
+
+    def plain_files(source: str, _: list[str]) -> list[str]:
+        files = submission_files.scan(course, Path(source)).files
+        return [f"{source}/{name}" for name in files if not name.endswith(".ipynb")]
+
+    base.find_all_files = plain_files
+
+
+def _add_missing(assignments: dict[str, list[str]], folder: str, lab: Lab) -> None:
+    wanted = str(Path(folder) / f"{lab.id}.ipynb")
+    found = assignments.setdefault(folder, [])
+    if wanted not in found:
+        found.append(wanted)

@@ -1,0 +1,105 @@
+"""Cells of a submission that failed, and what that means where a check finds no name.
+
+A name that a check asks for can be missing because it is misspelled, or because the cell that
+defines it failed. The student's process can't tell these apart; whoever ran the cells can.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from autograder.course import Lab
+from autograder.nbgrader_plugins.graded_kernel import Outcome
+from autograder.nbgrader_plugins.judge_client import Judgement, judge_client
+from litcourse.core.known_errors import UNSOLVED, error_code
+
+MISSING = "LIT901"
+"""Finding of a judge: a name is not defined."""
+FAILED = "LIT916"
+"""Finding in its place where a cell failed before."""
+INSTEAD = frozenset({FAILED, UNSOLVED})
+"""Findings that come in the place of `MISSING`."""
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_LINE = re.compile(r"Cell In\[\d+\], line (\d+)")
+_FILE = re.compile(r" \([^()]*, line \d+\)$")  # as IPython 9 ends a SyntaxError's message
+_LONGEST = 200
+
+
+@dataclass(frozen=True)
+class Failure:
+    """How a cell failed.
+
+    Args:
+        text: such as "ended with SyntaxError: expected ':' (line 29)".
+        stub: whether it is a stub that nobody has replaced.
+    """
+
+    text: str
+    stub: bool = False
+
+
+def failure(outcome: Outcome, reason: str) -> Failure | None:
+    """How the cell of `outcome` failed, or None if it did not.
+
+    Args:
+        outcome: what became of the cell.
+        reason: why it was stopped, if it was.
+    """
+    if outcome.fate != "done":
+        return Failure(f"was stopped: {reason}")
+    if not outcome.error:
+        return None
+    kind, _, message = outcome.error.partition(": ")
+    first = (_COLOUR.sub("", message).strip() or "").split("\n", 1)[0][:_LONGEST]
+    shown = f"{kind}: {_FILE.sub('', first)}" if first else kind
+    return Failure(f"ended with {shown}{_line(outcome)}", error_code(kind, message) == UNSOLVED)
+
+
+def _line(outcome: Outcome) -> str:
+    """The line of the cell itself, from the traceback that it shows."""
+    shown = [o.get("traceback", []) for o in outcome.outputs if o.output_type == "error"]
+    found = _LINE.search(_COLOUR.sub("", "\n".join(map(str, shown[-1])))) if shown else None
+    return f" (line {found[1]})" if found else ""
+
+
+def why_missing(own: Failure | None, others: Mapping[int, Failure]) -> tuple[str, str] | None:
+    """Finding and detail for a name that is missing at a check, or None if no cell failed.
+
+    Args:
+        own: how the question's own cell failed.
+        others: how other cells failed, by the number that the page of feedback shows at them.
+    """
+    earlier = ((number, fault) for number, fault in others.items() if not fault.stub)
+    first = next((f"cell [{number}] {fault.text}" for number, fault in earlier), "")
+    if own is None:
+        return (FAILED, f"before this check, {first}") if first else None
+    text = f"the cell that should define it {own.text}"
+    if own.stub:
+        return UNSOLVED, text
+    return FAILED, f"{text}; before that, {first}" if first else text
+
+
+def judged(
+    lab: Lab, question_id: str, inputs: bytes, evidence: bytes | None, why: tuple[str, str]
+) -> Judgement:
+    """The judge server's verdict; a name that is missing because a cell failed is told as that.
+
+    Both cost the whole question.
+
+    Args:
+        lab: the lab.
+        question_id: the question.
+        inputs: `EncodedInputs.all_inputs` of what the evidence was taken on.
+        evidence: encoded, or None.
+        why: without evidence, why there is none; with it, what `why_missing` said.
+    """
+    verdict = judge_client().verdict(lab, question_id, inputs, evidence, why)
+    if evidence is None or why[0] not in INSTEAD or not verdict.findings:
+        return verdict
+    finding = verdict.findings[0]
+    if finding["code"] != MISSING:
+        return verdict
+    detail = f"{finding['called']} is not defined: {why[1]}"
+    return judge_client().verdict(lab, question_id, inputs, None, (why[0], detail))

@@ -1,0 +1,104 @@
+"""Judges the evidence and decides the points, on the trusted side."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from nbformat import NotebookNode, v4
+from nbgrader import utils
+from nbgrader.preprocessors import NbGraderPreprocessor
+from traitlets import Unicode
+
+from autograder.course import CHECK, grade_id
+from autograder.nbgrader_plugins import evidence_store, submission_metadata
+from autograder.nbgrader_plugins.execute import Answer
+from autograder.nbgrader_plugins.failures import INSTEAD, judged
+from autograder.nbgrader_plugins.judge_client import Judgement
+from autograder.nbgrader_plugins.penalties import EVIDENCE
+from autograder.nbgrader_plugins.sanitize import sanitize
+from autograder.nbgrader_plugins.submission_metadata import KEY, Context, Notice, SubmissionMetadata
+
+
+class GradeEvidence(NbGraderPreprocessor):
+    """Gives each check cell exactly one output: its points as a number, and the card.
+
+    nbgrader 0.9.6 fails open: a cell without an output, or with one that is no number, earns
+    full marks. So every check cell gets its number here, whatever happened before.
+    """
+
+    folder = Unicode("evidence", help="Where evidence is kept, under the course.").tag(config=True)
+
+    def preprocess(
+        self, nb: NotebookNode, resources: dict[str, Any]
+    ) -> tuple[NotebookNode, dict[str, Any]]:
+        """Sanitize `nb`, replace the outputs of all checks, and show what was mended."""
+        context: Context = resources[KEY]
+        known = submission_metadata.read(nb)
+        resources["kept"] = {}
+        resources[EVIDENCE] = context.root / self.folder / context.lab.id / context.student
+        sanitize(nb, context.unsolved)
+        for cell in nb.cells:
+            if is_check(cell):
+                self._grade(cell, context, known, resources)
+        if head := head_of(known):
+            nb.cells.insert(0, v4.new_markdown_cell(head))
+        return nb, resources
+
+    def _grade(
+        self,
+        cell: NotebookNode,
+        context: Context,
+        known: SubmissionMetadata,
+        resources: dict[str, Any],
+    ) -> None:
+        question_id = grade_id(cell).removesuffix(CHECK)
+        answer: Answer = resources["answers"][question_id]
+        why = (answer.code, answer.detail)
+        verdict = judged(context.lab, question_id, answer.inputs.all_inputs, answer.evidence, why)
+        explained = answer.evidence is None or answer.code in INSTEAD
+        points = write_score(cell, verdict, known)
+        more = {
+            "points": points,
+            "maximum": float(cell.metadata.nbgrader.points),
+            "submission": known.submission,
+            "reason": answer.code if explained else "",
+            "detail": answer.detail if explained else "",
+        }
+        resources["kept"][question_id] = evidence_store.keep(
+            resources[EVIDENCE], answer.inputs.all_inputs, answer.evidence, verdict, more
+        )
+
+
+def is_check(cell: NotebookNode) -> bool:
+    """Whether this is a check cell, which a judge scores."""
+    return bool(utils.is_grade(cell) and not utils.is_solution(cell))
+
+
+def head_of(known: SubmissionMetadata) -> str:
+    """What the first cell of the graded notebook says; "" if there is nothing to say."""
+    general = [notice for notice in known.notices if not notice.question_id]
+    if known.trouble:
+        general.append(Notice(known.trouble, "", "", known.detail))
+    return _shown(general)
+
+
+def write_score(cell: NotebookNode, verdict: Judgement, known: SubmissionMetadata) -> float:
+    """Give the check cell its one output, and return the points in it."""
+    points = points_of(verdict.score, float(cell.metadata.nbgrader.points))
+    notices = [notice for notice in known.notices if notice.question_id == verdict.question_id]
+    data = {"text/plain": repr(points), "text/html": _shown(notices) + verdict.card}
+    count = cell.get("execution_count") or 1
+    cell.outputs = [v4.new_output("execute_result", data=data, execution_count=count)]
+    cell.execution_count = count
+    return points
+
+
+def points_of(score: float, maximum: float) -> float:
+    """A score's points, a finite number from 0 to `maximum`."""
+    points = score * maximum
+    return round(min(maximum, max(0.0, points)), 4) if math.isfinite(points) else 0.0
+
+
+def _shown(notices: list[Notice]) -> str:
+    return "".join(notice.as_html() for notice in notices)

@@ -1,0 +1,188 @@
+"""Asks a judge server, a fork of the warm process, for inputs and verdicts.
+
+So whoever grades need not import torch; see `autograder.engine.judge_server` for the other end.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+from autograder.course import AuthorError, Lab
+from autograder.engine import client
+from autograder.engine.client import EngineError
+from autograder.engine.judge_server import BROKEN, PATIENCE, READY, UNKNOWN, UNSOLVED, receive, send
+from autograder.verifying.solutions import solution_fails, solved_cells
+
+_LOST = (EOFError, BrokenPipeError, ConnectionResetError)
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class EncodedInputs:
+    """What one question is asked on, encoded.
+
+    Args:
+        shown: for the probe, and so for the student's process.
+        all_inputs: `shown` and `kept` of the draw: for the judge alone.
+    """
+
+    shown: bytes
+    all_inputs: bytes
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A verdict as plain data.
+
+    Args:
+        lab: id of the lab.
+        question_id: id of the question.
+        score: earned fraction of the question's points, 0 to 1.
+        findings: fields of each `Finding`, the thing to fix first in front.
+        card: the verdict as HTML.
+    """
+
+    lab: str
+    question_id: str
+    score: float
+    findings: list[dict[str, Any]]
+    card: str
+
+
+class JudgeClient:
+    """One judge server of this process, started by the first question and again if it dies."""
+
+    def __init__(self) -> None:
+        self._connection: Connection | None = None
+
+    def inputs(self, lab: Lab, seeds: Mapping[str, int]) -> dict[str, EncodedInputs]:
+        """EncodedInputs of questions.
+
+        Args:
+            lab: the lab.
+            seeds: of each question, by id.
+
+        Raises:
+            AuthorError: a question has no judge, can't be imported, or its solution fails.
+            EngineError: no judge server can be had.
+            RuntimeError: a question's draw fails.
+        """
+        questions = {name: [seed, solved_cells(lab, name)] for name, seed in seeds.items()}
+        request = {"do": "draw", "lab": lab.id, "questions": questions}
+        reply, encoded = self._ask(request, [])
+        _raise_fault(reply, lab)
+        pairs = zip(encoded[::2], encoded[1::2], strict=True)
+        return {name: EncodedInputs(*pair) for name, pair in zip(seeds, pairs, strict=True)}
+
+    def verdict(
+        self,
+        lab: Lab,
+        question_id: str,
+        inputs: bytes,
+        evidence: bytes | None,
+        why: tuple[str, str],
+    ) -> Judgement:
+        """The verdict on evidence that nobody vouches for; never raises for its sake.
+
+        Args:
+            lab: the lab.
+            question_id: the question.
+            inputs: `EncodedInputs.all_inputs` of what it was taken on.
+            evidence: encoded, or None.
+            why: where there is none, the finding that says why, and what came in its place.
+
+        Raises:
+            AuthorError: the question has no judge, or can't be imported.
+            EngineError: no judge server can be had.
+        """
+        request = {"do": "judge", "lab": lab.id, "question": question_id}
+        parts = [] if evidence is None else [inputs, evidence]
+        try:
+            reply, _ = self._ask({**request, "code": why[0], "detail": why[1]}, parts)
+        except EngineError:
+            if evidence is None:
+                raise
+            _log.exception("the judge of %s, %s ended on its evidence", lab.id, question_id)
+            reply, _ = self._ask({**request, "code": "LIT903", "detail": "no verdict on it"}, [])
+        _raise_fault(reply, lab)
+        if reply["broke"]:
+            _log.error("the judge of %s, %s broke on its evidence\n%s", lab.id, question_id,
+                       reply["broke"])  # fmt: skip
+        return Judgement(lab.id, question_id, reply["score"], reply["findings"], reply["card"])
+
+    def _ask(
+        self, request: dict[str, Any], parts: list[bytes]
+    ) -> tuple[dict[str, Any], list[bytes]]:
+        """The answer; a new judge server gives it if this one is dead."""
+        try:
+            return self._once(request, parts)
+        except _LOST:
+            pass
+        try:
+            return self._once(request, parts)
+        except _LOST as error:
+            raise EngineError("the judge server has ended twice") from error
+
+    def _once(
+        self, request: dict[str, Any], parts: list[bytes]
+    ) -> tuple[dict[str, Any], list[bytes]]:
+        try:
+            connection = self._connected(request["lab"])
+            send(connection, request, parts)
+            return receive(_patiently(connection))
+        except BaseException:
+            self.close()  # what it may still say is no answer to another question
+            raise
+
+    def _connected(self, lab: str) -> Connection:
+        if self._connection is None:
+            link = client.connect(PATIENCE)
+            link.sendall(json.dumps({"judge": lab}).encode() + b"\n")
+            link.settimeout(None)
+            self._connection = Connection(link.detach())
+            if _patiently(self._connection).recv_bytes() != READY:
+                raise EngineError("the judge server did not start")
+        return self._connection
+
+    def close(self) -> None:
+        """Hang up; the judge server ends."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+
+def _patiently(connection: Connection) -> Connection:
+    if not connection.poll(PATIENCE):
+        raise EngineError(f"no answer of the judge server within {PATIENCE:.0f} s")
+    return connection
+
+
+def _raise_fault(reply: dict[str, Any], lab: Lab) -> None:
+    if "fault" not in reply:
+        return
+    kind, question_id, detail = reply["fault"]
+    if kind == BROKEN:
+        raise RuntimeError(f"{lab.id}, {question_id}: {detail}")
+    if kind == UNSOLVED:
+        raise solution_fails(lab, question_id, detail)
+    if kind == UNKNOWN:
+        raise lab.no_judge(question_id)
+    file = f"litcourse/labs/{lab.id}/{question_id}.py"
+    raise AuthorError(file, question_id, f"it can't be imported: {detail}", f"mend {file}")
+
+
+_shared: tuple[int, JudgeClient] | None = None
+
+
+def judge_client() -> JudgeClient:
+    """The judge server of this process; a fork gets one of its own."""
+    global _shared  # noqa: PLW0603 (one per process)
+    if _shared is None or _shared[0] != os.getpid():
+        _shared = (os.getpid(), JudgeClient())
+    return _shared[1]

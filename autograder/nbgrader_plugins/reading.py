@@ -1,0 +1,180 @@
+"""Whatever a student sent, as a notebook that the later steps can rely on."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import re
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode, v4
+from nbformat.corpus.words import generate_corpus_id as random_cell_id
+
+from autograder.nbgrader_plugins import wrong_notebook
+from autograder.nbgrader_plugins.submission_metadata import SubmissionMetadata
+
+MAX_BYTES = 50 * 2**20
+"""A larger notebook is not read: outputs are dropped anyway, and text needs far less."""
+MAX_CELLS = 2000
+"""One with more cells is not read either: the labs have some 60."""
+_MORE: dict[str, dict[str, Any]] = {
+    "code": {"execution_count": None, "outputs": []},
+    "markdown": {},
+    "raw": {},
+}
+"""What a cell of each type has beside type, source, metadata and id."""
+_ATTACHED = re.compile(r"attachment:([^)\s\"'>]*)")
+_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+
+
+def read(path: Path, unsolved: NotebookNode) -> NotebookNode:
+    """The notebook at `path`, rebuilt of its cells' types, sources and metadata, with notes.
+
+    Args:
+        path: what was submitted; it may be missing or be no notebook.
+        unsolved: stands in for it then, and the notes say what is the matter.
+    """
+    notes = SubmissionMetadata(hashlib.sha256(b"").hexdigest())
+    try:
+        data = _bytes(path)
+        notes.submission = hashlib.sha256(data).hexdigest()
+        notebook = _notebook(data)
+    except FileNotFoundError:
+        notes.trouble, notes.detail = "LIT914", f"no {path.name}; there is {_beside(path)}"
+    except _TooLargeError as error:
+        notes.trouble, notes.detail = "LIT919", str(error)
+    except json.JSONDecodeError as error:
+        notes.trouble, notes.detail = "LIT908", _no_json(error)
+    except Exception as error:  # noqa: BLE001 (a damaged file may break any part of a reader)
+        notes.trouble, notes.detail = "LIT908", _first_line(error)
+    if notes.trouble:
+        notebook = copy.deepcopy(unsolved)
+    else:
+        notes.notices += wrong_notebook.noticed(path, notebook, unsolved, _plain)
+    notes.write(notebook)
+    return notebook
+
+
+class _TooLargeError(Exception):
+    """A file that is not read for its size."""
+
+
+def _plain(path: Path) -> NotebookNode:
+    return _notebook(_bytes(path))
+
+
+def _notebook(data: bytes) -> NotebookNode:
+    return _rebuilt(_parsed(data.decode(json.detect_encoding(data))))
+
+
+def _bytes(path: Path) -> bytes:
+    status = path.lstat()
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError("a link or a folder, no file")  # a link could lead to another's work
+    if status.st_size > MAX_BYTES:
+        size = f"{status.st_size / 2**20:.1f} MiB"
+        raise _TooLargeError(f"{size}, and at most {MAX_BYTES // 2**20} MiB are read")
+    return path.read_bytes()
+
+
+def _no_json(error: json.JSONDecodeError) -> str:
+    if not error.doc.strip():
+        return "the file is empty"
+    line = error.doc.split("\n")[error.lineno - 1].strip()[:60]
+    return f"no JSON, line {error.lineno}, column {error.colno}: {error.msg}, at {line!r}"
+
+
+def _first_line(error: Exception) -> str:
+    line = (str(error).strip() or "no message").splitlines()[0][:200]
+    return f"{type(error).__name__}: {line}"
+
+
+def _beside(path: Path) -> str:
+    others = sorted(other.name for other in path.parent.glob("*.ipynb"))[:5]
+    return ", ".join(others) or "no notebook at all"
+
+
+def _parsed(text: str) -> Mapping[str, Any]:
+    """The notebook as JSON has it; only older formats than 4 pass through nbformat's reader."""
+    found = json.loads(text)
+    _count(found)
+    if isinstance(found, Mapping) and found.get("nbformat") == v4.nbformat:
+        return found
+    older: NotebookNode = nbformat.reads(text, as_version=v4.nbformat)
+    return older
+
+
+def _count(found: object) -> None:
+    """Refuse too many cells, before any is looked at; old formats have them in worksheets."""
+    if isinstance(found, Mapping):
+        sheets = found.get("worksheets")
+        holders = [found, *(sheets if isinstance(sheets, list) else [])]
+        lists = [holder.get("cells") for holder in holders if isinstance(holder, Mapping)]
+        count = sum(len(cells) for cells in lists if isinstance(cells, list))
+        if count > MAX_CELLS:
+            raise ValueError(f"{count:,} cells; at most {MAX_CELLS:,} are read")
+
+
+def _rebuilt(found: Mapping[str, Any]) -> NotebookNode:
+    if not isinstance(found.get("cells"), list):
+        raise ValueError("there is no list of cells in it")  # noqa: TRY004 (of a file, not a call)
+    cells = [_cell(cell) for cell in found["cells"] if isinstance(cell, Mapping)]
+    taken: set[str] = set()
+    for cell in cells:
+        if cell["id"] in taken:
+            cell["id"] = random_cell_id()
+        taken.add(cell["id"])
+    made: NotebookNode = v4.new_notebook(cells=cells)
+    return made
+
+
+def _cell(found: Mapping[str, Any]) -> NotebookNode:
+    kind = str(found.get("cell_type"))
+    kind = kind if kind in _MORE else "raw"
+    metadata = found.get("metadata")
+    marks = metadata.get("nbgrader") if isinstance(metadata, Mapping) else None
+    kept = {"nbgrader": marks} if isinstance(marks, Mapping) else {}
+    # Not by nbformat's own functions, which validate each cell: a tenth of a second per notebook.
+    cell: NotebookNode = nbformat.from_dict(
+        {
+            "cell_type": kind,
+            "id": random_cell_id(),
+            "metadata": kept,
+            "source": _text(found.get("source", "")),
+            **copy.deepcopy(_MORE[kind]),
+        }
+    )
+    if cell.cell_type == "markdown":
+        _attach(cell, found.get("attachments"))
+    if _ID.fullmatch(str(found.get("id", ""))):
+        cell["id"] = str(found["id"])
+    return cell
+
+
+def _attach(cell: NotebookNode, found: object) -> None:
+    """Pictures of a text cell; nbconvert 7.17 writes no feedback where one is named but missing."""
+    files = found.items() if isinstance(found, Mapping) else ()
+    kept = {name: kinds for name, kinds in files if _is_picture(kinds)}
+    if kept:
+        cell["attachments"] = kept
+    cell.source = _ATTACHED.sub(
+        lambda named: named[0] if named[1] in kept else f"missing:{named[1]}", cell.source
+    )
+
+
+def _is_picture(kinds: object) -> bool:
+    return (
+        isinstance(kinds, Mapping)
+        and bool(kinds)
+        and all(isinstance(data, str) for data in kinds.values())
+    )
+
+
+def _text(source: object) -> str:
+    text = "".join(map(str, source)) if isinstance(source, list) else str(source)
+    return text.encode("utf-8", "replace").decode("utf-8")  # lone surrogates can't be written

@@ -1,0 +1,271 @@
+"""The files of submissions: which count, whether they changed, and what a kernel sees of them.
+
+A submission comes from somebody who may have put anything into it. Only plain files count. A
+link is never followed: it could lead to another submission or to the gradebook.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import hashlib
+import os
+import re
+import shutil
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from io import BufferedReader
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from nbgrader.utils import find_all_files, ignore_patterns, parse_utc
+
+if TYPE_CHECKING:
+    from nbgrader.converters import Autograde
+    from nbgrader.coursedir import CourseDirectory
+
+TIMESTAMP = "timestamp.txt"
+"""Where nbgrader's exchange writes when a submission was handed in."""
+_KILO = 1000  # nbgrader's limits of sizes are in kilobytes
+_LONGEST_NAME = 1000
+"""Bytes of a file's name with its folders: the folders that it is copied to add to it, and Linux
+takes 4,095 in all."""
+_DEEPEST = 100
+"""Folders within folders."""
+_LONGEST_TIMESTAMP = 100
+
+
+@dataclass(frozen=True, order=True)
+class Submission:
+    """What one student handed in for one lab.
+
+    Args:
+        lab: id of the lab.
+        student: id of the student.
+        folder: where it lies.
+    """
+
+    lab: str
+    student: str
+    folder: Path
+
+
+@dataclass
+class Contents:
+    """The files of a submission that count.
+
+    Args:
+        files: path by name, which is relative to the submission's folder.
+        left_out: names of links, of what is no plain file, and of what is too large, too deep, or
+            can't be looked at.
+        timestamp: content of `timestamp.txt`, "" if there is none that can be read as a time.
+    """
+
+    files: dict[str, Path] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+    timestamp: str = ""
+
+    def cannot_list(self, error: OSError) -> None:
+        """Leave out a folder whose entries can't be listed."""
+        self.left_out.append(str(error.filename))
+
+    def fingerprint(self) -> str:
+        """SHA-256 over names and bytes of all files but the timestamp, hex.
+
+        Raises:
+            OSError: a file can't be read.
+        """
+        digest_of_all = hashlib.sha256()
+        for name, path in sorted(self.files.items()):
+            if name == TIMESTAMP:
+                continue
+            with opened(path) as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            digest_of_all.update(f"{digest} {len(os.fsencode(name))} ".encode() + os.fsencode(name))
+        return digest_of_all.hexdigest()
+
+    def matches(self, fingerprint: str) -> bool:
+        """Whether these are the files of `fingerprint`; not if one can't be read."""
+        try:
+            return self.fingerprint() == fingerprint
+        except OSError:
+            return False
+
+
+def discover(course: CourseDirectory, lab: str) -> list[Submission]:
+    """All submissions of `lab` in nbgrader's layout, those of excluded students left out."""
+    structure = course.directory_structure.format(
+        nbgrader_step=course.submitted_directory, student_id="*", assignment_id=glob.escape(lab)
+    )
+    names = re.compile(
+        course.format_path(
+            course.submitted_directory, f"(?P<student>[^{os.sep}]+)", re.escape(lab), escape=True
+        )
+    )
+    excluded = set(filter(None, course.student_id_exclude.split(",")))
+    found = []
+    for path in sorted(glob.glob(os.path.join(glob.escape(course.root), structure))):  # noqa: PTH118, PTH207 (nbgrader's own pattern)
+        match = names.fullmatch(path)
+        if match and match["student"] not in excluded and Path(path).is_dir():
+            found.append(Submission(lab, match["student"], Path(path)))
+    return found
+
+
+def scan(course: CourseDirectory, folder: Path) -> Contents:
+    """Which files of a submission count: what nbgrader would take, less links and giants.
+
+    Whatever a student put there, this raises nothing: the whole class waits for it.
+    """
+    found = Contents(timestamp=handed_in_at(folder))
+    if _is_linked(folder):
+        found.left_out.append(".")
+        return found
+    ignored = ignore_patterns(exclude=[*course.ignore])
+    room = course.max_dir_size * _KILO
+    for folder_name, folders, names in os.walk(folder, onerror=found.cannot_list):
+        skipped = set(ignored(folder_name, folders + names))
+        skipped |= {name for name in folders if name.endswith(".ipynb")}
+        refused = {name for name in folders if not _may_enter(folder, Path(folder_name, name))}
+        found.left_out += [_relative(folder, folder_name, name) for name in sorted(refused)]
+        folders[:] = sorted(set(folders) - skipped - refused)
+        for name in sorted(set(names) - skipped):
+            path, relative = Path(folder_name, name), _relative(folder, folder_name, name)
+            size = _size(path) if _fits(relative) else None
+            if size is None or size > min(room, course.max_file_size * _KILO):
+                found.left_out.append(relative)
+                continue
+            room -= size
+            found.files[relative] = path
+    return found
+
+
+def handed_in_at(folder: Path) -> str:
+    """When the submission in `folder` was handed in, as `Contents.timestamp`."""
+    return "" if _is_linked(folder) else _timestamp(folder / TIMESTAMP)
+
+
+def _is_linked(folder: Path) -> bool:
+    return folder.is_symlink() or folder.parent.is_symlink()
+
+
+def _may_enter(folder: Path, inner: Path) -> bool:
+    relative = str(inner.relative_to(folder))
+    return (
+        _fits(relative) and relative.count("/") < _DEEPEST and not os.path.islink(inner)  # noqa: PTH114 (Path.is_symlink of Python 3.11 raises)
+    )
+
+
+def _fits(relative: str) -> bool:
+    return len(os.fsencode(relative)) <= _LONGEST_NAME
+
+
+def _relative(folder: Path, folder_name: str, name: str) -> str:
+    return str(PurePosixPath(Path(folder_name, name).relative_to(folder)))
+
+
+def _size(path: Path) -> int | None:
+    """The size of a plain file, None for anything else."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+
+def _timestamp(path: Path) -> str:
+    try:
+        with opened(path) as file:
+            text = file.read(_LONGEST_TIMESTAMP).decode().strip()
+        parse_utc(text)
+    except (OSError, ValueError, OverflowError):
+        return ""
+    return text
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[BufferedReader]:
+    """A plain file, open for reading.
+
+    Raises:
+        OSError: it is a link or no plain file.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(0, "no plain file", str(path))
+        yield file
+
+
+def with_masters(converter: Autograde, lab: str, files: Mapping[str, Path]) -> dict[str, Path]:
+    """`files` and the files of the lab's source folder, which win where both have a name.
+
+    As in nbgrader, notebooks are left out, and `Autograde.exclude_overwriting` names the files
+    that a student may change.
+    """
+    course = converter.coursedir
+    source = Path(course.format_path(course.source_directory, ".", lab))
+    kept = set(converter.exclude_overwriting.get(lab, []))
+    masters = {}
+    for found in find_all_files(str(source), [*course.ignore, "*.ipynb"]):
+        name = str(PurePosixPath(Path(found).relative_to(source)))
+        if name not in kept:
+            masters[name] = Path(found).resolve()
+    plain = {name: path for name, path in files.items() if not name.endswith(".ipynb")}
+    return {name: path for name, path in plain.items() if not _in_the_way(name, masters)} | masters
+
+
+def _in_the_way(name: str, masters: Mapping[str, Path]) -> bool:
+    """Whether a student's file lies where a folder of the lab has to be, or the other way round."""
+    path = PurePosixPath(name)
+    parents = {str(parent) for parent in path.parents}
+    return any(other in parents or path in PurePosixPath(other).parents for other in masters)
+
+
+def lay_out(files: Mapping[str, Path], folder: Path) -> None:
+    """Copy `files` into `folder` under their names."""
+    for name, path in files.items():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with opened(path) as source, target.open("wb") as copy:
+            shutil.copyfileobj(source, copy)
+
+
+# --- what a kernel sees ------------------------------------------------------------------
+
+
+def stage(files: Path, work: Path) -> None:
+    """Copy what a kernel may see into the new folder `work`, and of it no more than bytes.
+
+    Modes and times are not copied: a file could say something by them that no digest holds.
+    """
+    work.mkdir()
+    lay_out(visible(files), work)
+
+
+def visible(files: Path) -> dict[str, Path]:
+    """Files in `files` by name, without notebooks and without the time of handing in."""
+    found = {}
+    for folder, folders, names in os.walk(files):
+        folders[:] = [name for name in folders if not name.endswith(".ipynb")]
+        for name in names:
+            path = Path(folder, name)
+            relative = str(PurePosixPath(path.relative_to(files)))
+            if not name.endswith(".ipynb") and relative != TIMESTAMP:
+                found[relative] = path
+    return found
+
+
+def sealed(notebook: str, files: Path) -> str:
+    """SHA-256, hex, of a notebook's digest and of names and bytes of the files that go with it.
+
+    The inputs of a question follow from it, and so from all that a student can change and their
+    code can see. If they followed from the notebook alone, a file beside it could be filled with
+    answers that the feedback on an earlier submission of the same notebook told.
+
+    Args:
+        notebook: SHA-256 of the notebook's bytes, hex.
+        files: folder with the files.
+    """
+    beside = Contents(visible(files)).fingerprint()
+    return hashlib.sha256(f"{notebook} {beside}".encode()).hexdigest()

@@ -1,0 +1,113 @@
+"""What our steps tell each other about a submission: in the notebook's metadata, key `litcourse`.
+
+It is written anew when a submission is read, so that nothing a student wrote there counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, field
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from autograder.course import Lab
+from litcourse.feedback.catalogue import explain
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+MAX_NOTICES = 50
+"""More are not kept: nobody reads them, and a hostile notebook can earn one by each cell."""
+LEFT_OUT = "LIT951"
+"""Notice that a link, a giant or something that is no plain file was left out."""
+_NAMED = 5
+KEY = "litcourse"
+"""Our key in a notebook's and in a cell's metadata, and in nbconvert's resources."""
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something that was mended, or that a person should know; it costs no points.
+
+    Args:
+        code: entry of the catalogue.
+        question_id: the question whose card shows it, or "" for the head of the notebook.
+        cell: `grade_id` of the cell, or "" for the whole notebook.
+        detail: what there is to say of it, or "".
+    """
+
+    code: str
+    question_id: str
+    cell: str
+    detail: str = ""
+
+    def as_html(self) -> str:
+        """One paragraph; every text in it is escaped."""
+        entry = explain(self.code)
+        # In one line: behind an empty one Markdown would begin anew, in a file's name for instance.
+        detail = f": {escape(' '.join(self.detail.split()))}" if self.detail else ""
+        cell = f"cell <code>{escape(self.cell)}</code>, " if self.cell else ""
+        return (
+            '<p class="tex2jax_ignore mathjax_ignore"'
+            ' style="border-left:6px solid #b26a00;padding:.3em 1em;max-width:52em">'
+            f"<b>{escape(entry.title)}</b> ({cell}<code>{self.code}</code>){detail}. "
+            f"{escape(entry.fix)}</p>"
+        )
+
+
+@dataclass
+class SubmissionMetadata:
+    """What is known of a submission.
+
+    Args:
+        submission: SHA-256 of the notebook's bytes, hex; once it runs, of
+            `submission_files.sealed`.
+        trouble: finding that costs every question, or "" for a notebook that could be read.
+        detail: what came, if there is trouble.
+        notices: what was mended.
+    """
+
+    submission: str
+    trouble: str = ""
+    detail: str = ""
+    notices: list[Notice] = field(default_factory=list)
+
+    def write(self, notebook: NotebookNode) -> None:
+        """Put the notes, of notices the first, into `notebook`, in place of any that are there."""
+        self.notices = self.notices[:MAX_NOTICES]
+        notebook.metadata[KEY] = asdict(self)
+
+
+def leave_out(notebook: NotebookNode, names: Collection[str]) -> None:
+    """Note that files of the submission were left out, if any were."""
+    if names:
+        known = read(notebook)
+        known.notices.append(Notice(LEFT_OUT, "", "", ", ".join(sorted(names)[:_NAMED])))
+        known.write(notebook)
+
+
+def read(notebook: NotebookNode) -> SubmissionMetadata:
+    """The notes that an earlier step wrote into `notebook`."""
+    plain = dict(notebook.metadata[KEY])
+    notices = [Notice(**notice) for notice in plain.pop("notices")]
+    return SubmissionMetadata(**plain, notices=notices)
+
+
+@dataclass(frozen=True)
+class Context:
+    """Where a submission belongs; travels in nbconvert's resources.
+
+    Args:
+        root: the course folder.
+        lab: the lab, with its instructor notebook.
+        unsolved: the lab's notebook as students get it.
+        student: id of the student.
+        files: folder with the other files of the submission.
+    """
+
+    root: Path
+    lab: Lab
+    unsolved: NotebookNode
+    student: str
+    files: Path

@@ -1,0 +1,265 @@
+"""`autograder verify`: every question against its bank.
+
+The solution earns all points, the stub none, every unusual-but-right answer all, and every
+wrong answer loses points with its own finding in front. The first round draws the inputs of
+a student's own check, all further ones those of drawn secrets. A solution that is a script runs
+once more as the fresh programs that a person would start.
+"""
+
+from __future__ import annotations
+
+import copy
+import json as json_format
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+from nbgrader.preprocessors import ClearSolutions
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from autograder.bank import Case, load, without_markers
+from autograder.course import CHECK, AuthorError, Course, Lab, grade_id, is_demo
+from autograder.verifying.solutions import draw_inputs
+from autograder.verifying.warm_runner import Outcome, Run, run_all, warm_up
+from litcourse.core.names import UnknownNameError
+from litcourse.core.question import Inputs, Verdict
+from litcourse.core.scoring import fail, grade
+from litcourse.core.serialization import decode, encode
+from litcourse.frontends.notebook import PUBLIC_SEED
+from litcourse.scripts import script_runner
+
+LIMIT = 120.0
+"""Seconds that one answer may take; a check answers in under ten, on a machine of its own."""
+FRESH_LIMIT = 600.0
+"""Seconds for a script as fresh programs, each of which imports for ten or more."""
+SOLUTION, STUB = "solution", "stub"
+FRESH = "solution, as fresh programs"
+FAULTS = ("false_fails", "false_passes", "misnamed")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One case under one draw."""
+
+    lab: Lab
+    question_id: str
+    case: Case
+    seed: int
+    inputs: Inputs
+
+    @property
+    def name(self) -> str:
+        """Id of the case, unique in the course."""
+        return f"{self.lab.id}/{self.question_id}/{self.case.id}"
+
+
+@dataclass
+class Tally:
+    """What came of a question's trials."""
+
+    trials: int = 0
+    cases: set[str] = field(default_factory=set)
+    cpu_seconds: list[float] = field(default_factory=list)
+    faults: dict[str, dict[str, str]] = field(default_factory=lambda: {f: {} for f in FAULTS})
+
+    def add(self, trial: Trial, verdict: Verdict, cpu_seconds: float) -> None:
+        """Count one verdict."""
+        self.trials += 1
+        self.cases.add(trial.name)
+        if trial.case.id == SOLUTION:
+            self.cpu_seconds.append(cpu_seconds)
+        fault = fault_of(trial.case, verdict)
+        if fault:
+            codes = ", ".join(f.code for f in verdict.findings) or "no finding"
+            detail = f"seed {trial.seed}: {verdict.score:.0%}, {codes}"
+            if verdict.findings:
+                first = verdict.findings[0]
+                detail += f"; expected {first.expected!r}, got {first.got!r} {first.where}"
+            self.faults[fault].setdefault(trial.name, detail)
+
+
+def fault_of(case: Case, verdict: Verdict) -> str:
+    """Which of `FAULTS` the verdict on `case` is, or ""."""
+    if case.right:
+        return "" if verdict.score == 1 else "false_fails"
+    if verdict.score == 1 or (case.id == STUB and verdict.score > 0):
+        return "false_passes"
+    return "" if verdict.findings[0].code == case.expects else "misnamed"
+
+
+def run(
+    course: Course,
+    labs: Sequence[Lab],
+    *,
+    seeds: int = 1,
+    json: bool = False,
+    question: str | None = None,
+    jobs: int | None = None,
+) -> int:
+    """Verify `labs` and print the result; the exit code is 0 if nothing is wrong.
+
+    Args:
+        course: the course.
+        labs: labs to verify.
+        seeds: number of draws per case, the public one first.
+        json: print one JSON object in place of a table.
+        question: only this question.
+        jobs: children at a time; one per core unless given.
+
+    Raises:
+        AuthorError: a part of a question is missing, or a case does not fit its solution.
+    """
+    started = time.perf_counter()
+    del course
+    warm_up()
+    plans = [plan for lab in labs for plan in _plans(lab, question)]
+    tallies: dict[tuple[str, str], Tally] = {}
+    workers = jobs or os.cpu_count() or 1
+    with _progress() as progress:
+        task = progress.add_task(
+            "verify", total=sum(1 if plan.case.id == FRESH else seeds for plan in plans), wrong=0
+        )
+        for outcome in run_all(_runs(plans, seeds), workers):
+            trial: Trial = outcome.run.key
+            tally = tallies.setdefault((trial.lab.id, trial.question_id), Tally())
+            tally.add(trial, _verdict(trial, outcome), outcome.cpu_seconds)
+            wrong = sum(len(found) for t in tallies.values() for found in t.faults.values())
+            progress.update(task, advance=1, wrong=wrong)
+    seconds = time.perf_counter() - started
+    _print_json(tallies, seeds, seconds) if json else _print_table(tallies, seeds, seconds)
+    return int(any(found for tally in tallies.values() for found in tally.faults.values()))
+
+
+def _progress() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    more = (TimeRemainingColumn(), TextColumn("{task.fields[wrong]} wrong"))
+    return Progress(*columns, *more, console=Console(stderr=True))
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """One case, and the cells that hold it."""
+
+    lab: Lab
+    question_id: str
+    case: Case
+    cells: list[str]
+
+
+def _plans(lab: Lab, question: str | None) -> list[_Plan]:
+    """Every case of `lab`, before the first one runs: a case that does not fit is an error."""
+    lab.check_parts()
+    bank = load(lab)
+    if question is not None and question not in bank:
+        raise UnknownNameError("question", question, bank, lab.id)
+    stubs = _stubs(lab)
+    own = (Case(SOLUTION), Case(STUB, expects="LIT900"))
+    return [
+        _Plan(lab, name, case, _cells(lab, name, case, bank, stubs))
+        for name, cases in bank.items()
+        if question in {None, name}
+        for case in (*own, *cases, *([Case(FRESH)] if lab.judge_of(name).files else []))
+    ]
+
+
+def _runs(plans: Sequence[_Plan], seeds: int) -> Iterator[Run]:
+    """The runs of all plans; inputs are drawn when a run's turn comes."""
+    for plan in plans:
+        lab, name, case = plan.lab, plan.question_id, plan.case
+        fresh = case.id == FRESH
+        variables = {script_runner.FRESH: "1"} if fresh else {}
+        for seed in range(1 if fresh else seeds):
+            text = f"{seed} {lab.id} {name} {case.id}" if seed else PUBLIC_SEED
+            trial = Trial(lab, name, case, seed, draw_inputs(lab, name, Random(text)))
+            limit = FRESH_LIMIT if fresh else LIMIT
+            shown = encode(trial.inputs.shown)
+            yield Run(trial, plan.cells, lab.id, name, shown, limit, variables)
+
+
+def _stubs(lab: Lab) -> dict[str, str]:
+    """The unsolved cells by question id, as nbgrader makes them."""
+    notebook, _ = ClearSolutions().preprocess(copy.deepcopy(lab.notebook), {})
+    return {grade_id(cell): cell.source for cell in notebook.cells}
+
+
+def _cells(
+    lab: Lab, question_id: str, case: Case, bank: dict[str, list[Case]], stubs: dict[str, str]
+) -> list[str]:
+    """Sources of the code cells up to the question, with the case's answers in them."""
+    answers = {question_id: case, **_earlier(case, bank)}
+    sources = []
+    for cell in lab.notebook.cells:
+        name = grade_id(cell)
+        if cell.cell_type != "code" or is_demo(cell) or name.endswith(CHECK):
+            continue
+        chosen = answers.get(name, Case(SOLUTION))
+        sources.append(_answer(lab, name, chosen, cell.source, stubs))
+        if name == question_id:
+            break
+    return sources
+
+
+def _answer(lab: Lab, name: str, case: Case, source: str, stubs: dict[str, str]) -> str:
+    if case.id == STUB:
+        return stubs[name]
+    try:
+        return case.answer(source) if name in lab.questions else without_markers(source)
+    except ValueError as error:
+        file = f"autograder/bank/{lab.id}/{name}.py"
+        raise AuthorError(file, name, str(error), "edit the case, or the solution") from error
+
+
+def _earlier(case: Case, bank: dict[str, list[Case]]) -> dict[str, Case]:
+    found = {}
+    for question_id, case_id in case.after:
+        known = {other.id: other for other in (Case(STUB), *bank[question_id])}
+        found[question_id] = known[case_id]
+    return found
+
+
+def _verdict(trial: Trial, outcome: Outcome) -> Verdict:
+    if not outcome.evidence:
+        return fail(trial.lab.id, trial.question_id, "LIT902", got=outcome.note)
+    tree = decode(outcome.evidence)
+    return grade(trial.lab.id, trial.question_id, trial.inputs, tree)
+
+
+def _print_json(tallies: dict[tuple[str, str], Tally], seeds: int, seconds: float) -> None:
+    found = {fault: {} for fault in FAULTS}  # type: dict[str, dict[str, str]]
+    for tally in tallies.values():
+        for fault in FAULTS:
+            found[fault].update(tally.faults[fault])
+    summary = {
+        "cases": sum(len(tally.cases) for tally in tallies.values()),
+        "trials": sum(tally.trials for tally in tallies.values()),
+        "seeds": seeds,
+        **{fault: sorted(found[fault]) for fault in FAULTS},
+        "details": {name: text for names in found.values() for name, text in names.items()},
+        "seconds": round(seconds, 1),
+    }
+    sys.stdout.write(json_format.dumps(summary, indent=1) + "\n")
+
+
+def _print_table(tallies: dict[tuple[str, str], Tally], seeds: int, seconds: float) -> None:
+    console = Console()
+    table = Table(title=f"{seeds} draws of each case, {seconds:.0f} s")
+    for name in ("lab", "question", "cases", "trials", "false fails", "false passes", "misnamed"):
+        table.add_column(name, justify="left" if name in {"lab", "question"} else "right")
+    table.add_column("CPU s of the solution", justify="right")
+    for (lab, question_id), tally in tallies.items():
+        counts = [str(len(tally.faults[fault])) for fault in FAULTS]
+        mean = sum(tally.cpu_seconds) / max(1, len(tally.cpu_seconds))
+        table.add_row(
+            lab, question_id, str(len(tally.cases)), str(tally.trials), *counts, f"{mean:.2f}"
+        )
+    console.print(table)
+    for tally in tallies.values():
+        for fault in FAULTS:
+            for name, detail in tally.faults[fault].items():
+                console.print(f"{fault[:-2] if fault == 'false_passes' else fault.rstrip('s')}: "
+                              f"{name}, {detail}", markup=False, highlight=False)  # fmt: skip

@@ -1,0 +1,161 @@
+"""Many short runs of student code out of one process that has imported torch and Lightning.
+
+`import lightning` takes about ten CPU seconds, a check a tenth of one. So this process
+imports once and forks a child for each run. Children are ours to run bank answers in, not
+a sandbox for submissions.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import gc
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from autograder.engine.imports import import_all
+
+POLL = 0.005
+"""Seconds between two looks at the children."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one child does.
+
+    Args:
+        key: whatever the caller wants back beside the outcome.
+        cells: sources of the notebook's cells, in order.
+        lab: id of the lab.
+        question_id: the question that is probed behind the last cell.
+        shown: the encoded inputs.
+        limit: seconds after which it is killed.
+        variables: further environment variables.
+    """
+
+    key: Any
+    cells: Sequence[str]
+    lab: str
+    question_id: str
+    shown: bytes
+    limit: float
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a child left.
+
+    Args:
+        run: the run.
+        evidence: the encoded evidence; b"" if the child died or was killed.
+        cpu_seconds: processor time of the child, its own children included.
+        note: how it ended, where that was not by itself.
+    """
+
+    run: Run
+    evidence: bytes
+    cpu_seconds: float
+    note: str = ""
+
+
+def warm_up() -> None:
+    """Import what answers import, and make the shell that every child inherits."""
+    import torch
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
+
+    torch.set_num_threads(1)  # and no pool of threads, which a fork would not take along
+    settings = Config()
+    settings.HistoryManager.enabled = False  # it would start a thread, which no fork takes along
+    InteractiveShell.instance(config=settings)
+    import_all()
+    atexit.register(gc.unfreeze)  # what is frozen at exit, extensions report as leaked
+
+
+def run_all(runs: Iterable[Run], jobs: int) -> Iterator[Outcome]:
+    """Outcomes of `runs` as they come, `jobs` at a time."""
+    with tempfile.TemporaryDirectory(prefix="litcourse-warm-") as folder:
+        waiting = enumerate(runs)  # drawn as they are needed: a run's inputs can be megabytes
+        upcoming = next(waiting, None)
+        children: dict[int, tuple[Run, Path, float]] = {}
+        try:
+            while upcoming or children:
+                while upcoming and len(children) < jobs:
+                    number, run = upcoming
+                    upcoming = next(waiting, None)
+                    folder_of_run = Path(folder) / str(number)
+                    folder_of_run.mkdir()
+                    children[_start(run, folder_of_run)] = (
+                        run,
+                        folder_of_run,
+                        time.monotonic() + run.limit,
+                    )
+                yield from _ended(children)
+                time.sleep(POLL)
+        finally:
+            for pid in children:
+                _kill(pid)
+                os.waitpid(pid, 0)
+
+
+def _ended(children: dict[int, tuple[Run, Path, float]]) -> Iterator[Outcome]:
+    for pid, (run, folder_of_run, deadline) in list(children.items()):
+        late = time.monotonic() > deadline
+        if late:
+            _kill(pid)
+        done, status, usage = os.wait4(pid, 0 if late else os.WNOHANG)
+        if not done:
+            continue
+        del children[pid]
+        evidence = folder_of_run / "evidence"
+        data = evidence.read_bytes() if evidence.exists() and not late else b""
+        shutil.rmtree(folder_of_run)
+        note = "took too long" if late else ("" if data else f"died, status {status}")
+        yield Outcome(run, data, usage.ru_utime + usage.ru_stime, note)
+
+
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def _start(run: Run, folder_of_run: Path) -> int:
+    (folder_of_run / "inputs").write_bytes(run.shown)
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        os.setsid()
+        _work(run, folder_of_run)
+    finally:
+        os._exit(0)  # never back into the caller's stack, whatever a student's code raised
+
+
+def _work(run: Run, folder_of_run: Path) -> None:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from litcourse.frontends.kernel_entry import answer
+
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nowhere, stream)
+    os.chdir(folder_of_run)
+    os.environ.update(run.variables)
+    shell = InteractiveShell.instance()
+    for cell in run.cells:
+        shell.run_cell(cell)
+    answer(
+        run.lab,
+        run.question_id,
+        str(folder_of_run / "inputs"),
+        str(folder_of_run / "evidence"),
+        shell.user_ns,
+    )

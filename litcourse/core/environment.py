@@ -1,0 +1,22 @@
+"""Environment variables that place a process in a job: Slurm's, torchrun's, MPI's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+_FOREIGN = (
+    "SLURM_", "PMI", "PL_", "TORCHELASTIC_", "OMPI_", "LSB_", "JSM_", "GLOO_", "LITCOURSE_DATA",
+)  # fmt: skip
+_PLACE = {
+    "RANK", "LOCAL_RANK", "GROUP_RANK", "NODE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE",
+    "GROUP_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT",
+}  # fmt: skip
+
+
+def without_job_variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """`environment` without what tells a process of a job, an allocation or a rank."""
+    return {
+        key: value
+        for key, value in environment.items()
+        if key not in _PLACE and not key.startswith(_FOREIGN)
+    }

@@ -1,0 +1,90 @@
+"""Exceptions that learners meet often, each with a finding of its own.
+
+Texts are those of lightning 2.6 and torch 2.15; `tests/litcourse/core/test_known_errors.py`
+raises each for real, so that a new release that words one differently is noticed.
+"""
+
+from __future__ import annotations
+
+import re
+
+from litcourse.core.evidence import Evidence
+from litcourse.core.question import Finding
+
+RAISED = "LIT902"
+UNSOLVED = "LIT900"
+_SHOWN_LINES = 4
+_BAD_FORK = "is_device_in_bad_fork("
+"""In torch's words where a forked process, as a rank of a check is, asks for a GPU."""
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+_PATTERNS: tuple[tuple[str, str], ...] = (
+    ("LIT921", r"MemoryError|can't allocate memory|not enough memory|Cannot allocate memory"),
+    ("LIT922", r"Resource temporarily unavailable|can't start new thread"),
+    ("LIT923", r"Too many open files"),
+    ("LIT924", r"\[Errno 27\]"),
+    ("LIT925", r"No space left on device"),
+    ("LIT927", r"Network is unreachable|[Nn]ame resolution|Name or service not known"),
+    ("LIT009", r"has been removed in v2|Support for `\w+_epoch_end`"),
+    ("LIT001", r"`training_step` must return a Tensor, a dict"),
+    ("LIT003", r"'loss' key needs to be present|a dict.*'loss'"),
+    ("LIT002", r"does not require grad and does not have a grad_fn"),
+    ("LIT004", r"backward through the graph a second time"),
+    ("LIT005", r"to use manual_backward, please disable automatic"),
+    ("LIT006", r"before Module\.__init__\(\) call"),
+    ("LIT013", r"`CUDAAccelerator` can not run|[Nn]o supported gpu backend"),
+    ("LIT007", r"not compiled with CUDA|no NVIDIA driver|No CUDA GPUs|CUDA in forked|bad_fork\("),
+    ("LIT008", r"^\w+: `self\.log\("),
+    ("LIT010", r"could not find the monitored key in the returned metrics"),
+    ("LIT011", r"Early stopping conditioned on metric"),
+    ("LIT012", r"setup\(\) (takes 1 positional|got an unexpected keyword argument 'stage')"),
+    ("LIT2112", r"Expected positive integer (total_steps|steps_per_epoch)"),
+    ("LIT130", r"No `configure_optimizers\(\)` method defined"),
+    ("LIT134", r"has been modified by an inplace operation"),
+    ("LIT015", r"could not infer output dtype|mean\(\).*Got: Bool"),
+    ("LIT016", r"no attribute '(prepare_data_per_node|allow_zero_length_dataloader\w*)'"),
+    ("LIT017", r"no attribute '(lr|hparams)'|name 'lr' is not defined"),
+    ("LIT018", r"'AttributeDict' object has no attribute"),
+    ("LIT2107", r"is not attached to a `Trainer`"),
+    ("LIT403", r"a loader was asked for before setup"),
+    ("LIT507", r"Weights only load failed"),
+    ("LIT014", r"`model` must be a `LightningModule`"),
+)  # fmt: skip
+
+
+LIMITS = ("LIT921", "LIT922", "LIT923", "LIT924", "LIT925", "LIT927")
+"""Findings of an exception that a limit of the grading sandbox caused."""
+
+
+def error_code(kind: str, message: str) -> str:
+    """The finding of an exception of type name `kind` with `message`."""
+    for code, pattern in _PATTERNS:
+        if re.search(pattern, f"{kind}: {message}", re.DOTALL):
+            return code
+    # nbgrader's stub raises without a word; torch has messages of the same type.
+    return UNSOLVED if kind == "NotImplementedError" and not message else RAISED
+
+
+def waits(error: Evidence, criteria: tuple[str, ...], question: str) -> Finding:
+    """The finding that an earlier `question` has to be solved first: its answer raised."""
+    raised = error_finding(error, criteria)
+    expected = f"a solved question {question}"
+    return Finding("LIT904", criteria, raised.called, expected, raised.got, raised.where)
+
+
+def error_finding(error: Evidence, criteria: tuple[str, ...]) -> Finding:
+    """The finding for an exception that `litcourse.probing.attempts.describe` recorded."""
+    kind, message = error["type"].text(), error["message"].text()
+    code = error_code(kind, message)
+    lines = [line.strip() for line in _COLOUR.sub("", message).strip().splitlines()]
+    shown = " ".join(line for line in lines[:_SHOWN_LINES] if line)
+    if _BAD_FORK in shown:  # a failed assertion, which torch asks to report: no bug here
+        shown = "a GPU was asked for, and this process has none"
+    return Finding(
+        code,
+        criteria,
+        called=error["called"].text(),
+        expected="a solved cell" if code == UNSOLVED else "no exception",
+        got=kind if code == UNSOLVED else f"{kind}: {shown}",
+        where=error["line"].text(),
+    )

@@ -1,0 +1,128 @@
+"""Inputs and evidence as bytes: one safetensors blob, its structure as JSON in the header.
+
+safetensors holds no code, so what comes out of a student's process can be read without
+running anything of it (https://huggingface.co/docs/safetensors).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from litcourse.core.tree import Tree
+
+_KEY = "$tensor"
+_NUMBER = "$number"
+MAX_BYTES = 64 * 2**20
+"""Bytes beyond this is refused, before it is parsed."""
+MAX_HEADER = 4 * 2**20
+"""So is one whose structure is larger: JSON takes many times its length in memory."""
+MAX_DIMENSIONS = 16
+_LENGTH = 8  # bytes in front of the header, which say how long it is
+
+
+class SerializationError(ValueError):
+    """Bytes that `encode` did not make, or a tree that it can't take."""
+
+
+def encode(tree: Tree) -> bytes:
+    """The tree as bytes; tensors are detached, made contiguous and moved to the CPU.
+
+    Raises:
+        SerializationError: the tree holds something else than the types of `Tree`.
+    """
+    from safetensors.torch import save
+
+    tensors: dict[str, Tensor] = {}
+    try:
+        text = json.dumps(_plain(tree, tensors), allow_nan=False)
+        data = save(tensors, metadata={"tree": text})
+    except (RecursionError, RuntimeError) as error:
+        raise SerializationError(f"This can't be encoded: {error}.") from error
+    _check_size(data)
+    return data
+
+
+def _check_size(data: bytes) -> int:
+    """The length of the header of `data`."""
+    if len(data) > MAX_BYTES:
+        raise SerializationError(f"The evidence has {len(data)} bytes; {MAX_BYTES} are allowed.")
+    length = int.from_bytes(data[:_LENGTH], "little")
+    if length > MAX_HEADER:
+        raise SerializationError(f"Its header has {length} bytes; {MAX_HEADER} are allowed.")
+    return length
+
+
+def _plain(node: Tree, tensors: dict[str, Tensor]) -> object:
+    import torch
+
+    if node is None or type(node) in {bool, int, str}:
+        return node
+    if type(node) is float:
+        return node if math.isfinite(node) else {_NUMBER: repr(node)}
+    if isinstance(node, torch.Tensor):
+        if node.layout is not torch.strided or node.is_quantized:
+            raise SerializationError("A tree can't hold a sparse or quantised tensor.")
+        name = f"t{len(tensors)}"
+        tensors[name] = node.detach().cpu().contiguous().clone()
+        return {_KEY: name}
+    if type(node) in {list, tuple}:
+        return [_plain(child, tensors) for child in node]
+    if type(node) is dict and all(type(key) is str for key in node):
+        return {key: _plain(child, tensors) for key, child in node.items()}
+    raise SerializationError(f"A tree can't hold a {type(node).__name__}.")
+
+
+def decode(data: bytes) -> Tree:
+    """The tree that `encode` made into `data`.
+
+    Raises:
+        SerializationError: `data` is too large, or was not made by `encode`.
+    """
+    length = _check_size(data)
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        header = json.loads(data[_LENGTH : _LENGTH + length])
+        tree = json.loads(header.pop("__metadata__")["tree"])
+        for entry in header.values():
+            _check_shape(entry["shape"])
+        return _tree(tree, load(data))
+    except SerializationError:
+        raise
+    except (SafetensorError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise SerializationError(f"These bytes hold no tree: {type(error).__name__}.") from error
+    except (RuntimeError, ArithmeticError) as error:  # RecursionError is the first
+        raise SerializationError(f"These bytes hold no tree: {type(error).__name__}.") from error
+
+
+def _check_shape(shape: list[int]) -> None:
+    """Refuse what has few bytes and yet is large, such as `(10**9, 0)` or a million dimensions."""
+    if len(shape) > MAX_DIMENSIONS:
+        raise SerializationError(f"They hold a tensor of {len(shape)} dimensions.")
+    if math.prod(max(1, size) for size in shape) > MAX_BYTES:
+        raise SerializationError("They hold a tensor of too many elements.")
+
+
+def _tree(node: object, tensors: dict[str, Tree]) -> Tree:
+    if isinstance(node, str):
+        return _writable(node)
+    if isinstance(node, list):
+        return [_tree(child, tensors) for child in node]
+    if isinstance(node, dict):
+        if set(node) == {_KEY}:
+            return tensors[node[_KEY]]
+        if set(node) == {_NUMBER}:
+            return float(node[_NUMBER])
+        return {_writable(key): _tree(child, tensors) for key, child in node.items()}
+    return node
+
+
+def _writable(text: str) -> str:
+    """`text` without lone surrogates, which no file and no page could take."""
+    return text.encode("utf-8", "replace").decode("utf-8")

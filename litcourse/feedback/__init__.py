@@ -1,0 +1,6 @@
+"""What a student reads.
+
+1. `catalogue` reads `findings/*.toml`: title, reason and remedy of every finding.
+2. `rendering` shows a verdict: as a card (`card.html.jinja`), as text, in nbgrader's Validate.
+3. `chart` draws the pictures on cards.
+"""

@@ -1,0 +1,84 @@
+"""The catalogue of findings, `findings/*.toml`, read by cards, `explain` and the command line."""
+
+from __future__ import annotations
+
+import textwrap
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from html import escape
+from importlib.resources import files
+
+from litcourse.core.names import UnknownNameError
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the catalogue says of a finding.
+
+    Args:
+        code: stable code, e.g. "LIT004".
+        title: what happened, in one line.
+        why: what it means and how it comes about, a paragraph.
+        fix: what to do.
+        read: where to read on; may be empty.
+    """
+
+    code: str
+    title: str
+    why: str
+    fix: str
+    read: str = ""
+
+    def __str__(self) -> str:
+        """The entry as text of at most 79 columns."""
+        body = (self.why, "What to do: " + self.fix, self.read and "Read on: " + self.read)
+        parts = [textwrap.fill(part.strip(), 79) for part in body if part]
+        return "\n\n".join([f"{self.code}  {self.title}", *parts])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        read = f"<p>Read on: {escape(self.read)}</p>" if self.read else ""
+        return (
+            f"<h4>{self.code} · {escape(self.title)}</h4><p>{escape(self.why)}</p>"
+            f"<p><b>What to do.</b> {escape(self.fix)}</p>{read}"
+        )
+
+
+@cache
+def catalogue() -> dict[str, Entry]:
+    """All entries by code, in the order of codes.
+
+    Raises:
+        ValueError: two files have an entry of the same code.
+    """
+    found: dict[str, Entry] = {}
+    for file in files("litcourse.feedback").joinpath("findings").iterdir():
+        for code, entry in tomllib.loads(file.read_text(encoding="utf-8")).items():
+            if code in found:
+                raise ValueError(f"{file.name}: there is another finding {code}.")
+            found[code] = Entry(code, **entry)
+    return {code: found[code] for code in sorted(found, key=_number)}
+
+
+def _number(code: str) -> int:
+    return int(code.removeprefix("LIT"))
+
+
+def explain(code: str | int) -> Entry:
+    """What the finding `code` means and what to do about it.
+
+    Args:
+        code: such as "LIT102"; its number alone, 102 or "102", will do.
+
+    Raises:
+        UnknownNameError: there is no such code; the message lists the nearest ones.
+    """
+    known = catalogue()
+    name = str(code).upper()
+    if name.isdecimal():
+        name = f"LIT{name:0>3}"
+    if name not in known:
+        raise UnknownNameError("finding", str(code), known)
+    return known[name]

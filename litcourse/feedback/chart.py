@@ -1,0 +1,88 @@
+"""A small line chart as SVG: a card must be able to show one where no plotting library is."""
+
+from __future__ import annotations
+
+import math
+
+_WIDTH, _HEIGHT = 440, 170
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 424, 14, 132
+_MOST_POINTS, _MOST_MARKS, _X_LABELS = 1000, 60, 8
+# Grey and blue of middle lightness: legible on the page of a light and of a dark theme.
+_GREY, _BLUE, _GREEN = "#7d7d7d", "#1e88e5", "#43a047"
+
+
+def figure(values: list[float], least: float, x: str = "epoch", y: str = "val_acc") -> str:
+    """An SVG of `values` by position, the first highest one ringed and `least` as a dashed line.
+
+    Args:
+        values: what to draw, at most the first 1,000; those that are not finite are left out.
+        least: a limit to compare with, same unit.
+        x: what the position counts; positions start at 0.
+        y: name of the values.
+
+    Returns:
+        the SVG, 440x170 units; "" if there is nothing to draw.
+    """
+    points = [(i, v) for i, v in enumerate(values[:_MOST_POINTS]) if math.isfinite(v)]
+    if not points:
+        return ""
+    low, high = min(0.0, *(v for _, v in points)), max(1.0, *(v for _, v in points))
+    last = max(points[-1][0], 1)
+
+    def to_point(position: float, value: float) -> tuple[float, float]:
+        along = _LEFT + (_RIGHT - _LEFT) * position / last
+        # Divided first: the span of two huge values would overflow.
+        up = (value / 2 - low / 2) / (high / 2 - low / 2)
+        return round(along, 1), round(_BOTTOM - (_BOTTOM - _TOP) * up, 1)
+
+    best = max(points, key=lambda point: point[1])
+    parts = [*_axes(last, low, high, x, y), *_limit(to_point(0, least)[1], least)]
+    parts += _curve([to_point(*point) for point in points])
+    parts += _ring(*to_point(*best), f"best {best[1]:.3g}")
+    size = f'width="{_WIDTH}" height="{_HEIGHT}" viewBox="0 0 {_WIDTH} {_HEIGHT}"'
+    style = 'font-family="system-ui,sans-serif" font-size="11"'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {size} {style}>{"".join(parts)}</svg>'
+
+
+def _text(x: float, y: float, text: str, anchor: str = "middle", color: str = _GREY) -> str:
+    return f'<text x="{x}" y="{y}" text-anchor="{anchor}" fill="{color}">{text}</text>'
+
+
+def _line(start: tuple[float, float], end: tuple[float, float], color: str, more: str = "") -> str:
+    ends = f'x1="{start[0]}" y1="{start[1]}" x2="{end[0]}" y2="{end[1]}"'
+    return f'<line {ends} stroke="{color}" {more}/>'
+
+
+def _axes(last: int, low: float, high: float, x: str, y: str) -> list[str]:
+    step = -(-last // _X_LABELS)
+    ticks = range(0, last + 1, step)
+    along = [_LEFT + (_RIGHT - _LEFT) * tick / last for tick in ticks]
+    return [
+        _line((_LEFT, _TOP), (_LEFT, _BOTTOM), _GREY),
+        _line((_LEFT, _BOTTOM), (_RIGHT, _BOTTOM), _GREY),
+        *(_text(round(a, 1), _BOTTOM + 14, str(t)) for a, t in zip(along, ticks, strict=True)),
+        _text(_LEFT - 6, _BOTTOM + 4, f"{low:.3g}", "end"),
+        _text(_LEFT - 6, _TOP + 4, f"{high:.3g}", "end"),
+        _text((_LEFT + _RIGHT) / 2, _HEIGHT - 8, x),
+        f'<g transform="translate(14 {(_TOP + _BOTTOM) / 2}) rotate(-90)">{_text(0, 0, y)}</g>',
+    ]
+
+
+def _limit(height: float, least: float) -> list[str]:
+    return [
+        _line((_LEFT, height), (_RIGHT, height), _GREY, 'stroke-dasharray="4 3"'),
+        _text(_LEFT - 6, height + 4, f"{least:.3g}", "end"),
+    ]
+
+
+def _curve(points_drawn: list[tuple[float, float]]) -> list[str]:
+    path = " ".join(f"{a},{b}" for a, b in points_drawn)
+    line = f'<polyline points="{path}" fill="none" stroke="{_BLUE}" stroke-width="1.6"/>'
+    marks = points_drawn if len(points_drawn) <= _MOST_MARKS else []
+    return [line, *(f'<circle cx="{a}" cy="{b}" r="3" fill="{_BLUE}"/>' for a, b in marks)]
+
+
+def _ring(x: float, y: float, label: str) -> list[str]:
+    anchor, aside = ("end", -4) if x > (_LEFT + _RIGHT) / 2 else ("start", 10)
+    circle = f'<circle cx="{x}" cy="{y}" r="6" fill="none" stroke="{_GREEN}" stroke-width="1.6"/>'
+    return [circle, _text(x + aside, min(y + 20, _BOTTOM - 4), label, anchor, _GREEN)]

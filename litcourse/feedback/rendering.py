@@ -1,0 +1,109 @@
+"""How a verdict looks: an HTML card, text for a terminal, or what nbgrader's Validate needs."""
+
+from __future__ import annotations
+
+import base64
+import os
+import sys
+import textwrap
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from litcourse.feedback.catalogue import explain
+
+if TYPE_CHECKING:
+    from litcourse.core.question import Finding, Verdict
+
+WIDTH = 79
+_LONGEST = 1000
+"""Characters that are shown of a detail, which can be as long as a student's code made it."""
+_VALIDATE_WIDTH = 80  # nbgrader 0.9.6 cuts lines after 83 columns, its indent included
+
+
+class Report:
+    """What a check returns; how it shows itself depends on who asked.
+
+    Args:
+        verdict: the verdict, or None where otter's own tests speak in its place.
+    """
+
+    def __init__(self, verdict: Verdict | None) -> None:
+        self.verdict = verdict
+
+    def __repr__(self) -> str:
+        """The card as text; under `nbgrader autograde` a fraction of the points, 0 to 1."""
+        if self.verdict is None:
+            return "graded by otter"
+        if os.environ.get("NBGRADER_EXECUTION") == "autograde":
+            return str(self.verdict.score)
+        return as_text(self.verdict)
+
+    def _repr_html_(self) -> str | None:
+        return None if self.verdict is None else as_html(self.verdict)
+
+    def _ipython_display_(self) -> None:
+        """Show the card; under `nbgrader validate` print a failure to stderr, a pass not at all."""
+        if self.verdict is not None and os.environ.get("NBGRADER_EXECUTION") == "validate":
+            if not self.verdict.passed:
+                print(as_text(self.verdict, _VALIDATE_WIDTH), file=sys.stderr)  # noqa: T201
+            return
+        raise NotImplementedError  # IPython then asks for __repr__ and _repr_html_
+
+
+def as_text(verdict: Verdict, width: int = WIDTH) -> str:
+    """The verdict as plain text of at most `width` columns."""
+    head = f"{verdict.lab} · {verdict.question_id} · {verdict.question.title}"
+    lines = [head]
+    for criterion in verdict.question.criteria:
+        finding = verdict.failed(criterion)
+        mark, code = ("x", f"  [{finding.code}]") if finding else ("+", "")
+        lines.append(f"  {mark} {criterion.title}{code}")
+    if verdict.findings:
+        lines.extend(_first(verdict.findings[0], width))
+    else:
+        lines.append("All of it is right.")
+    return "\n".join(line for part in lines for line in _wrapped(part, width))
+
+
+def _wrapped(line: str, width: int) -> list[str]:
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    return textwrap.wrap(line, width, subsequent_indent=indent) or [""]
+
+
+def _first(finding: Finding, width: int) -> list[str]:
+    entry = explain(finding.code)
+    rows = [f"Fix first: {entry.title} ({finding.code})"]
+    rows += [f"  {name:<9} {value}" for name, value in details(finding)]
+    rows += textwrap.wrap(f"To do: {entry.fix}", width)
+    return [*rows, f'More: explain("{finding.code}")']
+
+
+def details(finding: Finding) -> list[tuple[str, str]]:
+    """Name and value of what is known of a finding: called, expected, got, where."""
+    pairs = [(name, getattr(finding, name)) for name in ("called", "expected", "got", "where")]
+    return [(name, value[:_LONGEST]) for name, value in pairs if value]
+
+
+def as_html(verdict: Verdict) -> str:
+    """The verdict as an HTML card; every text in it is escaped."""
+    rows = [(criterion, verdict.failed(criterion)) for criterion in verdict.question.criteria]
+    first = verdict.findings[0] if verdict.findings else None
+    html: str = _card().render(
+        verdict=verdict,
+        rows=rows,
+        first=first,
+        entry=explain(first.code) if first else None,
+        details=details(first) if first else [],
+        picture=base64.b64encode(verdict.picture.encode()).decode(),
+    )
+    return html
+
+
+@cache
+def _card() -> Any:
+    import jinja2
+
+    source = files("litcourse.feedback").joinpath("card.html.jinja").read_text(encoding="utf-8")
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(source)

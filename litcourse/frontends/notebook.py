@@ -1,0 +1,45 @@
+"""A check in the process that asks, as a student's notebook and otter have it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from random import Random
+from typing import Any
+
+from litcourse.core.registry import find_question
+from litcourse.core.scoring import grade
+from litcourse.core.torch_state import torch_state
+from litcourse.frontends.reference_solution import frozen_evidence, solution_evidence, with_solution
+from litcourse.probing.probe_runner import take_evidence
+
+PUBLIC_SEED = "public"
+"""Seed of the inputs that a student's own check uses; graded ones are drawn from a secret."""
+
+
+def ask(
+    lab: str,
+    question_id: str,
+    namespace: Mapping[str, Any],
+    rng: Random,
+    solution: Sequence[str] = (),
+) -> Any:
+    """Draw, probe and judge in this process, as a student's check and otter do.
+
+    Args:
+        lab: id of the lab.
+        question_id: id of the question.
+        namespace: the names that the notebook has defined so far.
+        rng: random source of the inputs.
+        solution: solved cells, for a question that is judged by the solution; without them
+            `rng` must be that of a student's own check, whose answer is frozen.
+
+    Returns:
+        a `litcourse.core.question.Verdict`.
+    """
+    question = find_question(lab, question_id)
+    with torch_state():  # making networks moves torch's random state, which is the notebook's
+        inputs = question.draw(rng)
+    if question.by_solution:
+        found = solution_evidence(question, inputs.shown, solution) if solution else None
+        inputs = with_solution(inputs, found or frozen_evidence(lab, question_id))
+    return grade(lab, question_id, inputs, take_evidence(question, inputs.shown, namespace))

@@ -1,0 +1,75 @@
+"""What the test files of an otter bundle call: one question, asked where its check cell stands.
+
+Inputs are drawn anew at each run. Probe and judge both run in the kernel that runs the
+student's code, which is otter's own trust model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from random import Random, SystemRandom
+from typing import Any
+
+from litcourse.core.question import Finding, Verdict
+from litcourse.feedback.rendering import details
+from litcourse.frontends.notebook import ask
+
+SEED_BITS = 128
+
+
+class NotEarnedError(Exception):
+    """A criterion that is not earned; its text is the finding."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding_text(finding))
+
+
+class CheckedQuestion:
+    """A question and, once a test case wants it, its verdict.
+
+    otter makes one of these per run of a test file, so the probe runs once for all
+    criteria, and anew where a student copied the check cell.
+
+    Args:
+        lab: id of the lab.
+        question_id: id of the question.
+        solution: solved cells, where the question is judged by the solution.
+    """
+
+    def __init__(self, lab: str, question_id: str, solution: Sequence[str] = ()) -> None:
+        self.lab, self.question_id, self.solution = lab, question_id, solution
+        self._verdict: Verdict | None = None
+
+    def earn(self, criterion_id: str, env: Mapping[str, Any]) -> None:
+        """Return if the criterion is earned.
+
+        Args:
+            criterion_id: id of a criterion of the question.
+            env: the names that the notebook has defined so far.
+
+        Raises:
+            NotEarnedError: it is not.
+        """
+        verdict = self.verdict(env)
+        criterion = next(c for c in verdict.question.criteria if c.id == criterion_id)
+        finding = verdict.failed(criterion)
+        if finding is not None:
+            raise NotEarnedError(finding)
+
+    def verdict(self, env: Mapping[str, Any]) -> Verdict:
+        """The verdict on the names in `env`; found out once."""
+        if self._verdict is None:
+            rng = Random(SystemRandom().getrandbits(SEED_BITS))
+            verdict: Verdict = ask(self.lab, self.question_id, env, rng, self.solution)
+            self._verdict = verdict
+        return self._verdict
+
+
+def finding_text(finding: Finding) -> str:
+    """A finding as lines: title and code, what is known of it, what to do."""
+    from litcourse.feedback.catalogue import explain
+
+    entry = explain(finding.code)
+    rows = [f"{entry.title} ({finding.code})"]
+    rows += [f"  {name:<9} {value}" for name, value in details(finding)]
+    return "\n".join([*rows, f"  to do     {entry.fix}"])

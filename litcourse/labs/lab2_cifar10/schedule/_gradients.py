@@ -1,0 +1,107 @@
+"""The judge's part of `schedule` that looks at gradients made of several batches.
+
+With accumulation, and on several ranks, the gradient of a step is the mean of those of its
+parts. Lightning and DDP take that mean; code that takes it again is right in a plain run alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from litcourse.core.evidence import Evidence
+from litcourse.core.question import Finding, Inputs
+from litcourse.labs.lab2_cifar10.schedule._rates import ACCUMULATED, RANKS
+from litcourse.labs.lab2_cifar10.schedule._steps import (
+    GRADIENT_TOLERANCE,
+    furthest,
+    gradient_of,
+    noted_states,
+)
+from litcourse.ranks import rank_values
+
+Gradient = dict[str, Tensor]
+ON_RANKS = "fit on two ranks"
+
+
+def judge_parts(inputs: Inputs, evidence: Evidence) -> list[Finding]:
+    """The gradients of the run with accumulation and, if these are right, those of two ranks.
+
+    To be asked where both runs came to their end, in as many steps as a right answer takes.
+    """
+    called = f"{ACCUMULATED}={inputs.shown['accumulate']}"
+    found = _judge_run(inputs, evidence["accumulated"], called, _windows(inputs))
+    for seen in () if found else rank_values(evidence["ranks"]):
+        found = found or _judge_run(inputs, seen, ON_RANKS, _shards(inputs))
+    return found
+
+
+def _windows(inputs: Inputs) -> list[list[Any]]:
+    """The batches of each optimizer step of the accumulated run."""
+    batches, size = inputs.shown["batches"], inputs.shown["accumulate"]
+    epoch = [batches[start : start + size] for start in range(0, len(batches), size)]
+    return epoch * int(inputs.shown["epochs"])
+
+
+def _shards(inputs: Inputs) -> list[list[Any]]:
+    """The batches of both ranks in each step: samples are dealt in turn, the first ones twice."""
+    images, labels = inputs.shown["test"]
+    order = list(range(len(labels)))
+    order += order[: -len(order) % RANKS]
+    own = [torch.tensor(order[rank::RANKS]).split(inputs.shown["size"]) for rank in range(RANKS)]
+    epoch = [[[images[part], labels[part]] for part in parts] for parts in zip(*own, strict=True)]
+    return epoch * int(inputs.shown["epochs"])
+
+
+def _judge_run(
+    inputs: Inputs, seen: Evidence, called: str, steps: Sequence[list[Any]]
+) -> list[Finding]:
+    weights, gradients = noted_states(inputs, seen)
+    # Nobody sets the gradients of weights back that are in no optimizer: those are another finding.
+    moved = [n for n, end in weights[-1].items() if not torch.equal(end, weights[0][n])]
+    most = max(map(len, steps))
+    for step, batches in enumerate(steps[: len(weights)]):
+        if len(batches) < most:
+            continue  # what a smaller last window is divided by is Lightning's affair
+        parts = [gradient_of(inputs, weights[step], pair) for pair in batches]
+        names = moved or list(weights[step])
+        right = _sum(parts, [1 / most] * most, names)
+        gap, name = furthest(gradients[step], right)
+        if gap > GRADIENT_TOLERANCE:
+            code, note = _why(gradients[step], parts, names, ranks=called == ON_RANKS)
+            where = f"step {step}, gradient of {name}, relative difference {gap:.2g}"
+            expected = f"the mean of the gradients of {most} batches"
+            return [Finding(code, ("everywhere",), called, expected, note, where)]
+    return []
+
+
+def _sum(parts: list[Gradient], factors: list[float], names: list[str]) -> Gradient:
+    """The sum of gradients, each times its factor."""
+    pairs = list(zip(parts, factors, strict=True))
+    return {n: torch.stack([part[n] * factor for part, factor in pairs]).sum(0) for n in names}
+
+
+def _why(
+    seen: Gradient, parts: list[Gradient], names: list[str], *, ranks: bool
+) -> tuple[str, str]:
+    """The finding whose mistake gives just this gradient, and what came in place of the mean."""
+    count = len(parts)
+    scaled = "LIT2144" if ranks else "LIT2141"
+    ways = [
+        (scaled, f"the mean, once more divided by {count}", [1 / count**2] * count),
+        (scaled, f"the mean times {count}", [1.0] * count),
+    ]
+    if not ranks:
+        last = [0.0] * (count - 1) + [1 / count]
+        twice = [1 / count] + [1 + 1 / count] * (count - 1)  # the first backward is wiped
+        ways += [
+            ("LIT2142", "that of the last batch alone", last),
+            ("LIT2143", "batches that count more than once", twice),
+        ]
+    for code, note, factors in ways:
+        if furthest(seen, _sum(parts, factors, names))[0] <= GRADIENT_TOLERANCE:
+            return code, note
+    return "LIT2145", "another"

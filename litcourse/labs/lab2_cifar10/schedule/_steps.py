@@ -1,0 +1,230 @@
+"""The judge's part of `schedule` that looks at gradients, weights and what was logged."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from litcourse.core.evidence import Evidence, MalformedError, close, same_keys
+from litcourse.core.question import Finding, Inputs
+from litcourse.labs.lab1_mnist._plain_loop import OTHER_LOSSES
+from litcourse.labs.lab2_cifar10.schedule._one_cycle import Walk
+from litcourse.labs.lab2_cifar10.schedule._rates import noted
+from litcourse.probing.networks import build
+
+GRADIENT_TOLERANCE = 1e-3
+"""Relative, of one weight's gradient; float32 sums differ in their last digits."""
+LOG_TOLERANCE = 1e-5
+USUAL_DECAYS = (0.0, 5e-4, 1e-4, 1e-2)
+"""What torch's optimizers and this task's signature have as a default."""
+
+
+def _batch(inputs: Inputs, step: int) -> list[Tensor]:
+    batches = inputs.shown["batches"]
+    found: list[Tensor] = batches[step % len(batches)]
+    return found
+
+
+def gradient_of(
+    inputs: Inputs, weights: dict[str, Tensor], pair: list[Tensor], **change: Any
+) -> dict[str, Tensor]:
+    """The gradient of the mean cross-entropy of a batch, images and labels, at `weights`."""
+    model = build(inputs.shown["network"]).train(change.get("mode") != "eval")
+    model.load_state_dict(weights, strict=False)
+    images, labels = pair
+    torch.manual_seed(inputs.shown["seed"])
+    loss = change.get("loss", F.cross_entropy)(model(images), labels)
+    names, parameters = zip(*model.named_parameters(), strict=True)
+    return dict(zip(names, torch.autograd.grad(loss, parameters), strict=True))
+
+
+def noted_states(
+    inputs: Inputs, run: Evidence, *more: Evidence
+) -> tuple[list[dict[str, Tensor]], list[dict[str, Tensor]]]:
+    """Weights and gradients of each step, once they are known to have the network's shapes.
+
+    Args:
+        draw: the inputs.
+        run: evidence of a run.
+        more: sets of tensors that must have these shapes too.
+    """
+    shapes = {n: p.shape for n, p in build(inputs.shown["network"]).named_parameters()}
+    weights = [step.tensors() for step in run["weights"]]
+    gradients = [step.tensors() for step in run["gradients"]]
+    steps = len(list(run["groups"]))
+    complete = len(weights) == len(gradients) == steps > 0
+    for state in (*weights, *gradients, *(each.tensors() for each in more)):
+        complete = complete and same_keys(state, shapes)
+        complete = complete and all(
+            state[n].shape == shapes[n] and state[n].dtype == torch.float32 for n in shapes
+        )
+    if not complete:
+        raise MalformedError(run.path, "walk of the network's weights")
+    return weights, gradients
+
+
+def _walk(inputs: Inputs, plain: Evidence) -> Walk:
+    return Walk(*noted_states(inputs, plain, plain["final"]), plain["final"].tensors())
+
+
+def furthest(seen: dict[str, Tensor], right: dict[str, Tensor]) -> tuple[float, str]:
+    """The largest difference of one gradient, relative to its size or a part of the whole's."""
+    complete = torch.stack([value.norm() for value in right.values()]).norm()
+    gaps = {}
+    for name, value in right.items():
+        gap = float((seen[name] - value).norm() / torch.maximum(value.norm(), 1e-2 * complete))
+        gaps[name] = gap if gap == gap else float("inf")  # noqa: PLR0124 (NaN)
+    worst = max(gaps, key=lambda name: gaps[name])
+    return gaps[worst], worst
+
+
+def judge_gradients(inputs: Inputs, plain: Evidence) -> list[Finding]:
+    """Each step's gradient, at the weights that the run itself had there."""
+    walk = _walk(inputs, plain)
+    # Nobody sets the gradients of weights back that are in no optimizer: those are another finding.
+    still = {name for name, end in walk.final.items() if torch.equal(end, walk.weights[0][name])}
+    for step, (weights, seen) in enumerate(zip(walk.weights, walk.gradients, strict=True)):
+        right = gradient_of(inputs, weights, _batch(inputs, step))
+        moved = {name: value for name, value in right.items() if name not in still}
+        gap, name = furthest(seen, moved or right)
+        if gap > GRADIENT_TOLERANCE:
+            code = _which_loss(inputs, walk, step)
+            where = f"step {step}, gradient of {name}, relative difference {gap:.2g}"
+            expected = "the gradient of the batch's mean cross-entropy"
+            return [Finding(code, ("loss",), "fit, each step", expected, "another", where)]
+    return []
+
+
+def _which_loss(inputs: Inputs, walk: Walk, step: int) -> str:
+    for code, change in OTHER_LOSSES.items():
+        other = gradient_of(inputs, walk.weights[step], _batch(inputs, step), **change)
+        if furthest(walk.gradients[step], other)[0] <= GRADIENT_TOLERANCE:
+            return "LIT2148" if code == "LIT116" else code
+    right = gradient_of(inputs, walk.weights[step], _batch(inputs, step))
+    if step and _added(walk.gradients[step - 1], right, walk.gradients[step]):
+        return "LIT2147"
+    return "LIT2146" if _shortened(walk.gradients[step], right) else "LIT2130"
+
+
+def _added(before: dict[str, Tensor], right: dict[str, Tensor], seen: dict[str, Tensor]) -> bool:
+    both = {name: before[name] + value for name, value in right.items()}
+    return furthest(seen, both)[0] <= GRADIENT_TOLERANCE
+
+
+def _shortened(seen: dict[str, Tensor], right: dict[str, Tensor]) -> bool:
+    """Whether `seen` is `right` times a number, or `right` with its values cut off."""
+    one, other = (torch.cat([g[n].flatten() for n in right]).double() for g in (seen, right))
+    factor = float(one @ other / (other @ other))
+    most = float(one.abs().max())
+    ways = (
+        {name: value * factor for name, value in right.items()},
+        {name: value.clamp(-most, most) for name, value in right.items()},
+    )
+    return any(furthest(seen, way)[0] <= GRADIENT_TOLERANCE for way in ways if factor > 0)
+
+
+def judge_steps(inputs: Inputs, plain: Evidence) -> list[Finding]:
+    """The weights, redone from the run's own gradients, rates and momenta."""
+    walk, cost = _walk(inputs, plain), ("step",)
+    rates, momenta = noted(plain, "lr"), noted(plain, "momentum")
+    called, decay = "fit, the weights after all steps", inputs.shown["weight_decay"]
+    expected = f"SGD with momentum and weight_decay={decay:.4f}"
+    names = ", ".join(plain["optimizers"].texts())
+    if all(momentum == 0 for momentum in momenta):
+        return [Finding("LIT2122", cost, called, expected, f"{names} without momentum")]
+    missed = walk.unexplained(rates, momenta, decay)
+    if not missed:
+        return []
+    if "SGD" not in plain["optimizers"].texts():
+        return [Finding("LIT2120", cost, called, expected, names)]
+    still = [n for n, end in walk.final.items() if torch.equal(end, walk.weights[0][n])]
+    if still:
+        return [
+            Finding("LIT136", cost, called, expected, "weights that never move", ", ".join(still))
+        ]
+    for other in USUAL_DECAYS:
+        if not walk.unexplained(rates, momenta, other):
+            code = "LIT2121" if other == 0 else "LIT2123"
+            return [Finding(code, cost, called, expected, f"weight_decay={other:g}")]
+    return [Finding("LIT2124", cost, called, expected, "other steps", f"first at {missed}")]
+
+
+# --- the log ------------------------------------------------------------------------------
+
+
+def judge_log(inputs: Inputs, plain: Evidence) -> list[Finding]:
+    """`train_loss` is a loss of the run; the others are exact over their sets."""
+    return (
+        _judge_train_loss(plain)
+        or [
+            *_judge_values(inputs, plain, "val", "fit", ("val_loss", "val_acc")),
+            *_judge_values(inputs, plain, "test", "test", ("test_acc",)),
+        ][:1]
+    )
+
+
+def _judge_train_loss(plain: Evidence) -> list[Finding]:
+    logged, cost = plain["fit"], ("log",)
+    called = 'trainer.callback_metrics["train_loss"]'
+    if "train_loss" not in logged:
+        got = "logged: " + (", ".join(sorted(logged.keys())) or "nothing")
+        return [Finding("LIT140", cost, called, "train_loss", got)]
+    losses = [loss.number() for loss in plain["losses"] if not loss.is_none]
+    value = logged["train_loss"].number()
+    if losses and min(losses) - LOG_TOLERANCE <= value <= max(losses) + LOG_TOLERANCE:
+        return []
+    expected = f"a loss, {losses[-1]:.4f} in the last step" if losses else "a loss"
+    return [Finding("LIT141", cost, called, expected, f"{value:.4f}")]
+
+
+def _judge_values(
+    inputs: Inputs, plain: Evidence, part: str, run: str, keys: tuple[str, ...]
+) -> list[Finding]:
+    logits, labels = plain[f"{part}_logits"].tensor(), inputs.shown[part][1]
+    if logits.dim() != 2 or len(logits) != len(labels) or logits.dtype != torch.float32:  # noqa: PLR2004
+        raise MalformedError(plain.path, f"logits of the {part} set")
+    hit = (logits.argmax(1) == labels).float()
+    each = {"loss": F.cross_entropy(logits, labels, reduction="none"), "acc": hit}
+    for key in keys:
+        called = f"{key} after {run}"
+        if key not in plain[run]:
+            got = "logged: " + (", ".join(sorted(plain[run].keys())) or "nothing")
+            return [Finding("LIT2151", ("log",), called, key, got)]
+        values = each[key.removeprefix(part + "_")]
+        got_value, right = plain[run][key].number(), float(values.mean())
+        if close(got_value, right, LOG_TOLERANCE * max(1.0, right)):
+            continue
+        code = _which_metric(inputs, key, logits, labels, got_value)
+        return [Finding(code, ("log",), called, f"{right:.5f}", f"{got_value:.5f}")]
+    return []
+
+
+def _which_metric(inputs: Inputs, key: str, logits: Tensor, labels: Tensor, got: float) -> str:
+    """The finding whose mistake gives just this value."""
+    hits = (logits.argmax(1) == labels).float()
+    loss = key.endswith("loss")
+    values = F.cross_entropy(logits, labels, reduction="none") if loss else hits
+    right = float(values.mean())
+    means = float(torch.stack([v.mean() for v in values.split(inputs.shown["size"])]).mean())
+    if close(got, means, LOG_TOLERANCE * max(1.0, means)):
+        return "LIT203"
+    if close(got, 100 * right, 1e-3):
+        return "LIT208"
+    if loss:
+        return "LIT111" if close(got, _softmaxed(logits, labels), LOG_TOLERANCE) else "LIT2140"
+    return "LIT207" if close(got, macro(logits.argmax(1), labels), 1e-5) else "LIT2140"
+
+
+def _softmaxed(logits: Tensor, labels: Tensor) -> float:
+    return float(F.cross_entropy(logits.softmax(1), labels))
+
+
+def macro(predicted: Tensor, labels: Tensor) -> float:
+    """Accuracy as torchmetrics averages it over classes: of all that occur on either side."""
+    classes = torch.cat([labels, predicted]).unique()
+    hit = (predicted == labels).float()
+    shares = [hit[labels == c].mean() if (labels == c).any() else torch.zeros(()) for c in classes]
+    return float(torch.stack(shares).mean())

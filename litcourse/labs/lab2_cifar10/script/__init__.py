@@ -1,0 +1,135 @@
+"""script: `train.py` is a program that the command line drives, run for real, again and again.
+
+All runs share a folder, and not one line of the file changes between them: on one process, on
+two under DDP, in bf16, and one that is interrupted and then goes on from what it left. What the
+Trainers did comes back, and which checkpoints there are after each run.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from litcourse.core.evidence import Evidence
+from litcourse.core.namespace import Student
+from litcourse.core.question import Criterion, Finding, Inputs, Question
+from litcourse.embedded.sets import EmbeddedCIFAR10
+from litcourse.labs.lab2_cifar10.script._programs import judge_cycle, judge_program, judge_resumed
+from litcourse.scripts import run_script
+
+FILE = "train.py"
+LIMIT = 40.0
+"""Seconds of a run, in a process that has Lightning imported already."""
+CUT_OFF = ("interrupted", "resumed")
+RUNS = ("one", "two", "bf16", *CUT_OFF)
+BATCHES = 2
+"""In an epoch. Not 1, which may be read as the share 1.0: all of them."""
+FEW = [
+    f"--trainer.limit_train_batches={BATCHES}",
+    f"--trainer.limit_val_batches={BATCHES}",
+    "--trainer.num_sanity_val_steps=0",
+]
+CUT = "--trainer.callbacks+=litcourse.scripts.interruption.Interruption"
+
+
+def draw(rng: Random) -> Inputs:
+    """Epochs of the runs; the one that is cut off, in its third, has the more."""
+    return Inputs({"short": 1, "long": rng.randrange(3, 5)})
+
+
+def arguments(shown: dict[str, Any]) -> dict[str, list[str]]:
+    """The arguments of each run; those of "resumed" lack the checkpoint."""
+    short, long = (["fit", f"--trainer.max_epochs={shown[run]}", *FEW] for run in ("short", "long"))
+    ranks = ["--trainer.accelerator=cpu", "--trainer.devices=2", "--trainer.strategy=ddp"]
+    return {
+        "one": short,
+        "two": [*short, *ranks],
+        "bf16": [*short, "--trainer.precision=bf16-mixed"],
+        "interrupted": [*long, CUT],
+        "resumed": long,
+    }
+
+
+# --- probe ------------------------------------------------------------------------------
+
+
+def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
+    """Run it in each way, in one folder; nothing more after a first run that trains nothing."""
+    for train in (True, False):  # drawn once, and handed down to every process of the runs
+        EmbeddedCIFAR10(train)
+    source = student.file(FILE)
+    evidence: dict[str, Any] = {}
+    left: list[str] = []
+    for name, argv in arguments(shown).items():
+        more = [f"--ckpt_path={left[-1]}"] if name == "resumed" and left else []
+        if name == "resumed" and not left:
+            evidence[name] = None
+            continue
+        epochs = shown["long" if name in CUT_OFF else "short"]
+        ranks = 2 if name == "two" else 1
+        evidence[name], left = _run(source, [*argv, *more], ranks, epochs)
+        if name == "one" and not _trained(evidence[name]):  # the others would be no better
+            return {"one": evidence[name], **dict.fromkeys(RUNS[1:])}
+    return evidence
+
+
+def _run(source: str, argv: list[str], ranks: int, epochs: int) -> tuple[dict[str, Any], list[str]]:
+    before = _checkpoints()
+    run = run_script(source, FILE, argv, world_size=ranks, limit=LIMIT, most_epochs=epochs)
+    after = _checkpoints()
+    written = [path for path in after if before.get(path) != after[path]]
+    left = sorted(written, key=lambda path: after[path])
+    return {"run": run, "checkpoints": left}, left
+
+
+def _checkpoints() -> dict[str, int]:
+    """When each checkpoint below the folder was last written, in nanoseconds."""
+    return {str(path): path.stat().st_mtime_ns for path in Path().rglob("*.ckpt")}
+
+
+def _trained(seen: dict[str, Any]) -> bool:
+    ranks = seen["run"]["ranks"]
+    ended = not any("stuck" in entry for entry in ranks)
+    made = [one for entry in ranks for one in entry["trainers"]]
+    return ended and any(one["fitted"] and not one["endless"] for one in made)
+
+
+# --- judge ------------------------------------------------------------------------------
+
+
+def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
+    """Each run by what its Trainers did and what it left."""
+    every = tuple(criterion.id for criterion in QUESTION.criteria)
+    epochs = inputs.shown["short"]
+    one = judge_program(evidence["one"], "one", epochs, BATCHES, {})
+    if evidence["two"].is_none:
+        first = next(iter(one), Finding("LIT903", every))
+        return [Finding(first.code, every, *_words(first))]
+    wanted = {"precision": "bf16-mixed"}
+    return [
+        *(one or judge_cycle(epochs, inputs.shown["long"], BATCHES, evidence)),
+        *judge_program(evidence["two"], "two", epochs, BATCHES, {"strategy": "DDPStrategy"}),
+        *judge_program(evidence["bf16"], "bf16", epochs, BATCHES, wanted),
+        *judge_resumed(inputs.shown["long"], BATCHES, evidence),
+    ]
+
+
+def _words(finding: Finding) -> tuple[str, str, str, str]:
+    return finding.called, finding.expected, finding.got, finding.where
+
+
+QUESTION = Question(
+    title="A program for the command line",
+    defines=(),
+    files=(FILE,),
+    criteria=(
+        Criterion("one", "trains on one process, and leaves a checkpoint", 0.3),
+        Criterion("two", "on two ranks under DDP", 0.2),
+        Criterion("bf16", "in bf16-mixed", 0.2),
+        Criterion("resumed", "goes on from the checkpoint of a run that was cut off", 0.3),
+    ),
+    draw=draw,
+    probe=probe,
+    judge=judge,
+)

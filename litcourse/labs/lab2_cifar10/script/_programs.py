@@ -1,0 +1,204 @@
+"""The judge's part of `script`: what the Trainers of a run did, and what the run left."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from litcourse.core.evidence import Evidence
+from litcourse.core.question import Finding
+from litcourse.scripts import counted, fitted, script_findings
+
+OVERWRITES = "SaveConfigCallback expected"
+"""How Lightning's exception begins where a log of an earlier run would be overwritten."""
+CYCLE_OVER = "Tried to step"
+"""How OneCycleLR's exception begins in a run of more steps than its total_steps."""
+COMPLETE = 2
+"""Epochs that come to their end before `litcourse.scripts.interruption` interrupts a run."""
+AN_OBJECT = re.compile(r"ValueError: \w+\( \(\w+\): |\w+: Cannot add arguments from: \{")
+"""How LightningCLI shows a module, or a data module, that is no class."""
+NO_SUBCOMMAND = "unrecognized arguments: fit"
+"""How the parser's last line ends where LightningCLI was given run=False."""
+WEIGHTS_ALONE = ("contains only the model", "save_weights_only", "'pytorch-lightning_version'")
+"""In Lightning's exceptions; the last is a key that a bare state_dict lacks."""
+
+
+def judge_program(
+    seen: Evidence, cost: str, epochs: int, batches: int, wanted: dict[str, str]
+) -> list[Finding]:
+    """One run: it trained as the command asks, and left a checkpoint.
+
+    Args:
+        seen: of the run.
+        cost: the criterion.
+        epochs: that the command asks for.
+        batches: of an epoch.
+        wanted: what else its Trainers must have resolved to.
+    """
+    run, criteria = seen["run"], (cost,)
+    failed = _endless(run, criteria, epochs) or script_findings(run, criteria)
+    if failed:
+        return [_named(finding) for finding in failed]
+    called, fits = run["command"].text(), fitted(run)
+    found = _judge_ranks(fits, called, criteria, 2 if cost == "two" else 1)
+    if found:
+        return found
+    for record in fits:
+        asked = {"max_epochs": str(epochs), **wanted}
+        found = _judge_record(record, called, criteria, asked, epochs * batches)
+        if found:
+            return found
+    weights = {record["weights"].text() for record in fits if record["finished"].flag()}
+    if len(weights) > 1:
+        got = f"{len(weights)} different sets of weights"
+        return [Finding("LIT2520", criteria, called, "the same weights on all ranks", got)]
+    if list(seen["checkpoints"]):
+        return []
+    return [Finding("LIT2502", criteria, called, "a checkpoint, *.ckpt", "none")]
+
+
+def _judge_ranks(
+    fits: list[Evidence], called: str, criteria: tuple[str, ...], ranks: int
+) -> list[Finding]:
+    """One fit on each of as many ranks as were asked for."""
+    sizes = [record["world_size"].integer() for record in fits]
+    if sizes == [ranks] * ranks:
+        return []
+    if set(sizes) == {ranks} and len(sizes) > ranks:
+        got = f"{len(sizes)} on {counted(ranks, 'rank')}"
+        return [Finding("LIT3712", criteria, called, "one fit per rank", got)]
+    expected = counted(ranks, "rank")
+    return [Finding("LIT943", criteria, called, expected, f"world sizes {sizes}")]
+
+
+def _endless(run: Evidence, criteria: tuple[str, ...], epochs: int) -> list[Finding]:
+    """A fit of more epochs than the command asks for, which was let return at once."""
+    for record in fitted(run):
+        if record["endless"].flag():
+            most = record["max_epochs"]
+            got = "max_epochs none" if most.is_none else f"max_epochs {most.integer()}"
+            called, expected = run["command"].text(), f"max_epochs {epochs}"
+            return [Finding("LIT2501", criteria, called, expected, got)]
+    return []
+
+
+def _judge_record(
+    record: Evidence, called: str, criteria: tuple[str, ...], wanted: dict[str, str], steps: int
+) -> list[Finding]:
+    for name, right in wanted.items():
+        node = record[name]
+        got = str(node.integer()) if name == "max_epochs" and not node.is_none else _text(node)
+        if got != right:
+            code = "LIT2501" if name == "max_epochs" else "LIT2503"
+            return [Finding(code, criteria, called, f"{name} {right}", f"{name} {got}")]
+    epochs = record["current_epoch"].integer()
+    if not record["finished"].flag() or str(epochs) != wanted["max_epochs"]:
+        expected = counted(int(wanted["max_epochs"]), "epoch")
+        return [Finding("LIT2501", criteria, called, expected, counted(epochs, "epoch"))]
+    taken = record["global_step"].integer()
+    if taken != steps:
+        expected, got = counted(steps, "step"), counted(taken, "step")
+        return [Finding("LIT2501", criteria, called, expected, got)]
+    return []
+
+
+def _text(node: Evidence) -> str:
+    return "none" if node.is_none else node.text()
+
+
+def _named(finding: Finding) -> Finding:
+    """A script's own exception by the finding that says more of it."""
+    if OVERWRITES in finding.got:
+        return replace(finding, code="LIT2510")
+    if finding.code == "LIT941" and finding.where.endswith(NO_SUBCOMMAND):
+        return replace(finding, code="LIT2505")
+    if AN_OBJECT.match(finding.got):
+        return replace(finding, code="LIT2506", expected="two classes", got="an object")
+    if any(words in finding.got for words in WEIGHTS_ALONE):
+        return replace(finding, code="LIT2532")
+    if CYCLE_OVER in finding.got:
+        return replace(finding, code="LIT2112")
+    return finding
+
+
+def judge_cycle(short: int, long: int, batches: int, evidence: Evidence) -> list[Finding]:
+    """The one-cycle schedules of a short run and of a longer one are not equally long.
+
+    Args:
+        short: epochs of the one run.
+        long: epochs of the other.
+        batches: of an epoch.
+        evidence: of all runs.
+    """
+    one, other = evidence["one"]["run"], evidence["interrupted"]["run"]
+    written_down = sorted(_cycles(one, short) & _cycles(other, long))
+    if not written_down:
+        return []
+    called, expected = one["command"].text(), f"a cycle of {counted(short * batches, 'step')}"
+    got = f"total_steps={written_down[0]}, in this run as in one of {long} epochs"
+    return [Finding("LIT2112", ("one",), called, expected, got)]
+
+
+def _cycles(run: Evidence, epochs: int) -> set[int]:
+    """Lengths of the one-cycle schedules of its fits of so many epochs."""
+    fits = [record for record in fitted(run) if "cycles" in record]
+    asked = [each for each in fits if not each["max_epochs"].is_none]
+    right = [each for each in asked if each["max_epochs"].integer() == epochs]
+    return {length for each in right for length in each["cycles"].integers()}
+
+
+def judge_resumed(epochs: int, batches: int, evidence: Evidence) -> list[Finding]:
+    """The run that is cut off leaves a checkpoint, and another run goes on from it.
+
+    Args:
+        epochs: that both commands ask for.
+        batches: of an epoch.
+        evidence: of all runs.
+    """
+    cut, resumed = evidence["interrupted"], evidence["resumed"]
+    found = _endless(cut["run"], ("resumed",), epochs) or _judge_cut(cut, epochs)
+    if found:
+        return found
+    if resumed.is_none:
+        return _nothing_left(cut)
+    found = judge_program(resumed, "resumed", epochs, batches, {})
+    if found and found[0].code != "LIT2502":
+        return found
+    return _judge_start(resumed["run"], COMPLETE * batches) or found
+
+
+def _judge_cut(cut: Evidence, epochs: int) -> list[Finding]:
+    cost, called, fits = ("resumed",), cut["run"]["command"].text(), fitted(cut["run"])
+    if not fits:
+        failed = [_named(finding) for finding in script_findings(cut["run"], cost)]
+        return failed or [Finding("LIT942", cost, called, "a Trainer that runs fit", "none")]
+    taken = [record["current_epoch"].integer() for record in fits if record["finished"].flag()]
+    if taken and min(taken) < epochs:
+        expected, got = counted(epochs, "epoch"), counted(min(taken), "epoch")
+        return [Finding("LIT2501", cost, called, expected, got)]
+    if taken:
+        expected = "the callback of the command line interrupts the run"
+        return [Finding("LIT2533", cost, called, expected, "it ran to its end")]
+    return []
+
+
+def _judge_start(run: Evidence, complete: int) -> list[Finding]:
+    """It goes on behind the `complete` steps of the epochs that came to their end."""
+    start = min(record["start_step"].integer() for record in fitted(run))
+    cost, called, got = ("resumed",), run["command"].text(), f"it starts at step {start}"
+    if start == 0:
+        expected = "training goes on where the checkpoint was written"
+        return [Finding("LIT2531", cost, called, expected, got)]
+    if start < complete:
+        expected = f"a checkpoint of epoch {COMPLETE}, so that training goes on at step {complete}"
+        return [Finding("LIT2534", cost, called, expected, got)]
+    return []
+
+
+def _nothing_left(cut: Evidence) -> list[Finding]:
+    called = cut["run"]["command"].text()
+    expected = "a checkpoint of the epochs that were complete"
+    failed = [f for f in script_findings(cut["run"], ("resumed",)) if f.code == "LIT940"]
+    if failed and "KeyboardInterrupt" not in failed[0].got:
+        return [_named(finding) for finding in failed]
+    return [Finding("LIT2530", ("resumed",), called, expected, "none")]

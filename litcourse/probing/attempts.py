@@ -1,0 +1,62 @@
+"""Calling a student's code: what it raises becomes plain data.
+
+So the judge can name an exception on the other side of a process boundary.
+"""
+
+from __future__ import annotations
+
+import linecache
+import os
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType, TracebackType
+
+import litcourse
+from litcourse.core.tree import Tree
+
+_LONGEST = 2000
+_OURS = tuple(str(Path(folder)) + os.sep for folder in litcourse.__path__)
+
+
+def attempt(action: Callable[[], dict[str, Tree]], called: str) -> dict[str, Tree]:
+    """What `action` returns, or `{"error": ...}` if it raises, `sys.exit()` included.
+
+    Args:
+        action: calls student code.
+        called: what is called, as the finding will say it.
+    """
+    try:
+        return action()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 (student code may raise anything)
+        return {"error": describe(error, called)}
+
+
+def describe(error: BaseException, called: str) -> dict[str, Tree]:
+    """An exception as data: its type, message and the student's own line that led to it."""
+    try:
+        message = str(error)
+    except Exception:  # noqa: BLE001 (a student's __str__)
+        message = "(its message could not be made)"
+    return {
+        "type": type(error).__name__,
+        "message": str(message)[:_LONGEST],
+        "line": _own_line(error.__traceback__),
+        "called": called,
+    }
+
+
+def _own_line(trace: TracebackType | None) -> str:
+    """The innermost line of the traceback that stands in the notebook itself."""
+    found = ""
+    for frame, number in traceback.walk_tb(trace):
+        if frame.f_globals.get("__name__") == "__main__" and not _is_ours(frame):
+            text = linecache.getline(frame.f_code.co_filename, number).strip()
+            found = f"line {number} of the cell, in {frame.f_code.co_name}: {text}"
+    return found[:_LONGEST]
+
+
+def _is_ours(frame: FrameType) -> bool:
+    return frame.f_code.co_filename.startswith(_OURS)

@@ -1,0 +1,199 @@
+"""Calling a student's data module as Lightning does, on drawn images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.utilities.seed import seed_everything
+from torch import Tensor
+
+from litcourse.probing.attempts import attempt
+from litcourse.probing.datamodules.downloads import FakeDownloads, data_variable
+from litcourse.probing.datamodules.kind import Kind
+from litcourse.probing.fakes import NoOpModule
+from litcourse.probing.trainers import bases, quiet_trainer
+
+SEED = 42
+"""The default of every data module's seed."""
+More = Callable[[Any], dict[str, Any]]
+"""What a lab measures besides, of a data module whose stage "fit" was set up."""
+
+
+def probe_class(cls: Any, shown: dict[str, Any], kind: Kind, more: More | None = None) -> Any:
+    """Use the class as Lightning does on one rank, on another, again, and with other seeds.
+
+    Args:
+        cls: the student's class.
+        shown: `sets`, `batch_size`, `val_size`, two `seeds`, `num_workers`.
+        kind: of the images.
+        more: measures further things in the first pass.
+
+    Returns:
+        evidence for `litcourse.probing.datamodules.samples` and `.uses`.
+    """
+    downloads = FakeDownloads(kind, shown["sets"])
+    with downloads.in_place():
+        evidence = {"bases": bases(cls), **_Probe(cls, shown, kind).parts(downloads, more)}
+    return {**evidence, "fetched_in": downloads.phases}
+
+
+def some(loader: Any, shown: dict[str, Any]) -> Iterator[Tensor]:
+    """The images of each batch of one pass, which breaks off where there are far too many.
+
+    That happens where a class serves other images than the drawn ones, such as all of CIFAR10.
+    """
+    for images, _ in _some(loader, shown):
+        yield images
+
+
+def _some(loader: Any, shown: dict[str, Any]) -> Iterator[tuple[Tensor, Tensor]]:
+    most = 3 * sum(len(part["labels"]) for part in shown["sets"].values())
+    seen = 0
+    for images, labels in loader:
+        yield images, labels
+        seen += len(images)
+        if seen > most:
+            return
+
+
+@dataclass(frozen=True)
+class _Probe:
+    """A student's class, to be called in many ways."""
+
+    cls: Any
+    shown: dict[str, Any]
+    kind: Kind
+
+    def make(self, root: Path, seed: int, **more: Any) -> Any:
+        arguments = {"batch_size": self.shown["batch_size"], "val_size": self.shown["val_size"]}
+        return self.cls(data_dir=str(root), seed=seed, **arguments, **more)
+
+    def parts(self, downloads: FakeDownloads, more: More | None) -> dict[str, Any]:
+        first, second = self.shown["seeds"]
+        root = Path("data").absolute()
+        root.mkdir()
+
+        def make(seed: int, **arguments: Any) -> Any:
+            return self.make(root, seed, **arguments)
+
+        def prepare() -> dict[str, Any]:
+            module = make(first)
+            before = set(vars(module))
+            downloads.phase = "prepare_data"
+            module.prepare_data()
+            return {"kept": sorted(str(name) for name in set(vars(module)) - before)}
+
+        prepared = attempt(prepare, "prepare_data()")
+        downloads.phase = "setup"
+        self.kind.write(root, self.shown["sets"])  # so that the rest can be judged in any case
+        workers = self.shown["num_workers"]
+        name = self.kind.class_name
+        return {
+            "prepared": prepared,
+            "first": attempt(lambda: self.passes(make(first), more), "setup and loaders"),
+            "elsewhere": attempt(lambda: self.split(make(first)), "setup in another process"),
+            "validate": attempt(lambda: self.validation(make(first)), 'setup("validate")'),
+            "trainer": attempt(
+                lambda: _under_trainer(make(first)), "Trainer.fit, validate and test"
+            ),
+            "again": attempt(lambda: self.split(make(first), again=True), "setup, once more"),
+            "other_seed": attempt(lambda: self.split(make(second)), "setup with another seed"),
+            "after_prepare": attempt(lambda: _after_prepare(make(first)), "prepare_data and setup"),
+            "workers": attempt(lambda: _workers(make(first, num_workers=workers)), "num_workers"),
+            "defaults": attempt(lambda: self.defaults(root), f"{name}()"),
+        }
+
+    def passes(self, module: Any, more: More | None) -> dict[str, Any]:
+        """Two epochs of training, one of validation, one of test; nothing was prepared here."""
+        torch.manual_seed(1)
+        module.setup(stage="fit")
+        train, val = module.train_dataloader(), module.val_dataloader()
+        evidence = {
+            "reseeded": torch.initial_seed() != 1,
+            "train": self.one_pass(train),
+            "train_again": self.keys(train),
+            "val": self.one_pass(val),
+            **({} if more is None else more(module)),
+        }
+        module.setup(stage="test")
+        return {**evidence, "test": self.one_pass(module.test_dataloader())}
+
+    def one_pass(self, loader: Any) -> dict[str, Any]:
+        """Everything that one pass over a loader yields."""
+        batches = list(_some(loader, self.shown))
+        if not batches:
+            none = torch.zeros(0, *self.kind.shape)
+            return {"sizes": [], "images": none, "labels": torch.zeros(0).long()}
+        return {
+            "sizes": [len(images) for images, _ in batches],
+            "images": torch.cat([images for images, _ in batches]),
+            "labels": torch.cat([labels for _, labels in batches]),
+        }
+
+    def keys(self, loader: Any) -> Tensor:
+        """What one pass over a loader leaves of each image to recognise it, (N, key_pixels)."""
+        rows = [self.kind.key(images) for images in some(loader, self.shown)]
+        return torch.cat(rows) if rows else torch.zeros(0, self.kind.key_pixels)
+
+    def split(self, module: Any, *, again: bool = False) -> dict[str, Any]:
+        torch.manual_seed(2)  # another process, another state
+        for _ in range(2 if again else 1):
+            module.setup(stage="fit")
+        val, train = module.val_dataloader(), module.train_dataloader()
+        return {"val": self.keys(val), "train": self.keys(train)}
+
+    def validation(self, module: Any) -> dict[str, Any]:
+        module.setup(stage="validate")
+        return {"val": self.keys(module.val_dataloader())}
+
+    def defaults(self, root: Path) -> dict[str, Any]:
+        """What a module has that was told nothing, and the split of one that was told the seed."""
+        with data_variable(root):
+            module = _set_up(self.cls())
+            train, val = module.train_dataloader(), module.val_dataloader()
+            seeded = self.keys(_set_up(self.cls(seed=SEED)).val_dataloader())
+            return {
+                "workers": max(int(train.num_workers), int(val.num_workers)),
+                "first_batch": len(next(iter(train))[0]),
+                "val": self.keys(val),
+                "seeded": seeded,
+            }
+
+
+def _set_up(module: Any) -> Any:
+    """A module after setup; what draws from a global state draws the same each time."""
+    seed_everything(1, verbose=False)
+    module.setup(stage="fit")
+    return module
+
+
+def _under_trainer(module: Any) -> dict[str, Any]:
+    """A Trainer that does all it can do with a data module, on a batch of each loader."""
+    limits = {f"limit_{part}_batches": 1 for part in ("train", "val", "test")}
+    trainer = quiet_trainer(max_epochs=1, **limits)
+    trainer.fit(NoOpModule(), datamodule=module)
+    trainer.validate(NoOpModule(), datamodule=module, verbose=False)
+    trainer.test(NoOpModule(), datamodule=module, verbose=False)
+    return {"steps": trainer.fit_loop.epoch_loop.global_step}
+
+
+def _after_prepare(module: Any) -> dict[str, Any]:
+    module.prepare_data()
+    module.setup(stage="fit")
+    loaders = [module.train_dataloader(), module.val_dataloader()]
+    module.setup(stage="test")
+    for loader in (*loaders, module.test_dataloader()):
+        next(iter(loader))
+    return {}
+
+
+def _workers(module: Any) -> dict[str, Any]:
+    module.setup(stage="fit")
+    loaders = {"train": module.train_dataloader(), "val": module.val_dataloader()}
+    module.setup(stage="test")
+    loaders["test"] = module.test_dataloader()
+    return {name: int(loader.num_workers) for name, loader in loaders.items()}

@@ -1,0 +1,146 @@
+"""Which drawn sample is which, and what a data module's loaders made of them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from litcourse.core.evidence import Evidence, MalformedError
+from litcourse.core.question import Finding, Inputs
+from litcourse.probing.datamodules.kind import UNKNOWN, Kind
+
+TOLERANCE = 1e-4
+MATRIX = 2
+"""Dimensions of a tensor of rows."""
+LOADERS = ("train", "val", "test")
+
+
+def part_of(loader: str) -> str:
+    """The drawn set, "train" or "test", that a loader serves."""
+    return "test" if loader == "test" else "train"
+
+
+def right_images(kind: Kind, inputs: Inputs, part: str) -> Tensor:
+    """The drawn images of "train" or "test", normalised: float32 (N, *shape)."""
+    return kind.normalised(inputs.shown["sets"][part]["images"])
+
+
+def identify(kind: Kind, inputs: Inputs, part: str, images: Tensor) -> list[int]:
+    """Indices of the drawn samples that `images` show, however they are scaled; -1: none."""
+    return kind.recognise(right_images(kind, inputs, part), images)
+
+
+def who(kind: Kind, inputs: Inputs, keys: Evidence) -> list[int]:
+    """Indices of the training samples that left `keys` (N, key_pixels); -1: none."""
+    rows, known = keys.tensor(), right_images(kind, inputs, "train")
+    if rows.dim() != MATRIX or rows.is_complex() or not 1 < rows.shape[1] <= known[0].numel():
+        raise MalformedError(keys.path, "keys of images")
+    return kind.recognise_keys(known, rows)
+
+
+def judge_images(kind: Kind, inputs: Inputs, first: Evidence) -> list[Finding]:
+    """Type, shape, normalisation and labels of all three loaders."""
+    for name in LOADERS:
+        found = _judge_part(kind, inputs, name, first[name])
+        if found:
+            return found
+    return []
+
+
+def _judge_part(kind: Kind, inputs: Inputs, name: str, seen: Evidence) -> list[Finding]:
+    images, labels = seen["images"].tensor(), seen["labels"].tensor()
+    called, cost, part = f"{name}_dataloader()", ("images",), part_of(name)
+    if images.dtype != torch.float32 or images.shape[1:] != kind.shape:
+        expected = f"torch.float32, {kind.shape} per image"
+        got = f"{images.dtype}, {tuple(images.shape[1:])} per image"
+        every = (*cost, *kind.costs_of_strangers)
+        return [Finding(kind.code("LIT310"), every, called, expected, got)]
+    if not len(images):  # how many there are is the split's affair
+        return []
+    indices = identify(kind, inputs, part, images)
+    if UNKNOWN in indices:
+        return [_stranger(kind, inputs, name, images, indices)]
+    known = right_images(kind, inputs, part)
+    right, where = kind.comparable(known, images, indices)
+    gap = float((images - right).abs()[where].max())
+    if not gap <= TOLERANCE:
+        return [_scaled(kind, called, images, right, where)]
+    wanted = inputs.shown["sets"][part]["labels"][indices]
+    if labels.is_complex() or not torch.equal(labels.long(), wanted):
+        got = f"{labels.dtype}, shape {tuple(labels.shape)}"
+        return [Finding("LIT314", cost, called, "the images' own labels", got)]
+    return []
+
+
+def _stranger(kind: Kind, inputs: Inputs, name: str, images: Tensor, indices: list[int]) -> Finding:
+    """Images that are none of this part's: of the other part, or changed."""
+    part = part_of(name)
+    other = "train" if part == "test" else "test"
+    called = f"{name}_dataloader()"
+    strangers = [i for i, index in enumerate(indices) if index == UNKNOWN]
+    cost = ("split",) if name == "test" else ("split", "repeat")
+    expected = f"images of the {part} set"
+    if UNKNOWN not in identify(kind, inputs, other, images[strangers]):
+        got = f"{len(strangers)} images of the {other} set"
+        return Finding(kind.code("LIT322"), cost, called, expected, got)
+    got = f"{len(strangers)} of {len(indices)} images that are not in it"
+    every = ("images", *kind.costs_of_strangers)
+    return Finding(kind.code("LIT315"), every, called, expected, got)
+
+
+def _scaled(kind: Kind, called: str, images: Tensor, right: Tensor, where: Tensor) -> Finding:
+    def gap(other: Tensor) -> float:
+        return float((images - other).abs()[where].max())
+
+    pixels = kind.raw(right)
+    got = f"pixels from {float(images.min()):.3g} to {float(images.max()):.3g}"
+    code = "LIT313"
+    if gap(pixels) <= TOLERANCE:
+        code = "LIT311"
+    elif gap(255 * pixels) <= 255 * TOLERANCE:
+        code = "LIT312"
+    note = f"largest difference {gap(right):.3g}"
+    return Finding(kind.code(code), ("images",), called, kind.formula, got, note)
+
+
+def judge_split(kind: Kind, inputs: Inputs, first: Evidence) -> list[Finding]:
+    """Sizes, and every sample once."""
+    total = len(inputs.shown["sets"]["train"]["labels"])
+    train, val = (
+        identify(kind, inputs, "train", first[n]["images"].tensor()) for n in ("train", "val")
+    )
+    test = identify(kind, inputs, "test", first["test"]["images"].tensor())
+    shared = set(train) & set(val)
+    if shared:
+        got = f"{len(shared)} samples in both"
+        return [_split("LIT321", "train and val", "no sample in both", got)]
+    wanted = inputs.shown["val_size"] * total
+    lost = wanted - len(val)
+    if 1 < lost < inputs.shown["batch_size"] and len(val) % inputs.shown["batch_size"] == 0:
+        expected, got = f"{wanted:.0f} samples, each once", f"{len(val)}, in full batches alone"
+        return [_split("LIT323", "val_dataloader()", expected, got)]
+    if abs(len(set(val)) - wanted) > 1 + TOLERANCE:
+        got = f"{len(set(val))} samples"
+        return [_split("LIT320", "val_dataloader()", f"{wanted:.0f} of {total} samples", got)]
+    for name, indices, count in (
+        ("val", val, len(set(val))),
+        ("test", test, len(inputs.shown["sets"]["test"]["labels"])),
+    ):
+        if sorted(indices) != sorted(set(indices)) or len(indices) != count:
+            got = f"{len(indices)} samples, {len(set(indices))} different ones"
+            return [_split("LIT323", f"{name}_dataloader()", f"{count} samples, each once", got)]
+    return _judge_train(inputs, train, total - len(val))
+
+
+def _judge_train(inputs: Inputs, train: list[int], count: int) -> list[Finding]:
+    size = inputs.shown["batch_size"]
+    dropped = count - len(train)
+    once = len(train) == len(set(train))
+    if once and (dropped == 0 or (0 < dropped < size and dropped == count % size)):
+        return []
+    got = f"{len(train)} samples, {len(set(train))} different ones"
+    return [_split("LIT323", "train_dataloader()", f"{count} samples, each once", got)]
+
+
+def _split(code: str, called: str, expected: str, got: str) -> Finding:
+    return Finding(code, ("split",), called, expected, got)

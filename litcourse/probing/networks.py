@@ -1,0 +1,99 @@
+"""Networks and batches drawn at check time, as values that travel to the probe.
+
+A network is a list of layers, `["linear", 12, 30]`, and its state; probe and judge build it
+from the same values, so that both train the very same weights.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from litcourse.core.tree import Tree
+
+CLASSES = 10
+_LAYERS: dict[str, type[nn.Module]] = {
+    "flatten": nn.Flatten,
+    "linear": nn.Linear,
+    "relu": nn.ReLU,
+    "tanh": nn.Tanh,
+    "gelu": nn.GELU,
+    "dropout": nn.Dropout,
+    "norm": nn.BatchNorm1d,
+    "conv": nn.Conv2d,
+    "norm2d": nn.BatchNorm2d,
+    "pool": nn.MaxPool2d,
+}
+
+
+def build(network: dict[str, Tree]) -> nn.Sequential:
+    """The network that `network["layers"]` lists, with its state, some layers frozen."""
+    layers = [_LAYERS[name](*arguments) for name, *arguments in network["layers"]]
+    model = nn.Sequential(*layers)
+    if "state" in network:
+        model.load_state_dict(network["state"])
+    for index in network.get("frozen", []):
+        model[index].requires_grad_(requires_grad=False)
+    return model
+
+
+def generator(rng: Random) -> torch.Generator:
+    """A torch generator seeded from `rng`."""
+    return torch.Generator().manual_seed(rng.getrandbits(62))
+
+
+def batch(rng: Random, size: int, shape: tuple[int, ...]) -> list[Tensor]:
+    """Images `(size, *shape)` float32 and labels `(size,)` int64 of ten classes."""
+    source = generator(rng)
+    images = torch.randn(size, *shape, generator=source)
+    return [images, torch.randint(CLASSES, (size,), generator=source)]
+
+
+def with_state(network: dict[str, Tree], rng: Random) -> dict[str, Tree]:
+    """`network` with a drawn state.
+
+    Biases have unit scale, so that weight decay shows in one step; running statistics of
+    norms are moderate.
+    """
+    source = generator(rng)
+    state = build(network).state_dict()
+    for name, value in state.items():
+        if not value.is_floating_point():
+            continue
+        noise = torch.randn(value.shape, generator=source)
+        fan_in = value[0].numel() if value.dim() > 1 else 1
+        state[name] = noise / fan_in**0.5
+        if name.endswith("running_var"):
+            state[name] = 0.5 + torch.rand(value.shape, generator=source)
+    return {**network, "state": dict(state)}
+
+
+def drawn_networks(rng: Random, side: int) -> dict[str, dict[str, Tree]]:
+    """One network of each kind for images `(1, side, side)`, widths and depths drawn."""
+    inputs, width = side * side, rng.randrange(18, 40)
+    other = rng.randrange(9, 17)
+    act = rng.choice(["relu", "tanh", "gelu"])
+    share = rng.choice([0.3, 0.4, 0.5])
+    head: list[Any] = ["linear", width, CLASSES]
+    first: list[Any] = [["flatten"], ["linear", inputs, width]]
+    deep = [item for _ in range(rng.randrange(1, 3)) for item in (["linear", width, width], [act])]
+    after_pool = other * (side // 2) ** 2
+    plans: dict[str, dict[str, Tree]] = {
+        "deep": {"layers": [*first, [act], *deep, head]},
+        "dropout": {"layers": [*first, [act], ["dropout", share], head]},
+        "frozen": {"layers": [*first, [act], head], "frozen": [1]},
+        "conv": {
+            "layers": [
+                ["conv", 1, other, 3, 1, 1],
+                ["norm2d", other],
+                ["relu"],
+                ["pool", 2],
+                ["flatten"],
+                ["linear", after_pool, CLASSES],
+            ]
+        },
+    }
+    return {kind: with_state(plan, rng) for kind, plan in plans.items()}

@@ -1,0 +1,101 @@
+"""A scratch folder in which a probe prints nothing and leaves no trace."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+import logging
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+from litcourse.core.environment import without_job_variables
+from litcourse.core.torch_state import torch_state
+
+
+@contextlib.contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A place in which a probe leaves no trace, as a context manager.
+
+    Inside: an empty working folder (which is yielded), no output, nothing displayed, no
+    warnings, no `LITCOURSE_DATA`, and nothing of Slurm or torchrun, so that a check inside an
+    allocation trains one process. On leaving, random states, environment, threads and torch's
+    global modes are as before.
+    """
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="litcourse-"))
+        stack.callback(os.chdir, os.getcwd())  # noqa: PTH109 (a path that chdir accepts back)
+        os.chdir(folder)
+        stack.enter_context(_environment())
+        stack.enter_context(torch_state())
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore")
+        stack.enter_context(_silent_logging())
+        stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
+        stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
+        stack.enter_context(_nothing_displayed())
+        stack.enter_context(_plugins_looked_up_once())
+        yield Path(folder)
+
+
+@contextlib.contextmanager
+def _environment() -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ.clear()
+    os.environ.update(without_job_variables(before))
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+_DISPLAYING = ("publish", "clear_output")
+
+
+@contextlib.contextmanager
+def _nothing_displayed() -> Iterator[None]:
+    """In a notebook, progress bars are widgets and tables HTML: neither is text to redirect."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    if shell is None:
+        yield
+        return
+    # Not another publisher in its place: ipywidgets asks more of it than IPython's base class has.
+    attributes = vars(shell.display_pub)
+    before = {name: attributes[name] for name in _DISPLAYING if name in attributes}
+    attributes.update(dict.fromkeys(_DISPLAYING, lambda *_, **__: None))
+    try:
+        yield
+    finally:
+        for name in _DISPLAYING:
+            del attributes[name]
+        attributes.update(before)
+
+
+@contextlib.contextmanager
+def _plugins_looked_up_once() -> Iterator[None]:
+    """Each Trainer asks every installed distribution for plugins: a tenth of a small run."""
+    registry = sys.modules.get("lightning.fabric.utilities.registry")
+    original = getattr(registry, "entry_points", None)
+    if original is None:
+        yield
+        return
+    registry.entry_points = functools.cache(original)  # type: ignore[union-attr]
+    try:
+        yield
+    finally:
+        registry.entry_points = original  # type: ignore[union-attr]
+
+
+@contextlib.contextmanager
+def _silent_logging() -> Iterator[None]:
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)

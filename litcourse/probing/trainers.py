@@ -1,0 +1,107 @@
+"""Lightning runs as probes need them: one CPU process, silent, nothing on disk."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import lightning as L
+from lightning.pytorch.callbacks import ModelSummary, ProgressBar
+from torch.optim.optimizer import register_optimizer_step_post_hook
+from torch.utils.data import DataLoader, TensorDataset
+
+from litcourse.core.tree import Tree
+
+if TYPE_CHECKING:
+    import torch
+
+
+def quiet_trainer(**arguments: Any) -> L.Trainer:
+    """A Trainer on one CPU process, without log, checkpoint or progress bar unless asked."""
+    defaults: dict[str, Any] = {
+        "accelerator": "cpu",
+        "devices": 1,
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "num_sanity_val_steps": 0,
+    }
+    return L.Trainer(**(defaults | arguments))
+
+
+def loader(batches: list[list[Tree]]) -> DataLoader[Any]:
+    """A loader that yields just these `[images, labels]` batches, in order."""
+    return DataLoader(batches, batch_size=None, shuffle=False)  # type: ignore[arg-type]
+
+
+def samples(images: torch.Tensor, labels: torch.Tensor, size: int) -> DataLoader[Any]:
+    """A loader over `images` and `labels` in batches of `size`, in order."""
+    return DataLoader(TensorDataset(images, labels), batch_size=size)
+
+
+@contextlib.contextmanager
+def counted_steps() -> Iterator[Callable[[], int]]:
+    """Counts the steps of every torch optimizer in this process while the context lasts."""
+    count = 0
+
+    def hook(*_: object) -> None:
+        nonlocal count
+        count += 1
+
+    handle = register_optimizer_step_post_hook(hook)
+    try:
+        yield lambda: count
+    finally:
+        handle.remove()
+
+
+@contextlib.contextmanager
+def recorded_trainers() -> Iterator[list[dict[str, str]]]:
+    """What every Trainer that student code makes is told of devices while the context lasts.
+
+    It draws no progress bar, unless one is among its callbacks, and no summary: nobody would
+    see them, and rich's bar takes as long as the training of a small network.
+    """
+    original = L.Trainer.__init__
+    seen: list[dict[str, str]] = []
+    names = ("accelerator", "devices", "strategy", "num_nodes")
+
+    def recording(self: Any, *arguments: Any, **keywords: Any) -> None:
+        seen.append({name: str(keywords[name]) for name in names if name in keywords})
+        callbacks = _listed(keywords.get("callbacks"))
+        if not any(isinstance(callback, ProgressBar) for callback in callbacks):
+            keywords["enable_progress_bar"] = False
+        if not any(isinstance(callback, ModelSummary) for callback in callbacks):
+            keywords["enable_model_summary"] = False
+        original(self, *arguments, **keywords)
+
+    L.Trainer.__init__ = recording  # type: ignore[method-assign]
+    try:
+        yield seen
+    finally:
+        L.Trainer.__init__ = original  # type: ignore[method-assign]
+
+
+def _listed(callbacks: Any) -> list[Any]:
+    return list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
+
+
+def copied(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """A detached CPU copy of a dict of tensors."""
+    return {name: value.detach().cpu().clone() for name, value in state.items()}
+
+
+def scalar(value: object) -> float | str:
+    """A number out of a tensor or number, else the name of its type."""
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, RuntimeError):
+        return type(value).__name__
+
+
+def bases(cls: object) -> list[str]:
+    """Full names of the classes that `cls` derives from, `cls` left out."""
+    own = getattr(cls, "__mro__", ())[1:]
+    return [f"{base.__module__}.{base.__qualname__}" for base in own]

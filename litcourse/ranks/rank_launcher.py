@@ -1,0 +1,152 @@
+"""Starting the ranks of a job and reading what became of it.
+
+Between the process that asks and the ranks stands a `supervisor`. It is forked from the process
+that asks, so that the ranks find all that is there: Lightning imported, classes of a notebook.
+Where a fork can't serve, a fresh program is the supervisor, and gets the work by cloudpickle.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import tempfile
+import time
+import warnings
+import zlib
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from litcourse.core.atomic_write import write_atomically
+from litcourse.core.serialization import SerializationError, decode
+from litcourse.core.tree import Tree
+from litcourse.ranks import spawned_supervisor, supervisor
+from litcourse.ranks.messages import SLACK, Job, RankSpec
+from litcourse.ranks.processes import end
+
+FRESH = "LITCOURSE_FRESH_RANKS"
+"""Variable that, set to 1, has ranks started from a fresh program."""
+_PAUSE = 0.005
+_MARGIN = 10.0
+_PATIENCE = 2.0
+_SHOWN_OUTPUT = 2000
+
+
+@contextlib.contextmanager
+def folder() -> Iterator[Path]:
+    """A folder for the files of a job, gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="litcourse-ranks-") as path:
+        yield Path(path)
+
+
+def run(job: Job) -> list[dict[str, Tree]]:
+    """Run a job to its end, whatever that is.
+
+    Returns:
+        for each rank `{"value": ...}`, `{"error": ...}`, `{"stuck": ...}` or `{"died": ...}`,
+        each with its "pid" and the tail of its "output".
+    """
+    most = job.limit * SLACK + _MARGIN
+    if can_fork():
+        pid = _forked(job)
+    else:
+        pid = spawned_supervisor.start_supervisor(job)
+        most += spawned_supervisor.MOST_FOR_IMPORTS
+    until, ended = time.monotonic() + most, False
+    try:
+        while time.monotonic() < until and not ended:
+            time.sleep(_PAUSE)
+            ended = bool(os.waitpid(pid, os.WNOHANG)[0])
+    finally:
+        if not ended:
+            end(pid, _PATIENCE)
+    return _entries(job.folder)
+
+
+def _forked(job: Job) -> int:
+    parent = os.getpid()
+    with warnings.catch_warnings():
+        # From Python 3.12 a fork beside other threads warns. The child uses none of their locks.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pid = os.fork()
+    if not pid:
+        supervisor.supervise(job, parent)
+    return pid
+
+
+def can_fork() -> bool:
+    """Whether a process that is forked from this one can train."""
+    import torch
+
+    if os.environ.get(FRESH) == "1" or sys.platform != "linux":
+        return False
+    if torch.cuda.is_initialized():
+        return False
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        return False  # the child would be a rank of that job, with the parent's connections
+    return not torch.cuda.is_available() or _a_child_trains()
+
+
+def _a_child_trains() -> bool:
+    """Try it: autograd's threads for a GPU, once there are any, forbid backward in a fork."""
+    pid = os.fork()
+    if not pid:
+        code = 1
+        try:
+            import torch
+
+            torch.set_num_threads(1)
+            torch.ones(1, requires_grad=True).sum().backward()
+            code = 0
+        finally:
+            os._exit(code)
+    return os.waitpid(pid, 0)[1] == 0
+
+
+def current_seed() -> int:
+    """A seed that the random state determines, and that does not move it."""
+    import torch
+
+    return zlib.crc32(torch.get_rng_state().numpy().tobytes())
+
+
+def request_rank(folder: Path, spec: RankSpec) -> None:
+    """In a rank: have the supervisor start another one, as this one was."""
+    write_atomically(folder / f"launch-{spec.number}", json.dumps(asdict(spec)).encode())
+
+
+# --- what became of it ---------------------------------------------------------------------------
+
+
+def _entries(folder: Path) -> list[dict[str, Tree]]:
+    try:
+        report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        what = _tail(folder / "supervisor-output") or "it was killed"
+        report = [{"rank": 0, "died": f"the process that watches the ranks ended: {what}"}]
+    entries = []
+    for entry_of_rank in report:
+        number = entry_of_rank.pop("rank")
+        entry = _outcome(folder / f"outcome-{number}") or entry_of_rank
+        output = _tail(folder / f"output-{number}")
+        entries.append({**entry, "pid": entry_of_rank.get("pid", 0), "output": output})
+    return entries
+
+
+def _outcome(path: Path) -> dict[str, Tree]:
+    try:
+        outcome: dict[str, Tree] = decode(path.read_bytes())
+    except OSError:
+        return {}
+    except SerializationError as error:
+        return {"died": f"its outcome can't be read: {error}"}
+    return outcome
+
+
+def _tail(path: Path) -> str:
+    try:
+        return path.read_bytes()[-4 * _SHOWN_OUTPUT :].decode("utf-8", "replace")[-_SHOWN_OUTPUT:]
+    except OSError:
+        return ""

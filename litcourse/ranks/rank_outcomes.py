@@ -1,0 +1,107 @@
+"""Judging what `run_ranks` returned: which rank failed by itself, which ones wait for others."""
+
+from __future__ import annotations
+
+from litcourse.core.evidence import Evidence, MalformedError
+from litcourse.core.known_errors import RAISED, error_finding
+from litcourse.core.question import Finding
+from litcourse.ranks.stack_dumps import is_echo
+
+_SHOWN_FRAMES = 6
+_GLOO_SAYS = "what():  [enforce fail at"
+"""How gloo begins to tell why it ends a process, in a thread of its own."""
+
+
+def rank_values(seen: Evidence) -> list[Evidence]:
+    """What each rank returned; ask after `rank_findings` had none."""
+    return [entry["value"] for entry in seen["ranks"]]
+
+
+def rank_findings(
+    seen: Evidence, criteria: tuple[str, ...], world_size: int | None = None
+) -> list[Finding]:
+    """The first cause that not every rank came to its end; [] if all of them did.
+
+    Args:
+        seen: what `run_ranks` returned, or whatever a hostile kernel put in its place.
+        criteria: that the finding costs.
+        world_size: how many ranks there must be; otherwise at least one.
+
+    Raises:
+        MalformedError: there are not as many ranks, or an entry is none.
+    """
+    entries = list(enumerate(seen["ranks"]))
+    if not entries or (world_size is not None and len(entries) != world_size):
+        raise MalformedError(seen["ranks"].path, f"{world_size or 'some'} ranks")
+    failed = [(rank, entry) for rank, entry in entries if "value" not in entry]
+    if not failed:
+        return []
+    rank, entry = min(failed, key=_first)
+    called = f"rank {rank} of {len(entries)}"
+    if "error" in entry:
+        found = error_finding(entry["error"], criteria)
+        code = "LIT933" if entry["error"]["type"].text() == "SystemExit" else found.code
+        code = "LIT934" if not is_cause(entry) and code == RAISED else code
+        return [Finding(code, criteria, called, found.expected, found.got, found.where)]
+    if "died" in entry:
+        code = "LIT931" if is_cause(entry) else "LIT934"
+        got, where = "; ".join(filter(None, [entry["died"].text(), _gloo(entry)])), _lines(entries)
+        return [Finding(code, criteria, called, "an end by itself", got, where)]
+    return [_stuck(entry["stuck"], entries, criteria)]
+
+
+def is_cause(entry: Evidence) -> bool:
+    """Whether a rank failed by itself, not because another one was gone or elsewhere."""
+    if "error" in entry:
+        return not is_echo(entry["error"]["message"].text())
+    return "died" in entry and not is_echo(_gloo(entry))
+
+
+def _first(numbered: tuple[int, Evidence]) -> tuple[bool, bool, float, int]:
+    """Causes come first, then what gloo has to say, then what was earlier."""
+    rank, entry = numbered
+    return not is_cause(entry), not _gloo(entry), _when(entry), rank
+
+
+def _gloo(entry: Evidence) -> str:
+    """What gloo said as it ended the process itself, or ""."""
+    lines = entry["output"].text().splitlines() if "output" in entry else []
+    said = [line.partition(_GLOO_SAYS)[2] for line in lines if _GLOO_SAYS in line]
+    return f"gloo: {said[0].partition('] ')[2]}" if said else ""
+
+
+def _lines(entries: list[tuple[int, Evidence]]) -> str:
+    """Where in the student's code exceptions of the ranks came up."""
+    descriptions = [
+        (rank, entry["error"]["line"].text()) for rank, entry in entries if "error" in entry
+    ]
+    return "; ".join(f"rank {rank}: {line}" for rank, line in descriptions if line)
+
+
+def _when(entry: Evidence) -> float:
+    return entry["at"].number() if "at" in entry else float("inf")
+
+
+def _stuck(
+    first: Evidence, entries: list[tuple[int, Evidence]], criteria: tuple[str, ...]
+) -> Finding:
+    single = len(entries) == 1  # in a backward, say, which is a collective among several
+    descriptions = "; ".join(
+        f"rank {rank} {_describe_rank(entry, single=single)}" for rank, entry in entries
+    )
+    stuck = [entry["stuck"] for _, entry in entries if "stuck" in entry]
+    waits = not single and any(each["waits_for"].text() for each in stuck)
+    code = "LIT932" if waits else "LIT935"
+    expected = "every rank comes to its end"
+    shown = " < ".join(first["stack"].text().splitlines()[:_SHOWN_FRAMES])
+    called = "1 rank" if single else f"{len(entries)} ranks"
+    return Finding(code, criteria, called, expected, descriptions, shown)
+
+
+def _describe_rank(entry: Evidence, *, single: bool) -> str:
+    if "stuck" not in entry:
+        return "is done" if "value" in entry else "has failed"
+    stuck = entry["stuck"]
+    waits, line = "" if single else stuck["waits_for"].text(), stuck["line"].text()
+    does = f"waits in {waits}" if waits else "goes on and on" if stuck["busy"].flag() else "sleeps"
+    return f"{does} ({line})" if line else does

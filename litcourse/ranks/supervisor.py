@@ -1,0 +1,228 @@
+"""The process between the one that asks and the ranks: it starts, watches and ends them.
+
+It holds the port at which the ranks meet, adopts what they leave behind, and kills all of it in
+the end, also when the process that asked is gone. It has one thread and runs nothing of a
+student's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import time
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from litcourse.core.atomic_write import write_atomically
+from litcourse.ranks import stack_dumps
+from litcourse.ranks.messages import SLACK, Job, RankSpec
+from litcourse.ranks.processes import CAN_SEE, TICKS, activity, adopt_orphans, how, kill_all, tree
+from litcourse.ranks.rank_process import DUMP, run_rank
+
+TICK = 0.01
+SAMPLE = 0.25
+"""Seconds between two looks at whether the ranks do anything."""
+IDLE_SAMPLES = 6
+"""So many looks in a row at which every rank slept in a collective are a deadlock."""
+GRACE = 2.0
+"""Seconds that ranks have to end after another one failed."""
+_OUTPUT_KEPT = 8 * 2**20
+_MOST_RANKS = 32
+_NAP = 1.5 / TICKS
+"""Seconds of work between two looks that count as none: one tick may be anybody's."""
+
+
+@dataclass
+class _Rank:
+    number: int
+    pid: int
+    outcome: Path
+    ended: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def finished(self) -> bool:
+        return bool(self.ended) or self.outcome.exists()
+
+
+def supervise(job: Job, parent: int) -> None:
+    """Supervise the ranks of `job` for the process `parent`; never returns."""
+    supervisor = _Supervisor(job, parent)
+    try:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, supervisor.stop)
+        os.setsid()
+        adopt_orphans()
+        supervisor.run()
+    except BaseException:  # noqa: BLE001 (nothing may get back into the parent's code)
+        with contextlib.suppress(OSError), (job.folder / "supervisor-output").open("a") as file:
+            traceback.print_exc(file=file)
+    finally:
+        os._exit(0)
+
+
+class _Supervisor:
+    def __init__(self, job: Job, parent: int) -> None:
+        self.job = job
+        self.parent = parent
+        self.ranks: list[_Rank] = []
+        self.rendezvous: dict[str, str] = {}
+        self.stopped = False
+        self.clock = 0.0
+        self.idle = 0
+        self.used: dict[int, int] = {}
+        self.failed_at = 0.0
+
+    def stop(self, *_: object) -> None:
+        """The process that asked does not want to wait any longer."""
+        self.stopped = True
+
+    def run(self) -> None:
+        try:
+            with _held_port() as port:
+                self.rendezvous = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+                for spec in self.job.ranks:
+                    self.start_rank(spec)
+                self.watch()
+                self.report()
+        finally:
+            kill_all([rank.pid for rank in self.ranks])
+            if os.getppid() != self.parent:  # nobody else is there to do it
+                shutil.rmtree(self.job.folder, ignore_errors=True)
+
+    def start_rank(self, spec: RankSpec) -> None:
+        spec = replace(spec, environment={**self.rendezvous, **spec.environment})
+        pid = os.fork()
+        if not pid:
+            job = self.job
+            run_rank(spec, lambda: job.work(spec), job.folder, job.seed)
+        self.ranks.append(_Rank(spec.number, pid, self.job.folder / f"outcome-{spec.number}"))
+
+    def watch(self) -> None:
+        """Until all ranks have finished, or it is clear that they never will."""
+        began = looked = time.monotonic()
+        while not self.stopped and os.getppid() == self.parent:
+            self.reap()
+            self.launch()
+            if all(rank.finished for rank in self.ranks):
+                return
+            now = time.monotonic()
+            if now - looked >= SAMPLE:
+                self.look(now - looked)
+                looked = now
+                late = self.clock > self.job.limit or now - began > self.job.limit * SLACK
+                if self.gives_up(now, late=late):
+                    return
+            time.sleep(TICK)
+
+    def reap(self) -> None:
+        """Note which ranks are gone; forget orphans that are."""
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if not pid:
+                    return
+                rank = next((rank for rank in self.ranks if rank.pid == pid), None)
+                if rank is None:
+                    continue
+                self.failed_at = self.failed_at or time.monotonic()
+                if not rank.outcome.exists():
+                    rank.ended = {"died": how(status), "at": time.monotonic()}
+
+    def launch(self) -> None:
+        """Start the ranks that others asked for."""
+        for path in sorted(self.job.folder.glob("launch-*[0-9]")):
+            with contextlib.suppress(OSError, ValueError, TypeError):
+                asked = RankSpec(**json.loads(path.read_text(encoding="utf-8")))
+                known = any(rank.number == asked.number for rank in self.ranks)
+                if not known and len(self.ranks) < _MOST_RANKS:
+                    self.start_rank(asked)
+            path.unlink()
+
+    def look(self, passed: float) -> None:
+        """Advance the clock by the time that the ranks really had."""
+        pids = [pid for rank in self.living() for pid in tree(rank.pid)]
+        seen = {pid: activity(pid) for pid in pids}
+        worked = sum(max(0, ticks - self.used.get(pid, 0)) for pid, (ticks, _) in seen.items())
+        self.used = {pid: ticks for pid, (ticks, _) in seen.items()}
+        awake = any(runs for _, runs in seen.values())
+        asleep = CAN_SEE and not awake and worked / TICKS <= _NAP
+        self.idle = self.idle + 1 if asleep else 0
+        self.clock += min(passed, worked / TICKS) if CAN_SEE and not asleep else passed
+        for rank in self.ranks:
+            _shorten(self.job.folder / f"output-{rank.number}")
+
+    def living(self) -> list[_Rank]:
+        return [rank for rank in self.ranks if not rank.finished]
+
+    def gives_up(self, now: float, *, late: bool) -> bool:
+        """Whether nothing will come of it; then what each rank waits for is noted."""
+        left_alone = self.failed_at and now - self.failed_at > GRACE and self.idle > 1
+        asleep = self.idle > 0 and self.idle % IDLE_SAMPLES == 0
+        if not (late or left_alone or asleep):
+            return False
+        found = [(rank, self.stack(rank)) for rank in self.living()]
+        if not (late or left_alone or all(stack_dumps.collective(frames) for _, frames in found)):
+            return False
+        for rank, frames in found:
+            rank.ended = {
+                "stuck": {
+                    "waits_for": stack_dumps.collective(frames),
+                    "line": stack_dumps.own_line(frames),
+                    "stack": stack_dumps.shown(frames),
+                    "busy": not self.idle,
+                    "seconds": round(self.clock, 1),
+                },
+            }
+        return True
+
+    def stack(self, rank: _Rank) -> list[stack_dumps.Frame]:
+        path = self.job.folder / f"stack-{rank.number}"
+        before = _size(path)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(rank.pid, DUMP)
+        for _ in range(50):
+            time.sleep(TICK)
+            if _size(path) > before:
+                time.sleep(TICK)  # for the rest of it
+                return stack_dumps.main_thread(path.read_text(encoding="utf-8", errors="replace"))
+        return []
+
+    def report(self) -> None:
+        ranks = sorted(self.ranks, key=lambda rank: rank.number)
+        report = [{"rank": rank.number, "pid": rank.pid, **rank.ended} for rank in ranks]
+        write_atomically(self.job.folder / "report.json", json.dumps(report).encode())
+
+
+@contextlib.contextmanager
+def _held_port() -> Iterator[int]:
+    """A port that nobody else gets while it is held, and that rank 0 can listen at.
+
+    Two sockets with SO_REUSEADDR, which torch's store sets too, may have one port as long as one
+    of them at most listens.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("", 0))
+        yield holder.getsockname()[1]
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _shorten(path: Path) -> None:
+    """Keep a rank that prints without end from filling the disk; it appends, so this is safe."""
+    if _size(path) > _OUTPUT_KEPT:
+        with contextlib.suppress(OSError):
+            os.truncate(path, 0)

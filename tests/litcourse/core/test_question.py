@@ -1,0 +1,130 @@
+"""Questions, their shares and their look-up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import lightning  # noqa: F401, ICN001  sets environment variables when it is first imported
+import pytest
+
+from litcourse import labs
+from litcourse.core.evidence import Evidence
+from litcourse.core.names import UnknownNameError
+from litcourse.core.question import Criterion, Finding, Inputs, Question, Verdict
+from litcourse.core.registry import find_question, lab_ids, question_ids
+from litcourse.core.scoring import _order, fail, grade
+
+LAB = "lab1_mnist"
+QUESTIONS = ["datamodule", "evaluate", "fit", "reload", "timer", "wrap"]
+
+
+def question(*shares: float) -> Question:
+    criteria = tuple(Criterion(f"c{i}", f"criterion {i}", s) for i, s in enumerate(shares))
+
+    def draw(_: Random) -> Inputs:
+        return Inputs({})
+
+    def probe(_: dict[str, Any], __: object) -> dict[str, Any]:
+        return {}
+
+    def judge(_: Inputs, __: Evidence) -> list[Finding]:
+        return []
+
+    return Question("a title", (), criteria, draw, probe, judge)
+
+
+@pytest.mark.parametrize("shares", [(0.5, 0.4), (), (1.0, 0.1)])
+def test_shares_that_do_not_sum_to_one_are_refused(shares: tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match="'a title' sum to"):
+        question(*shares)
+
+
+def test_decimal_shares_sum_to_one() -> None:
+    assert question(*[0.1] * 10).criteria
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_every_question_of_the_lab_is_whole(name: str) -> None:
+    found = find_question(LAB, name)
+    ids = [criterion.id for criterion in found.criteria]
+    assert len(ids) == len(set(ids))
+    assert all(0 < c.share <= 1 and c.title for c in found.criteria)
+    assert found.title
+    assert found.defines
+
+
+def test_labs_and_questions_are_found_by_looking() -> None:
+    assert LAB in lab_ids()
+    assert question_ids(LAB) == QUESTIONS
+
+
+def test_unknown_names_list_the_valid_ones_nearest_first() -> None:
+    with pytest.raises(UnknownNameError) as error:
+        question_ids("lab1_mnits")
+    assert error.value.valid[0] == LAB
+    with pytest.raises(UnknownNameError) as error:
+        find_question(LAB, "eval")
+    assert error.value.valid[0] == "evaluate"
+    assert sorted(error.value.valid) == QUESTIONS
+    assert str(error.value).startswith(f"{LAB} has no question 'eval'. Nearest first: evaluate, ")
+
+
+@pytest.mark.parametrize("name", ["_samples", "__init__", "../fit", "fit.QUESTION", ""])
+def test_helpers_and_paths_are_no_questions(name: str) -> None:
+    with pytest.raises(UnknownNameError):
+        find_question(LAB, name)
+
+
+def test_a_module_without_a_question_is_an_authors_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "lab9_typo"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "wrong.py").write_text("QUESTION = 3\n")
+    monkeypatch.setattr(labs, "__path__", [*labs.__path__, str(tmp_path)])
+    with pytest.raises(TypeError, match=r"lab9_typo\.wrong\.QUESTION must be a Question"):
+        find_question("lab9_typo", "wrong")
+
+
+# --- verdicts ---------------------------------------------------------------------------------
+
+
+def verdict(asked: Question, *findings: Finding) -> Verdict:
+    return Verdict("lab", "q", asked, _order(findings, asked))
+
+
+def test_a_criterion_without_a_finding_earns_its_share() -> None:
+    asked = question(0.5, 0.3, 0.2)
+    assert verdict(asked).score == 1
+    assert verdict(asked).passed
+    some = verdict(asked, Finding("LIT901", ("c1",)), Finding("LIT902", ("c1",)))
+    assert some.score == 0.7
+    assert not some.passed
+    assert verdict(asked, Finding("LIT902", ("c0", "c1", "c2"))).score == 0
+
+
+def test_the_first_criterion_is_mended_first() -> None:
+    asked = question(0.5, 0.3, 0.2)
+    late, early, both = (Finding(f"LIT90{i}", c) for i, c in
+                         enumerate([("c2",), ("c0",), ("c2", "c0")]))  # fmt: skip
+    assert _order([late, early, both], asked) == (early, both, late)
+    assert verdict(asked, late, early).failed(asked.criteria[2]) == late
+
+
+def test_a_failure_of_the_whole_costs_every_criterion() -> None:
+    whole = fail(LAB, "wrap", "LIT905", got="nothing")
+    assert whole.score == 0
+    assert [whole.failed(c) for c in whole.question.criteria] == [whole.findings[0]] * 5
+
+
+def test_a_missing_name_costs_every_criterion() -> None:
+    inputs = find_question(LAB, "timer").draw(Random(0))
+    evidence = {"missing": {"name": "EpochTimer", "defined": ["Timer"]}}
+    found = grade(LAB, "timer", inputs, evidence)
+    assert found.score == 0
+    assert found.findings[0].code == "LIT901"
+    assert found.findings[0].got == "your notebook defines Timer"
+    assert found.findings[0].expected == "the name EpochTimer"
