@@ -3,13 +3,13 @@
 Two programs, `python -m reference.mnist` and `python -m reference.cifar10`, one file per
 decision. Read in this order:
 
-1. `mnist/model.py`, `mnist/data.py`, `mnist/train.py`: the whole of a small program, on top of
-   `classifier` (what both models share), `split` and `cli` (the command line of both).
-2. `callbacks`: how fast it went, and the report at the end.
-3. `cifar10/`: a recipe that needs more care, and `cifar10/fast/`, one that is tuned.
-4. `policies` and `strategies`: what a model is cut into, and who shards it; `on_cpu` lets FSDP
-   and ZeRO train without a GPU.
-5. `scaling` and `bench`: what the strategies cost, on machines that are not here.
+1. `mnist`: a small program: `mnist_model`, `mnist_data`, `mnist_train`.
+2. `classifier`, `images` and `cli`: what both programs share, the command line among it.
+3. `callbacks`: how fast it went, and the report at the end; `requeue` saves and requeues a job.
+4. `cifar10`: a recipe that needs more care, and in `fast` one that is tuned.
+5. `policies` and `strategies`: what a model is cut into, and who shards it; `zero` is ZeRO, and
+   `on_cpu` lets FSDP and ZeRO train without a GPU.
+6. `costs`, `scaling` and `bench`: what the strategies cost, on machines that are not here too.
 
 Nothing of `litcourse` or `autograder` imports this package.
 """

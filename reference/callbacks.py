@@ -75,7 +75,7 @@ class Report(L.Callback):
 
     def __init__(self, folder: Path, config: dict[str, Any] | None = None) -> None:
         self.path = folder / "summary.json"
-        self.told: dict[str, Any] = {"config": config or {}}
+        self.summary: dict[str, Any] = {"config": config or {}}
         self._start = 0.0
 
     def on_fit_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
@@ -85,7 +85,7 @@ class Report(L.Callback):
     def on_fit_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         """Write what training came to."""
         meter = next((c for c in _callbacks(trainer) if isinstance(c, Throughput)), None)
-        self.told |= {
+        self.summary |= {
             "epochs": trainer.current_epoch,
             "steps": trainer.global_step,
             "fit_seconds": round(_now() - self._start, 2),
@@ -97,18 +97,18 @@ class Report(L.Callback):
     def on_test_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         """Add what the test came to, and print all of it."""
         self._write(trainer)
-        shown = {k: v for k, v in self.told.items() if k not in {"config", "versions"}}
+        shown = {k: v for k, v in self.summary.items() if k not in {"config", "versions"}}
         _say(trainer, "\n".join(f"{name:>18}  {value}" for name, value in shown.items()))
         _say(trainer, f"{'written to':>18}  {self.path}")
 
     def _write(self, trainer: L.Trainer) -> None:
         best = next((c for c in _callbacks(trainer) if isinstance(c, ModelCheckpoint)), None)
         if best is not None and best.best_model_score is not None:
-            self.told[f"best_{best.monitor}"] = round(float(best.best_model_score), 5)
+            self.summary[f"best_{best.monitor}"] = round(float(best.best_model_score), 5)
         for name in ("test_acc", "test_loss"):
             if name in trainer.callback_metrics:
-                self.told[name] = round(float(trainer.callback_metrics[name]), 5)
-        self.told |= {
+                self.summary[name] = round(float(trainer.callback_metrics[name]), 5)
+        self.summary |= {
             "world_size": trainer.world_size,
             "strategy": type(trainer.strategy).__name__,
             "precision": str(trainer.precision),
@@ -118,7 +118,7 @@ class Report(L.Callback):
         }
         if trainer.is_global_zero:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.write_text(json.dumps(self.told, indent=1) + "\n", encoding="utf-8")
+            self.path.write_text(json.dumps(self.summary, indent=1) + "\n", encoding="utf-8")
 
 
 def peak_memory(trainer: L.Trainer) -> int:

@@ -62,9 +62,9 @@ class _Counter(TorchDispatchMode):
         if namespace == "c10d":
             if name not in {"_allgather_base_", "_reduce_scatter_base_"}:
                 raise NotImplementedError(f"{func}: say here how many bytes it sends")
-            whole: Tensor = max(args[:2], key=Tensor.numel)  # the other one is a shard of it
+            full: Tensor = max(args[:2], key=Tensor.numel)  # the other one is a shard of it
             self.count += 1
-            self.sent += whole.numel() * whole.element_size() * self._share
+            self.sent += full.numel() * full.element_size() * self._share
         return func(*args, **(kwargs or {}))
 
 
@@ -106,8 +106,8 @@ def fsdp2(
         with _Counter(world_size) as counter:
             model(batch).sum().backward()
         held = sum(p.to_local().numel() for p in model.parameters())  # type: ignore[attr-defined]
-    whole = sum(map(Tensor.numel, model.parameters()))
-    return Cost(held, largest if reshard else whole, counter.count, round(counter.sent))
+    full = sum(map(Tensor.numel, model.parameters()))
+    return Cost(held, largest if reshard else full, counter.count, round(counter.sent))
 
 
 def _own_parameters(units: list[nn.Module]) -> Iterator[list[nn.Parameter]]:

@@ -63,7 +63,7 @@ def run_script(
         return run_fresh(
             source, name, argv, world_size=world_size, folder=folder, most_epochs=most_epochs
         )
-    path = _written(source, name, folder)
+    path = _write_script(source, name, folder)
     called = command(name, argv)
     _import_ahead(source)
 
@@ -72,7 +72,7 @@ def run_script(
         recorder.watch(files)
         return as_program(path, spec.arguments, called)
 
-    ended = _crew(work, tuple(argv), limit, most_epochs)
+    ended = _run_job(work, tuple(argv), limit, most_epochs)
     return {"command": called, "asked": world_size, **ended}
 
 
@@ -84,14 +84,14 @@ def import_script(
     Returns:
         as `run_script`; the rank's value also has "parsed", whether it read the command line.
     """
-    path = _written(source, name, folder)
+    path = _write_script(source, name, folder)
     called = f"import {path.stem}"
 
     def work(_: RankSpec, files: Path) -> Tree:
         recorder.watch(files)
         return as_module(path, called)
 
-    return {"command": called, "asked": 0, **_crew(work, (), limit)}
+    return {"command": called, "asked": 0, **_run_job(work, (), limit)}
 
 
 def command(name: str, argv: list[str]) -> str:
@@ -99,7 +99,7 @@ def command(name: str, argv: list[str]) -> str:
     return shlex.join(["python", name, *argv])
 
 
-def _written(source: str, name: str, folder: Path | None) -> Path:
+def _write_script(source: str, name: str, folder: Path | None) -> Path:
     path = (folder or Path.cwd()).resolve() / name
     path.write_text(source, encoding="utf-8")
     return path
@@ -114,7 +114,7 @@ def _import_ahead(source: str) -> None:
             importlib.import_module(name)
 
 
-def _crew(
+def _run_job(
     work: Callable[[RankSpec, Path], Tree],
     arguments: tuple[str, ...],
     limit: float,
@@ -167,7 +167,7 @@ def run_fresh(
         as `run_script`. Of ranks that the script started itself the exit code is not known; it
         reads 0 if their fit came to its end.
     """
-    path = _written(source, name, folder)
+    path = _write_script(source, name, folder)
     started = time.monotonic()
     with rank_launcher.folder() as files:
         output = files / "output"

@@ -6,4 +6,7 @@ tysam-code. Written anew here as a LightningModule, for a CPU as well, in bfloat
 original is in float16, and with 16 epochs where that has 9.9.
 
     python -m reference.cifar10.fast fit
+
+1. `fast_model` and `network`: the module and its network; `lookahead` averages its weights.
+2. `fast_data`: its data. 3. `fast_train`: the program.
 """
