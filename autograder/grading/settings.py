@@ -174,6 +174,8 @@ def _application(root: Path, *, sandbox: bool) -> AutogradeApp:
         raise AuthorError(root / CONFIG, "", "a setting has no valid value", step) from None
     except Exception as error:
         fault = f"it can't be read: {type(error).__name__}: {error}"
+        if isinstance(error, ImportError) and str(error.name).startswith("autograder."):
+            step = f"take the list of steps from the {CONFIG} of the course's repository"
         raise AuthorError(root / CONFIG, "", fault, step) from error
     if not sandbox:
         app.update_config(Config({"RunSubmission": {"sandbox": False}}))

@@ -46,7 +46,7 @@ def test_nothing_handed_in_is_said(group: Class) -> None:
         group.grade()
 
 
-def test_settings_of_another_road_are_refused(group: Class) -> None:
+def test_settings_that_name_other_steps_are_refused(group: Class) -> None:
     group.hand_in("ada", RIGHT)
     group.settings("c.Autograde.autograde_preprocessors = []\n")
     with pytest.raises(AuthorError, match="RunSubmission"):
@@ -56,6 +56,12 @@ def test_settings_of_another_road_are_refused(group: Class) -> None:
 def test_broken_settings_are_said(group: Class) -> None:
     group.settings("this is no Python\n")
     with pytest.raises(AuthorError, match="nbgrader autograde --help"):
+        group.grade()
+
+
+def test_settings_of_an_older_version_are_told_where_the_new_ones_are(group: Class) -> None:
+    group.settings("from autograder.nbgrader_road.run import RunSubmission")
+    with pytest.raises(AuthorError, match=r"nbgrader_road.*\n.*of the course's repository"):
         group.grade()
 
 
