@@ -198,7 +198,7 @@ def test_a_csv_file_that_can_not_be_written_is_said(
         group.grade(csv=tmp_path / "scores.csv")
 
 
-def read_only(path: Path, *_: object) -> None:
+def read_only(path: Path, *_: object, **__: object) -> None:
     raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
 
 
