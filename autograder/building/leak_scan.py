@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import base64
 import importlib
+import io
 import pkgutil
 import re
 import zipfile
@@ -74,7 +75,7 @@ class Document:
 
 
 def scan(course: Course, labs: Iterable[Lab], folder: Path) -> None:
-    """Look through every file under `folder`, wheels included.
+    """Look through every file under `folder`, archives and wheels within them included.
 
     Raises:
         AuthorError: a file holds something that is not for students.
@@ -158,14 +159,23 @@ def _secrets(path: Path) -> tuple[bytes, ...]:
 
 
 def documents(folder: Path) -> Iterator[Document]:
-    """Every file under `folder`, and every member of its wheels."""
+    """Every file under `folder`; also every member of an archive, of a wheel within it, and so on.
+
+    A member's name is `archive.zip:folder/package.whl:module.py`.
+    """
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        name = path.relative_to(folder).as_posix()
-        yield _document(name, path.read_bytes())
-        if path.suffix == ".whl":
-            with zipfile.ZipFile(path) as archive:
-                for member in sorted(archive.namelist()):
-                    yield _document(f"{name}:{member}", archive.read(member))
+        yield from _opened(path.relative_to(folder).as_posix(), path.read_bytes())
+
+
+def _opened(name: str, data: bytes) -> Iterator[Document]:
+    # By content: whatever its name, a packed file shows nothing before it is unpacked.
+    if not zipfile.is_zipfile(io.BytesIO(data)):
+        yield _document(name, data)
+        return
+    yield Document(name, data, "")  # its members are documents of their own
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        for member in sorted(archive.namelist()):
+            yield from _opened(f"{name}:{member}", archive.read(member))
 
 
 def _document(name: str, data: bytes) -> Document:
@@ -173,8 +183,6 @@ def _document(name: str, data: bytes) -> Document:
     if name.endswith(".ipynb"):
         cells = nbformat.reads(text, as_version=nbformat.NO_CONVERT).cells
         return Document(name, data, _joined(cell.source for cell in cells))
-    if name.endswith(".whl"):
-        return Document(name, data, "")  # its members are documents of their own
     if name.endswith(".toml"):
         text = text.replace('\\"', '"')
     return Document(name, data, _joined([text]))

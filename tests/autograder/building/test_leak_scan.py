@@ -84,6 +84,18 @@ def test_a_region_inside_the_wheel_is_found(tiny: Course, out: Path) -> None:
     assert "litcourse-1-py3-none-any.whl:litcourse/hidden.py" in finds(tiny, lab, out)
 
 
+@pytest.mark.parametrize("name", ["students.zip", "numbers.bin"])
+def test_a_wheel_inside_an_archive_is_opened_whatever_its_name(
+    tiny: Course, out: Path, tmp_path: Path, name: str
+) -> None:
+    lab = with_solution(tiny, ANSWER)
+    inner = tmp_path / "inner.whl"
+    wheel(inner, "litcourse/hidden.py", ANSWER)
+    with zipfile.ZipFile(out / name, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(inner, "course/inner.whl")
+    assert f"{name}:course/inner.whl:litcourse/hidden.py" in finds(tiny, lab, out)
+
+
 def test_half_a_region_is_no_leak(tiny: Course, out: Path) -> None:
     lab = with_solution(tiny, ANSWER)
     (out / "page.md").write_text("following = number + 1\nanother line of text\nreturn following")
