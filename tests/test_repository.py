@@ -6,6 +6,7 @@ import re
 import subprocess
 import tomllib
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -226,6 +227,23 @@ def test_course_refuses_the_bad_lightning_releases() -> None:
         (lightning,) = (need for need in needs if need.name == "lightning")
         # 2.6.2 and 2.6.3 were malicious; up to 2.6.5 a checkpoint can run code when loaded.
         assert not any(map(lightning.specifier.contains, ("2.6.2", "2.6.3", "2.6.5")))
+
+
+def test_sums_of_the_release_list_what_is_committed() -> None:
+    release = ROOT / "release"
+    committed = {p.relative_to(release).as_posix() for p in files() if p.is_relative_to(release)}
+    lines = (release / "SHA256SUMS").read_text().splitlines()
+    listed = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    assert listed.keys() <= committed, "a bare clone would lack them"
+    digests = {name: sha256((release / name).read_bytes()).hexdigest() for name in listed}
+    assert digests == listed, "run: make release"
+
+
+def test_git_ignores_the_student_wheel() -> None:
+    name = "release/litcourse-9.9.9-py3-none-any.whl"
+    command = ["git", "-c", "safe.directory=*", "check-ignore", "--quiet", name]
+    assert files()  # or this is no checkout
+    assert subprocess.run(command, cwd=ROOT, check=False).returncode == 0
 
 
 def test_student_wheel_carries_the_licence() -> None:

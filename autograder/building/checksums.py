@@ -2,6 +2,10 @@
 
 What a build did not write, or what was changed since, may be somebody's work: a student who works
 in the folder itself. Such a file is never replaced and never removed.
+
+The student wheel is not listed. The list is committed and the wheel is not, so the list would
+name a file that a bare clone lacks, and change with each change of `litcourse/`. A build knows
+its wheel by the name alone: nobody writes answers into a wheel.
 """
 
 from __future__ import annotations
@@ -9,6 +13,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+
+from autograder.building.wheel import is_student_wheel
 
 NAME = "SHA256SUMS"
 """The file, as `sha256sum` writes it and `sha256sum --check` reads it."""
@@ -24,20 +30,28 @@ def read(release: Path) -> dict[str, str]:
 
 
 def write(release: Path, names: Iterable[str], others: Mapping[str, str]) -> None:
-    """Note the bytes that the files `names` have now, and keep what is known of `others`."""
+    """Note the bytes that the files `names` have now, and keep what is known of `others`.
+
+    Student wheels are left out, and go away where an older list has them.
+    """
     all_known = {**others, **{name: _digest(release / name) for name in names}}
-    lines = (f"{digest}  {name}\n" for name, digest in sorted(all_known.items()))
+    listed = sorted(name for name in all_known if not is_student_wheel(name))
+    lines = (f"{all_known[name]}  {name}\n" for name in listed)
     (release / NAME).write_text("".join(lines), encoding="utf-8")
 
 
 def is_ours(release: Path, name: str, known: Mapping[str, str]) -> bool:
     """Whether a build wrote the file that is there now, by what `read` found."""
+    if is_student_wheel(name):
+        return True
     return name in known and _digest(release / name) == known[name]
 
 
 def fits(release: Path, names: Iterable[str]) -> bool:
-    """Whether the list tells of the files `names` what they are."""
+    """Whether the list tells of the files `names` what they are, and of no student wheel."""
     known = read(release)
+    if any(map(is_student_wheel, known)):
+        return False
     return all(is_ours(release, name, known) for name in names if (release / name).is_file())
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from string import Template
 
 from autograder.building import checksums
-from autograder.building.wheel import members
+from autograder.building.wheel import is_student_wheel, members
 from autograder.course import AuthorError, Lab
 
 _MANY = 20
@@ -51,13 +51,16 @@ def _title(lab: Lab) -> str:
 def differences(fresh: Path, old: Path, *, all_labs: bool, kept: Collection[str] = ()) -> list[str]:
     """How `old` differs from `fresh`, as lines to print; empty if it does not.
 
+    A wheel that is missing is no difference, because a clone has none before its first build;
+    one that is there has to be the right one.
+
     Args:
         fresh: a release folder just built.
         old: the release folder that is there.
         all_labs: also report files of `old` that `fresh` has not, as when all labs were built.
         kept: folders of `old` that are none of ours.
     """
-    wanted = _files(fresh)
+    wanted = [n for n in _files(fresh) if not is_student_wheel(n) or (old / n).is_file()]
     found = [line for name in wanted for line in _differs(fresh / name, old / name, name)]
     if not found and not checksums.fits(old, wanted):
         found.append(f"release/{checksums.NAME}: not of these files")
@@ -114,6 +117,9 @@ def _lines(path: Path) -> list[str] | None:
 def _wheel_differs(fresh: Path, old: Path, name: str) -> Iterator[str]:
     """By members: another zlib packs the same files into other bytes."""
     before, after = members(old), members(fresh)
+    if not before:
+        yield f"release/{name}: not a wheel"
+        return
     for member in sorted(before.keys() | after.keys()):
         if before.get(member) != after.get(member):
             state = (
@@ -128,7 +134,8 @@ def publish(fresh: Path, release: Path, *, all_labs: bool, kept: Collection[str]
     """Bring `release` to the state of `fresh`; the names of the files that changed.
 
     Folders named in `kept` are none of ours. Files that are right already
-    keep their bytes, the wheel also where only its packing differs. Files that no build wrote stay.
+    keep their bytes, the wheel also where only its packing differs. Files that no build wrote
+    stay; wheels of other versions go, since a person would not know which one to install.
 
     Raises:
         AuthorError: one that was changed since the last build is in the way.
@@ -161,5 +168,5 @@ def _in_the_way(path: Path) -> AuthorError:
 
 
 def _old_wheels(fresh: Path, release: Path) -> list[str]:
-    """Wheels of other versions: a person would not know which one to install."""
+    """Wheels beside the fresh one, those of other versions among them."""
     return sorted({p.name for p in release.glob("*.whl")} - {p.name for p in fresh.glob("*.whl")})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import zipfile
 from pathlib import Path
 
@@ -10,6 +11,13 @@ from hatchling.builders.wheel import WheelBuilder
 
 import litcourse
 from autograder.course import AuthorError
+
+_NAME = re.compile(r"litcourse-[^/]+-py3-none-any\.whl")
+
+
+def is_student_wheel(name: str) -> bool:
+    """Whether `name`, relative to a release folder, is that of a student wheel of any version."""
+    return _NAME.fullmatch(name) is not None
 
 
 def build_wheel(folder: Path) -> Path:
@@ -27,7 +35,9 @@ def build_wheel(folder: Path) -> Path:
 
 
 def members(path: Path) -> dict[str, str]:
-    """SHA-256 of each member of a wheel, by name."""
+    """SHA-256 of each member of a wheel, by name; none where a copy was cut short."""
+    if not zipfile.is_zipfile(path):
+        return {}
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
         return {name: hashlib.sha256(archive.read(name)).hexdigest() for name in names}
