@@ -57,7 +57,7 @@ fix: setup  ## format, and mend what ruff can mend by itself
 	@$(PY) -m ruff check --fix .
 
 .PHONY: release
-release: setup  ## compile source/ into release/ (students) and dist/ (otter bundles)
+release: setup  ## compile source/ into release/, with the students' archive and otter bundles in dist/
 	@$(AUTOGRADER) build
 
 .PHONY: verify

@@ -76,7 +76,7 @@ def build(
     check: Annotated[bool, typer.Option("--check", help="Fail if release/ is stale.")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder for release/ and dist/.")] = None,
 ) -> None:
-    """Compile source/ into release/ for students, and otter bundles into dist/."""
+    """Compile source/ into release/, an archive for students in dist/, and bundles for otter."""
     started = time.perf_counter()
     from autograder.building import build as builder
 
@@ -91,6 +91,11 @@ def build(
     for name in built.changed:
         path = built.release / name
         typer.echo(f"{'wrote' if path.exists() else 'removed'} {path}")
+    if built.archive:
+        typer.echo(f"wrote {built.archive} (for students)")
+    else:
+        folder = built.release.parent / builder.STUDENTS
+        typer.echo(f"left {folder} as it was: the archive takes a build of all labs")
     for path in built.bundles:
         typer.echo(f"wrote {path} (not for students)")
     typer.echo(f"{len(built.changed)} files changed in {time.perf_counter() - started:.1f} s")
@@ -100,7 +105,7 @@ def _report_stale(lines: list[str]) -> None:
     for line in lines:
         typer.echo(line)
     if lines:
-        typer.echo("release/ is stale. Next: make release, then commit release/", err=True)
+        typer.echo("release/ is stale. Next: make release, and commit what git shows", err=True)
         raise typer.Exit(1)
     typer.echo("release/ is fresh")
 

@@ -1,4 +1,4 @@
-"""`autograder build`: from `source/` to `release/` for students and bundles for otter.
+"""`autograder build`: from `source/` to `release/` and an archive for students, bundles for otter.
 
 Read in this order:
 
@@ -8,7 +8,8 @@ Read in this order:
 4. `wheel`: `litcourse` as students install it.
 5. `release`: the pages beside the notebooks, and the move into `release/`.
 6. `checksums`: which files of `release/` are a build's own.
-7. `leak_scan`: nothing of the answers is published.
-8. `otter_bundle`: what otter grades with.
-9. `scaffold`: the files of a new question, from `templates/`.
+7. `archive`: all of it as one file, which students get.
+8. `leak_scan`: nothing of the answers is published.
+9. `otter_bundle`: what otter grades with.
+10. `scaffold`: the files of a new question, from `templates/`.
 """

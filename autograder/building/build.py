@@ -1,24 +1,29 @@
 """`autograder build`: instructor notebooks become what students get, and what otter needs.
 
 Everything is made in a scratch folder and checked there; only then does it go to `release/`
-(for students, committed) and `dist/` (otter bundles, not for students). The same sources
-give the same bytes.
+(for students, committed but for the wheel), to `dist/students/` (all of that as one archive)
+and to `dist/otter/` (bundles, not for students). The same sources give the same bytes.
 """
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from autograder.building import leak_scan, student_checks
+from autograder.building.archive import pack_students
 from autograder.building.convert import student_notebooks
 from autograder.building.otter_bundle import build_bundle
 from autograder.building.release import differences, publish, write_pages
 from autograder.building.wheel import build_wheel
 from autograder.course import AuthorError, Course, Lab
 from autograder.verifying.solutions import freeze, frozen_files
+
+STUDENTS = Path("dist", "students")
+"""Folder of the students' archive: of its own, since what else is in `dist/` holds answers."""
 
 
 @dataclass(frozen=True)
@@ -28,16 +33,21 @@ class Built:
     Args:
         release: the folder for students.
         changed: files of it that changed, relative to it.
+        archive: the archive for students; None where only some of the labs were built.
         bundles: otter bundles.
     """
 
     release: Path
     changed: tuple[str, ...]
+    archive: Path | None
     bundles: tuple[Path, ...]
 
 
 def build(course: Course, lab_ids: Sequence[str] = (), out: Path | None = None) -> Built:
-    """Build the labs (all, unless named), with wheel, pages and otter bundles.
+    """Build the labs (all, unless named), with wheel, pages, students' archive and otter bundles.
+
+    The archive is packed from what was just compiled, never from `release/`, where somebody may
+    have left work. So it takes a build of all labs; one of some leaves the archive as it was.
 
     Args:
         course: the course.
@@ -52,23 +62,30 @@ def build(course: Course, lab_ids: Sequence[str] = (), out: Path | None = None) 
     for lab in labs:
         _write_frozen(lab)
     with tempfile.TemporaryDirectory(prefix="autograder-") as scratch:
+        packed = make_release(course, labs, Path(scratch))
         fresh = Path(scratch, "release")
-        make_release(course, labs, fresh)
         changed = publish(fresh, target / "release", all_labs=not lab_ids, kept=course.foreign)
+        archive = _hand_out(packed, target / STUDENTS) if packed else None
     bundles = tuple(build_bundle(lab, target / "dist" / "otter") for lab in labs)
-    return Built(target / "release", tuple(changed), bundles)
+    return Built(target / "release", tuple(changed), archive, bundles)
+
+
+def _hand_out(packed: Path, folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return Path(shutil.copy(packed, folder))
 
 
 def stale(course: Course, lab_ids: Sequence[str] = (), out: Path | None = None) -> list[str]:
     """How `release/` differs from what a build would write, as lines of a diff.
 
+    A wheel that is not there is no difference. `dist/` is not compared: it is never committed.
     Args and errors as for `build`; nothing is written.
     """
     labs, target = _labs(course, lab_ids), out or course.root
     found = [line for lab in labs for line in _stale_frozen(lab)]
     with tempfile.TemporaryDirectory(prefix="autograder-") as scratch:
+        make_release(course, labs, Path(scratch))
         fresh = Path(scratch, "release")
-        make_release(course, labs, fresh)
         return found + differences(
             fresh, target / "release", all_labs=not lab_ids, kept=course.foreign
         )
@@ -100,8 +117,12 @@ def _labs(course: Course, lab_ids: Sequence[str]) -> list[Lab]:
     return [course.lab(name) for name in lab_ids] or list(course.labs.values())
 
 
-def make_release(course: Course, labs: Sequence[Lab], folder: Path) -> None:
-    """Compile `labs` into `folder`, with wheel and pages, and check what came out.
+def make_release(course: Course, labs: Sequence[Lab], folder: Path) -> Path | None:
+    """Compile `labs` into `folder/release`, with wheel and pages, and check what came out.
+
+    Returns:
+        The students' archive, in `folder/dist/students`; None if `labs` are not all of them: its
+        page names every lab of the course.
 
     Raises:
         AuthorError: as for `build`.
@@ -109,15 +130,19 @@ def make_release(course: Course, labs: Sequence[Lab], folder: Path) -> None:
     if not labs:
         step = "make one: autograder new lab1_first first_question"
         raise AuthorError(course.root / "source", "", "it holds no lab", step)
-    folder.mkdir(parents=True)
-    student_notebooks(course, labs, folder)
+    release = folder / "release"
+    release.mkdir(parents=True)
+    student_notebooks(course, labs, release)
     for lab in labs:
-        _only_listed(lab, folder / lab.id)
+        _only_listed(lab, release / lab.id)
         lab.check_parts()
-        student_checks.check(student_checks.Compiled(lab, folder / lab.id / lab.path.name))
-    wheel = build_wheel(folder)
-    write_pages(course.labs.values(), wheel, folder)
-    leak_scan.scan(course, labs, folder)
+        student_checks.check(student_checks.Compiled(lab, release / lab.id / lab.path.name))
+    wheel = build_wheel(release)
+    write_pages(course.labs.values(), wheel, release)
+    complete = course.labs.keys() <= {lab.id for lab in labs}
+    archive = pack_students(release, folder / STUDENTS) if complete else None
+    leak_scan.scan(course, labs, folder)  # the archive too, as it will be handed out
+    return archive
 
 
 def _only_listed(lab: Lab, folder: Path) -> None:

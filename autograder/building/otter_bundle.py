@@ -13,14 +13,13 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from autograder.building.archive import add_member
 from autograder.course import Lab
 from autograder.verifying.solutions import solved_cells
 from litcourse.core.question import Question
 
 POINT_DIGITS = 6
 """Decimals of a test case's points: below anything that a gradebook shows."""
-FIRST_DAY = (1980, 1, 1, 0, 0, 0)
-"""Time stamp of every member: the earliest that a zip can hold."""
 
 CONFIG = {
     "lang": "python",
@@ -94,6 +93,4 @@ def _repack(made: Path, path: Path) -> None:
     """The same members in order and without their times, so that two builds agree."""
     with zipfile.ZipFile(made) as source, zipfile.ZipFile(path, "w") as target:
         for name in sorted(source.namelist()):
-            info = zipfile.ZipInfo(name, FIRST_DAY)
-            info.external_attr = 0o644 << 16
-            target.writestr(info, source.read(name), zipfile.ZIP_DEFLATED)
+            add_member(target, name, source.read(name))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from autograder.building.scaffold import scaffold
 from autograder.cli import app
 from autograder.course import Course
 from litcourse.cli import main
@@ -47,6 +48,20 @@ def test_build_works_from_any_folder_of_the_course(here: Course) -> None:
     assert (here.root / "dist/otter/lab0_tiny.zip").is_file()
 
 
+def test_build_says_which_files_are_for_students(here: Course) -> None:
+    _, out, _ = call("build")
+    lines = out.splitlines()
+    (archive,) = (here.root / "dist/students").glob("lightning-course-*.zip")
+    assert f"wrote {archive} (for students)" in lines
+    assert f"wrote {here.root / 'dist/otter/lab0_tiny.zip'} (not for students)" in lines
+    scaffold(here, "lab1_more", "add_two")
+    before = archive.read_bytes()
+    code, out, _ = call("build", "lab0_tiny")
+    assert code == 0
+    assert f"left {archive.parent} as it was: the archive takes a build of all labs" in out
+    assert archive.read_bytes() == before
+
+
 def test_build_leaves_assignments_of_nbgrader_alone(here: Course) -> None:
     for place in ("source/hw1", "release/hw1"):
         (here.root / place).mkdir(parents=True)
@@ -83,6 +98,8 @@ def test_build_check_fails_with_a_diff(here: Course) -> None:
 def test_build_writes_elsewhere(here: Course, tmp_path: Path) -> None:
     assert call("build", "--out", str(tmp_path / "elsewhere"))[0] == 0
     assert (tmp_path / "elsewhere/release/README.md").is_file()
+    assert [*(tmp_path / "elsewhere/dist/students").glob("*.zip")]
+    assert not (here.root / "dist").exists()
     assert not (here.root / "release").exists()
 
 

@@ -159,13 +159,17 @@ def test_the_secret_is_found_in_any_form(tiny: Course, lab: Lab, out: Path, form
 @pytest.mark.slow
 def test_nothing_leaks_from_the_course(root: Path, tmp_path: Path) -> None:
     course = Course(root)
-    out = tmp_path / "release"
-    make_release(course, list(course.labs.values()), out)
+    out = tmp_path / "made"
+    archive = make_release(course, list(course.labs.values()), out)
+    assert archive is not None
     for lab in course.labs.values():
         assert {p.question_id for p in solutions(lab, "")} == set(lab.questions), (
             "nothing to look for"
         )
         assert {p.question_id for p in bank_entries(lab)} == set(lab.questions)
     names = [document.name for document in documents(out)]
-    assert any(name.endswith(".whl:litcourse/check.py") for name in names), "the wheel is closed"
+    for top in ("release/", f"dist/students/{archive.name}:{archive.stem}/"):
+        assert f"{top}lab1_mnist/lab1_mnist.ipynb" in names
+        inside = [name for name in names if name.startswith(top)]
+        assert any(n.endswith(".whl:litcourse/check.py") for n in inside), "the wheel is closed"
     assert not [name for name in names if "bank" in name or "autograder" in name]
