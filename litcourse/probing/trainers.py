@@ -99,9 +99,3 @@ def scalar(value: object) -> float | str:
         return float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, RuntimeError):
         return type(value).__name__
-
-
-def bases(cls: object) -> list[str]:
-    """Full names of the classes that `cls` derives from, `cls` left out."""
-    own = getattr(cls, "__mro__", ())[1:]
-    return [f"{base.__module__}.{base.__qualname__}" for base in own]

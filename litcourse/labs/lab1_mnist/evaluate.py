@@ -20,8 +20,9 @@ from litcourse.core.known_errors import error_finding, waits
 from litcourse.core.namespace import Student
 from litcourse.core.question import Criterion, Finding, Inputs, Question
 from litcourse.probing.attempts import attempt
+from litcourse.probing.class_bases import bases, first_base
 from litcourse.probing.networks import CLASSES, batch, build, drawn_networks, generator
-from litcourse.probing.trainers import bases, quiet_trainer, samples, scalar
+from litcourse.probing.trainers import quiet_trainer, samples, scalar
 
 SIDE = 6
 RUNS = (("val", "first"), ("test", "test"), ("val", "second"))
@@ -133,7 +134,7 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
     """Compare what was logged with the metrics of the student's own logits."""
     every = tuple(criterion.id for criterion in QUESTION.criteria)
     if not evidence["is_subclass"].flag():
-        got = (evidence["bases"].texts() or ["no class"])[0]
+        got = first_base(evidence["bases"])
         return [Finding("LIT200", every, "class EvaluatedClassifier", "of LitClassifier", got)]
     if "error" in evidence["base"]:
         return [waits(evidence["base"]["error"], every, "wrap, check.wrap()")]

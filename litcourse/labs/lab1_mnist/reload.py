@@ -22,9 +22,10 @@ from litcourse.core.known_errors import RAISED, error_finding
 from litcourse.core.namespace import Student
 from litcourse.core.question import Criterion, Finding, Inputs, Question
 from litcourse.probing.attempts import attempt
+from litcourse.probing.class_bases import bases
 from litcourse.probing.fakes import TensorDataModule
 from litcourse.probing.networks import batch, build, drawn_networks, with_state
-from litcourse.probing.trainers import bases, copied, quiet_trainer
+from litcourse.probing.trainers import copied, quiet_trainer
 
 ALL = ("best", "whole", "mode")
 SIDE = 6

@@ -21,7 +21,8 @@ from litcourse.core.known_errors import error_finding
 from litcourse.core.namespace import Student
 from litcourse.core.question import Criterion, Finding, Inputs, Question
 from litcourse.probing.attempts import attempt
-from litcourse.probing.trainers import bases, quiet_trainer, scalar
+from litcourse.probing.class_bases import bases, derives_from, first_base
+from litcourse.probing.trainers import quiet_trainer, scalar
 
 ALL = ("logged", "true", "without_val", "resumed")
 RUNS = {"plain": "true", "without_val": "without_val", "resumed": "resumed", "after": "resumed"}
@@ -177,9 +178,8 @@ def _checkpoint(shown: dict[str, Any], *, in_the_middle: bool) -> str:
 
 def judge(_: Inputs, evidence: Evidence) -> list[Finding]:
     """What was logged, epoch by epoch, against the probe's own clock."""
-    names = evidence["bases"].texts()
-    if not any(name.startswith("lightning.") and name.endswith(".Callback") for name in names):
-        got, expected = (names or ["no class"])[0], "of lightning.Callback"
+    if not derives_from(evidence["bases"], "Callback"):
+        got, expected = first_base(evidence["bases"]), "of lightning.Callback"
         return [Finding("LIT600", ALL, "class EpochTimer", expected, got)]
     found: list[Finding] = []
     for name, criterion in RUNS.items():

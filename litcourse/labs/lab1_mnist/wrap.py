@@ -31,9 +31,10 @@ from litcourse.labs.lab1_mnist._plain_loop import (
     which_weights,
 )
 from litcourse.probing.attempts import attempt
+from litcourse.probing.class_bases import BOTH_PACKAGES, bases, derives_from, first_base
 from litcourse.probing.fake_gpu import run_on_fake_gpu
 from litcourse.probing.networks import batch, build, drawn_networks
-from litcourse.probing.trainers import bases, copied, counted_steps, loader, quiet_trainer, scalar
+from litcourse.probing.trainers import copied, counted_steps, loader, quiet_trainer, scalar
 
 STEPS = 3
 SIDE = 6
@@ -160,17 +161,13 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
 
 
 def _not_lightning(evidence: Evidence) -> list[Finding]:
-    names = evidence["bases"].texts()
-    if any(name.startswith("lightning.") and name.endswith("LightningModule") for name in names):
+    noted, kind = evidence["bases"], "LightningModule"
+    if derives_from(noted, kind):
         return []
-    other = any(name.startswith("pytorch_lightning") for name in names)
-    expected = "a subclass of lightning.LightningModule"
-    return [Finding("LIT100", ALL, "class LitClassifier", expected, _base(names, other=other))]
-
-
-def _base(names: list[str], *, other: bool) -> str:
-    kind = "pytorch_lightning's LightningModule" if other else (names or ["no class"])[0]
-    return f"a subclass of {kind}"
+    other = derives_from(noted, kind, BOTH_PACKAGES)
+    base = f"pytorch_lightning's {kind}" if other else first_base(noted)
+    expected, got = f"a subclass of lightning.{kind}", f"a subclass of {base}"
+    return [Finding("LIT100", ALL, "class LitClassifier", expected, got)]
 
 
 def _each_case(inputs: Inputs, cases: Evidence) -> list[Finding]:

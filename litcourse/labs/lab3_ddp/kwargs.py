@@ -18,7 +18,7 @@ from litcourse.core.known_errors import RAISED, error_finding
 from litcourse.core.namespace import Student
 from litcourse.core.question import Criterion, Finding, Inputs, Question
 from litcourse.probing.attempts import attempt
-from litcourse.probing.trainers import bases
+from litcourse.probing.class_bases import bases
 
 ALL = ("ranks", "ddp", "precision", "fresh")
 DEFAULT_PRECISION = "bf16-mixed"

@@ -24,7 +24,8 @@ from litcourse.core.question import Criterion, Finding, Inputs, Question
 from litcourse.labs.lab3_ddp._ranks import ddp_trainer, run_findings
 from litcourse.labs.lab3_ddp._report import ALL, judge_numbers, judge_writers
 from litcourse.labs.lab3_ddp._report_file import Watcher, opened_for_writing
-from litcourse.probing.trainers import bases, loader, quiet_trainer
+from litcourse.probing.class_bases import bases, derives_from, first_base
+from litcourse.probing.trainers import loader, quiet_trainer
 from litcourse.ranks import run_ranks
 
 WORLD = 2
@@ -161,9 +162,8 @@ def _fit(
 
 def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
     """Who wrote, how often, and what."""
-    names = evidence["bases"].texts()
-    if not any(name.startswith("lightning.") and name.endswith(".Callback") for name in names):
-        got, expected = (names or ["no class"])[0], "of lightning.Callback"
+    if not derives_from(evidence["bases"], "Callback"):
+        got, expected = first_base(evidence["bases"]), "of lightning.Callback"
         return [Finding("LIT3500", ALL, "class SaveReport", expected, got)]
     failed = run_findings(evidence["one_node"], ALL, WORLD, _KNOWN)
     if failed:

@@ -27,7 +27,7 @@ from litcourse.labs.lab3_ddp._shards import (
     judge_seed,
     judge_seeding,
 )
-from litcourse.probing.trainers import bases
+from litcourse.probing.class_bases import bases, derives_from, first_base
 from litcourse.ranks import run_ranks
 
 EPOCHS = 3
@@ -153,9 +153,8 @@ def _numbered(first: int, count: int) -> TensorDataset:
 
 def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
     """The class, the epochs of two ranks, the seed, and at last three ranks."""
-    names = evidence["bases"].texts()
-    if not any(n.startswith("lightning.") and n.endswith("LightningDataModule") for n in names):
-        got = f"a subclass of {(names or ['nothing'])[0]}"
+    if not derives_from(evidence["bases"], "LightningDataModule"):
+        got = f"a subclass of {first_base(evidence['bases'])}"
         expected = "a subclass of lightning.LightningDataModule"
         return [Finding("LIT3400", ALL, "class ShardedDataModule", expected, got)]
     failed = run_findings(evidence["two"], ALL, WORLD, _KNOWN)

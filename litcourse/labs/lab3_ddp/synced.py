@@ -22,8 +22,9 @@ from litcourse.core.question import Criterion, Finding, Inputs, Question
 from litcourse.labs.lab3_ddp._divergence import note_synced, noted_synced, why_parted
 from litcourse.labs.lab3_ddp._one_process import RUN, judge_metrics, judge_weights
 from litcourse.labs.lab3_ddp._ranks import ddp_trainer, run_findings
+from litcourse.probing.class_bases import bases, derives_from, first_base
 from litcourse.probing.networks import CLASSES, batch, build, generator, with_state
-from litcourse.probing.trainers import bases, copied, loader, samples, scalar
+from litcourse.probing.trainers import copied, loader, samples, scalar
 from litcourse.ranks import rank_values, run_ranks
 
 WORLD = 2
@@ -126,9 +127,8 @@ def _work(cls: Any, shown: dict[str, Any], rank: int) -> dict[str, Any]:
 
 def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
     """The class, then the weights, then the metrics of those weights."""
-    names = evidence["bases"].texts()
-    if not any(name.startswith("lightning.") and name.endswith("Module") for name in names):
-        got = f"a subclass of {(names or ['nothing'])[0]}"
+    if not derives_from(evidence["bases"], "LightningModule"):
+        got = f"a subclass of {first_base(evidence['bases'])}"
         expected = "a subclass of lightning.LightningModule"
         return [Finding("LIT3300", ALL, "class SyncedClassifier", expected, got)]
     found = run_findings(evidence["run"], ALL, WORLD, _KNOWN)

@@ -22,8 +22,9 @@ from litcourse.core.evidence import Evidence
 from litcourse.core.namespace import Student
 from litcourse.core.question import Criterion, Finding, Inputs, Question
 from litcourse.labs.lab3_ddp._ranks import ddp_trainer, run_findings
+from litcourse.probing.class_bases import bases
 from litcourse.probing.networks import generator
-from litcourse.probing.trainers import bases, copied, loader
+from litcourse.probing.trainers import copied, loader
 from litcourse.ranks import rank_values, run_ranks
 
 WORLD = 2

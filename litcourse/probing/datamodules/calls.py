@@ -12,10 +12,11 @@ from lightning.fabric.utilities.seed import seed_everything
 from torch import Tensor
 
 from litcourse.probing.attempts import attempt
+from litcourse.probing.class_bases import bases
 from litcourse.probing.datamodules.downloads import FakeDownloads, data_variable
 from litcourse.probing.datamodules.kind import Kind
 from litcourse.probing.fakes import NoOpModule
-from litcourse.probing.trainers import bases, quiet_trainer
+from litcourse.probing.trainers import quiet_trainer
 
 SEED = 42
 """The default of every data module's seed."""

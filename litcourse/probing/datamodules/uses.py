@@ -5,6 +5,7 @@ from __future__ import annotations
 from litcourse.core.evidence import Evidence
 from litcourse.core.known_errors import RAISED, error_finding
 from litcourse.core.question import Finding, Inputs
+from litcourse.probing.class_bases import BOTH_PACKAGES, derives_from, first_base
 from litcourse.probing.datamodules.kind import Kind
 from litcourse.probing.datamodules.samples import (
     TOLERANCE,
@@ -23,9 +24,9 @@ def judge_class(kind: Kind, evidence: Evidence, every: tuple[str, ...]) -> list[
         evidence: of `litcourse.probing.datamodules.calls`.
         every: all criteria of the question.
     """
-    names = evidence["bases"].texts()
-    if not any(name.endswith("LightningDataModule") for name in names):
-        got = (names or ["no class"])[0]
+    # What is wrong with one of pytorch_lightning shows under a Trainer alone: its loaders serve.
+    if not derives_from(evidence["bases"], "LightningDataModule", BOTH_PACKAGES):
+        got = first_base(evidence["bases"])
         called, expected = f"class {kind.class_name}", "of lightning.LightningDataModule"
         return [Finding(kind.code("LIT300"), every, called, expected, got)]
     return [_broken(evidence, every)] if "error" in evidence["first"] else []

@@ -34,8 +34,9 @@ from litcourse.labs.lab2_cifar10.schedule._rates import (
 from litcourse.labs.lab2_cifar10.schedule._settings import telling_sets
 from litcourse.labs.lab2_cifar10.schedule._steps import judge_gradients, judge_log, judge_steps
 from litcourse.probing.attempts import attempt, describe
+from litcourse.probing.class_bases import bases, derives_from, first_base
 from litcourse.probing.networks import CLASSES, batch, build, with_state
-from litcourse.probing.trainers import bases, copied, loader, quiet_trainer, samples, scalar
+from litcourse.probing.trainers import copied, loader, quiet_trainer, samples, scalar
 from litcourse.ranks import run_ranks
 
 ALL = ("rate", "everywhere", "loss", "step", "log")
@@ -247,11 +248,8 @@ def _ranks(module: Any, shown: dict[str, Any], recorder: Recorder, *, rank: int)
 
 def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
     """Curve, steps and log of the plain run; then curve and gradients of the other runs."""
-    names = evidence["bases"].texts()
-    if not any(
-        name.startswith("lightning.") and name.endswith("LightningModule") for name in names
-    ):
-        expected, got = "of lightning.LightningModule", (names or ["no class"])[0]
+    if not derives_from(evidence["bases"], "LightningModule"):
+        expected, got = "of lightning.LightningModule", first_base(evidence["bases"])
         return [Finding("LIT2100", ALL, "class LitResNet", expected, got)]
     plain = evidence["plain"]
     fatal = _not_kept(inputs, evidence["start"])
