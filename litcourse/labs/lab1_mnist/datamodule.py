@@ -10,16 +10,14 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
-import torch
-
 from litcourse.core.evidence import Evidence
 from litcourse.core.namespace import Student
 from litcourse.core.question import Criterion, Finding, Inputs, Question
 from litcourse.data import MNIST_MEAN, MNIST_STD
 from litcourse.probing.datamodules.calls import probe_class
+from litcourse.probing.datamodules.drawn_sets import draw_sets
 from litcourse.probing.datamodules.kind import Kind
 from litcourse.probing.datamodules.uses import judge_class, judge_module
-from litcourse.probing.networks import generator
 
 ALL = ("images", "split", "repeat", "order", "loaders", "prepare")
 KIND = Kind("MNISTDataModule", (1, 28, 28), MNIST_MEAN, MNIST_STD, batch_size=64, val_size=0.2)
@@ -27,24 +25,9 @@ KIND = Kind("MNISTDataModule", (1, 28, 28), MNIST_MEAN, MNIST_STD, batch_size=64
 
 def draw(rng: Random) -> Inputs:
     """Two small sets of images, and the class's arguments."""
-    sets = {}
-    for name, low, high in (("train", 90, 120), ("test", 30, 45)):
-        count, source = rng.randrange(low, high), generator(rng)
-        images = torch.randint(256, (count, 28, 28), generator=source, dtype=torch.uint8)
-        labels = torch.randint(10, (count,), generator=source)
-        sets[name] = {"images": images, "labels": labels}
-    total, val_size = len(sets["train"]["labels"]), rng.choice([0.15, 0.2, 0.25, 0.3])
-    val = round(val_size * total)
-    # Every loader ends in a batch that is clearly smaller, so that dropping it shows.
-    sizes = [n for n in range(7, 14) if min(val % n, (total - val) % n) >= 3]  # noqa: PLR2004
-    shown = {
-        "sets": sets,
-        "batch_size": rng.choice(sizes or [13]),
-        "val_size": val_size,
-        "seeds": rng.sample(range(1, 10**6), 2),
-        "num_workers": rng.randrange(1, 3),
-    }
-    return Inputs(shown)
+    counts = {"train": (90, 120), "test": (30, 45)}
+    shown = draw_sets(rng, (28, 28), counts, (0.15, 0.2, 0.25, 0.3))
+    return Inputs({**shown, "num_workers": rng.randrange(1, 3)})
 
 
 def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:

@@ -31,10 +31,10 @@ from litcourse.labs.lab2_cifar10.augment._crops import (
 )
 from litcourse.labs.lab2_cifar10.augment._statistics import judge_draws
 from litcourse.probing.datamodules.calls import probe_class, some
+from litcourse.probing.datamodules.drawn_sets import draw_sets
 from litcourse.probing.datamodules.kind import UNKNOWN
 from litcourse.probing.datamodules.samples import identify, right_images
 from litcourse.probing.datamodules.uses import judge_class, judge_module
-from litcourse.probing.networks import generator
 
 ALL = ("augment", "images", "split", "repeat", "order", "loaders", "prepare")
 PASSES = 10
@@ -66,21 +66,9 @@ KIND = CroppedKind(
 
 def draw(rng: Random) -> Inputs:
     """Two small sets of images, and the class's arguments."""
-    sets = {}
-    for name, low, high in (("train", 165, 190), ("test", 25, 40)):
-        count, source = rng.randrange(low, high), generator(rng)
-        images = torch.randint(256, (count, 3, 32, 32), generator=source, dtype=torch.uint8)
-        labels = torch.randint(10, (count,), generator=source)
-        sets[name] = {"images": images, "labels": labels}
-    total, val_size = len(sets["train"]["labels"]), rng.choice([0.12, 0.15, 0.2])
-    val = round(val_size * total)
-    # Every loader ends in a batch that is clearly smaller, so that dropping it shows.
-    sizes = [n for n in range(7, 14) if min(val % n, (total - val) % n) >= 3]  # noqa: PLR2004
+    counts = {"train": (165, 190), "test": (25, 40)}
     shown = {
-        "sets": sets,
-        "batch_size": rng.choice(sizes or [13]),
-        "val_size": val_size,
-        "seeds": rng.sample(range(1, 10**6), 2),
+        **draw_sets(rng, KIND.shape, counts, (0.12, 0.15, 0.2)),
         # Read off the loaders, none is started; numbers that nobody writes down by chance.
         "num_workers": rng.choice([3, 5, 6, 7]),
         "seed": rng.randrange(2**31),

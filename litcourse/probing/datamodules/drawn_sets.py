@@ -1,0 +1,48 @@
+"""Drawing what a data module is asked to serve: two sets of images, and the class's arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from random import Random
+from typing import Any
+
+import torch
+
+from litcourse.probing.networks import CLASSES, generator
+
+SIZES, USUAL = range(7, 14), 13
+"""Batch sizes to choose from, and the one for sets with which none of them will do."""
+CLEARLY = 3
+"""Samples that the last batch of a loader has at least, and lacks at least."""
+
+
+def draw_sets(
+    rng: Random,
+    shape: tuple[int, ...],
+    counts: Mapping[str, tuple[int, int]],
+    val_sizes: Sequence[float],
+) -> dict[str, Any]:
+    """Images and labels of each set, and `batch_size`, `val_size` and two `seeds` of the class.
+
+    Args:
+        rng: random source.
+        shape: of an image's pixels, uint8.
+        counts: of each set the least number of samples, and one more than the largest.
+        val_sizes: shares of the training set to choose from.
+    """
+    sets = {}
+    for name, (low, high) in counts.items():
+        count, source = rng.randrange(low, high), generator(rng)
+        images = torch.randint(256, (count, *shape), generator=source, dtype=torch.uint8)
+        labels = torch.randint(CLASSES, (count,), generator=source)
+        sets[name] = {"images": images, "labels": labels}
+    total, val_size = len(sets["train"]["labels"]), rng.choice(val_sizes)
+    val = round(val_size * total)
+    # Every loader ends in a batch that is clearly smaller, so that dropping it shows.
+    sizes = [n for n in SIZES if min(val % n, (total - val) % n) >= CLEARLY]
+    return {
+        "sets": sets,
+        "batch_size": rng.choice(sizes or [USUAL]),
+        "val_size": val_size,
+        "seeds": rng.sample(range(1, 10**6), 2),
+    }
