@@ -12,17 +12,16 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import logging
 import os
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import lightning as L
 import torch
 
-from litcourse.core.environment import without_job_variables
+from litcourse.core.environment import only_variables, without_job_variables
 from litcourse.core.tree import Tree
+from litcourse.probing.silenced import without_messages
 
 _COUNTERS = (
     "lightning.fabric.accelerators.cuda.num_cuda_devices",
@@ -83,7 +82,8 @@ def simulated_cluster(
     if there < gpus:
         raise ValueError(f"A node with {there} GPUs has no place for {gpus} processes.")
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_environment(_variables(nodes, tasks, node_rank, local_rank, slurm)))
+        own = _variables(nodes, tasks, node_rank, local_rank, slurm)
+        stack.enter_context(only_variables(_of_no_job() | own))
         for path in _COUNTERS:
             stack.enter_context(_replaced(path, lambda: there))
         for path in _AVAILABLE:
@@ -119,17 +119,11 @@ def _variables(
     return found | ({"LOCAL_RANK": str(local_rank)} if local_rank else {})
 
 
-@contextlib.contextmanager
-def _environment(variables: dict[str, str]) -> Iterator[None]:
-    before = dict(os.environ)
-    os.environ.clear()
-    os.environ.update(without_job_variables(before) | variables)
-    os.environ.pop("CUDA_VISIBLE_DEVICES", None)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
+def _of_no_job() -> dict[str, str]:
+    """The variables of this process that say nothing of jobs and GPUs."""
+    found = without_job_variables(os.environ)
+    found.pop("CUDA_VISIBLE_DEVICES", None)
+    return found
 
 
 @contextlib.contextmanager
@@ -187,17 +181,11 @@ def _check(nodes: int, tasks: int, there: int, node_rank: int, local_rank: int) 
 
 
 def _plain_trainer(nodes: int, devices: int) -> L.Trainer:
-    disabled = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return L.Trainer(
-                devices=devices, num_nodes=nodes, logger=False, enable_checkpointing=False,
-                enable_progress_bar=False, enable_model_summary=False,
-            )  # fmt: skip
-    finally:
-        logging.disable(disabled)
+    with without_messages():
+        return L.Trainer(
+            devices=devices, num_nodes=nodes, logger=False, enable_checkpointing=False,
+            enable_progress_bar=False, enable_model_summary=False,
+        )  # fmt: skip
 
 
 def _read(trainer: L.Trainer, name: str) -> object:

@@ -1,8 +1,10 @@
-"""Environment variables that place a process in a job: Slurm's, torchrun's, MPI's."""
+"""Environment variables, and those of them that place a process in a job: Slurm's, MPI's."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
 
 _FOREIGN = (
     "SLURM_", "PMI", "PL_", "TORCHELASTIC_", "OMPI_", "LSB_", "JSM_", "GLOO_", "LITCOURSE_DATA",
@@ -11,6 +13,19 @@ _PLACE = {
     "RANK", "LOCAL_RANK", "GROUP_RANK", "NODE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE",
     "GROUP_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT",
 }  # fmt: skip
+
+
+@contextlib.contextmanager
+def only_variables(variables: Mapping[str, str]) -> Iterator[None]:
+    """Inside, `variables` are all that the environment holds; afterwards it is as before."""
+    before = dict(os.environ)
+    os.environ.clear()
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def without_job_variables(environment: Mapping[str, str]) -> dict[str, str]:

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from litcourse.core.environment import without_job_variables
+from litcourse.core.environment import only_variables, without_job_variables
 from litcourse.core.torch_state import torch_state
 
 
@@ -30,28 +30,14 @@ def scratch_folder() -> Iterator[Path]:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="litcourse-"))
         stack.callback(os.chdir, os.getcwd())  # noqa: PTH109 (a path that chdir accepts back)
         os.chdir(folder)
-        stack.enter_context(_environment())
+        stack.enter_context(only_variables(without_job_variables(os.environ)))
         stack.enter_context(torch_state())
-        stack.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("ignore")
-        stack.enter_context(_silent_logging())
+        stack.enter_context(without_messages())
         stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
         stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
         stack.enter_context(_nothing_displayed())
         stack.enter_context(_plugins_looked_up_once())
         yield Path(folder)
-
-
-@contextlib.contextmanager
-def _environment() -> Iterator[None]:
-    before = dict(os.environ)
-    os.environ.clear()
-    os.environ.update(without_job_variables(before))
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
 
 
 _DISPLAYING = ("publish", "clear_output")
@@ -92,10 +78,13 @@ def _plugins_looked_up_once() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _silent_logging() -> Iterator[None]:
+def without_messages() -> Iterator[None]:
+    """Nothing is warned of and nothing logged while the context lasts."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
         logging.disable(before)
