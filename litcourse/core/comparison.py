@@ -31,6 +31,14 @@ def distance(seen: Tensor, right: Tensor) -> float:
     return gap / size if size else math.inf
 
 
+def macro_accuracy(predicted: Tensor, labels: Tensor) -> float:
+    """Accuracy as torchmetrics averages it over classes: of all that occur on either side."""
+    classes = torch.cat([labels, predicted]).unique()
+    hit = (predicted == labels).float()
+    shares = [hit[labels == c].mean() if (labels == c).any() else torch.zeros(()) for c in classes]
+    return float(torch.stack(shares).mean())
+
+
 def largest_difference(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> float:
     """The largest `distance` over tensors of the same name."""
     return max((distance(b[name], a[name]) for name in a), default=0.0)

@@ -93,6 +93,17 @@ def copied(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name: value.detach().cpu().clone() for name, value in state.items()}
 
 
+def returned_loss(outputs: Any) -> float | str | None:
+    """The loss that `training_step` returned, as a callback's `on_train_batch_end` is given it."""
+    returned = outputs.get("loss") if isinstance(outputs, dict) else outputs
+    return None if returned is None else scalar(returned)
+
+
+def logged_values(trainer: L.Trainer) -> dict[str, float | str]:
+    """What `self.log` has left in the trainer's `callback_metrics`."""
+    return {str(name): scalar(value) for name, value in trainer.callback_metrics.items()}
+
+
 def scalar(value: object) -> float | str:
     """A number out of a tensor or number, else the name of its type."""
     try:

@@ -12,6 +12,6 @@ Read in this order:
 """
 
 from litcourse.ranks.rank_outcomes import is_cause, rank_findings, rank_values
-from litcourse.ranks.rank_runner import run_ranks
+from litcourse.ranks.rank_runner import all_done, run_ranks
 
-__all__ = ["is_cause", "rank_findings", "rank_values", "run_ranks"]
+__all__ = ["all_done", "is_cause", "rank_findings", "rank_values", "run_ranks"]

@@ -10,6 +10,11 @@ from litcourse.ranks import rank_launcher
 from litcourse.ranks.messages import Job, RankSpec
 
 
+def all_done(run: dict[str, Tree]) -> bool:
+    """Whether each rank of what `run_ranks` returned came to its end, so that more is worth it."""
+    return all("value" in entry for entry in run["ranks"])
+
+
 def run_ranks(
     work: Callable[[int], dict[str, Tree]],
     world_size: int = 2,

@@ -15,14 +15,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from litcourse.core.comparison import macro_accuracy
 from litcourse.core.evidence import Evidence, close
+from litcourse.core.findings import first_of_each
 from litcourse.core.known_errors import error_finding, waits
 from litcourse.core.namespace import Student
 from litcourse.core.question import Criterion, Finding, Inputs, Question
 from litcourse.probing.attempts import attempt
 from litcourse.probing.class_bases import bases, first_base
 from litcourse.probing.networks import CLASSES, batch, build, drawn_networks, generator
-from litcourse.probing.trainers import quiet_trainer, samples, scalar
+from litcourse.probing.trainers import logged_values, quiet_trainer, samples
 
 SIDE = 6
 RUNS = (("val", "first"), ("test", "test"), ("val", "second"))
@@ -118,7 +120,7 @@ def _probe_run(
         entry(module, batches, verbose=False)
         return {
             "logits": logits if isinstance(logits, Tensor) else None,
-            "logged": {str(k): scalar(v) for k, v in trainer.callback_metrics.items()},
+            "logged": logged_values(trainer),
             "trained": any(mode[0] for mode in modes),
             "with_gradient": any(mode[1] for mode in modes),
             "forwards": len(modes),
@@ -146,13 +148,8 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
         runs = [_judge_run(sets[name], size, step, name, seen[name]) for step, name in RUNS]
         found = [finding for run in runs for finding in run]
         if found:
-            return _once(found)
+            return first_of_each(found)
     return []
-
-
-def _once(found: list[Finding]) -> list[Finding]:
-    """The first finding of each kind."""
-    return list({(f.code, f.criteria): f for f in reversed(found)}.values())[::-1]
 
 
 def _judge_run(
@@ -210,18 +207,10 @@ def _judge_values(labels: Tensor, size: int, step: str, name: str, seen: Evidenc
         right = float(values.mean())
         if close(got, right, TOLERANCE * max(1.0, abs(right))):
             continue
-        code, note = _which_value(key, got, values, size, hit, _macro(predicted, labels))
+        code, note = _which_value(key, got, values, size, hit, macro_accuracy(predicted, labels))
         expected = f"{key} = {right:.5f}"
         found.append(Finding(code, (key,), _where(step, name), expected, f"{got:.5f}", note))
     return found
-
-
-def _macro(predicted: Tensor, labels: Tensor) -> float:
-    """Accuracy as torchmetrics averages it over classes: of all that occur on either side."""
-    hit = (predicted == labels).float()
-    classes = torch.cat([labels, predicted]).unique()
-    shares = [hit[labels == c].mean() if (labels == c).any() else torch.zeros(()) for c in classes]
-    return float(torch.stack(shares).mean())
 
 
 def _which_value(

@@ -15,7 +15,8 @@ import lightning as L
 import torch
 from torch import Tensor
 
-from litcourse.core.evidence import Evidence, same_keys
+from litcourse.core.evidence import Evidence
+from litcourse.core.findings import first_of_each
 from litcourse.core.known_errors import error_finding
 from litcourse.core.namespace import Student
 from litcourse.core.question import Criterion, Finding, Inputs, Question
@@ -24,6 +25,7 @@ from litcourse.labs.lab1_mnist._digits import drawn_digits, normalised, own_weig
 from litcourse.models import MLP
 from litcourse.probing.attempts import attempt
 from litcourse.probing.fakes import NumberedDataModule, ScriptedMetricModule, TensorDataModule
+from litcourse.probing.networks import with_weights
 from litcourse.probing.run_files import csv_column, find_checkpoint, load_weights
 from litcourse.probing.trainers import copied, recorded_trainers
 
@@ -148,9 +150,8 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
     fatal = [finding for finding in each if finding.criteria == ALL]
     if fatal:
         return fatal[:1]
-    found = list({(f.code, f.criteria): f for f in reversed(each)}.values())[::-1]
-    found += _judge_stop(curves, evidence["curves"])
-    return [*found, *_judge_digits(inputs, evidence["digits"])]
+    stop = _judge_stop(curves, evidence["curves"])
+    return [*first_of_each(each), *stop, *_judge_digits(inputs, evidence["digits"])]
 
 
 def _judge_curve(curve: dict[str, Any], seen: Evidence) -> list[Finding]:
@@ -305,14 +306,9 @@ def _waits_or_fails(error: Evidence, cost: tuple[str, ...]) -> Finding:
 
 def _rebuilt(inputs: Inputs, weights: dict[str, Tensor]) -> MLP | None:
     shape = inputs.shown["network"]
-    model = MLP(shape["in_features"], tuple(shape["hidden"]), shape["classes"]).eval()
-    right = model.state_dict()
-    if not same_keys(weights, right):
-        return None
-    if any(weights[k].shape != right[k].shape or weights[k].is_complex() for k in right):
-        return None
-    model.load_state_dict(weights)
-    return model.requires_grad_(requires_grad=False)
+    network = MLP(shape["in_features"], tuple(shape["hidden"]), shape["classes"])
+    model = with_weights(network, weights)
+    return None if model is None else model.requires_grad_(requires_grad=False)
 
 
 def picture(_: Inputs, evidence: Evidence) -> str:

@@ -34,7 +34,14 @@ from litcourse.probing.attempts import attempt
 from litcourse.probing.class_bases import BOTH_PACKAGES, bases, derives_from, first_base
 from litcourse.probing.fake_gpu import run_on_fake_gpu
 from litcourse.probing.networks import batch, build, drawn_networks
-from litcourse.probing.trainers import copied, counted_steps, loader, quiet_trainer, scalar
+from litcourse.probing.trainers import (
+    copied,
+    counted_steps,
+    loader,
+    quiet_trainer,
+    returned_loss,
+    scalar,
+)
 
 STEPS = 3
 SIDE = 6
@@ -77,8 +84,7 @@ class Recorder(L.Callback):
 
     def on_train_batch_end(self, _: Any, __: Any, outputs: Any, *___: Any) -> None:
         """Copy what `training_step` returned."""
-        returned = outputs.get("loss") if isinstance(outputs, dict) else outputs
-        self.losses.append(None if returned is None else scalar(returned))
+        self.losses.append(returned_loss(outputs))
 
 
 def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from litcourse.core.evidence import Evidence
+from litcourse.core.findings import first_of_each
 from litcourse.core.namespace import Student
 from litcourse.core.question import Criterion, Finding, Inputs, Question
 from litcourse.labs.lab3_ddp._ranks import ddp_trainer, run_findings
@@ -26,7 +27,7 @@ from litcourse.labs.lab3_ddp._report import ALL, judge_numbers, judge_writers
 from litcourse.labs.lab3_ddp._report_file import Watcher, opened_for_writing
 from litcourse.probing.class_bases import bases, derives_from, first_base
 from litcourse.probing.trainers import loader, quiet_trainer
-from litcourse.ranks import run_ranks
+from litcourse.ranks import all_done, run_ranks
 
 WORLD = 2
 FITS = ("first", "second")
@@ -125,12 +126,12 @@ def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
         return {"single": _fit(cls(path), path, shown["single"], rank, opened, quiet_trainer)}
 
     first = run_ranks(one_node, WORLD)
-    failed = any("value" not in entry for entry in first["ranks"])
+    done = all_done(first)
     return {
         "bases": bases(cls),
         "one_node": first,
-        "two_nodes": None if failed else run_ranks(two_nodes, WORLD, nodes=WORLD),
-        "single": None if failed else run_ranks(single, 1),
+        "two_nodes": run_ranks(two_nodes, WORLD, nodes=WORLD) if done else None,
+        "single": run_ranks(single, 1) if done else None,
     }
 
 
@@ -176,7 +177,7 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
     found += failed or judge_writers(evidence["single"], "single")
     if not failed:
         found += judge_numbers(inputs.shown, evidence["single"], ("single",))
-    return list({(f.code, f.criteria): f for f in reversed(found)}.values())[::-1]
+    return first_of_each(found)
 
 
 QUESTION = Question(

@@ -28,7 +28,7 @@ from litcourse.labs.lab3_ddp._shards import (
     judge_seeding,
 )
 from litcourse.probing.class_bases import bases, derives_from, first_base
-from litcourse.ranks import run_ranks
+from litcourse.ranks import all_done, run_ranks
 
 EPOCHS = 3
 WORLD, MORE = 2, 3
@@ -112,11 +112,10 @@ def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
         return {"first": _fit(cls, shown, seed, ddp_trainer(MORE, nodes=MORE, max_epochs=1), rank)}
 
     two_ranks = run_ranks(two, WORLD)
-    failed = any("value" not in entry for entry in two_ranks["ranks"])
     return {
         "bases": bases(cls),
         "two": two_ranks,
-        "three": None if failed else run_ranks(three, MORE, nodes=MORE),
+        "three": run_ranks(three, MORE, nodes=MORE) if all_done(two_ranks) else None,
     }
 
 

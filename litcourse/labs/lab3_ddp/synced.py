@@ -24,7 +24,7 @@ from litcourse.labs.lab3_ddp._one_process import RUN, judge_metrics, judge_weigh
 from litcourse.labs.lab3_ddp._ranks import ddp_trainer, run_findings
 from litcourse.probing.class_bases import bases, derives_from, first_base
 from litcourse.probing.networks import CLASSES, batch, build, generator, with_state
-from litcourse.probing.trainers import copied, loader, samples, scalar
+from litcourse.probing.trainers import copied, loader, logged_values, samples
 from litcourse.ranks import rank_values, run_ranks
 
 WORLD = 2
@@ -87,8 +87,8 @@ class Reader(L.Callback):
 
     def on_validation_end(self, trainer: L.Trainer, module: Any) -> None:
         """Copy both."""
-        logged = {str(key): scalar(value) for key, value in trainer.callback_metrics.items()}
-        self.epochs.append({"weights": copied(module.model.state_dict()), "logged": logged})
+        weights = copied(module.model.state_dict())
+        self.epochs.append({"weights": weights, "logged": logged_values(trainer)})
 
 
 def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:

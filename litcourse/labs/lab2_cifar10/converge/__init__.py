@@ -23,6 +23,7 @@ from litcourse.labs.lab2_cifar10.converge._shapes import drawn_shapes
 from litcourse.models import SmallCNN
 from litcourse.probing.attempts import attempt
 from litcourse.probing.fakes import TensorDataModule
+from litcourse.probing.networks import with_weights
 from litcourse.probing.run_files import csv_column, files_here
 from litcourse.probing.trainers import copied, quiet_trainer, recorded_trainers, scalar
 
@@ -265,13 +266,9 @@ def share_right(inputs: Inputs, weights: dict[str, Tensor]) -> float | None:
 
     None if they are not those of a SmallCNN.
     """
-    model = SmallCNN().eval()
-    right = model.state_dict()
-    if not same_keys(weights, right):
+    model = with_weights(SmallCNN(), weights)
+    if model is None:
         return None
-    if any(weights[k].shape != right[k].shape or weights[k].is_complex() for k in right):
-        return None
-    model.load_state_dict(weights)
     with torch.no_grad():
         guesses = model(_laid(inputs.withheld["images"])).argmax(1)
     return float((guesses == inputs.withheld["labels"]).float().mean())

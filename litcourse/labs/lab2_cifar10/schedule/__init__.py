@@ -33,10 +33,18 @@ from litcourse.labs.lab2_cifar10.schedule._rates import (
 )
 from litcourse.labs.lab2_cifar10.schedule._settings import telling_sets
 from litcourse.labs.lab2_cifar10.schedule._steps import judge_gradients, judge_log, judge_steps
-from litcourse.probing.attempts import attempt, describe
+from litcourse.probing.attempts import attempt
 from litcourse.probing.class_bases import bases, derives_from, first_base
 from litcourse.probing.networks import CLASSES, batch, build, with_state
-from litcourse.probing.trainers import copied, loader, quiet_trainer, samples, scalar
+from litcourse.probing.trainers import (
+    copied,
+    loader,
+    logged_values,
+    quiet_trainer,
+    returned_loss,
+    samples,
+    scalar,
+)
 from litcourse.ranks import run_ranks
 
 ALL = ("rate", "everywhere", "loss", "step", "log")
@@ -120,8 +128,7 @@ class Recorder(L.Callback):
 
     def on_train_batch_end(self, _: Any, __: Any, outputs: Any, *___: Any) -> None:
         """What `training_step` returned."""
-        returned = outputs.get("loss") if isinstance(outputs, dict) else outputs
-        self.losses.append(None if returned is None else scalar(returned))
+        self.losses.append(returned_loss(outputs))
 
 
 def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
@@ -159,12 +166,12 @@ def _plain(cls: Any, shown: dict[str, Any]) -> dict[str, Any]:
             "final": copied(dict(module.model.named_parameters())),
             "optimizers": [type(optimizer).__name__ for optimizer in trainer.optimizers],
             "automatic": bool(module.automatic_optimization),
-            "fit": _logged(trainer),
+            "fit": logged_values(trainer),
             "val_logits": _logits(module.model, shown["val"][0]),
         }
         trainer.test(module, sets["test"], verbose=False)
         logits = _logits(module.model, shown["test"][0])
-        return {**evidence, "test": _logged(trainer), "test_logits": logits}
+        return {**evidence, "test": logged_values(trainer), "test_logits": logits}
 
     return {**_noted(run, recorder, PLAIN), "losses": recorder.losses}
 
@@ -172,10 +179,6 @@ def _plain(cls: Any, shown: dict[str, Any]) -> dict[str, Any]:
 def _loader(shown: dict[str, Any], name: str) -> Any:
     images, labels = shown[name]
     return samples(images, labels, shown["size"])
-
-
-def _logged(trainer: L.Trainer) -> dict[str, float | str]:
-    return {str(name): scalar(value) for name, value in trainer.callback_metrics.items()}
 
 
 def _logits(model: Any, images: Tensor) -> Tensor:
@@ -187,12 +190,7 @@ def _logits(model: Any, images: Tensor) -> Tensor:
 
 def _noted(run: Callable[[], dict[str, Any]], recorder: Recorder, called: str) -> dict[str, Any]:
     """What `run` returns or raises, beside what was noted until then."""
-    try:
-        evidence = run()
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # noqa: BLE001 (student code may raise anything)
-        evidence = {"error": describe(error, called)}
+    evidence = attempt(run, called)
     noted: dict[str, Any] = {"groups": recorder.groups}
     if not recorder.rates_alone:
         noted |= {"weights": recorder.weights, "gradients": recorder.gradients}

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from litcourse.core.comparison import macro_accuracy
 from litcourse.labs.lab2_cifar10.schedule._one_cycle import one_cycle
-from litcourse.labs.lab2_cifar10.schedule._steps import macro
 from litcourse.probing.networks import CLASSES, batch, build, generator
 
 LEAST = 0.01
@@ -60,6 +60,6 @@ def _drawn(rng: Random, model: torch.nn.Module, size: int, shape: tuple[int, ...
         hits = easy.float()
         means = float(torch.stack([part.mean() for part in hits.split(size)]).mean())
         share = float(hits.mean())
-        if min(abs(share - means), abs(share - macro(guesses, labels))) > LEAST:
+        if min(abs(share - means), abs(share - macro_accuracy(guesses, labels))) > LEAST:
             break
     return [images, labels]

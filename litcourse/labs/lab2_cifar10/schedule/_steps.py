@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from litcourse.core.comparison import macro_accuracy
 from litcourse.core.evidence import Evidence, MalformedError, close, same_keys
 from litcourse.core.question import Finding, Inputs
 from litcourse.labs.lab1_mnist._plain_loop import OTHER_LOSSES
@@ -215,16 +216,8 @@ def _which_metric(inputs: Inputs, key: str, logits: Tensor, labels: Tensor, got:
         return "LIT208"
     if loss:
         return "LIT111" if close(got, _softmaxed(logits, labels), LOG_TOLERANCE) else "LIT2140"
-    return "LIT207" if close(got, macro(logits.argmax(1), labels), 1e-5) else "LIT2140"
+    return "LIT207" if close(got, macro_accuracy(logits.argmax(1), labels), 1e-5) else "LIT2140"
 
 
 def _softmaxed(logits: Tensor, labels: Tensor) -> float:
     return float(F.cross_entropy(logits.softmax(1), labels))
-
-
-def macro(predicted: Tensor, labels: Tensor) -> float:
-    """Accuracy as torchmetrics averages it over classes: of all that occur on either side."""
-    classes = torch.cat([labels, predicted]).unique()
-    hit = (predicted == labels).float()
-    shares = [hit[labels == c].mean() if (labels == c).any() else torch.zeros(()) for c in classes]
-    return float(torch.stack(shares).mean())

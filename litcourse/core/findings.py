@@ -1,0 +1,12 @@
+"""Lists of findings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from litcourse.core.question import Finding
+
+
+def first_of_each(findings: Sequence[Finding]) -> list[Finding]:
+    """The first finding of each code and criteria, at the place of the last such one."""
+    return list({(f.code, f.criteria): f for f in reversed(findings)}.values())[::-1]
