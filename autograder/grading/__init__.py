@@ -11,4 +11,5 @@ Read in this order:
    alive.
 5. `writer` is the only one to write the gradebook, `autograded/` and, by `feedback`, `feedback/`.
 6. `run` puts it together; `progress`, `summary` and `table` tell a person.
+7. `signals` lets a signal raise an exception: SIGTERM that of Ctrl-C, a timer one of its own.
 """

@@ -10,11 +10,9 @@ import contextlib
 import json
 import re
 import signal
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from nbconvert.exporters import HTMLExporter, TemplateExporter
@@ -24,6 +22,7 @@ from nbformat import NotebookNode, v4
 from nbgrader import utils
 from nbgrader.converters import GenerateFeedback
 
+from autograder.grading.signals import raising
 from autograder.nbgrader_plugins import submission_metadata
 from autograder.nbgrader_plugins.grade import head_of, is_check
 from autograder.nbgrader_plugins.submission_files import lay_out
@@ -59,20 +58,15 @@ def limited(seconds: float) -> Iterator[None]:
     A hostile source keeps pygments, mistune or a regular expression busy for hours. All of them let
     signals through, which Python delivers to its main thread; in any other nothing is limited.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        raise LateError
-
-    before = signal.signal(signal.SIGVTALRM, stop)
-    try:
-        signal.setitimer(signal.ITIMER_VIRTUAL, seconds, _AGAIN)
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, before)
+    with raising(signal.SIGVTALRM, LateError) as limits:
+        if not limits:
+            yield
+            return
+        try:
+            signal.setitimer(signal.ITIMER_VIRTUAL, seconds, _AGAIN)
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
 
 
 def with_alt(html: str) -> str:

@@ -9,13 +9,11 @@ import contextlib
 import fcntl
 import gc
 import signal
-import threading
 import time
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import TextIO
 
 from sqlalchemy.exc import OperationalError
@@ -25,6 +23,7 @@ from autograder.engine.client import engine, stop
 from autograder.grading.records import GRADE, GRADED, REJUDGE, Record
 from autograder.grading.reporting.progress import Meter
 from autograder.grading.settings import CourseSettings
+from autograder.grading.signals import raising
 from autograder.grading.submission_grader import (
     AUTHOR,
     DONE,
@@ -85,21 +84,9 @@ def lock_file(path: Path) -> TextIO:
         raise unwritable(path, error) from error
 
 
-@contextlib.contextmanager
-def end_on_sigterm() -> Iterator[None]:
+def end_on_sigterm() -> contextlib.AbstractContextManager[object]:
     """SIGTERM does what Ctrl-C does; as a context around all that has to be put away."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    return raising(signal.SIGTERM, KeyboardInterrupt)
 
 
 def prepare(settings: CourseSettings, lab: Lab) -> Prepared:
