@@ -25,6 +25,7 @@ from typing import Any
 
 from autograder.engine import imports, judge_server, kernel, syscalls, watch
 from autograder.engine.limits import Limits
+from litcourse.ranks.processes import tree
 
 TICK = 0.2
 """Seconds between two looks at what the kernels take."""
@@ -192,7 +193,7 @@ def _watch(running: _Running) -> None:
 
 def _kill(running: _Running) -> None:
     """Kill the kernel with all that it started; the init process then ends by itself."""
-    pids = watch.tree(running.pid) if running.pid else [running.init]
+    pids = tree(running.pid) if running.pid else [running.init]
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)

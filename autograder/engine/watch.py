@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from autograder.engine.limits import MEBI, Limits
+from litcourse.ranks.processes import TICKS, UTIME, read, stat, tasks, tree
 
-_TICKS = os.sysconf("SC_CLK_TCK")
-_UTIME, _START, _STACK = 11, 19, 25
-"""Places in /proc/PID/stat behind the name: of utime, which stime, cutime and cstime follow, of the
-time of the start, and of where the stack begins."""
+_START, _STACK = 19, 25
+"""Places in /proc/PID/stat behind the name, besides that of utime, which stime, cutime and cstime
+follow: of the time of the start, and of where the stack begins."""
 
 
 @dataclass(frozen=True)
@@ -20,15 +19,6 @@ class Usage:
 
     cpu_seconds: float = 0.0
     memory: int = 0
-
-
-def tree(pid: int) -> list[int]:
-    """`pid` and its descendants; in a pid namespace of their own they can't leave it."""
-    found = [pid]
-    for parent in found:
-        for task in _tasks(parent):
-            found += [int(child) for child in _read(f"/proc/{parent}/task/{task}/children").split()]
-    return found
 
 
 @dataclass
@@ -60,12 +50,12 @@ class Watch:
         """Of all that were ever seen: whoever ignores its children's end never hears of theirs."""
         total = 0.0
         for pid in pids:
-            fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+            fields = stat(pid)
             if len(fields) <= _START:  # it has ended
                 continue
-            own, of_children = fields[_UTIME : _UTIME + 2], fields[_UTIME + 2 : _UTIME + 4]
-            self._seen[pid, fields[_START]] = sum(map(int, own)) / _TICKS
-            total += sum(map(int, own + of_children)) / _TICKS
+            own, of_children = fields[UTIME : UTIME + 2], fields[UTIME + 2 : UTIME + 4]
+            self._seen[pid, fields[_START]] = sum(map(int, own)) / TICKS
+            total += sum(map(int, own + of_children)) / TICKS
         return max(total, sum(self._seen.values()))
 
 
@@ -81,26 +71,12 @@ def own_memory() -> int:
     return _memory(os.getpid())
 
 
-def _tasks(pid: int) -> list[str]:
-    try:
-        return os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 (names alone)
-    except OSError:  # it has ended
-        return []
-
-
-def _read(path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-
-
 def _memory(pid: int) -> int:
     """What no file backs, with the tables that say where it is."""
     names = ("RssAnon:", "RssShmem:", "VmPTE:")
     # Where the first thread has ended, another one still knows.
-    for folder in (f"/proc/{pid}", *(f"/proc/{pid}/task/{task}" for task in _tasks(pid))):
-        lines = [line.split() for line in _read(f"{folder}/status").splitlines()]
+    for folder in (f"/proc/{pid}", *(f"/proc/{pid}/task/{task}" for task in tasks(pid))):
+        lines = [line.split() for line in read(f"{folder}/status").splitlines()]
         found = [int(line[1]) * 1024 for line in lines if line and line[0] in names]
         if found:
             return sum(found)
@@ -109,5 +85,5 @@ def _memory(pid: int) -> int:
 
 def _stack(pid: int) -> str:
     """Where its stack begins: forks have that in common, and programs have it drawn anew."""
-    fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    fields = stat(pid)
     return fields[_STACK] if len(fields) > _STACK else ""

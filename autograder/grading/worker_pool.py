@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-import ctypes
 import json
 import math
 import multiprocessing
@@ -26,6 +25,7 @@ from types import FrameType
 from typing import Self
 
 from autograder.engine.limits import own_data
+from autograder.engine.syscalls import die_with_parent
 from autograder.grading.submission_grader import Reply, Task
 
 TICK = 0.25
@@ -34,7 +34,6 @@ _GRACE = 10
 """Seconds that a worker has to stop its kernel and to remove its files."""
 _MEMORY = 2 * 2**30
 """Bytes that a worker may take beside what it shares: twenty times what it needs."""
-_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -226,6 +225,6 @@ def _die_with(parent: int) -> None:
     # inherit that a signal is ignored, and kernels are interrupted by this one.
     signal.signal(signal.SIGINT, lambda *_: None)
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        die_with_parent(signal.SIGTERM)
     if os.getppid() != parent:
         raise SystemExit(1)

@@ -15,7 +15,7 @@ CAN_SEE = Path("/proc/self/task").is_dir()
 """Whether the system tells what processes do."""
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _PAUSE = 0.002
-_UTIME = 11
+UTIME = 11
 """Place of utime in /proc/PID/stat behind the name; stime follows."""
 
 
@@ -35,33 +35,40 @@ def _prctl(option: int, value: int) -> None:
 
 
 def tree(pid: int) -> list[int]:
-    """`pid` and its descendants."""
+    """`pid` and its descendants; in a pid namespace of their own they can't leave it."""
     found = [pid]
     for parent in found:
-        for task in _listed(f"/proc/{parent}/task"):
-            found += map(int, _read(f"/proc/{parent}/task/{task}/children").split())
+        for task in tasks(parent):
+            found += map(int, read(f"/proc/{parent}/task/{task}/children").split())
     return found
 
 
 def activity(pid: int) -> tuple[int, bool]:
     """Ticks of processor time that a process has used, and whether a thread of it would run."""
     ticks, runs = 0, False
-    for task in _listed(f"/proc/{pid}/task"):
-        fields = _read(f"/proc/{pid}/task/{task}/stat").rpartition(")")[2].split()
+    for task in tasks(pid):
+        fields = stat(f"{pid}/task/{task}")
         if fields:
-            ticks += int(fields[_UTIME]) + int(fields[_UTIME + 1])
+            ticks += int(fields[UTIME]) + int(fields[UTIME + 1])
             runs = runs or fields[0] in "RDT"
     return ticks, runs
 
 
-def _listed(path: str) -> list[str]:
+def tasks(pid: int) -> list[str]:
+    """Ids of its threads; none if it has ended."""
     try:
-        return os.listdir(path)  # noqa: PTH208 (names alone)
+        return os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 (names alone)
     except OSError:
         return []
 
 
-def _read(path: str) -> str:
+def stat(which: str | int) -> list[str]:
+    """What /proc/WHICH/stat tells behind the name, which may hold anything; [] if it has ended."""
+    return read(f"/proc/{which}/stat").rpartition(")")[2].split()
+
+
+def read(path: str) -> str:
+    """Text of a file of /proc; "" if the process has ended."""
     try:
         return Path(path).read_text(encoding="utf-8", errors="replace")
     except OSError:
