@@ -5,10 +5,7 @@ To read the points, name a file for the table:
     AGREEMENT_TABLE=points.txt make test TESTS=tests/autograder/test_agreement.py
 """
 
-import json
 import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -23,6 +20,7 @@ from autograder.building.build import build
 from autograder.course import CHECK, Course, Lab, grade_id
 from autograder.demo.demo_class import STUB, Member
 from autograder.demo.made_up_students import copied, hand_in, nbgrader, points
+from tests.autograder.otter_runs import points_by_otter
 
 pytestmark = pytest.mark.slow
 
@@ -226,7 +224,7 @@ def scores(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tupl
     names = [member.name for member in CLASS]
     with ThreadPoolExecutor(max_workers=2) as pool:
         graded = pool.submit(nbgrader, course, "autograde", LAB)
-        otter = pool.map(lambda name: _otter(course, name, results / name), names)
+        otter = pool.map(lambda name: points_by_otter(course, LAB, name, results / name), names)
         by_otter = dict(zip(names, otter, strict=True))
         assert graded.result().returncode == 0, graded.result().stderr[-4000:]
     by_nbgrader = points(course, LAB, names)
@@ -234,28 +232,6 @@ def scores(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tupl
         text = _table(lab, by_nbgrader, by_otter)
         Path(os.environ["AGREEMENT_TABLE"]).write_text(text, encoding="utf-8")
     return {name: (by_nbgrader[name], by_otter[name]) for name in names}
-
-
-def _otter(course: Path, student: str, folder: Path) -> Points:
-    """What `otter run` says of a student's submission; points by question."""
-    folder.mkdir()
-    submitted = course / "submitted" / student / LAB / f"{LAB}.ipynb"
-    (folder / submitted.name).write_bytes(submitted.read_bytes())
-    programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment = {k: v for k, v in os.environ.items() if k != "LITCOURSE_DATA"}
-    bundle = course / "dist" / "otter" / f"{LAB}.zip"
-    done = subprocess.run(
-        ("otter", "run", "-a", str(bundle), "-o", ".", submitted.name),
-        cwd=folder,
-        env=environment | {"PATH": programs},
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    tests = json.loads((folder / "results.json").read_text(encoding="utf-8"))["tests"]
-    return {test["name"]: test["score"] for test in tests if "score" in test}
 
 
 def _table(lab: Lab, by_nbgrader: dict[str, Points], by_otter: dict[str, Points]) -> str:

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -27,6 +25,7 @@ from autograder.building.build import build
 from autograder.course import Course, Lab
 from autograder.demo.demo_class import STUB, Bank, Graded, Member, members
 from autograder.demo.made_up_students import copied, hand_in, points
+from tests.autograder.otter_runs import points_by_otter, run_program
 
 pytestmark = pytest.mark.slow
 
@@ -75,12 +74,11 @@ def scored(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     class_ = class_of(lab, cases)
     for member in class_:
         hand_in(folder, member.name, lab.id, member.submission(lab, unsolved, cases))
-    _program(folder, "autograder", "grade", lab.id, "--jobs", "2", "--no-feedback")
+    run_program(folder, "autograder", "grade", lab.id, "--jobs", "2", "--no-feedback")
     names = [member.name for member in class_]
     with ThreadPoolExecutor(max_workers=2) as pool:
-        by_otter = dict(
-            zip(names, pool.map(lambda name: _otter(lab, name, results / name), names), strict=True)
-        )
+        scores = pool.map(lambda n: points_by_otter(folder, lab.id, n, results / n), names)
+        by_otter = dict(zip(names, scores, strict=True))
     by_nbgrader = points(folder, lab.id, names)
     codes = {name: _codes(folder, lab, name) for name in names}
     found = Scored(lab, cases, class_, by_nbgrader, by_otter, codes)
@@ -88,33 +86,6 @@ def scored(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         with Path(os.environ["AGREEMENT_TABLE"]).open("a", encoding="utf-8") as file:
             file.write(_table(found))
     return found
-
-
-def _program(folder: Path, *command: str) -> None:
-    """Run a program of this environment in `folder`; it must succeed."""
-    programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment = {k: v for k, v in os.environ.items() if k != "LITCOURSE_DATA"}
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env=environment | {"PATH": programs},
-        capture_output=True,
-        text=True,
-        timeout=900,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def _otter(lab: Lab, student: str, folder: Path) -> Points:
-    folder.mkdir()
-    course = lab.path.parents[2]
-    submitted = course / "submitted" / student / lab.id / lab.path.name
-    (folder / submitted.name).write_bytes(submitted.read_bytes())
-    bundle = course / "dist" / "otter" / f"{lab.id}.zip"
-    _program(folder, "otter", "run", "-a", str(bundle), "-o", ".", submitted.name)
-    tests = json.loads((folder / "results.json").read_text(encoding="utf-8"))["tests"]
-    return {test["name"]: test["score"] for test in tests if "score" in test}
 
 
 def _codes(folder: Path, lab: Lab, student: str) -> dict[str, tuple[str, ...]]:
