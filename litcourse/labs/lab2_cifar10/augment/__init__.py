@@ -3,6 +3,12 @@
 The probe serves drawn images through torchvision's own CIFAR10, whose download is replaced by
 one that writes them. Every image is noise and unlike all others, so each crop tells which image
 it shows, from where, and whether it is mirrored. The split is judged as in lab 1.
+
+Read in this order:
+
+1. `litcourse.probing.datamodules`: what is asked of every data module.
+2. `_crops`: where in a drawn image a crop of it lies.
+3. `_statistics`: whether many crops look as if each was drawn anew.
 """
 
 from __future__ import annotations

@@ -3,6 +3,11 @@
 The student's own `LitResNet` and function train on drawn images of three kinds whose labels
 were permuted. The weights come back and are scored on images that the process never saw. Three
 tiny runs more show what a seed decides.
+
+Read in this order:
+
+1. `_shapes`: draws the images, and permutes their labels.
+2. This module: the runs, and how well their weights do.
 """
 
 from __future__ import annotations

@@ -3,6 +3,12 @@
 Trainers are made for many arguments on machines with and without GPUs, simulated ones, and what
 they resolved to is compared with what was asked for. Two short runs on the CPU then show what
 clipping, accumulation and precision do to a module, and what is left on disk.
+
+Read in this order:
+
+1. `_measured_module`: the module that the Trainers train, which tells how it was treated.
+2. `_trainer`: judges what Trainers resolved to, and what the two runs did and left.
+3. `_csv_log`: judges what the log of a run holds.
 """
 
 from __future__ import annotations
@@ -23,7 +29,7 @@ from litcourse.clusters import resolved, simulated_cluster
 from litcourse.core.evidence import Evidence
 from litcourse.core.namespace import Student
 from litcourse.core.question import Criterion, Finding, Inputs, Question
-from litcourse.labs.lab2_cifar10.engineer._measurement import Measured, TooLongError, rows_of
+from litcourse.labs.lab2_cifar10.engineer._measured_module import Measured, TooLongError, rows_of
 from litcourse.labs.lab2_cifar10.engineer._trainer import (
     VAL_BATCHES,
     by_other_means,

@@ -3,6 +3,14 @@
 The probe lets real Trainers fit drawn networks: plainly, with accumulated gradients, with
 `max_steps`, and as two ranks. It notes learning rate, momentum, gradients and weights at each
 optimizer step. The judge redoes curve and steps in plain torch.
+
+Read in this order; all but `_telling_sets` are the judge's:
+
+1. `_one_cycle`: what torch's OneCycleLR and SGD do, step by step.
+2. `_telling_sets`: draws the sets that are validated and tested on.
+3. `_rates`: the learning rates of each run.
+4. `_steps`: the gradients, the weights and the log of the plain run.
+5. `_gradients`: the gradients of several batches, accumulated or on two ranks.
 """
 
 from __future__ import annotations
@@ -31,8 +39,8 @@ from litcourse.labs.lab2_cifar10.schedule._rates import (
     judge_rates,
     overrun,
 )
-from litcourse.labs.lab2_cifar10.schedule._settings import telling_sets
 from litcourse.labs.lab2_cifar10.schedule._steps import judge_gradients, judge_log, judge_steps
+from litcourse.labs.lab2_cifar10.schedule._telling_sets import telling_sets
 from litcourse.probing.attempts import attempt
 from litcourse.probing.class_bases import bases, derives_from, first_base
 from litcourse.probing.networks import CLASSES, batch, build, with_state

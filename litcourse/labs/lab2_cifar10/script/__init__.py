@@ -3,6 +3,11 @@
 All runs share a folder, and not one line of the file changes between them: on one process, on
 two under DDP, in bf16, and one that is interrupted and then goes on from what it left. What the
 Trainers did comes back, and which checkpoints there are after each run.
+
+Read in this order:
+
+1. `litcourse.scripts`: how a script is run, and what is noted of its Trainers.
+2. `_script_runs`: judges what the Trainers of a run did, and what the run left.
 """
 
 from __future__ import annotations
@@ -15,7 +20,11 @@ from litcourse.core.evidence import Evidence
 from litcourse.core.namespace import Student
 from litcourse.core.question import Criterion, Finding, Inputs, Question
 from litcourse.embedded.sets import EmbeddedCIFAR10
-from litcourse.labs.lab2_cifar10.script._programs import judge_cycle, judge_program, judge_resumed
+from litcourse.labs.lab2_cifar10.script._script_runs import (
+    judge_cycle,
+    judge_program,
+    judge_resumed,
+)
 from litcourse.scripts import run_script
 
 FILE = "train.py"
