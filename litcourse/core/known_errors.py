@@ -45,6 +45,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("LIT016", r"no attribute '(prepare_data_per_node|allow_zero_length_dataloader\w*)'"),
     ("LIT017", r"no attribute '(lr|hparams)'|name 'lr' is not defined"),
     ("LIT018", r"'AttributeDict' object has no attribute"),
+    ("LIT019", r"^RuntimeError: .*([Ii]nference tensor|view was created in inference mode)"),
     ("LIT2107", r"is not attached to a `Trainer`"),
     ("LIT403", r"a loader was asked for before setup"),
     ("LIT507", r"Weights only load failed"),

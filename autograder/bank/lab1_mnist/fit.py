@@ -112,6 +112,27 @@ CASES = [
             + FIT,
         ),
     ),
+    wrong(
+        "a mean of the weights that begins in validate",
+        "LIT019",
+        (
+            FIT,
+            """class Mean(L.Callback):
+        weights = None
+
+        def on_validation_start(self, trainer, module):
+            self.weights = self.weights or [weight.clone() for weight in module.parameters()]
+
+        def on_train_batch_end(self, trainer, module, *_):
+            for mean, weight in zip(self.weights, module.parameters()):
+                mean.lerp_(weight.detach(), 0.1)
+
+    trainer.callbacks.append(Mean())
+    trainer.validate(module, datamodule=datamodule, verbose=False)
+    """
+            + FIT,
+        ),
+    ),
     wrong("another name", "LIT901", ("def train(", "def training(")),
     right("data module not solved", after=(("datamodule", "stub"),)),
     right("a wrap that saves the whole model", after=(("wrap", "saves the whole model"),)),

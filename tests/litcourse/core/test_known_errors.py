@@ -88,6 +88,34 @@ def validation(body: Callable[[Module], Any]) -> Callable[[], None]:
     return lambda: fit(Bent())
 
 
+class Kept(Module):
+    """Keeps what its validation computes, as for a metric or a mean of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.made = torch.zeros(1)
+        self.kept = self.seen = torch.zeros(1)
+
+    def validation_step(self, batch: Tensor, _: int) -> None:
+        self.made += 1
+        self.kept, self.seen = self.layer(batch), self.layer.weight.view(-1)
+
+
+def validate_first(use: Callable[[Kept], Any], **arguments: Any) -> Callable[[], None]:
+    """A fit behind `validate()`, whose training_step adds `use(module)` to the loss."""
+
+    class Bent(Kept):
+        def training_step(self, batch: Tensor, index: int) -> Any:
+            return super().training_step(batch, index) + use(self).sum()
+
+    def action() -> None:
+        module, trainer = Bent(), quiet_trainer(max_epochs=1, **arguments)
+        trainer.validate(module, one_batch(), verbose=False)
+        trainer.fit(module, one_batch())
+
+    return action
+
+
 def method(name: str) -> Callable[[], None]:
     return lambda: fit(type("Bent", (Module,), {name: lambda *_: None})())
 
@@ -218,6 +246,10 @@ REAL: list[tuple[str, str, Callable[[], Any]]] = [
     ("LIT017", "no attribute", lambda: Module().lr),
     ("LIT017", "no name", name_of_nothing),
     ("LIT018", "no hyperparameters", lambda: as_any(Module().hparams).max_lr),
+    ("LIT019", "changed in place", validate_first(lambda m: m.kept.mul_(0.9))),
+    ("LIT019", "in the loss", validate_first(lambda m: m.layer.weight * m.kept)),
+    ("LIT019", "to be trained", validate_first(lambda m: m.kept.requires_grad_())),
+    ("LIT019", "a view of the weights", validate_first(lambda m: m.seen.mul_(0.9))),
     ("LIT2107", "a module alone", lambda: Module().trainer),
     ("LIT403", "loaders before setup", lambda: NumberedDataModule().train_dataloader()),
     ("LIT507", "a pickled network", a_pickled_network),
@@ -257,6 +289,31 @@ def test_every_pattern_is_raised_above() -> None:
 def test_a_module_without_fault_raises_nothing() -> None:
     with scratch_folder():
         fit(Module())
+
+
+@pytest.mark.parametrize(
+    ("use", "arguments"),
+    [
+        (lambda m: m.made.add_(1), {}),
+        (lambda m: m.kept.clone().mul_(0.9) + m.layer.weight * m.kept.clone(), {}),
+        (lambda m: m.kept.mul_(0.9) + m.layer.weight * m.kept.clone(), {"inference_mode": False}),
+    ],
+    ids=["made in __init__", "a clone", "no inference mode"],
+)
+def test_what_explain_says_of_tensors_of_validate_helps(
+    use: Callable[[Kept], Any], arguments: dict[str, Any]
+) -> None:
+    with scratch_folder():
+        validate_first(use, **arguments)()
+
+
+def test_validation_inside_of_fit_makes_tensors_that_training_may_change() -> None:
+    class Bent(Kept):
+        def on_train_end(self) -> None:
+            self.kept.mul_(0.9)
+
+    with scratch_folder():
+        fit(Bent())
 
 
 def finding_of(kind: str, message: str) -> Any:
