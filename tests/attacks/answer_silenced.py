@@ -11,4 +11,4 @@ import litcourse.frontends.kernel_entry
 litcourse.frontends.kernel_entry.answer = lambda *a, **k: print("10.0")
 """
 
-ATTACK = Attack(cells=(SILENCE,), answer="unsolved", finding="LIT905", points=0)
+ATTACK = Attack(cells=(SILENCE,), answer="unsolved", finding="LIT905", share=0)

@@ -31,5 +31,5 @@ def place(folder: Path, _: Mapping[str, Any]) -> None:
 
 
 ATTACK = Attack(
-    cells=(LOOK,), answer="unsolved", files=place, held=1, says=r"known .*\n.*mode 0", points=0
+    cells=(LOOK,), answer="unsolved", files=place, held=1, says=r"known .*\n.*mode 0", share=0
 )  # fmt: skip

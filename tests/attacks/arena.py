@@ -69,7 +69,7 @@ class Attack:
         held: how many attempts must have been refused.
         says: a regular expression that its outputs must match: it did what it came for.
         finding: code that its record or its page must show.
-        points: its points, where fewer would be a fault too.
+        share: the share of the points that it gets, where fewer would be a fault too.
     """
 
     cells: tuple[str, ...] = ()
@@ -83,7 +83,7 @@ class Attack:
     held: int = 0
     says: str = ""
     finding: str = ""
-    points: float | None = None
+    share: float | None = None
 
     @property
     def control(self) -> str:

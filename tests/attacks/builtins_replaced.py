@@ -17,4 +17,4 @@ builtins.isinstance = lambda value, kinds: True
 builtins.issubclass = lambda value, kinds: True
 """
 
-ATTACK = Attack(after=(REPLACE,), points=6)
+ATTACK = Attack(after=(REPLACE,), share=0.6)

@@ -14,4 +14,4 @@ display(HTML("<div class='litcourse-card'>10 of 10</div>"))
 10.0
 """
 
-ATTACK = Attack(cells=(FAKE,), last=(FAKE,), finding="LIT133", points=6)
+ATTACK = Attack(cells=(FAKE,), last=(FAKE,), finding="LIT133", share=0.6)

@@ -8,6 +8,6 @@ Surface: what the grader does for each cell, whether it runs or not.
 from tests.attacks.arena import Attack
 
 ATTACK = Attack(
-    cells=("while True:\n    pass", *("1",) * 1800), answer="unsolved", finding="LIT906", points=0,
+    cells=("while True:\n    pass", *("1",) * 1800), answer="unsolved", finding="LIT906", share=0,
     settings={"notebook_seconds": 5},
 )  # fmt: skip

@@ -35,4 +35,4 @@ while "sleep" not in names() and time.time() < end:
 print("left", [*names()].count("sleep"))
 """
 
-ATTACK = Attack(cells=(LEAVE,), answer="right", says="left 1", points=10)
+ATTACK = Attack(cells=(LEAVE,), answer="right", says="left 1", share=1)

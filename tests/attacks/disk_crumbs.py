@@ -17,4 +17,4 @@ finally:
 """
 CLEAR = "import shutil\nshutil.rmtree('/tmp/crumbs')"
 
-ATTACK = Attack(cells=(FILL, CLEAR), answer="right", finding="LIT925", says="made True", points=10)
+ATTACK = Attack(cells=(FILL, CLEAR), answer="right", finding="LIT925", says="made True", share=1)

@@ -25,6 +25,6 @@ CLEAR = (
 )
 
 ATTACK = Attack(
-    cells=(FILL, CLEAR), answer="right", finding="LIT925", says="wrote True", points=10,
+    cells=(FILL, CLEAR), answer="right", finding="LIT925", says="wrote True", share=1,
     settings={"limits": {"disk_mib": 32}},
 )  # fmt: skip

@@ -28,4 +28,4 @@ def answer(lab, question, inbox, outbox, namespace):
 litcourse.frontends.kernel_entry.answer = answer
 """
 
-ATTACK = Attack(cells=(FORGE,), finding="LIT903", points=0)
+ATTACK = Attack(cells=(FORGE,), finding="LIT903", share=0)

@@ -16,6 +16,6 @@ litcourse.frontends.kernel_entry.answer = answer
 """
 
 ATTACK = Attack(
-    cells=(FORGE,), answer="unsolved", points=0, finding="LIT903",
+    cells=(FORGE,), answer="unsolved", share=0, finding="LIT903",
     last=("print(os.stat('/run/evidence').st_size)",),
 )  # fmt: skip

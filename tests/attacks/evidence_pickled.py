@@ -20,4 +20,4 @@ def answer(lab, question, inbox, outbox, namespace):
 litcourse.frontends.kernel_entry.answer = answer
 """
 
-ATTACK = Attack(cells=(FORGE,), answer="unsolved", finding="LIT903", points=0)
+ATTACK = Attack(cells=(FORGE,), answer="unsolved", finding="LIT903", share=0)

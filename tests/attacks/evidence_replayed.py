@@ -35,4 +35,4 @@ litcourse.frontends.kernel_entry.answer = answer
 print("kept", len(kept))
 """
 
-ATTACK = Attack(cells=(REPLAY,), answer="unsolved", says=r"kept \d+", finding="LIT101", points=0)
+ATTACK = Attack(cells=(REPLAY,), answer="unsolved", says=r"kept \d+", finding="LIT101", share=0)

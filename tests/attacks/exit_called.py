@@ -16,5 +16,5 @@ LitClassifier.training_step = training_step
 ATTACK = Attack(
     cells=("exit()", "quit()", "import sys\nsys.exit(0)", "raise SystemExit"),
     after=(LEAVE, "get_ipython().ask_exit()"),
-    points=1,  # for what it solved: a forward that is right
+    share=0.1,  # for what it solved: a forward that is right
 )

@@ -17,6 +17,6 @@ with open("/tmp/giant", "wb") as file:
 CLEAR = "os.unlink('/tmp/giant')"
 
 ATTACK = Attack(
-    cells=(GROW, CLEAR), answer="right", held=2, finding="LIT924", points=10,
+    cells=(GROW, CLEAR), answer="right", held=2, finding="LIT924", share=1,
     settings={"limits": {"file_mib": 16}},
 )  # fmt: skip

@@ -31,4 +31,4 @@ def place(folder: Path, _: Mapping[str, Any]) -> None:
         os.chdir(before)
 
 
-ATTACK = Attack(answer="right", files=place, finding="LIT951", points=10)
+ATTACK = Attack(answer="right", files=place, finding="LIT951", share=1)

@@ -23,4 +23,4 @@ def place(folder: Path, targets: Mapping[str, Any]) -> None:
     (folder / "evidence").mkdir()
 
 
-ATTACK = Attack(answer="right", files=place, points=10)
+ATTACK = Attack(answer="right", files=place, share=1)

@@ -16,4 +16,4 @@ def place(folder: Path, _: Mapping[str, Any]) -> None:
     (folder / "large.bin").write_bytes(bytes(60_000_000))
 
 
-ATTACK = Attack(answer="right", files=place, points=10, settings={"limits": {"disk_mib": 32}})
+ATTACK = Attack(answer="right", files=place, share=1, settings={"limits": {"disk_mib": 32}})

@@ -32,4 +32,4 @@ def place(folder: Path, _: Mapping[str, Any]) -> None:
     (startup.parent / "ipython_kernel_config.py").write_text(FORGED, encoding="utf-8")
 
 
-ATTACK = Attack(answer="right", files=place, points=10)
+ATTACK = Attack(answer="right", files=place, share=1)

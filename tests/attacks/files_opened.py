@@ -17,4 +17,4 @@ finally:
     print("opened", 0 < count < 1000, flush=True)
 """
 
-ATTACK = Attack(cells=(OPEN,), answer="right", finding="LIT923", says="opened True", points=10)
+ATTACK = Attack(cells=(OPEN,), answer="right", finding="LIT923", says="opened True", share=1)

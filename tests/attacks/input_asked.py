@@ -17,5 +17,5 @@ LitClassifier.training_step = training_step
 
 ATTACK = Attack(
     cells=("input()", "import getpass\ngetpass.getpass()", "breakpoint()"), after=(ASK,),
-    points=0, settings={"cell_seconds": 3},
+    share=0, settings={"cell_seconds": 3},
 )  # fmt: skip

@@ -19,4 +19,4 @@ def training_step(self, batch, batch_idx):
 LitClassifier.training_step = training_step
 """
 
-ATTACK = Attack(after=(DEAF,), finding="LIT906", points=0, settings={"cell_seconds": 2})
+ATTACK = Attack(after=(DEAF,), finding="LIT906", share=0, settings={"cell_seconds": 2})

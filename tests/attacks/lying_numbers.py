@@ -32,4 +32,4 @@ class LitClassifier(L.LightningModule):
         return torch.optim.Adam(self.parameters(), lr=1e-3)
 """
 
-ATTACK = Attack(cells=("lie = 1",), answer=ANSWER, points=0)
+ATTACK = Attack(cells=("lie = 1",), answer=ANSWER, share=0)

@@ -25,5 +25,5 @@ try_to("System V", segment)
 """
 
 ATTACK = Attack(
-    cells=(HIDE,), answer="right", held=2, points=10, settings={"limits": {"memory_mib": 128}}
+    cells=(HIDE,), answer="right", held=2, share=1, settings={"limits": {"memory_mib": 128}}
 )

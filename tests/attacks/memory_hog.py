@@ -17,6 +17,6 @@ finally:
 """
 
 ATTACK = Attack(
-    cells=(HOG,), answer="right", finding="LIT921", says="got True", points=10,
+    cells=(HOG,), answer="right", finding="LIT921", says="got True", share=1,
     settings={"limits": {"memory_mib": 256}},
 )  # fmt: skip

@@ -22,6 +22,6 @@ time.sleep(20)
 '''
 
 ATTACK = Attack(
-    cells=(HOGS,), answer="right", finding="LIT921", points=10,
+    cells=(HOGS,), answer="right", finding="LIT921", share=1,
     settings={"limits": {"memory_mib": 256}, "cell_seconds": 30},
 )  # fmt: skip

@@ -33,4 +33,4 @@ try_to("key ring", key)
 """
 NAME = "import urllib.request\nurllib.request.urlopen('https://example.org')"
 
-ATTACK = Attack(cells=(CONNECT, NAME), answer="right", held=12, finding="LIT927", points=10)
+ATTACK = Attack(cells=(CONNECT, NAME), answer="right", held=12, finding="LIT927", share=1)

@@ -14,4 +14,4 @@ for number in range(4):
 print("shown", "x" * 3)
 """
 
-ATTACK = Attack(cells=(CHANGE,), answer="right", points=10, says="shown xxx")
+ATTACK = Attack(cells=(CHANGE,), answer="right", share=1, says="shown xxx")

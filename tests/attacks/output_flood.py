@@ -17,6 +17,6 @@ for number in range(300):
 ENDLESS = "while True:\n    print('y' * 1000)"
 
 ATTACK = Attack(
-    cells=(FLOOD, ENDLESS), answer="right", finding="LIT926", points=10,
+    cells=(FLOOD, ENDLESS), answer="right", finding="LIT926", share=1,
     settings={"cell_seconds": 3},
 )  # fmt: skip

@@ -13,4 +13,4 @@ LINES = (
     "print('printed', 'x' * 3)",
 )
 
-ATTACK = Attack(cells=LINES, answer="right", points=10, says="printed xxx")
+ATTACK = Attack(cells=LINES, answer="right", share=1, says="printed xxx")

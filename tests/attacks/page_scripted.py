@@ -53,4 +53,4 @@ def page(folder: Path, _: Mapping[str, Any]) -> None:
     (folder / "work.html").write_text(text, encoding="utf-8")
 
 
-ATTACK = Attack(cells=(SHOW,), texts=TEXTS, files=page, says="shown", finding="LIT133", points=6)
+ATTACK = Attack(cells=(SHOW,), texts=TEXTS, files=page, says="shown", finding="LIT133", share=0.6)

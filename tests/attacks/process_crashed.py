@@ -8,6 +8,6 @@ from tests.attacks.arena import Attack
 
 ATTACK = Attack(
     cells=("import ctypes\nctypes.memset(0, 1, 1)", "import os\nos.abort()"),
-    answer="right", finding="LIT907", points=10,
+    answer="right", finding="LIT907", share=1,
     says="process ended",
 )  # fmt: skip

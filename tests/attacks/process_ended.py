@@ -13,4 +13,4 @@ def training_step(self, batch, batch_idx):
 LitClassifier.training_step = training_step
 """
 
-ATTACK = Attack(after=(END,), finding="LIT907", points=0)
+ATTACK = Attack(after=(END,), finding="LIT907", share=0)

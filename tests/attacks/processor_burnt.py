@@ -16,6 +16,6 @@ time.sleep(60)
 """
 
 ATTACK = Attack(
-    cells=(BURN,), answer="right", finding="LIT920", points=10,
+    cells=(BURN,), answer="right", finding="LIT920", share=1,
     settings={"limits": {"cpu_seconds": 6}},
 )  # fmt: skip

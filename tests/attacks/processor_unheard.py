@@ -22,6 +22,6 @@ while time.time() < end:
 """
 
 ATTACK = Attack(
-    cells=(BURN,), answer="right", finding="LIT920", points=10,
+    cells=(BURN,), answer="right", finding="LIT920", share=1,
     settings={"limits": {"cpu_seconds": 6}, "cell_seconds": 300},
 )  # fmt: skip

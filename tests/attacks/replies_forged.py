@@ -24,4 +24,4 @@ def training_step(self, batch, batch_idx):
 LitClassifier.training_step = training_step
 """
 
-ATTACK = Attack(after=(FORGE,), points=0, settings={"cell_seconds": 10})
+ATTACK = Attack(after=(FORGE,), share=0, settings={"cell_seconds": 10})

@@ -6,4 +6,4 @@ Surface: none.
 
 from tests.attacks.arena import Attack
 
-ATTACK = Attack(answer="right", points=10)
+ATTACK = Attack(answer="right", share=1)

@@ -23,4 +23,4 @@ for number in (signal.SIGKILL, signal.SIGSTOP):
         print("nobody else")
 """
 
-ATTACK = Attack(cells=(KILL,), answer="right", held=18, says="parent 0\nnobody else", points=10)
+ATTACK = Attack(cells=(KILL,), answer="right", held=18, says="parent 0\nnobody else", share=1)

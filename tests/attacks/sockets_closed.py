@@ -11,4 +11,4 @@ import os
 os.closerange(0, 4096)
 """
 
-ATTACK = Attack(after=(CLOSE,), points=6, settings={"cell_seconds": 3})
+ATTACK = Attack(after=(CLOSE,), share=0.6, settings={"cell_seconds": 3})

@@ -19,6 +19,7 @@ import pytest
 from autograder.demo.made_up_students import copied, hand_in, points
 from tests.attacks.arena import CANARY, LAB, QUESTION, Arena, Attack, Result
 from tests.attacks.traces import Traces
+from tests.course import points_of
 from tests.pages import Page, active
 
 pytestmark = pytest.mark.slow
@@ -77,8 +78,9 @@ def _no_gain(attacked: Attack, result: Result, controls: dict[str, float]) -> No
     assert result.points is not None, f"no score was recorded: {result.log[-3000:]}"
     assert result.record["points"] == result.points
     assert result.points <= controls[attacked.control], "it gained points"
-    if attacked.points is not None:
-        assert result.points == attacked.points, (result.record, result.text[-3000:])
+    if attacked.share is not None:
+        due = attacked.share * points_of(LAB, QUESTION)
+        assert result.points == pytest.approx(due), (result.record, result.text[-3000:])
 
 
 def _nothing_reached(attacked: Attack, result: Result) -> None:
@@ -147,4 +149,4 @@ def test_no_page_that_the_command_writes_runs(arena: Arena, tmp_path: Path) -> N
     assert shown["page_scripted"] == shown["right"] == shown["wrong"]
     earned = points(tmp_path, LAB, names)
     assert earned["page_scripted"] == earned["wrong"]
-    assert earned["right"][QUESTION] == attack("right").points
+    assert earned["right"][QUESTION] == points_of(LAB, QUESTION)

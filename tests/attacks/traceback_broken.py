@@ -27,4 +27,4 @@ def training_step(self, batch, batch_idx):
 LitClassifier.training_step = training_step
 """
 
-ATTACK = Attack(cells=(BREAK,), after=(RAISE,), points=0)
+ATTACK = Attack(cells=(BREAK,), after=(RAISE,), share=0)

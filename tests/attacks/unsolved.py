@@ -6,4 +6,4 @@ Surface: none.
 
 from tests.attacks.arena import Attack
 
-ATTACK = Attack(answer="unsolved", finding="LIT900", points=0)
+ATTACK = Attack(answer="unsolved", finding="LIT900", share=0)

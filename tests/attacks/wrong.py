@@ -6,4 +6,4 @@ Surface: none.
 
 from tests.attacks.arena import Attack
 
-ATTACK = Attack(answer="wrong", finding="LIT133", points=6)
+ATTACK = Attack(answer="wrong", finding="LIT133", share=0.6)

@@ -19,11 +19,16 @@ from autograder.course import Course
 from autograder.demo.made_up_students import copied, filled, hand_in
 from tests.attacks import page_scripted
 from tests.browser.jupyterlab import TOKEN, chromium, server
+from tests.course import points_of, questions
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 LAB, QUESTION = "lab1_mnist", "wrap"
-CLASS = {"anna": ("manual optimization", "10 / 50"), "bert": ("logs nothing", "9 / 50")}
+TOTAL = sum(points_of(LAB, name) for name in questions(LAB))
+CLASS = {
+    "anna": ("manual optimization", f"{points_of(LAB, QUESTION):g} / {TOTAL:g}"),
+    "bert": ("logs nothing", f"{points_of(LAB, QUESTION, 'log'):g} / {TOTAL:g}"),
+}
 HOSTILE = "mallory"
 SETTLED = 3.0
 """Seconds in which what runs in a page has run."""

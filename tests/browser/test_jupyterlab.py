@@ -11,11 +11,12 @@ import pytest
 from autograder.bank import load, without_markers
 from autograder.course import Course, Lab
 from tests.browser.jupyterlab import Notebook
+from tests.course import questions
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 Open = Callable[[dict[str, str]], Notebook]
-QUESTIONS = ["wrap", "evaluate", "datamodule", "fit", "reload", "timer"]
+QUESTIONS = questions("lab1_mnist")
 
 
 @pytest.fixture

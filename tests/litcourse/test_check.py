@@ -20,9 +20,10 @@ from litcourse.core.question import Inputs
 from litcourse.core.registry import find_question
 from litcourse.feedback.rendering import Report
 from litcourse.frontends.notebook import PUBLIC_SEED, ask
+from tests.course import questions
 
 LAB = "lab1_mnist"
-QUESTIONS = ["datamodule", "evaluate", "fit", "reload", "timer", "wrap"]
+QUESTIONS = sorted(questions(LAB))
 
 
 def called_in(namespace: dict[str, Any], expression: str) -> Report:

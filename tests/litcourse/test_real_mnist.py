@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from tests.course import questions
 from tests.litcourse import real_data
 
 pytestmark = pytest.mark.slow
 
-QUESTIONS = ("wrap", "evaluate", "datamodule", "fit", "reload", "timer")
+QUESTIONS = questions("lab1_mnist")
 TRAINING = """
 torch.manual_seed(1)
 data = MNISTDataModule(data_dir=data_dir, batch_size=256, val_size=0.1)

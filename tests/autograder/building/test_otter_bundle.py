@@ -17,9 +17,9 @@ from autograder.building.build import build
 from autograder.building.otter_bundle import build_bundle, case_file
 from autograder.course import CHECK, Course, Lab, grade_id
 from litcourse.core.question import Criterion, Finding, Inputs, Question
-from litcourse.core.registry import find_question
 from litcourse.frontends import otter
 from litcourse.frontends.otter import CheckedQuestion, NotEarnedError
+from tests.course import points_of, questions
 
 Run = Callable[..., CompletedProcess[str]]
 Edit = Callable[[NotebookNode], NotebookNode]
@@ -173,8 +173,8 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
     return copied
 
 
-ALL = {"wrap", "evaluate", "datamodule", "fit", "reload", "timer"}
-FULL = {"wrap": 10, "evaluate": 10, "datamodule": 10, "fit": 10, "reload": 5, "timer": 5}
+FULL = {name: points_of("lab1_mnist", name) for name in questions("lab1_mnist")}
+ALL = set(FULL)
 SUBMISSIONS: dict[str, tuple[set[str], tuple[Edit, ...], dict[str, float]]] = {
     "solved": (ALL, (), {}),
     "unsolved": (set(), (), dict.fromkeys(FULL, 0.0)),
@@ -205,6 +205,5 @@ def test_otter_gives_the_points(course: Course, tmp_path: Path, run_in: Run, nam
     seen = points(run_in, bundle, notebook, tmp_path / "run")
     expected: dict[str, float] = FULL | differing
     if name == "mixed":
-        log = next(c for c in find_question("lab1_mnist", "wrap").criteria if c.id == "log")
-        expected["wrap"] = FULL["wrap"] * (1 - log.share)
+        expected["wrap"] = points_of("lab1_mnist", "wrap", "log")
     assert seen == pytest.approx(expected)

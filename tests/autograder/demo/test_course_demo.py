@@ -65,23 +65,26 @@ def test_submissions_are_made_of_the_bank(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("member", "name", "got", "right"),
+    ("member", "name", "share", "codes", "right"),
     [
-        ("ada", "wrap", Graded(10.0), True),
-        ("ada", "wrap", Graded(9.0, ("LIT140",)), False),
-        ("ada", "wrap", Graded(None), False),
-        ("ada", "evaluate", Graded(0.0, ("LIT904",)), False),  # there is nothing to wait for
-        ("ben", "wrap", Graded(0.0, ("LIT900",)), True),
-        ("ben", "wrap", Graded(1.0), False),
-        ("chen", "fit", Graded(10.0), True),
-        ("chen", "fit", Graded(8.0, ("LIT413",)), False),
-        ("hana", "wrap", Graded(0.0, ("LIT908",)), True),
-        ("hana", "wrap", Graded(10.0), False),
-        ("dora", "fit", Graded(0.0, ("LIT900",)), True),
+        ("ada", "wrap", 1, (), True),
+        ("ada", "wrap", 0.9, ("LIT140",), False),
+        ("ada", "wrap", None, (), False),
+        ("ada", "evaluate", 0, ("LIT904",), False),  # there is nothing to wait for
+        ("ben", "wrap", 0, ("LIT900",), True),
+        ("ben", "wrap", 0.1, (), False),
+        ("chen", "fit", 1, (), True),
+        ("chen", "fit", 0.8, ("LIT413",), False),
+        ("hana", "wrap", 0, ("LIT908",), True),
+        ("hana", "wrap", 1, (), False),
+        ("dora", "fit", 0, ("LIT900",), True),
     ],
 )
-def test_what_a_member_deserves(member: str, name: str, got: Graded, right: bool) -> None:
-    assert (BY_NAME[member].fault(LAB, BANK, name, got) == "") == right
+def test_what_a_member_deserves(
+    member: str, name: str, share: float | None, codes: tuple[str, ...], right: bool
+) -> None:
+    points = None if share is None else share * LAB.questions[name].points
+    assert (BY_NAME[member].fault(LAB, BANK, name, Graded(points, codes)) == "") == right
 
 
 def test_a_wrong_answer_must_lose_points_by_its_own_finding() -> None:

@@ -20,6 +20,7 @@ from autograder.course import Course
 from autograder.demo.made_up_students import copied, filled, hand_in, points
 from autograder.engine import client, syscalls
 from autograder.nbgrader_plugins.graded_kernel import Kernel
+from tests.course import points_of
 
 pytestmark = pytest.mark.slow
 
@@ -251,7 +252,7 @@ def test_an_ordinary_user_can_grade_in_the_sandbox(root: Path, tmp_path: Path) -
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     found = points(course, LAB, ["ada", "ben"])
-    assert found["ada"][QUESTION] == 10
+    assert found["ada"][QUESTION] == points_of(LAB, QUESTION)
     assert secret.is_file()
     page = (course / "autograded/ada" / LAB / f"{LAB}.ipynb").read_text(encoding="utf-8")
     assert "user 1000 sees False False" in page

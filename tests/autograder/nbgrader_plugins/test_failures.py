@@ -18,6 +18,12 @@ from autograder.nbgrader_plugins.graded_kernel import Outcome
 ROOT = Path(__file__).resolve().parents[3]
 LAB = "lab1_mnist"
 DIED = "the Python process ended"
+FAILING = {
+    "wrap": "class LitClassifier(L.LightningModule)\n    ...",
+    "evaluate": "import os\nos._exit(3)",
+    "datamodule": "class MNISTDataModule(grain.Module): ...",
+    "fit": "# elsewhere",
+}
 
 
 def outcome(error: str, *traceback: str) -> Outcome:
@@ -60,12 +66,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
     lab = origin.lab(LAB)
     made = copied(origin, folder, lab, list(lab.questions))
     right = {name: without_markers(cells.solution) for name, cells in lab.questions.items()}
-    failing = filled(lab.notebook, right | {
-        "wrap": "class LitClassifier(L.LightningModule)\n    ...",
-        "evaluate": "import os\nos._exit(3)",
-        "datamodule": "class MNISTDataModule(grain.Module): ...",
-        "fit": "# elsewhere",
-    })  # fmt: skip
+    failing = filled(lab.notebook, right | FAILING)
     place = [grade_id(cell) for cell in failing.cells].index("wrap")
     failing.cells.insert(place, v4.new_code_cell("import grain_of_nobody as grain"))
     hand_in(folder, "failing", LAB, failing)
@@ -96,7 +97,7 @@ def check(found: dict[str, tuple[str, str, float]]) -> None:
     assert "NameError: name 'grain' is not defined (line 1); before that" in found["datamodule"][1]
     assert found["datamodule"][1].endswith(f"ended with {name}")
     assert found["fit"][1].startswith("train is not defined: before this check, cell [")
-    assert {points for _, _, points in found.values()} == {0.0}
+    assert {found[name][2] for name in FAILING} == {0.0}
 
 
 @pytest.mark.slow

@@ -10,13 +10,14 @@ import pytest
 from nbformat import NotebookNode, v4
 
 from autograder.bank import without_markers
-from autograder.course import Course, Lab, grade_id
+from autograder.course import CHECK, Course, Lab, grade_id
 from autograder.demo.made_up_students import copied, filled, hand_in, nbgrader, points
 from autograder.engine.judge_server import judge
 from autograder.secret import seed_for
 from litcourse.core.question import Inputs, Verdict
 from litcourse.core.registry import find_question
 from litcourse.core.serialization import decode, encode
+from tests.course import points_of
 
 pytestmark = pytest.mark.slow
 
@@ -166,17 +167,19 @@ def _graded(course: Course, student: str) -> NotebookNode:
 @pytest.mark.parametrize(
     ("student", "wrap", "evaluate"),
     [
-        ("restless", 10, 10),
+        ("restless", 1, 1),
         ("cheat", 0, 0),
-        ("mess", 10, 10),
-        ("bare", 10, 10),
-        ("stuck", 0, 10),
+        ("mess", 1, 1),
+        ("bare", 1, 1),
+        ("stuck", 0, 1),
         ("broken", 0, 0),
         ("misnamed", 0, 0),
     ],
 )
 def test_points(course: Course, student: str, wrap: float, evaluate: float) -> None:
-    assert points(course.root, LAB, [student])[student] == {"wrap": wrap, "evaluate": evaluate}
+    shares = {"wrap": wrap, "evaluate": evaluate}
+    due = {name: share * points_of(LAB, name) for name, share in shares.items()}
+    assert points(course.root, LAB, [student])[student] == due
 
 
 @pytest.mark.parametrize(
@@ -199,7 +202,8 @@ def test_each_check_cell_has_exactly_one_number_and_a_card(course: Course, stude
         notebook = _graded(course, student)
         (output,) = notebook.cells[_place(notebook, name)].outputs
         assert output.output_type == "execute_result"
-        assert 0 <= float(output.data["text/plain"]) <= 10
+        most = points_of(LAB, name.removesuffix(CHECK))
+        assert 0 <= float(output.data["text/plain"]) <= most
         assert "litcourse-card" in output.data["text/html"]
 
 

@@ -16,11 +16,16 @@ from nbgrader.api import Gradebook
 from autograder.bank import load
 from autograder.course import Course
 from autograder.demo.made_up_students import copied, filled, hand_in
+from tests.course import points_of
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.slow]
 
 LAB, QUESTION = "lab1_mnist", "wrap"
-CLASS = {"anna": ("manual optimization", 10), "bert": ("logs nothing", 9), "dora": ("", 0)}
+CLASS = {
+    "anna": ("manual optimization", points_of(LAB, QUESTION)),
+    "bert": ("logs nothing", points_of(LAB, QUESTION, "log")),
+    "dora": ("", 0),
+}
 PORT = 5432
 """Part of the socket's name; nothing listens on the network."""
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import builtins
 import re
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import lightning as L
@@ -23,12 +25,13 @@ from torch.nn import functional as F
 
 import litcourse.data
 import litcourse.models
+from autograder.bank import Case, load, without_markers
+from autograder.course import Lab
 from litcourse.core.names import UnknownNameError
-from litcourse.core.registry import find_question, question_ids
 from litcourse.feedback.catalogue import Entry, catalogue, explain
+from tests.course import LABS
 
 CODE = re.compile(r"\bLIT\d{3,4}\b")
-LAB = "lab1_mnist"
 
 
 def named(root: Path) -> set[str]:
@@ -72,6 +75,21 @@ def test_titles_tell_findings_apart() -> None:
 
 # --- names of APIs in the texts ------------------------------------------------------------------
 
+
+def students_names(answer: str) -> set[str]:
+    """Names that an answer defines or takes as arguments, and its texts that are names."""
+    head, _, rest = without_markers(answer).partition("\n")
+    found = set()
+    for node in ast.walk(ast.parse(rest if head.startswith("%%") else f"{head}\n{rest}")):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            found.add(node.name)
+        elif isinstance(node, ast.arg):
+            found.add(node.arg)
+        elif isinstance(node, ast.Constant) and str(node.value).isidentifier():
+            found.add(str(node.value))
+    return found
+
+
 PLACES = (
     builtins, time, L, L.LightningModule, L.Trainer, L.Callback, L.LightningDataModule,
     lightning.pytorch.callbacks, lightning.pytorch.loggers, lightning, torch, nn, nn.Module, F,
@@ -83,21 +101,15 @@ PLACES = (
     torch.optim.lr_scheduler.LRScheduler, lightning.pytorch.cli,
     argparse.ArgumentParser,
 )  # fmt: skip
-OURS = {
-    # what students write, and the names of their variables
-    "LitClassifier", "EvaluatedClassifier", "MNISTDataModule", "EpochTimer", "load_best", "train",
-    "model", "lr", "module", "datamodule", "trainer", "training_step", "self",
-    # of lab 2
-    "LitResNet", "CIFAR10DataModule", "make_trainer", "train_cifar10",
-    # of lab 3
-    "ddp_kwargs", "SyncedClassifier", "ShardedDataModule", "SaveReport", "main",
+STUDENTS = {name for lab in LABS.values() for cells in lab.questions.values()
+            for name in students_names(cells.solution)}  # fmt: skip
+"""What students define, the arguments of it, and the metrics that they log."""
+WORDS = {
     # words that only look like an API
     "Python", "Jupyter", "MNIST", "GPU", "GPUs", "CPU", "CPUs", "CSV", "PIL", "SGD", "GANs",
     "JupyterLab", "Lightning", "PyTorch", "NumPy", "DeepSpeed",
 }  # fmt: skip
 REMOVED = {"training_epoch_end", "validation_epoch_end", "test_epoch_end"}
-METRICS = {"train_loss", "val_loss", "val_acc", "test_loss", "test_acc", "epoch_seconds"}
-ARGUMENTS = {"max_epochs", "run_dir", "data_dir", "batch_size", "val_size", "num_workers"}
 TORCHMETRICS = {"MulticlassAccuracy"}
 CALLED = re.compile(r"([A-Za-z_][\w.]*)\(")
 CAMEL = re.compile(r"\b[A-Z][a-z]+(?:[A-Z][a-z]+)+\b")
@@ -105,7 +117,7 @@ CAMEL = re.compile(r"\b[A-Z][a-z]+(?:[A-Z][a-z]+)+\b")
 
 def exists(name: str) -> bool:
     last = name.rsplit(".", maxsplit=1)[-1]
-    known = OURS | REMOVED | METRICS | ARGUMENTS | TORCHMETRICS
+    known = STUDENTS | WORDS | REMOVED | TORCHMETRICS
     return last in known or any(hasattr(place, last) for place in PLACES)
 
 
@@ -141,13 +153,30 @@ def test_numbers_in_the_texts_are_those_of_the_code() -> None:
     assert all(f"{name}=" in text for name in ("batch_size", "val_size", "seed", "num_workers"))
 
 
+COMMON = {"LIT0", "LIT9"}
+"""Findings that every question may have, and those of grading."""
+
+
+def hundred_of(lab: Lab, question_id: str, cases: list[Case]) -> str:
+    """The hundred of codes that most wrong answers to the question trigger."""
+    found = Counter(case.expects[:-2] for case in cases if not case.right)
+    own = {hundred: count for hundred, count in found.items() if hundred not in COMMON}
+    assert own, f"{lab.id}, {question_id}: no finding of its own"
+    return max(own, key=lambda hundred: own[hundred])
+
+
 def test_every_question_has_its_hundred() -> None:
-    hundreds = {"wrap": "1", "evaluate": "2", "datamodule": "3", "fit": "4", "reload": "5",
-                "timer": "6"}  # fmt: skip
-    assert sorted(hundreds) == question_ids(LAB)
-    used = {code[3] for code in catalogue()}
-    assert used == {"0", "9", *hundreds.values()}
-    assert all(find_question(LAB, name) for name in hundreds)
+    hundreds = {(lab.id, name): hundred_of(lab, name, cases)
+                for lab in LABS.values() for name, cases in load(lab).items()}  # fmt: skip
+    assert len(set(hundreds.values())) == len(hundreds), "two questions share one"
+    assert {code[:-2] for code in catalogue()} == COMMON | set(hundreds.values())
+
+
+def test_the_findings_of_a_lab_lie_in_its_file(root: Path) -> None:
+    for lab in LABS.values():
+        text = (root / f"litcourse/feedback/findings/{lab.id}.toml").read_text(encoding="utf-8")
+        inside = {code[:-2] for code in CODE.findall(text) if f"[{code}]" in text}
+        assert inside <= {hundred_of(lab, name, cases) for name, cases in load(lab).items()}
 
 
 # --- explain -------------------------------------------------------------------------------------

@@ -26,7 +26,6 @@ def _no_figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 
 
 class TestJudges(JudgeContract):
-    QUESTIONS = ("wrap", "evaluate", "datamodule", "fit", "reload", "timer")
     BLIND = ("timer",)  # its inputs are how long the probe sleeps
     MOST = 10**6
 

@@ -28,8 +28,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:Casting complex values", "ignore
 
 
 class TestJudges(JudgeContract):
-    QUESTIONS = ("schedule", "augment", "engineer", "converge", "script")
-    NO_FLOATS = ("script",)
     SLOW = {"augment": 6}  # noqa: RUF012  never written; each verdict looks for 1,500 crops
 
     @pytest.fixture(autouse=True)

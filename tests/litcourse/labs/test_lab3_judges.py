@@ -17,8 +17,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Casting complex values", "ignore
 
 
 class TestJudges(JudgeContract):
-    QUESTIONS = ("kwargs", "recipe", "synced", "sampler", "rank_zero", "unused", "launch")
-    NO_FLOATS = ("kwargs", "sampler", "launch")
+    """All of the contract, without exceptions."""
 
 
 @pytest.mark.parametrize("name", RUNS)
