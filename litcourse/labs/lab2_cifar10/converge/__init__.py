@@ -221,9 +221,11 @@ def _judge_place(main: Evidence) -> list[Finding]:
 
 def _waiting(error: Evidence, cost: tuple[str, ...]) -> Finding:
     found = error_finding(error, cost)
-    expected = "question 1 solved: a LitResNet that trains and logs"
+    expected = "question schedule solved: a LitResNet that trains and logs"
     if _OF_THE_TRAINER in found.where:
-        expected = "question 3 solved: a make_trainer that gives a Trainer; or another Trainer here"
+        expected = (
+            "question engineer solved: a make_trainer that gives one; or another Trainer here"
+        )
     return Finding("LIT904", cost, found.called, expected, found.got, found.where)
 
 
