@@ -16,7 +16,6 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = {".py", ".md", ".toml", ".ipynb", ".sh", ".sbatch", ".jinja", ".lock", ".json", ".txt", ""}
-MODULE_LINES = 350
 FUNCTION_LINES = 40
 
 # Put together here, so that this file does not hold what it looks for.
@@ -87,15 +86,6 @@ def prose(name: str, text: str) -> str:
         return text
     cells = json.loads(text)["cells"]
     return "\n".join("".join(cell["source"]) for cell in cells)
-
-
-def test_modules_are_short() -> None:
-    long = {
-        str(path.relative_to(ROOT)): count
-        for path in modules()
-        if (count := len(path.read_text().splitlines())) > MODULE_LINES
-    }
-    assert not long, f"split what is over {MODULE_LINES} lines"
 
 
 def test_functions_are_short() -> None:

@@ -1,4 +1,6 @@
 """The images that travel with the package, so that every lab works without a network.
 
-``digits`` stands in for MNIST and ``shapes`` for CIFAR10; ``litcourse.data`` serves both.
+1. `sets`: the images as data sets with torchvision's conventions; `litcourse.data` serves them.
+2. `digits`: stands in for MNIST.
+3. `shapes`: stands in for CIFAR10.
 """
