@@ -25,6 +25,7 @@ MADE_UP = (
     "autograder/bank/answers.py",  # what must not be published
     "litcourse/extra.py",
     "litcourse/hidden.py",
+    "litcourse/hint.py",
     "litcourse.data.nothing",
     "autograder.nbgrader_road",  # a package of before, in an older nbgrader_config.py
     "reference.in_proj",  # a variable that is called `reference`

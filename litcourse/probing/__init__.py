@@ -15,7 +15,12 @@ it calls of a student's goes through `attempt`, so that an exception becomes evi
 - `counted_steps()`: how many steps optimizers took meanwhile (lab 1, `wrap`).
 - `recorded_trainers()`: what Trainers that student code makes are told (lab 2, `converge`).
 - `copied(state)`, `scalar(value)`: tensors and numbers as evidence (lab 1, `wrap`).
-- `bases(cls)`: the classes that a student's class derives from (lab 1, `wrap`).
+- `returned_loss(outputs)`: what `training_step` returned, in a callback (lab 1, `wrap`).
+
+`class_bases`, what a student's class derives from:
+
+- `bases(cls)` in the probe; `derives_from(noted, kind)` and `first_base(noted)` in the judge
+  (lab 1, `timer`).
 
 `networks`, drawn at check time and carried as values:
 

@@ -10,7 +10,6 @@ import inspect
 from random import Random
 from typing import Any
 
-import lightning as L
 import torch
 from torch import Tensor, nn
 
@@ -30,6 +29,7 @@ from litcourse.labs.lab1_mnist._plain_loop import (
     plain_loop,
     which_weights,
 )
+from litcourse.labs.lab1_mnist._recorder import Recorder
 from litcourse.probing.attempts import attempt
 from litcourse.probing.class_bases import BOTH_PACKAGES, bases, derives_from, first_base
 from litcourse.probing.fake_gpu import run_on_fake_gpu
@@ -39,7 +39,6 @@ from litcourse.probing.trainers import (
     counted_steps,
     loader,
     quiet_trainer,
-    returned_loss,
     scalar,
 )
 
@@ -62,29 +61,6 @@ def draw(rng: Random) -> Inputs:
 
 
 # --- probe ------------------------------------------------------------------------------
-
-
-class Recorder(L.Callback):
-    """Seeds each step as the plain loop will, and copies what a step leaves behind."""
-
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
-        self.losses: list[float | str | None] = []
-        self.gradients: dict[str, Tensor] = {}
-
-    def on_train_batch_start(self, *_: Any) -> None:
-        """Seed dropout, on the CPU alone: torch.manual_seed keeps a stack trace for each GPU."""
-        torch.default_generator.manual_seed(self.seed)
-
-    def on_before_optimizer_step(self, _: Any, module: Any, __: Any) -> None:
-        """Copy the gradients of the first step."""
-        if not self.gradients:
-            grads = {n: p.grad for n, p in module.model.named_parameters() if p.grad is not None}
-            self.gradients = copied(grads)
-
-    def on_train_batch_end(self, _: Any, __: Any, outputs: Any, *___: Any) -> None:
-        """Copy what `training_step` returned."""
-        self.losses.append(returned_loss(outputs))
 
 
 def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
