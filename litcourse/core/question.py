@@ -7,16 +7,21 @@ findings. Neither knows who asks: a notebook, nbgrader or otter.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING
 
+from litcourse.core.names import nearest
 from litcourse.core.tree import Tree
 
 if TYPE_CHECKING:
     from litcourse.core.evidence import Evidence
     from litcourse.core.namespace import Student
+
+
+class JudgeError(ValueError):
+    """A finding that can't be scored: a fault of the question's judge, not of an answer."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +108,10 @@ class Question:
             raise ValueError(f"Each share of {self.title!r} must be above 0 and at most 1.")
         if abs(total - 1.0) > 1e-9:  # noqa: PLR2004 (rounding of decimal shares)
             raise ValueError(f"The shares of {self.title!r} sum to {total}, not to 1.")
+        ids = [criterion.id for criterion in self.criteria]
+        repeated = sorted({name for name in ids if ids.count(name) > 1})
+        if repeated:
+            raise ValueError(f"{self.title!r} has two criteria {repeated[0]!r}.")
 
 
 @dataclass(frozen=True)
@@ -115,6 +124,10 @@ class Verdict:
         question: the question itself.
         findings: what is wrong, the thing to fix first in front.
         picture: SVG for the card, or "".
+
+    Raises:
+        JudgeError: a finding costs no criterion, or one that the question does not have. It would
+            cost nothing, so that a wrong answer had full points.
     """
 
     lab: str
@@ -122,6 +135,13 @@ class Verdict:
     question: Question
     findings: tuple[Finding, ...]
     picture: str = ""
+
+    def __post_init__(self) -> None:
+        ids = [criterion.id for criterion in self.question.criteria]
+        for finding in self.findings:
+            fault = misnamed_criteria(finding.criteria, ids)
+            if fault:
+                raise JudgeError(f"the finding {finding.code} {fault}")
 
     def failed(self, criterion: Criterion) -> Finding | None:
         """The first finding that costs `criterion`, or None if it is earned."""
@@ -135,5 +155,23 @@ class Verdict:
 
     @property
     def passed(self) -> bool:
-        """Whether every criterion is earned."""
+        """Whether every criterion is earned: each finding costs one, or there were no verdict."""
         return not self.findings
+
+
+def misnamed_criteria(criteria: object, ids: Sequence[str]) -> str:
+    """What is wrong with the `criteria` of a finding, or "".
+
+    Args:
+        criteria: what the finding costs.
+        ids: the question's criteria.
+    """
+    if not isinstance(criteria, (tuple, list)):
+        return f"has the criteria {criteria!r}, which is no tuple such as ({str(criteria)!r},)"
+    if not criteria:
+        return f"costs no criterion of {', '.join(ids) or 'the question'}"
+    for name in criteria:
+        if name not in ids:
+            known = ", ".join(nearest(str(name), ids))
+            return f"costs a criterion {name!r}, which the question lacks. Nearest first: {known}"
+    return ""

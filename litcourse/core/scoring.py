@@ -15,7 +15,12 @@ _NOTHING_MEASURED = ("missing", "no_file", "error")
 
 
 def grade(lab: str, question_id: str, inputs: Inputs, tree: Tree) -> Verdict:
-    """The verdict on the evidence `tree` of `lab`'s question, taken on `draw`."""
+    """The verdict on the evidence `tree` of `lab`'s question, taken on `inputs`.
+
+    Raises:
+        JudgeError: the judge gave a finding that can't be scored. Nobody earns points by it:
+            `verify` stops there, and whoever grades gives LIT903 and is told.
+    """
     question = find_question(lab, question_id)
     evidence = Evidence(tree)
     try:
@@ -66,6 +71,9 @@ def _picture(question: Question, inputs: Inputs, evidence: Evidence) -> str:
 def _order(findings: Sequence[Finding], question: Question) -> tuple[Finding, ...]:
     """`findings` by the place of the first criterion that they cost, otherwise as given."""
     positions = {criterion.id: position for position, criterion in enumerate(question.criteria)}
+    last = len(positions)  # of a criterion that there is not, which the verdict refuses
     return tuple(
-        sorted(findings, key=lambda f: min((positions[c] for c in f.criteria), default=99))
+        sorted(
+            findings, key=lambda f: min((positions.get(c, last) for c in f.criteria), default=last)
+        )
     )

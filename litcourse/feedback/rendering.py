@@ -10,7 +10,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from litcourse.feedback.catalogue import explain
+from litcourse.feedback.catalogue import shown_entry
 
 if TYPE_CHECKING:
     from litcourse.core.question import Finding, Verdict
@@ -72,7 +72,7 @@ def _wrapped(line: str, width: int) -> list[str]:
 
 
 def _first(finding: Finding, width: int) -> list[str]:
-    entry = explain(finding.code)
+    entry = shown_entry(finding.code)
     rows = [f"Fix first: {entry.title} ({finding.code})"]
     rows += [f"  {name:<9} {value}" for name, value in details(finding)]
     rows += textwrap.wrap(f"To do: {entry.fix}", width)
@@ -93,7 +93,7 @@ def as_html(verdict: Verdict) -> str:
         verdict=verdict,
         rows=rows,
         first=first,
-        entry=explain(first.code) if first else None,
+        entry=shown_entry(first.code) if first else None,
         details=details(first) if first else [],
         picture=base64.b64encode(verdict.picture.encode()).decode(),
     )

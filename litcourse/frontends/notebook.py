@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
 
+from litcourse.core.question import JudgeError
 from litcourse.core.registry import find_question
-from litcourse.core.scoring import grade
+from litcourse.core.scoring import fail, grade
 from litcourse.core.torch_state import torch_state
 from litcourse.frontends.reference_solution import frozen_evidence, solution_evidence, with_solution
 from litcourse.probing.probe_runner import take_evidence
@@ -34,7 +35,7 @@ def ask(
             `rng` must be that of a student's own check, whose answer is frozen.
 
     Returns:
-        a `litcourse.core.question.Verdict`.
+        a `litcourse.core.question.Verdict`; LIT903 where the judge itself is at fault.
     """
     question = find_question(lab, question_id)
     with torch_state():  # making networks moves torch's random state, which is the notebook's
@@ -42,4 +43,9 @@ def ask(
     if question.by_solution:
         found = solution_evidence(question, inputs.shown, solution) if solution else None
         inputs = with_solution(inputs, found or frozen_evidence(lab, question_id))
-    return grade(lab, question_id, inputs, take_evidence(question, inputs.shown, namespace))
+    evidence = take_evidence(question, inputs.shown, namespace)
+    try:
+        return grade(lab, question_id, inputs, evidence)
+    except JudgeError as error:
+        got = f"a fault of the course, not of your code: {error}"
+        return fail(lab, question_id, "LIT903", got=got)

@@ -67,9 +67,9 @@ class CheckedQuestion:
 
 def finding_text(finding: Finding) -> str:
     """A finding as lines: title and code, what is known of it, what to do."""
-    from litcourse.feedback.catalogue import explain
+    from litcourse.feedback.catalogue import shown_entry
 
-    entry = explain(finding.code)
+    entry = shown_entry(finding.code)
     rows = [f"{entry.title} ({finding.code})"]
     rows += [f"  {name:<9} {value}" for name, value in details(finding)]
     return "\n".join([*rows, f"  to do     {entry.fix}"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from litcourse import labs
 from litcourse.core.evidence import Evidence
 from litcourse.core.names import UnknownNameError
-from litcourse.core.question import Criterion, Finding, Inputs, Question, Verdict
+from litcourse.core.question import Criterion, Finding, Inputs, JudgeError, Question, Verdict
 from litcourse.core.registry import find_question, lab_ids, question_ids
 from litcourse.core.scoring import _order, fail, grade
 from tests.course import EVERY_QUESTION, questions
@@ -44,6 +45,13 @@ def test_shares_that_do_not_sum_to_one_are_refused(shares: tuple[float, ...]) ->
 
 def test_decimal_shares_sum_to_one() -> None:
     assert question(*[0.1] * 10).criteria
+
+
+def test_two_criteria_of_one_id_are_refused() -> None:
+    asked = question(1.0)
+    twice = tuple(replace(asked.criteria[0], share=0.5) for _ in range(2))
+    with pytest.raises(ValueError, match="'a title' has two criteria 'c0'"):
+        replace(asked, criteria=twice)
 
 
 @pytest.mark.parametrize(("lab", "name"), EVERY_QUESTION)
@@ -105,6 +113,28 @@ def test_a_criterion_without_a_finding_earns_its_share() -> None:
     assert some.score == 0.7
     assert not some.passed
     assert verdict(asked, Finding("LIT902", ("c0", "c1", "c2"))).score == 0
+
+
+@pytest.mark.parametrize(
+    ("criteria", "fault"),
+    [
+        ((), "LIT901 costs no criterion of c0, c1"),
+        (("c0", "c2"), "LIT901 costs a criterion 'c2', which the question lacks. Nearest first: c"),
+        ("c0", r"LIT901 has the criteria 'c0', which is no tuple such as \('c0',\)"),
+        (None, "LIT901 has the criteria None, which is no tuple"),
+    ],
+)
+def test_a_finding_that_costs_nothing_makes_no_verdict(criteria: Any, fault: str) -> None:
+    asked = question(0.5, 0.5)
+    with pytest.raises(JudgeError, match=fault):
+        Verdict("lab", "q", asked, (Finding("LIT902", ("c1",)), Finding("LIT901", criteria)))
+
+
+def test_a_verdict_is_passed_where_it_has_the_full_score() -> None:
+    asked = question(0.5, 0.5)
+    for findings in ((), (Finding("LIT902", ("c1",)),), (Finding("LIT902", ("c0", "c1")),)):
+        made = verdict(asked, *findings)
+        assert made.passed is (made.score == 1)
 
 
 def test_the_first_criterion_is_mended_first() -> None:
