@@ -7,6 +7,7 @@ of that notebook whose `grade_id` has a check cell `<id>-check`; there is no oth
 from __future__ import annotations
 
 import os
+import traceback
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+from litcourse import labs
 from litcourse.core.names import UnknownNameError
 from litcourse.core.question import Question
 from litcourse.core.registry import find_question, lab_ids, question_ids
@@ -92,9 +94,10 @@ class Lab:
         """The lab's questions in the notebook's order, by id.
 
         Raises:
-            AuthorError: a check cell without its question, or the other way round.
+            AuthorError: a check cell without its question or without points, or two cells of one
+                `grade_id`.
         """
-        cells = {grade_id(c): c for c in self.notebook.cells if grade_id(c)}
+        cells = self._cells()
         checks = [name for name in cells if name.endswith(CHECK)]
         found = {name.removesuffix(CHECK): cells[name] for name in checks}
         for name in found:
@@ -104,22 +107,43 @@ class Lab:
                     self.path, name, fault, f"give a solution cell the grade_id {name!r}"
                 )
         return {
-            name: QuestionCells(
-                name, float(check.metadata.nbgrader.points), cells[name].source, check.source
-            )
+            name: QuestionCells(name, self._points(check), cells[name].source, check.source)
             for name, check in found.items()
         }
+
+    def _cells(self) -> dict[str, NotebookNode]:
+        cells: dict[str, NotebookNode] = {}
+        for cell in self.notebook.cells:
+            name = grade_id(cell)
+            if name in cells:
+                fault = f"two cells have the grade_id {name!r}"
+                raise AuthorError(self.path, name.removesuffix(CHECK), fault, "rename one of them")
+            if name:
+                cells[name] = cell
+        return cells
+
+    def _points(self, check: NotebookNode) -> float:
+        try:
+            return float(check.metadata.nbgrader.points)
+        except (AttributeError, TypeError, ValueError):
+            fault = f"the check cell {grade_id(check)!r} has no points"
+            step = "give it points in JupyterLab's Create Assignment, or in its metadata"
+            raise AuthorError(self.path, grade_id(check).removesuffix(CHECK), fault, step) from None
 
     def judge_of(self, question_id: str) -> Question:
         """The probe and judge of a question of this notebook.
 
         Raises:
-            AuthorError: `litcourse` has none; the error names the file to write.
+            AuthorError: `litcourse` has none, or it can't be imported; the error names the file
+                to write or to mend.
         """
         try:
             return find_question(self.id, question_id)
         except UnknownNameError as error:
             raise self.no_judge(question_id) from error
+        except Exception as error:
+            file = question_file(self.id, question_id)
+            raise not_importable(file, question_id, error) from error
 
     def no_judge(self, question_id: str) -> AuthorError:
         """The error of a question that only the notebook knows."""
@@ -139,7 +163,7 @@ class Lab:
                 raise self.no_judge(question_id)
         for name in known:
             if name not in self.questions:
-                file = f"litcourse/labs/{self.id}/{name}.py"
+                file = question_file(self.id, name)
                 step = f"add the cells {name!r} and {name + CHECK!r}, or delete {file}"
                 raise AuthorError(self.path, name, "no cell asks this question", step)
 
@@ -210,6 +234,29 @@ def find_course(start: Path | None = None) -> Course:
         if (folder / "source").is_dir():
             return Course(folder)
     raise AuthorError(here, "", "this is no course: no source/ here or above", "cd into the course")
+
+
+def question_file(lab_id: str, question_id: str) -> str:
+    """Where a question's judge stands, or would: in a module, or in the `__init__` of a folder."""
+    parts = [Path(place) / lab_id / question_id / "__init__.py" for place in labs.__path__]
+    folder = any(path.is_file() for path in parts)
+    return f"litcourse/labs/{lab_id}/{question_id}{'/__init__' if folder else ''}.py"
+
+
+def not_importable(file: str, question_id: str, error: Exception) -> AuthorError:
+    """The error of a module that raises when it is imported."""
+    fault = f"it can't be imported: {where_raised(error)}"
+    return AuthorError(file, question_id, fault, f"mend {file}")
+
+
+def where_raised(error: Exception) -> str:
+    """An exception in a line: its type, its message, and the place where it was raised."""
+    line = (str(error).strip() or "no message").splitlines()[0][:300]
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename[0] != "<"]
+    if isinstance(error, SyntaxError) or not frames:  # its message says where
+        return f"{type(error).__name__}: {line}"
+    place = frames[-1]
+    return f"{type(error).__name__}: {line} ({Path(place.filename).name}, line {place.lineno})"
 
 
 def grade_id(cell: NotebookNode) -> str:

@@ -12,8 +12,11 @@ import re
 import textwrap
 from dataclasses import dataclass
 
-from autograder.course import AuthorError, Lab
+from autograder.course import AuthorError, Lab, not_importable
 
+SOLUTION, STUB = "solution", "stub"
+FRESH = "solution, as fresh programs"
+"""Cases that `verify` adds to those of a bank."""
 _MARKER = re.compile(r"^[ \t]*#+ (BEGIN|END) SOLUTION[^\n]*\n?", re.MULTILINE)
 
 
@@ -87,19 +90,34 @@ def load(lab: Lab) -> dict[str, list[Case]]:
     """The cases of every question of `lab`, in the notebook's order.
 
     Raises:
-        AuthorError: a question has no bank module, or the module no cases.
+        AuthorError: a question has no bank module, or the module can't be imported or has no cases.
     """
     return {question_id: _cases(lab, question_id) for question_id in lab.questions}
 
 
 def _cases(lab: Lab, question_id: str) -> list[Case]:
-    file = f"autograder/bank/{lab.id}/{question_id}.py"
+    file = bank_file(lab, question_id)
+    name = f"autograder.bank.{lab.id}.{question_id}"
     try:
-        module = importlib.import_module(f"autograder.bank.{lab.id}.{question_id}")
-    except ModuleNotFoundError as error:
+        module = importlib.import_module(name)
+    except Exception as error:
+        absent = error.name if isinstance(error, ModuleNotFoundError) else None
+        if absent is None or not f"{name}.".startswith(f"{absent}."):
+            raise not_importable(file, question_id, error) from error
         step = f"write {file} with a list CASES"
         raise AuthorError(file, question_id, "it has no bank", step) from error
-    cases: list[Case] = getattr(module, "CASES", [])
-    if not cases:
+    found: object = getattr(module, "CASES", [])
+    if not isinstance(found, list):
+        raise AuthorError(file, question_id, "its CASES is no list", "write CASES = [...]")
+    if not found:
         raise AuthorError(file, question_id, "its list CASES is empty", "add right and wrong cases")
-    return cases
+    strange = [case for case in found if not isinstance(case, Case)]
+    if strange:
+        fault = f"its list CASES holds {str(strange[0])[:60]!r}, which is no case"
+        raise AuthorError(file, question_id, fault, "write right(...) or wrong(...)")
+    return found
+
+
+def bank_file(lab: Lab, question_id: str) -> str:
+    """The module of a question's answers, as errors name it."""
+    return f"autograder/bank/{lab.id}/{question_id}.py"

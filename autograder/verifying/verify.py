@@ -4,10 +4,14 @@ The solution earns all points, the stub none, every unusual-but-right answer all
 wrong answer loses points with its own finding in front. The first round draws the inputs of
 a student's own check, all further ones those of drawn secrets. A solution that is a script runs
 once more as the fresh programs that a person would start.
+
+What is wrong with a bank or a question itself is told before anything runs, as far as the sources
+show it: `bank_faults` and `source_faults`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json as json_format
 import os
@@ -22,14 +26,26 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from autograder.bank import Case, load, without_markers
-from autograder.course import CHECK, AuthorError, Course, Lab, grade_id, is_demo
+from autograder.bank import FRESH, SOLUTION, STUB, Case, load, without_markers
+from autograder.course import (
+    CHECK,
+    AuthorError,
+    Course,
+    Lab,
+    grade_id,
+    is_demo,
+    question_file,
+    where_raised,
+)
+from autograder.verifying.bank_faults import again, check_bank, nearest_first
 from autograder.verifying.solutions import draw_inputs
+from autograder.verifying.source_faults import check_source
 from autograder.verifying.warm_runner import Outcome, Run, run_all, warm_up
 from litcourse.core.names import UnknownNameError
-from litcourse.core.question import Inputs, Verdict
+from litcourse.core.question import Inputs, JudgeError, Verdict
 from litcourse.core.scoring import fail, grade
 from litcourse.core.serialization import decode, encode
+from litcourse.feedback.catalogue import catalogue
 from litcourse.frontends.notebook import PUBLIC_SEED
 from litcourse.scripts import script_runner
 
@@ -37,8 +53,6 @@ LIMIT = 120.0
 """Seconds that one answer may take; a check answers in under ten, on a machine of its own."""
 FRESH_LIMIT = 600.0
 """Seconds for a script as fresh programs, each of which imports for ten or more."""
-SOLUTION, STUB = "solution", "stub"
-FRESH = "solution, as fresh programs"
 FAULTS = ("false_fails", "false_passes", "misnamed")
 
 
@@ -108,23 +122,29 @@ def run(
         labs: labs to verify.
         seeds: number of draws per case, the public one first.
         json: print one JSON object in place of a table.
-        question: only this question.
+        question: only this question, of the lab that has it.
         jobs: children at a time; one per core unless given.
 
     Raises:
-        AuthorError: a part of a question is missing, or a case does not fit its solution.
+        AuthorError: a part of a question is missing or at fault, or a case does not fit its
+            solution; in most cases before anything runs.
+        UnknownNameError: none of `labs` has the question.
     """
     started = time.perf_counter()
     del course
+    chosen = _asking(labs, question)
+    for lab in chosen:
+        look_ahead(lab)
     warm_up()
-    plans = [plan for lab in labs for plan in _plans(lab, question)]
+    plans = [plan for lab in chosen for plan in _plans(lab, question)]
     tallies: dict[tuple[str, str], Tally] = {}
     workers = jobs or os.cpu_count() or 1
-    with _progress() as progress:
+    outcomes = run_all(_runs(plans, seeds), workers)
+    with contextlib.closing(outcomes), _progress() as progress:
         task = progress.add_task(
             "verify", total=sum(1 if plan.case.id == FRESH else seeds for plan in plans), wrong=0
         )
-        for outcome in run_all(_runs(plans, seeds), workers):
+        for outcome in outcomes:
             trial: Trial = outcome.run.key
             tally = tallies.setdefault((trial.lab.id, trial.question_id), Tally())
             tally.add(trial, _verdict(trial, outcome), outcome.cpu_seconds)
@@ -133,6 +153,30 @@ def run(
     seconds = time.perf_counter() - started
     _print_json(tallies, seeds, seconds) if json else _print_table(tallies, seeds, seconds)
     return int(any(found for tally in tallies.values() for found in tally.faults.values()))
+
+
+def _asking(labs: Sequence[Lab], question: str | None) -> list[Lab]:
+    """Those of `labs` that have the question; all of them where none is named."""
+    if question is None:
+        return list(labs)
+    found = [lab for lab in labs if question in lab.questions]
+    if not found:
+        known = [name for lab in labs for name in lab.questions]
+        owner = labs[0].id if len(labs) == 1 else ""
+        raise UnknownNameError("question", question, known, owner)
+    return found
+
+
+def look_ahead(lab: Lab) -> None:
+    """See what is wrong with the parts of each question while nothing heavy is imported.
+
+    Raises:
+        AuthorError: the first fault; it names file, question, fault and what to do next.
+    """
+    lab.check_parts()
+    bank = load(lab)
+    check_source(lab)
+    check_bank(lab, bank)
 
 
 def _progress() -> Progress:
@@ -152,11 +196,8 @@ class _Plan:
 
 
 def _plans(lab: Lab, question: str | None) -> list[_Plan]:
-    """Every case of `lab`, before the first one runs: a case that does not fit is an error."""
-    lab.check_parts()
+    """Every case of `lab` that is asked for, `verify`'s own in front."""
     bank = load(lab)
-    if question is not None and question not in bank:
-        raise UnknownNameError("question", question, bank, lab.id)
     stubs = _stubs(lab)
     own = (Case(SOLUTION), Case(STUB, expects="LIT900"))
     return [
@@ -175,10 +216,23 @@ def _runs(plans: Sequence[_Plan], seeds: int) -> Iterator[Run]:
         variables = {script_runner.FRESH: "1"} if fresh else {}
         for seed in range(1 if fresh else seeds):
             text = f"{seed} {lab.id} {name} {case.id}" if seed else PUBLIC_SEED
-            trial = Trial(lab, name, case, seed, draw_inputs(lab, name, Random(text)))
+            inputs, shown = _drawn(lab, name, Random(text))
+            trial = Trial(lab, name, case, seed, inputs)
             limit = FRESH_LIMIT if fresh else LIMIT
-            shown = encode(trial.inputs.shown)
             yield Run(trial, plan.cells, lab.id, name, shown, limit, variables)
+
+
+def _drawn(lab: Lab, question_id: str, rng: Random) -> tuple[Inputs, bytes]:
+    """Inputs, and those of them that are shown, encoded."""
+    try:
+        inputs = draw_inputs(lab, question_id, rng)
+        return inputs, encode(inputs.shown)
+    except AuthorError:
+        raise
+    except Exception as error:
+        fault = f"its draw fails: {where_raised(error)}"
+        step = again(lab.id, question_id, "mend draw")
+        raise AuthorError(question_file(lab.id, question_id), question_id, fault, step) from error
 
 
 def _stubs(lab: Lab) -> dict[str, str]:
@@ -207,11 +261,7 @@ def _cells(
 def _answer(lab: Lab, name: str, case: Case, source: str, stubs: dict[str, str]) -> str:
     if case.id == STUB:
         return stubs[name]
-    try:
-        return case.answer(source) if name in lab.questions else without_markers(source)
-    except ValueError as error:
-        file = f"autograder/bank/{lab.id}/{name}.py"
-        raise AuthorError(file, name, str(error), "edit the case, or the solution") from error
+    return case.answer(source) if name in lab.questions else without_markers(source)
 
 
 def _earlier(case: Case, bank: dict[str, list[Case]]) -> dict[str, Case]:
@@ -226,7 +276,25 @@ def _verdict(trial: Trial, outcome: Outcome) -> Verdict:
     if not outcome.evidence:
         return fail(trial.lab.id, trial.question_id, "LIT902", got=outcome.note)
     tree = decode(outcome.evidence)
-    return grade(trial.lab.id, trial.question_id, trial.inputs, tree)
+    try:
+        verdict = grade(trial.lab.id, trial.question_id, trial.inputs, tree)
+    except JudgeError as error:
+        raise _judge_fault(trial, str(error)) from error
+    except Exception as error:
+        raise _judge_fault(trial, f"its judge raises {where_raised(error)}") from error
+    for finding in verdict.findings:
+        if finding.code not in catalogue():
+            known = nearest_first(finding.code, list(catalogue()))
+            raise _judge_fault(trial, f"the catalogue has no finding {finding.code!r}. {known}")
+    return verdict
+
+
+def _judge_fault(trial: Trial, fault: str) -> AuthorError:
+    """The error of a judge that is at fault, whatever the answer was."""
+    file = question_file(trial.lab.id, trial.question_id)
+    fault = f"on case {trial.case.id!r}, seed {trial.seed}: {fault}"
+    step = again(trial.lab.id, trial.question_id, "mend the judge")
+    return AuthorError(file, trial.question_id, fault, step)
 
 
 def _print_json(tallies: dict[tuple[str, str], Tally], seeds: int, seconds: float) -> None:

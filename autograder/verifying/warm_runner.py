@@ -15,7 +15,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,7 +80,7 @@ def warm_up() -> None:
     atexit.register(gc.unfreeze)  # what is frozen at exit, extensions report as leaked
 
 
-def run_all(runs: Iterable[Run], jobs: int) -> Iterator[Outcome]:
+def run_all(runs: Iterable[Run], jobs: int) -> Generator[Outcome]:
     """Outcomes of `runs` as they come, `jobs` at a time."""
     with tempfile.TemporaryDirectory(prefix="litcourse-warm-") as folder:
         waiting = enumerate(runs)  # drawn as they are needed: a run's inputs can be megabytes

@@ -15,7 +15,8 @@ import pytest
 import torch
 import torchmetrics  # noqa: F401  as above
 
-from autograder.bank import Case, right, wrong
+from autograder.bank import FRESH, Case, right, wrong
+from autograder.building.scaffold import scaffold
 from autograder.course import AuthorError, Course, Lab
 from autograder.verifying import verify
 from autograder.verifying.warm_runner import Run, run_all, warm_up
@@ -65,7 +66,6 @@ def verdict(*findings: tuple[str, tuple[str, ...]]) -> Verdict:
         (WRONG, verdict(("LIT140", ("log",)), ("LIT111", ("loss",))), "misnamed"),
         (WRONG, fail("lab1_mnist", "wrap", "LIT902"), "misnamed"),
         (WRONG, verdict(), "false_passes"),
-        (WRONG, verdict(("LIT111", ())), "false_passes"),
         (STUB, verdict(("LIT900", ALL)), ""),
         (STUB, verdict(("LIT900", ALL[1:])), "false_passes"),
         (STUB, verdict(("LIT901", ALL)), "misnamed"),
@@ -148,7 +148,7 @@ def test_a_case_that_does_not_fit_its_solution(
     tiny: Course, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(AuthorError, match="case 'typo': the solution has no 'numbr'") as error:
-        verified(tiny, 'wrong("typo", "LIT900", ("numbr", ""))', capsys)
+        verified(tiny, f'{CLEAN} wrong("typo", "LIT900", ("numbr", ""))', capsys)
     assert error.value.file == "autograder/bank/lab0_tiny/add_one.py"
 
 
@@ -157,9 +157,24 @@ def test_an_unknown_question(tiny: Course, capsys: pytest.CaptureFixture[str]) -
         verified(tiny, CLEAN, capsys, question="add_two")
 
 
+def test_a_question_is_looked_up_in_the_lab_that_has_it(
+    tiny: Course, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scaffold(tiny, "lab0_tiny_too", "add_two")
+    (tiny.root / "autograder/bank/lab0_tiny/add_one.py").write_text(f"{HEAD}CASES = [{CLEAN}]\n")
+    chosen = [tiny.labs[name] for name in ("lab0_tiny", "lab0_tiny_too")]
+    assert verify.run(tiny, chosen, json=True, question="add_one") == 0
+    assert json.loads(capsys.readouterr().out)["cases"] == 5
+    with pytest.raises(
+        UnknownNameError, match=r"There is no question 'ad_two'.*: add_two, add_one"
+    ):
+        verify.run(tiny, chosen, question="ad_two")
+
+
 def test_the_table_names_what_is_wrong(tiny: Course, capsys: pytest.CaptureFixture[str]) -> None:
     bank = tiny.root / "autograder/bank/lab0_tiny/add_one.py"
-    bank.write_text(f'{HEAD}CASES = [wrong("is right", "LIT900", ("+ 1", "+ 1 + 0"))]\n')
+    wrong = 'wrong("is right", "LIT900", ("+ 1", "+ 1 + 0"))'
+    bank.write_text(f"{HEAD}CASES = [{CLEAN} {wrong}]\n")
     assert verify.run(tiny, [tiny.lab("lab0_tiny")], jobs=2) == 1
     out = capsys.readouterr().out
     assert "false_pass: lab0_tiny/add_one/is right, seed 0: 100%, no finding" in out
@@ -192,7 +207,7 @@ def test_a_run_that_is_given_up_ends_its_children(lab: Lab) -> None:
     warm_up()
     outcomes = run_all(runs(lab, "while True: pass", "return 1"), jobs=2)
     assert next(outcomes).run.key == "return 1"
-    outcomes.close()  # type: ignore[attr-defined]
+    outcomes.close()
 
 
 def test_a_script_runs_as_fresh_programs_once(
@@ -205,7 +220,7 @@ def test_a_script_runs_as_fresh_programs_once(
     plans = verify._plans(lab, None)
     fresh = [run for run in verify._runs(plans, 3) if run.variables]
     assert [(run.key.case.id, run.key.seed, run.key.case.right) for run in fresh] == [
-        (verify.FRESH, 0, True)
+        (FRESH, 0, True)
     ]
     assert fresh[0].variables == {script_runner.FRESH: "1"}
     assert fresh[0].limit > verify.LIMIT

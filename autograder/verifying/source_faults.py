@@ -1,0 +1,191 @@
+"""Faults of a question that its source tells: codes without an entry, criteria that are misspelt.
+
+The source is parsed and not imported, for importing it takes torch along, for seconds. So what is
+written down is seen, and what is computed is not: `verify` looks at that in each verdict.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from autograder.course import AuthorError, Lab, question_file
+from autograder.verifying.bank_faults import again, nearest_first
+from litcourse import labs
+from litcourse.core.question import misnamed_criteria
+from litcourse.feedback.catalogue import catalogue
+
+_CODE = re.compile(r"LIT\d+")
+
+
+@dataclass(frozen=True)
+class _Module:
+    """One file of a question.
+
+    Args:
+        lab: the lab.
+        question_id: the question; "" for a helper that several of them share.
+        file: as errors name it.
+        tree: what it says.
+    """
+
+    lab: Lab
+    question_id: str
+    file: str
+    tree: ast.Module
+
+    def error(self, node: ast.AST, fault: str, step: str) -> AuthorError:
+        """The error of a fault at `node`."""
+        fault = f"line {getattr(node, 'lineno', 0)}: {fault}"
+        step = again(self.lab.id, self.question_id, step) if self.question_id else step
+        return AuthorError(self.file, self.question_id, fault, step)
+
+
+def check_source(lab: Lab) -> None:
+    """Look at the modules of every question of `lab`, and at those that they share.
+
+    Raises:
+        AuthorError: the first fault.
+    """
+    for question_id in lab.questions:
+        modules = [_parsed(lab, question_id, path) for path in _paths(lab, question_id)]
+        criteria = _criteria(modules)
+        for module in modules:
+            _check_codes(module)
+            _check_findings(module, criteria)
+    for path in _shared(lab):
+        _check_codes(_parsed(lab, "", path))
+
+
+def _paths(lab: Lab, question_id: str) -> list[Path]:
+    """The files of a question: one module, or all those of its folder."""
+    folders = [Path(place) / lab.id for place in labs.__path__]
+    modules = [path for folder in folders for path in folder.glob(f"{question_id}.py")]
+    return modules + [path for folder in folders for path in (folder / question_id).rglob("*.py")]
+
+
+def _shared(lab: Lab) -> list[Path]:
+    return [path for place in labs.__path__ for path in (Path(place) / lab.id).glob("_*.py")]
+
+
+def _parsed(lab: Lab, question_id: str, path: Path) -> _Module:
+    inside = path.parts[len(path.parts) - path.parts[::-1].index(lab.id) :]
+    file = "/".join(("litcourse/labs", lab.id, *inside))
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"), path.name)
+    except (SyntaxError, UnicodeDecodeError) as error:
+        raise AuthorError(
+            file, question_id, f"it can't be read: {error}", f"mend {file}"
+        ) from error
+    return _Module(lab, question_id, file, tree)
+
+
+def _criteria(modules: list[_Module]) -> list[str] | None:
+    """Ids of the question's criteria, as far as they are written down; None where they are not."""
+    for module in modules:
+        for call in _calls(module.tree, "Question"):
+            listed = _argument(call, 2, "criteria")
+            if not isinstance(listed, (ast.Tuple, ast.List)):
+                continue
+            ids = [_id_of(element) for element in listed.elts]
+            _check_unique(module, listed, ids)
+            return None if None in ids else [name for name in ids if name is not None]
+    return None
+
+
+def _check_unique(module: _Module, listed: ast.AST, ids: list[str | None]) -> None:
+    repeated = sorted({name for name in ids if name is not None and ids.count(name) > 1})
+    if repeated:
+        fault = f"two criteria have the id {repeated[0]!r}"
+        raise module.error(listed, fault, "rename one of them")
+
+
+def _id_of(element: ast.AST) -> str | None:
+    """The id that `Criterion("id", ...)` says."""
+    if not isinstance(element, ast.Call) or _name(element) != "Criterion":
+        return None
+    return _text(_argument(element, 0, "id"))
+
+
+def _check_codes(module: _Module) -> None:
+    for node in _code_nodes(module.tree):
+        code = _text(node)
+        if code is not None and code not in catalogue():
+            known = nearest_first(code, list(catalogue()))
+            fault = f"the catalogue has no finding {code!r}. {known}"
+            file = f"litcourse/feedback/findings/{module.lab.id}.toml"
+            raise module.error(node, fault, f"name one of those, or add it to {file}")
+
+
+def _code_nodes(tree: ast.Module) -> Iterator[ast.AST]:
+    """What says a code: the first argument of each Finding, and every text that looks like one."""
+    for call in _calls(tree, "Finding"):
+        code = _argument(call, 0, "code")
+        if code is not None:
+            yield code
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and _CODE.fullmatch(str(node.value)):
+            yield node
+
+
+def _check_findings(module: _Module, criteria: list[str] | None) -> None:
+    constants = _constants(module.tree)
+    for call in _calls(module.tree, "Finding"):
+        node = _argument(call, 1, "criteria")
+        if isinstance(node, ast.Name):
+            node = constants.get(node.id, node)
+        named = _written(node)
+        # What is computed is no fault; nor is a criterion of a question that computes its own.
+        fault = "" if named is None else misnamed_criteria(named, criteria or list(named))
+        if fault:
+            code = _text(_argument(call, 0, "code")) or "of a computed code"
+            file = question_file(module.lab.id, module.question_id)
+            step = f"name criteria of the question, as {file} lists them"
+            raise module.error(call, f"the finding {code} {fault}", step)
+
+
+def _written(node: ast.AST | None) -> tuple[str, ...] | str | None:
+    """The criteria that `node` writes down: those elements that are texts; None if none are."""
+    if node is None or _text(node) is not None:
+        return _text(node)
+    if not isinstance(node, ast.Tuple):
+        return None
+    texts = [text for text in map(_text, node.elts) if text is not None]
+    return tuple(texts) if texts or not node.elts else None
+
+
+def _constants(tree: ast.Module) -> dict[str, ast.AST]:
+    """What the module's own upper-case names are bound to; functions do not rebind such names."""
+    return {
+        target.id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name) and target.id.isupper()
+    }
+
+
+def _calls(tree: ast.Module, name: str) -> list[ast.Call]:
+    return [node for node in ast.walk(tree) if isinstance(node, ast.Call) and _name(node) == name]
+
+
+def _name(call: ast.Call) -> str:
+    return str(getattr(call.func, "id", getattr(call.func, "attr", "")))
+
+
+def _argument(call: ast.Call, position: int, name: str) -> ast.AST | None:
+    for keyword in call.keywords:
+        if keyword.arg == name:
+            return keyword.value
+    before = call.args[: position + 1]
+    if any(isinstance(argument, ast.Starred) for argument in before):
+        return None
+    return call.args[position] if position < len(call.args) else None
+
+
+def _text(node: ast.AST | None) -> str | None:
+    value = node.value if isinstance(node, ast.Constant) else None
+    return value if isinstance(value, str) else None
