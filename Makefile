@@ -61,8 +61,8 @@ release: setup  ## compile source/ into release/, with the students' archive and
 	@$(AUTOGRADER) build
 
 .PHONY: verify
-verify: setup  ## hold every question against its bank of right and wrong answers (LAB=... SEEDS=...)
-	@$(AUTOGRADER) verify $(LAB) $(if $(SEEDS),--seeds $(SEEDS))
+verify: setup  ## hold every question against its bank of right and wrong answers (LAB=... Q=... SEEDS=...)
+	@$(AUTOGRADER) verify $(LAB) $(if $(Q),--question $(Q)) $(if $(SEEDS),--seeds $(SEEDS))
 
 .PHONY: bench
 bench: setup  ## measure the times that the documentation promises
@@ -77,9 +77,10 @@ bench-reference: setup  ## Lightning against the plain torch loop, on the networ
 	@$(PY) -m reference.bench --out bench/results/reference.json
 
 .PHONY: new
-new: setup  ## make the files of a new question: make new LAB=lab1_mnist Q=wrap
-	@test -n "$(LAB)" -a -n "$(Q)" || { echo "usage: make new LAB=lab1_mnist Q=wrap" >&2; exit 2; }
-	@$(AUTOGRADER) new $(LAB) $(Q)
+new: setup  ## make the files of a new question (LAB=... Q=... AFTER=... KIND=function|class|callback|file)
+	@test -n "$(LAB)" -a -n "$(Q)" || { echo "usage: make new LAB=lab1_mnist Q=my_question" \
+		"[AFTER=wrap] [KIND=function|class|callback|file]" >&2; exit 2; }
+	@$(AUTOGRADER) new $(LAB) $(Q) $(if $(AFTER),--after $(AFTER)) $(if $(KIND),--kind $(KIND))
 
 .PHONY: lock
 lock: setup  ## resolve the ranges of both pyproject files anew into requirements.lock

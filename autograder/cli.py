@@ -198,17 +198,21 @@ def demo() -> None:
 
 
 @app.command()
-def new(lab: str, question: str) -> None:
+def new(
+    lab: str,
+    question: str,
+    after: Annotated[str, typer.Option(help="Put it behind this question.")] = "",
+    kind: Annotated[
+        str, typer.Option(help="What a student writes: function, class, callback or file.")
+    ] = "function",
+) -> None:
     """Make the three places of a new question, and of its lab if there is none."""
-    from autograder.building.scaffold import scaffold
+    from autograder.building.scaffold import next_steps, scaffold
 
     course = _course()
-    for path in scaffold(course, lab, question):
+    for path in scaffold(course, lab, question, after=after, kind=kind):
         typer.echo(f"wrote {path.relative_to(course.root)}")
-    typer.echo(
-        f"Next: write the task in source/{lab}/{lab}.ipynb, then probe and judge, then the bank's "
-        f"cases; then: autograder build {lab}, and: autograder verify {lab}"
-    )
+    typer.echo(next_steps(lab, question), nl=False)
 
 
 @app.command()

@@ -6,8 +6,11 @@ somebody has written it.
 
 from __future__ import annotations
 
+import itertools
 import keyword
 import re
+import tomllib
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -17,18 +20,15 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from autograder.course import CHECK, AuthorError, Course, Lab, grade_id
+from litcourse.core.names import UnknownNameError
+from litcourse.feedback.catalogue import catalogue
 
+FUNCTION = "function"
+"""The kind of a question of which nothing else is said."""
 POINTS = 5
 """Points of a new question, until somebody weighs it."""
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
-_SOLUTION = '''\
-def {question}(number):
-    """Say here what the function takes and returns."""
-    ### BEGIN SOLUTION
-    return number + 1
-    ### END SOLUTION
-'''
 _SETUP = """\
 try:
     from litcourse import Check, explain
@@ -43,34 +43,79 @@ check = Check("{lab}")
 """
 
 
-def scaffold(course: Course, lab_id: str, question_id: str) -> list[Path]:
+@cache
+def kinds() -> dict[str, dict[str, str]]:
+    """What a question may be about, with what the templates need for each kind."""
+    found: dict[str, dict[str, str]] = tomllib.loads(_template("kinds.toml"))
+    return found
+
+
+def scaffold(
+    course: Course, lab_id: str, question_id: str, *, after: str = "", kind: str = FUNCTION
+) -> list[Path]:
     """Make the cells, the module and the bank of a question; the files written.
 
     Args:
         course: the course.
         lab_id: id of the lab; a new one is begun if there is none of that name.
         question_id: id of the question.
+        after: the question behind whose check cell the new cells come; "" is in front of the
+            notebook's summary.
+        kind: one of `kinds()`: what the student writes.
 
     Raises:
         AuthorError: a name is no valid id, or a part of the question exists already.
+        UnknownNameError: there is no such kind, or the lab has no question `after`.
     """
     for name in (lab_id, question_id):
         _check_name(course, name)
+    if kind not in kinds():
+        raise UnknownNameError("kind of question", kind, kinds())
     lab = Lab(lab_id, course.root / "source" / lab_id)
     modules = {
         _package(course, "litcourse/labs", lab_id) / f"{question_id}.py": "question.py.template",
         _package(course, "autograder/bank", lab_id) / f"{question_id}.py": "bank.py.template",
     }
     _check_free(lab, question_id, list(modules))
+    place = _place(lab, after)
     written = [path for folder in {p.parent: 0 for p in modules} for path in _begin(folder, lab_id)]
-    words = {"lab": lab_id, "question": question_id, "title": question_id.replace("_", " ").title()}
+    words = _words(lab_id, question_id, kind)
     for path, template in modules.items():
-        text = (
-            files("autograder.building").joinpath("templates", template).read_text(encoding="utf-8")
-        )
-        path.write_text(Template(text).substitute(words), encoding="utf-8")
-    _write_cells(lab, question_id)
+        path.write_text(Template(_template(template)).substitute(words), encoding="utf-8")
+    _write_cells(lab, place, _cells(question_id, words["solution"]))
     return [lab.path, *modules, *written]
+
+
+def next_steps(lab_id: str, question_id: str) -> str:
+    """What to do with a new question, in the words of CONTRIBUTING.md."""
+    words = {"lab": lab_id, "question": question_id, "codes": free_codes(lab_id)}
+    return Template(_template("next_steps.txt.template")).substitute(words)
+
+
+def free_codes(lab_id: str) -> str:
+    """The first free hundred of codes: one for each question, LIT1nn in lab 1, LIT21nn in lab 2."""
+    used = {int(code.removeprefix("LIT")) // 100 for code in catalogue()}
+    number = int((re.match(r"lab(\d+)", lab_id) or ["", "0"])[1])
+    own = range(1, 9) if number == 1 else range(10 * number + 1, 10 * number + 10)
+    other = itertools.count(91)  # of labs without a number, and of those that have used up theirs
+    hundred = next(h for h in itertools.chain(own if number else (), other) if h not in used)
+    return f"LIT{hundred}00 to LIT{hundred}99"
+
+
+def _template(name: str) -> str:
+    folder = files("autograder.building").joinpath("templates")
+    return folder.joinpath(name).read_text(encoding="utf-8")
+
+
+def _words(lab_id: str, question_id: str, kind: str) -> dict[str, str]:
+    """What stands for the names in the templates."""
+    title = question_id.replace("_", " ").title()
+    words = {"lab": lab_id, "question": question_id, "title": title}
+    words["class_name"] = title.replace(" ", "")
+    pieces = {name: Template(text).substitute(words) for name, text in kinds()[kind].items()}
+    for name in ("imports", "probe"):  # their last line is ended by the template
+        pieces[name] = pieces[name].rstrip()
+    return words | pieces
 
 
 def _check_name(course: Course, name: str) -> None:
@@ -88,7 +133,8 @@ def _package(course: Course, index: str, lab_id: str) -> Path:
 
 
 def _check_free(lab: Lab, question_id: str, modules: list[Path]) -> None:
-    taken = [str(path) for path in modules if path.exists()]
+    places = [place for path in modules for place in (path, path.with_suffix(""))]
+    taken = [str(place) for place in places if place.exists()]
     if lab.path.exists():
         names = {grade_id(cell) for cell in lab.notebook.cells}
         cells = sorted(names & {question_id, question_id + CHECK})
@@ -113,12 +159,23 @@ def _begin(folder: Path, lab_id: str) -> list[Path]:
 # --- the notebook ------------------------------------------------------------------------
 
 
-def _write_cells(lab: Lab, question_id: str) -> None:
-    """Put task, solution and check cell in front of the notebook's summary, else at its end."""
+def _place(lab: Lab, after: str) -> int | None:
+    """Index of the cell behind the check cell of `after`; None where that is left open."""
+    if not after:
+        return None
+    known = lab.questions if lab.path.exists() else {}
+    if after not in known:
+        raise UnknownNameError("question", after, known, lab.id)
+    return [grade_id(cell) for cell in lab.notebook.cells].index(after + CHECK) + 1
+
+
+def _write_cells(lab: Lab, place: int | None, cells: list[NotebookNode]) -> None:
+    """Put cells at `place`, or in front of the notebook's summary, else at its end."""
     notebook = lab.notebook if lab.path.exists() else _notebook(lab.id)
-    index = next((i for i, cell in enumerate(notebook.cells) if _is_summary(cell)), None)
-    end = len(notebook.cells) if index is None else index
-    notebook.cells[end:end] = _cells(question_id)
+    if place is None:
+        summary = (i for i, cell in enumerate(notebook.cells) if _is_summary(cell))
+        place = next(summary, len(notebook.cells))
+    notebook.cells[place:place] = cells
     lab.folder.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, lab.path)
 
@@ -127,11 +184,12 @@ def _is_summary(cell: NotebookNode) -> bool:
     return bool(cell.cell_type == "markdown" and cell.source.startswith("## Summary"))
 
 
-def _cells(name: str) -> list[NotebookNode]:
+def _cells(name: str, answer: str) -> list[NotebookNode]:
+    """Task, solution and check cell of the question `name`."""
     task = f"## `{name}`\n\n### Your task ({POINTS} points)\n\n"
     task += "Say what to write, why, and how it is judged."
     check = {"grade": True, "locked": True, "points": POINTS}
-    solution = new_code_cell(_SOLUTION.format(question=name).rstrip(), id=name)
+    solution = new_code_cell(answer.rstrip(), id=name)
     solution.metadata = _graded(name, solution=True)
     checking = new_code_cell(f"check.{name}()", id=name + CHECK)
     checking.metadata = _graded(name + CHECK, **check) | {"otter": {"tests": [name]}}

@@ -46,6 +46,16 @@ def _write_judge(path: Path) -> None:
 
 
 @pytest.fixture
+def torch_threads() -> Iterator[None]:
+    """Torch keeps its threads: warming up leaves it one, as befits a process that only forks."""
+    import torch
+
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
 def lab(tiny: Course) -> Lab:
     """The tiny lab, read anew."""
     return tiny.lab(LAB)

@@ -125,8 +125,50 @@ def test_new_says_what_was_made_and_what_is_next(here: Course) -> None:
     code, out, _ = call("new", "lab0_tiny", "add_two")
     assert code == 0
     assert "wrote litcourse/labs/lab0_tiny/add_two.py" in out
-    assert "autograder verify lab0_tiny" in out
+    assert "litcourse/feedback/findings/lab0_tiny.toml, the catalogue" in out
+    assert "docs/labs.md" in out
+    assert "make verify LAB=lab0_tiny Q=add_two" in out
     assert (here.root / "autograder/bank/lab0_tiny/add_two.py").is_file()
+
+
+def test_new_takes_a_place_and_a_kind(here: Course) -> None:
+    assert call("new", "lab0_tiny", "add_three")[0] == 0
+    arguments = ("new", "lab0_tiny", "add_two", "--after", "add_one", "--kind", "callback")
+    assert call(*arguments)[0] == 0
+    assert list(here.lab("lab0_tiny").questions) == ["add_one", "add_two", "add_three"]
+    assert "class AddTwo(L.Callback)" in here.lab("lab0_tiny").questions["add_two"].solution
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        (("--after", "ad_one"), "Nearest first: add_one"),
+        (("--kind", "clas"), "Nearest first: class, "),
+    ],
+)
+def test_new_answers_a_mistyped_option(option: tuple[str, str], told: str) -> None:
+    code, _, err = call("new", "lab0_tiny", "add_two", *option)
+    assert code == 2
+    assert told in err
+    assert "Traceback" not in err
+
+
+def test_make_hands_its_variables_down(root: Path) -> None:
+    line = ("LAB=lab0_tiny", "Q=add_two")
+    for target, more, wanted in (
+        ("verify", ["SEEDS=3"], "verify lab0_tiny --question add_two --seeds 3"),
+        ("verify", [], "verify lab0_tiny --question add_two"),
+        (
+            "new",
+            ["AFTER=add_one", "KIND=file"],
+            "new lab0_tiny add_two --after add_one --kind file",
+        ),
+        ("new", [], "new lab0_tiny add_two"),
+    ):
+        command = ["make", "-n", "-o", "setup", "-o", ".venv/.ready", target, *line, *more]
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+        assert f".venv/bin/autograder {wanted}" in " ".join(done.stdout.split())
 
 
 def test_outside_of_a_course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,9 @@ import json
 from pathlib import Path
 from random import Random
 
+import lightning  # noqa: F401, ICN001  sets environment variables when it is first imported
 import pytest
+import torchmetrics  # noqa: F401  as above
 
 from autograder.course import AuthorError, Course
 from autograder.engine import judge_server
@@ -20,8 +22,9 @@ from litcourse.feedback.rendering import Report, as_html, as_text
 from litcourse.frontends.notebook import PUBLIC_SEED, ask
 from litcourse.frontends.otter import finding_text
 
+pytestmark = pytest.mark.usefixtures("torch_threads")
 MODULE = "litcourse/labs/lab0_tiny/add_one.py"
-LAST = '    return [Finding("LIT900", every, "add_one(number)", "a written judge", got)]\n'
+LAST = '    return [Finding("LIT900", every, CALLED, "a written judge", got)]\n'
 AGAIN = ", then: make verify LAB=lab0_tiny Q=add_one"
 BANK = """
 from autograder.bank import right, wrong

@@ -12,7 +12,6 @@ from typing import Any
 
 import lightning  # noqa: F401, ICN001  sets environment variables when it is first imported
 import pytest
-import torch
 import torchmetrics  # noqa: F401  as above
 
 from autograder.bank import FRESH, Case, right, wrong
@@ -27,20 +26,13 @@ from litcourse.core.scoring import fail
 from litcourse.core.serialization import decode, encode
 from litcourse.scripts import script_runner
 
+pytestmark = pytest.mark.usefixtures("torch_threads")
 HEAD = "from autograder.bank import right, wrong\n"
 RETURN = "return number + 1"
 LABS = Course(Path(__file__).resolve().parents[3]).labs
 LEAST = 10
 """Cases of a question: solution, stub, two unusual answers and six wrong ones."""
 KEYS = {"cases", "false_fails", "false_passes", "misnamed", "seconds"}
-
-
-@pytest.fixture(autouse=True)
-def _threads() -> Iterator[None]:
-    """Warming up leaves one thread to torch, as befits a process that only forks."""
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 # --- what is a fault --------------------------------------------------------------------------
