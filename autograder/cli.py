@@ -85,7 +85,7 @@ def build(
         text = "it is no lab of litcourse, and is left to nbgrader"
         typer.echo(f"{course.root / 'source' / name}: {text}", err=True)
     if check:
-        _report_stale(builder.stale(course, labs or (), out))
+        _report_stale(builder.find_stale(course, labs or (), out))
         return
     built = builder.build(course, labs or (), out)
     for name in built.changed:

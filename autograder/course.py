@@ -130,7 +130,7 @@ class Lab:
             step = "give it points in JupyterLab's Create Assignment, or in its metadata"
             raise AuthorError(self.path, grade_id(check).removesuffix(CHECK), fault, step) from None
 
-    def judge_of(self, question_id: str) -> Question:
+    def find_question(self, question_id: str) -> Question:
         """The probe and judge of a question of this notebook.
 
         Raises:
@@ -140,12 +140,12 @@ class Lab:
         try:
             return find_question(self.id, question_id)
         except UnknownNameError as error:
-            raise self.no_judge(question_id) from error
+            raise self.no_judge_error(question_id) from error
         except Exception as error:
             file = question_file(self.id, question_id)
             raise not_importable(file, question_id, error) from error
 
-    def no_judge(self, question_id: str) -> AuthorError:
+    def no_judge_error(self, question_id: str) -> AuthorError:
         """The error of a question that only the notebook knows."""
         file = f"litcourse/labs/{self.id}/{question_id}.py"
         step = f"write {file}, or run: make new LAB={self.id} Q={question_id}"
@@ -160,7 +160,7 @@ class Lab:
         known = question_ids(self.id) if self.id in lab_ids() else []
         for question_id in self.questions:
             if question_id not in known:
-                raise self.no_judge(question_id)
+                raise self.no_judge_error(question_id)
         for name in known:
             if name not in self.questions:
                 file = question_file(self.id, name)
@@ -202,13 +202,13 @@ class Course:
             UnknownNameError: there is no such lab; the message lists those there are.
         """
         if lab_id in self.foreign:
-            raise no_lab(self.root / "source" / lab_id)
+            raise no_lab_error(self.root / "source" / lab_id)
         if lab_id not in self.labs:
             raise UnknownNameError("lab", lab_id, self.labs)
         return self.labs[lab_id]
 
 
-def no_lab(folder: Path) -> AuthorError:
+def no_lab_error(folder: Path) -> AuthorError:
     """The error of an assignment of nbgrader's that `litcourse` does not know."""
     step = (
         "build and grade it with nbgrader, in a course folder of its own with nbgrader's own "
@@ -217,7 +217,7 @@ def no_lab(folder: Path) -> AuthorError:
     return AuthorError(folder, "", f"{folder.name} is no lab of litcourse", step)
 
 
-def unwritable(path: Path, error: OSError) -> AuthorError:
+def unwritable_error(path: Path, error: OSError) -> AuthorError:
     """The error of a place in the course that has to be written."""
     fault = f"it can't be written: {error.strerror or error}"
     return AuthorError(path, "", fault, "work as the user who owns the course, or in a copy of it")

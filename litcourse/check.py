@@ -11,7 +11,7 @@ from typing import Any
 from litcourse.core.names import UnknownNameError
 from litcourse.core.registry import question_ids
 from litcourse.feedback.rendering import Report
-from litcourse.frontends.notebook import PUBLIC_SEED, ask
+from litcourse.frontends.notebook import PUBLIC_SEED, check_question
 
 
 class Check:
@@ -53,7 +53,7 @@ class Check:
         """
         if question_id not in self._questions:
             raise UnknownNameError("question", question_id, self._questions, self._lab)
-        return _report(self._lab, question_id, sys._getframe(1).f_globals)  # noqa: SLF001 (caller)
+        return _check(self._lab, question_id, sys._getframe(1).f_globals)  # noqa: SLF001 (caller)
 
     def __repr__(self) -> str:
         """How to ask."""
@@ -75,17 +75,17 @@ class QuestionCheck:
 
     def __call__(self) -> Report:
         """Check the question against the names that the caller defines."""
-        return _report(self.lab, self.question_id, sys._getframe(1).f_globals)  # noqa: SLF001 (caller)
+        return _check(self.lab, self.question_id, sys._getframe(1).f_globals)  # noqa: SLF001 (caller)
 
     def __repr__(self) -> str:
         """What to type, for whoever left out the parentheses."""
         return f"Call it: check.{self.question_id}()"
 
 
-def _report(lab: str, question_id: str, namespace: Mapping[str, Any]) -> Report:
+def _check(lab: str, question_id: str, namespace: Mapping[str, Any]) -> Report:
     if _otter_grades():
         return Report(None)
-    return Report(ask(lab, question_id, namespace, Random(PUBLIC_SEED)))
+    return Report(check_question(lab, question_id, namespace, Random(PUBLIC_SEED)))
 
 
 def _otter_grades() -> bool:

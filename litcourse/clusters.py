@@ -19,7 +19,7 @@ from typing import Any
 import lightning as L
 import torch
 
-from litcourse.core.environment import only_variables, without_job_variables
+from litcourse.core.environment import drop_job_variables, only_variables
 from litcourse.core.tree import Tree
 from litcourse.probing.silenced import without_messages
 
@@ -85,13 +85,13 @@ def simulated_cluster(
         own = _variables(nodes, tasks, node_rank, local_rank, slurm)
         stack.enter_context(only_variables(_of_no_job() | own))
         for path in _COUNTERS:
-            stack.enter_context(_replaced(path, lambda: there))
+            stack.enter_context(_replace(path, lambda: there))
         for path in _AVAILABLE:
-            stack.enter_context(_replaced(path, lambda: there > 0))
-        stack.enter_context(_replaced("torch.backends.mps.is_available", lambda: False))
+            stack.enter_context(_replace(path, lambda: there > 0))
+        stack.enter_context(_replace("torch.backends.mps.is_available", lambda: False))
         for path in _INTERACTIVE:
-            stack.enter_context(_replaced(path, value=False))
-        stack.enter_context(_own_rank(node_rank * tasks + local_rank))
+            stack.enter_context(_replace(path, value=False))
+        stack.enter_context(_set_rank(node_rank * tasks + local_rank))
         _check(nodes, tasks, there, node_rank, local_rank)
         yield
 
@@ -121,13 +121,13 @@ def _variables(
 
 def _of_no_job() -> dict[str, str]:
     """The variables of this process that say nothing of jobs and GPUs."""
-    found = without_job_variables(os.environ)
+    found = drop_job_variables(os.environ)
     found.pop("CUDA_VISIBLE_DEVICES", None)
     return found
 
 
 @contextlib.contextmanager
-def _replaced(path: str, value: Any) -> Iterator[None]:
+def _replace(path: str, value: Any) -> Iterator[None]:
     """Bind the attribute at `path` to `value` for a while."""
     module_name, _, name = path.rpartition(".")
     try:
@@ -143,7 +143,7 @@ def _replaced(path: str, value: Any) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _own_rank(rank: int) -> Iterator[None]:
+def _set_rank(rank: int) -> Iterator[None]:
     """Trainers set the rank that decides who warns and writes; it is put back."""
     from lightning.fabric.utilities import rank_zero
 

@@ -22,6 +22,6 @@ def questions(lab_id: str) -> list[str]:
 
 def points_of(lab_id: str, name: str, *lost: str) -> float:
     """Points of a question, as its notebook has them, without those of the criteria `lost`."""
-    criteria = LABS[lab_id].judge_of(name).criteria if lost else ()
+    criteria = LABS[lab_id].find_question(name).criteria if lost else ()
     share = 1 - sum(criterion.share for criterion in criteria if criterion.id in lost)
     return round(LABS[lab_id].questions[name].points * share, 4)

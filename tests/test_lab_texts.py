@@ -130,6 +130,6 @@ def test_the_page_of_fixed_names_has_every_question(lab: Lab) -> None:
     found = rows(lab.id)
     assert list(found) == list(lab.questions), "add what was made to docs/labs.md"
     for name, text in found.items():
-        question = lab.judge_of(name)
+        question = lab.find_question(name)
         fixed = (*question.files, *question.defines)
         assert any(word in text for word in fixed), f"{lab.id}, {name}: {fixed}"

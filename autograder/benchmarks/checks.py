@@ -144,7 +144,7 @@ def _graded_lab(lab: Lab) -> dict[str, Any]:
     draws = {name: draw_inputs(lab, name, Random(1)) for name in lab.questions}
 
     def ask(shell: Any, question_id: str, _: str) -> None:
-        take_evidence(lab.judge_of(question_id), draws[question_id].shown, shell.user_ns)
+        take_evidence(lab.find_question(question_id), draws[question_id].shown, shell.user_ns)
 
     before = _cpu()
     _walk(lab, ask)

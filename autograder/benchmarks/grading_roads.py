@@ -36,7 +36,7 @@ from rich.table import Table
 from autograder import bank
 from autograder.building.build import build
 from autograder.course import Course, Lab
-from autograder.demo.made_up_students import copied, filled, hand_in
+from autograder.demo.made_up_students import copy_course, fill_notebook, hand_in
 from autograder.engine import client
 from autograder.grading.records import RECORD
 from autograder.nbgrader_plugins.graded_kernel import Kernel
@@ -124,14 +124,14 @@ def _mixed_class(lab: Lab, unsolved: NotebookNode, count: int) -> dict[str, Note
             elif kind != "stub":
                 case = rng.choice([case for case in independent if case.right == (kind == "right")])
                 answers[name] = case.answer(cells.solution)
-        class_[f"student{number:03d}"] = filled(unsolved, answers)
+        class_[f"student{number:03d}"] = fill_notebook(unsolved, answers)
     return class_
 
 
 def _course_of(course: Course, root: Path, class_: dict[str, NotebookNode]) -> None:
     root.mkdir()
     lab = course.lab(LAB)
-    copied(course, root, lab, lab.questions)
+    copy_course(course, root, lab, lab.questions)
     for student, notebook in class_.items():
         hand_in(root, student, LAB, notebook)
 

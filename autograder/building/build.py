@@ -75,14 +75,14 @@ def _hand_out(packed: Path, folder: Path) -> Path:
     return Path(shutil.copy(packed, folder))
 
 
-def stale(course: Course, lab_ids: Sequence[str] = (), out: Path | None = None) -> list[str]:
+def find_stale(course: Course, lab_ids: Sequence[str] = (), out: Path | None = None) -> list[str]:
     """How `release/` differs from what a build would write, as lines of a diff.
 
     A wheel that is not there is no difference. `dist/` is not compared: it is never committed.
     Args and errors as for `build`; nothing is written.
     """
     labs, target = _labs(course, lab_ids), out or course.root
-    found = [line for lab in labs for line in _stale_frozen(lab)]
+    found = [line for lab in labs for line in _find_stale_frozen(lab)]
     with tempfile.TemporaryDirectory(prefix="autograder-") as scratch:
         make_release(course, labs, Path(scratch))
         fresh = Path(scratch, "release")
@@ -95,21 +95,21 @@ def _write_frozen(lab: Lab) -> None:
     """Put answers for public inputs beside the questions that need one; the wheel takes them in."""
     wanted = freeze(lab)
     for path, data in wanted.items():
-        if not _holds(path, data):
+        if not _has_bytes(path, data):
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(data)
     for path in frozen_files(lab) - wanted.keys():
         path.unlink()
 
 
-def _stale_frozen(lab: Lab) -> list[str]:
+def _find_stale_frozen(lab: Lab) -> list[str]:
     wanted = freeze(lab)
-    stale = {path for path, data in wanted.items() if not _holds(path, data)}
+    stale = {path for path, data in wanted.items() if not _has_bytes(path, data)}
     stale |= frozen_files(lab) - wanted.keys()
     return [f"{path}: not what the solution gives (any more)" for path in sorted(stale)]
 
 
-def _holds(path: Path, data: bytes) -> bool:
+def _has_bytes(path: Path, data: bytes) -> bool:
     return path.is_file() and path.read_bytes() == data
 
 

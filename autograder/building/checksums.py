@@ -47,7 +47,7 @@ def is_ours(release: Path, name: str, known: Mapping[str, str]) -> bool:
     return name in known and _digest(release / name) == known[name]
 
 
-def fits(release: Path, names: Iterable[str]) -> bool:
+def matches(release: Path, names: Iterable[str]) -> bool:
     """Whether the list tells of the files `names` what they are, and of no student wheel."""
     known = read(release)
     if any(map(is_student_wheel, known)):

@@ -112,7 +112,7 @@ def _compare(passage: Passage, document: Document) -> None:
 
 def unsolved_text(labs: Iterable[Lab]) -> str:
     """What students see anyway: the telling lines of all labs outside of solution regions."""
-    return _joined(_REGION.sub("", cell.source) for lab in labs for cell in lab.notebook.cells)
+    return _join(_REGION.sub("", cell.source) for lab in labs for cell in lab.notebook.cells)
 
 
 def solutions(lab: Lab, public: str) -> list[Passage]:
@@ -120,10 +120,10 @@ def solutions(lab: Lab, public: str) -> list[Passage]:
     found = []
     for cell in lab.notebook.cells:
         for region in _REGION.findall(cell.source):
-            lines = telling(region)
+            lines = telling_lines(region)
             enough = WHOLE if len(lines) == 1 else ALONE
-            telling_lines = tuple(n for n in lines if len(n) >= enough and n not in public)
-            found.append(Passage(str(lab.path), grade_id(cell), lines, telling_lines))
+            alone = tuple(n for n in lines if len(n) >= enough and n not in public)
+            found.append(Passage(str(lab.path), grade_id(cell), lines, alone))
     return [passage for passage in found if passage.lines]
 
 
@@ -134,7 +134,7 @@ def bank_entries(lab: Lab) -> list[Passage]:
         module = importlib.import_module(f"autograder.bank.{lab.id}.{name}")
         file = f"autograder/bank/{lab.id}/{name}.py"
         for case in getattr(module, "CASES", []):
-            found += [Passage(file, name, telling(text)) for text in _texts(case)]
+            found += [Passage(file, name, telling_lines(text)) for text in _texts(case)]
     return [passage for passage in found if passage.lines]
 
 
@@ -182,17 +182,17 @@ def _document(name: str, data: bytes) -> Document:
     text = data.decode("utf-8", errors="replace")
     if name.endswith(".ipynb"):
         cells = nbformat.reads(text, as_version=nbformat.NO_CONVERT).cells
-        return Document(name, data, _joined(cell.source for cell in cells))
+        return Document(name, data, _join(cell.source for cell in cells))
     if name.endswith(".toml"):
         text = text.replace('\\"', '"')
-    return Document(name, data, _joined([text]))
+    return Document(name, data, _join([text]))
 
 
-def telling(text: str) -> tuple[str, ...]:
+def telling_lines(text: str) -> tuple[str, ...]:
     """The lines that say something, each without indentation and with single spaces."""
     lines = (" ".join(line.split()) for line in text.splitlines())
     return tuple(n for n in lines if len(n) >= TELLING and n[0] != "#" and n not in _COMMON)
 
 
-def _joined(texts: Iterable[str]) -> str:
-    return "\n" + "\n".join(line for text in texts for line in telling(text)) + "\n"
+def _join(texts: Iterable[str]) -> str:
+    return "\n" + "\n".join(line for text in texts for line in telling_lines(text)) + "\n"

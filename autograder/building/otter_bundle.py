@@ -60,7 +60,7 @@ def build_bundle(lab: Lab, folder: Path) -> Path:
         tests = Path(scratch, "tests")
         tests.mkdir()
         for name, cells in lab.questions.items():
-            question = lab.judge_of(name)
+            question = lab.find_question(name)
             solution = solved_cells(lab, name) if question.by_solution else ()
             source = case_file(lab.id, name, question, cells.points, solution)
             (tests / f"{name}.py").write_text(source, encoding="utf-8")

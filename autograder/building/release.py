@@ -60,15 +60,15 @@ def differences(fresh: Path, old: Path, *, all_labs: bool, kept: Collection[str]
         all_labs: also report files of `old` that `fresh` has not, as when all labs were built.
         kept: folders of `old` that are none of ours.
     """
-    wanted = [n for n in _files(fresh) if not is_student_wheel(n) or (old / n).is_file()]
-    found = [line for name in wanted for line in _differs(fresh / name, old / name, name)]
-    if not found and not checksums.fits(old, wanted):
+    wanted = [n for n in _list_files(fresh) if not is_student_wheel(n) or (old / n).is_file()]
+    found = [line for name in wanted for line in _compare(fresh / name, old / name, name)]
+    if not found and not checksums.matches(old, wanted):
         found.append(f"release/{checksums.NAME}: not of these files")
-    superfluous = _superfluous(fresh, old, kept) if all_labs else []
-    return [*found, *_named(superfluous)]
+    superfluous = _find_superfluous(fresh, old, kept) if all_labs else []
+    return [*found, *_name_superfluous(superfluous)]
 
 
-def _named(superfluous: Collection[str]) -> Iterator[str]:
+def _name_superfluous(superfluous: Collection[str]) -> Iterator[str]:
     """A line for each file, or for the folder in which there are many, such as a `.venv`."""
     counts = Counter(name.split("/", 1)[0] for name in superfluous)
     for name in superfluous:
@@ -79,26 +79,26 @@ def _named(superfluous: Collection[str]) -> Iterator[str]:
             yield f"release/{folder}: {count:,} files that are not made from source/ (any more)"
 
 
-def _superfluous(fresh: Path, old: Path, kept: Collection[str]) -> list[str]:
-    found = set(_files(old)) - set(_files(fresh))
+def _find_superfluous(fresh: Path, old: Path, kept: Collection[str]) -> list[str]:
+    found = set(_list_files(old)) - set(_list_files(fresh))
     return sorted(name for name in found if name.split("/", 1)[0] not in {*kept, checksums.NAME})
 
 
-def _files(folder: Path) -> list[str]:
+def _list_files(folder: Path) -> list[str]:
     paths = (p for p in folder.rglob("*") if p.is_file() and ".ipynb_checkpoints" not in p.parts)
     return sorted(p.relative_to(folder).as_posix() for p in paths)
 
 
-def _differs(fresh: Path, old: Path, name: str) -> Iterator[str]:
+def _compare(fresh: Path, old: Path, name: str) -> Iterator[str]:
     if not old.is_file():
         yield f"release/{name}: missing"
     elif fresh.suffix == ".whl":
-        yield from _wheel_differs(fresh, old, name)
+        yield from _compare_wheels(fresh, old, name)
     elif not filecmp.cmp(fresh, old, shallow=False):
-        yield from _text_differs(fresh, old, name)
+        yield from _compare_text(fresh, old, name)
 
 
-def _text_differs(fresh: Path, old: Path, name: str) -> Iterator[str]:
+def _compare_text(fresh: Path, old: Path, name: str) -> Iterator[str]:
     before, after = _lines(old), _lines(fresh)
     if before is None or after is None:
         yield f"release/{name}: other bytes"
@@ -114,7 +114,7 @@ def _lines(path: Path) -> list[str] | None:
         return None
 
 
-def _wheel_differs(fresh: Path, old: Path, name: str) -> Iterator[str]:
+def _compare_wheels(fresh: Path, old: Path, name: str) -> Iterator[str]:
     """By members: another zlib packs the same files into other bytes."""
     before, after = members(old), members(fresh)
     if not before:
@@ -140,15 +140,15 @@ def publish(fresh: Path, release: Path, *, all_labs: bool, kept: Collection[str]
     Raises:
         AuthorError: one that was changed since the last build is in the way.
     """
-    known, names = checksums.read(release), _files(fresh)
-    changed = [n for n in names if any(_differs(fresh / n, release / n, n))]
+    known, names = checksums.read(release), _list_files(fresh)
+    changed = [n for n in names if any(_compare(fresh / n, release / n, n))]
     for name in changed:
         if (release / name).is_file() and not checksums.is_ours(release, name, known):
-            raise _in_the_way(release / name)
+            raise _in_the_way_error(release / name)
     for name in changed:
         (release / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(fresh / name, release / name)
-    gone = _superfluous(fresh, release, kept) if all_labs else _old_wheels(fresh, release)
+    gone = _find_superfluous(fresh, release, kept) if all_labs else _old_wheels(fresh, release)
     gone = [name for name in gone if checksums.is_ours(release, name, known)]
     for name in gone:
         (release / name).unlink()
@@ -159,7 +159,7 @@ def publish(fresh: Path, release: Path, *, all_labs: bool, kept: Collection[str]
     return changed + gone
 
 
-def _in_the_way(path: Path) -> AuthorError:
+def _in_the_way_error(path: Path) -> AuthorError:
     fault = (
         "it was changed since the last build, so it may hold somebody's answers; nothing is written"
     )

@@ -130,7 +130,7 @@ def _solutions(compiled: Compiled) -> None:
         if "BEGIN SOLUTION" not in cells.solution:
             step = "mark the answer with ### BEGIN SOLUTION and ### END SOLUTION inside a body"
             raise compiled.error(name, "it has no solution region", step)
-        if compiled.lab.judge_of(name).files:
+        if compiled.lab.find_question(name).files:
             _stub_of_file(compiled, name, cell)
         else:
             _stub(compiled, name, cell)
@@ -144,7 +144,7 @@ def _stub(compiled: Compiled, name: str, cell: NotebookNode) -> None:
         step = "put the region inside the body of a function or method"
         raise compiled.error(name, "its solution region stands outside of any body", step)
     everywhere = _defined(compiled.notebook)
-    missing = [n for n in compiled.lab.judge_of(name).defines if n not in everywhere]
+    missing = [n for n in compiled.lab.find_question(name).defines if n not in everywhere]
     if missing or not defined - {""}:
         fault = f"the unsolved notebook does not define {', '.join(missing) or 'anything here'}"
         raise compiled.error(name, fault, "keep class and def lines outside the region")
@@ -152,7 +152,7 @@ def _stub(compiled: Compiled, name: str, cell: NotebookNode) -> None:
 
 def _stub_of_file(compiled: Compiled, name: str, cell: NotebookNode) -> None:
     """The stub writes a file that the question asks for, in that file's own language."""
-    wanted = compiled.lab.judge_of(name).files
+    wanted = compiled.lab.find_question(name).files
     head, _, text = cell.source.partition("\n")
     magic, *arguments = head.split()
     if magic != "%%writefile" or arguments[-1:] != [f for f in wanted if f in arguments][:1]:

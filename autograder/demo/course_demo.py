@@ -24,7 +24,7 @@ from autograder import bank
 from autograder.building.build import build
 from autograder.course import Course, Lab
 from autograder.demo.demo_class import Bank, Graded, Member, members
-from autograder.demo.made_up_students import copied, hand_in, points
+from autograder.demo.made_up_students import copy_course, hand_in, read_points
 from autograder.engine.client import EngineError, engine
 
 CELL_SECONDS = 60
@@ -72,7 +72,7 @@ def run(course: Course) -> int:
 
 def _room(course: Course, demo: Path, lab: Lab) -> Room:
     """Hand in what the class of `lab` has made; broken files belong to the first lab alone."""
-    made = copied(course, demo, lab, lab.questions).lab(lab.id)
+    made = copy_course(course, demo, lab, lab.questions).lab(lab.id)
     cases = bank.load(made)
     class_ = members(made, cases, troubles=lab.id == next(iter(course.labs)))
     unsolved = nbformat.read(demo / "release" / lab.id / made.path.name, as_version=4)
@@ -122,7 +122,7 @@ def _show(console: Console, demo: Path, room: Room) -> bool:
     table.add_column("what it is")
     for head in (*names, "total", "ok"):
         table.add_column(head, justify="right", no_wrap=True)
-    scores, faults = points(demo, lab.id, [member.name for member in room.class_]), []
+    scores, faults = read_points(demo, lab.id, [member.name for member in room.class_]), []
     for member in room.class_:
         got = {name: _graded(demo, lab, member, scores, name) for name in names}
         wrong = [

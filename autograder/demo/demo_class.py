@@ -16,7 +16,7 @@ from nbformat import NotebookNode, v4
 
 from autograder.bank import Case, without_markers
 from autograder.course import CHECK, Lab, grade_id
-from autograder.demo.made_up_students import filled
+from autograder.demo.made_up_students import fill_notebook
 
 STUB = ""
 """In place of a case's id: the question is left unsolved."""
@@ -54,7 +54,7 @@ class Member:
             sources[name] = without_markers(cells.solution)
             if wanted is not None:
                 sources[name] = _case(cases[name], wanted).answer(cells.solution)
-        notebook = filled(unsolved, sources)
+        notebook = fill_notebook(unsolved, sources)
         return self.change(notebook) if self.change else notebook
 
     def fault(self, lab: Lab, cases: Bank, name: str, got: Graded) -> str:

@@ -17,7 +17,7 @@ from nbgrader.api import Gradebook
 from autograder.course import CHECK, Course, Lab, grade_id
 
 
-def copied(course: Course, folder: Path, lab: Lab, question_ids: Collection[str]) -> Course:
+def copy_course(course: Course, folder: Path, lab: Lab, question_ids: Collection[str]) -> Course:
     """A course of its own in `folder`, with one lab and only some of its questions."""
     shutil.copy(course.root / "nbgrader_config.py", folder)
     notebook = copy.deepcopy(lab.notebook)
@@ -30,7 +30,7 @@ def copied(course: Course, folder: Path, lab: Lab, question_ids: Collection[str]
     return Course(folder)
 
 
-def filled(unsolved: NotebookNode, answers: Mapping[str, str]) -> NotebookNode:
+def fill_notebook(unsolved: NotebookNode, answers: Mapping[str, str]) -> NotebookNode:
     """A copy of the unsolved notebook with `answers`, sources by question id, in its cells."""
     notebook = copy.deepcopy(unsolved)
     for cell in notebook.cells:
@@ -78,7 +78,9 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PATH": programs}
 
 
-def points(root: Path, lab: str, students: Sequence[str]) -> dict[str, dict[str, float | None]]:
+def read_points(
+    root: Path, lab: str, students: Sequence[str]
+) -> dict[str, dict[str, float | None]]:
     """Automatic points in the gradebook, by student and question; None where there are none."""
     with Gradebook(f"sqlite:///{root / 'gradebook.db'}") as gradebook:
         return {student: _points_of(gradebook, lab, student) for student in students}

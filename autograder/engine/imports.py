@@ -58,10 +58,10 @@ def _import_labs() -> None:
 def rehearse_draws(lab: str) -> None:
     """Draw each question of `lab`, for what the first draw in a process reads or makes."""
     from litcourse.core.registry import find_question, lab_ids, question_ids
-    from litcourse.core.torch_state import torch_state
+    from litcourse.core.torch_state import keep_torch_state
 
     for question_id in question_ids(lab) if lab in lab_ids() else ():
-        with torch_state(), contextlib.suppress(Exception):  # whoever draws it then is told
+        with keep_torch_state(), contextlib.suppress(Exception):  # whoever draws it then is told
             find_question(lab, question_id).draw(Random(0))
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from litcourse.core.names import UnknownNameError
 from litcourse.core.question import Inputs, Question, Verdict
 from litcourse.core.registry import find_question
-from litcourse.core.scoring import fail, grade
+from litcourse.core.scoring import fail_question, grade
 from litcourse.core.serialization import SerializationError, decode, encode
 from litcourse.core.tree import Tree
 from litcourse.feedback.rendering import as_html
@@ -101,12 +101,12 @@ def answer(request: dict[str, Any], parts: list[bytes]) -> tuple[dict[str, Any],
     if request["do"] == "draw":
         encoded: list[bytes] = []
         for question_id, (seed, cells) in request["questions"].items():
-            encoded += _drawn(request["lab"], question_id, seed, cells)
+            encoded += _draw(request["lab"], question_id, seed, cells)
         return {}, encoded
     lab, question_id, broke = request["lab"], request["question"], ""
     _question(lab, question_id)
     if not parts:
-        verdict = fail(lab, question_id, request["code"], got=request["detail"])
+        verdict = fail_question(lab, question_id, request["code"], got=request["detail"])
     else:
         inputs, evidence = parts
         tree = decode(inputs)
@@ -125,10 +125,12 @@ def judge(lab: str, question_id: str, inputs: Inputs, evidence: bytes) -> tuple[
     try:
         return grade(lab, question_id, inputs, decode(evidence)), ""
     except SerializationError as error:
-        return fail(lab, question_id, "LIT903", got=str(error)), ""
+        return fail_question(lab, question_id, "LIT903", got=str(error)), ""
     except Exception as error:  # noqa: BLE001 (told, and scored)
         # Forged evidence may break a judge in ways that its author did not foresee.
-        return fail(lab, question_id, "LIT903", got=type(error).__name__), traceback.format_exc()
+        return fail_question(
+            lab, question_id, "LIT903", got=type(error).__name__
+        ), traceback.format_exc()
 
 
 def _read_inputs(tree: Tree) -> Inputs:
@@ -146,7 +148,7 @@ def _question(lab: str, question_id: str) -> Question:
         raise FaultError(DAMAGED, question_id, _line(error)) from error
 
 
-def _drawn(lab: str, question_id: str, seed: int, cells: list[str]) -> list[bytes]:
+def _draw(lab: str, question_id: str, seed: int, cells: list[str]) -> list[bytes]:
     """What the probe gets, and all of it."""
     question = _question(lab, question_id)
     try:

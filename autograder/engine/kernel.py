@@ -30,30 +30,32 @@ def run_init(request: dict[str, Any], limits: Limits, report: int) -> None:
     close_others({ready, ready_pipe, report})
     try:
         if request["sandbox"]:
-            sandbox.separate()
+            sandbox.unshare_namespaces()
             syscalls.die_with_parent(signal.SIGKILL)  # a new user namespace took it back
         pid = os.fork()
     except OSError as error:
-        _tell(report, {"error": str(error)})
+        _send_line(report, {"error": str(error)})
         os._exit(1)
     if not pid:
         os.close(report)
         os.close(ready)
         _be_kernel(request, limits, ready_pipe)
     os.close(ready_pipe)
-    _tell(report, {"pid": pid})
+    _send_line(report, {"pid": pid})
     said = os.read(ready, 65536)
     if said != b"ready":
-        _tell(report, {"error": said.decode("utf-8", "replace") or "the kernel died at its start"})
+        _send_line(
+            report, {"error": said.decode("utf-8", "replace") or "the kernel died at its start"}
+        )
     elif request["sandbox"]:
         sandbox.close_channel()
     if said == b"ready":
-        _tell(report, {"ready": True})
+        _send_line(report, {"ready": True})
     _, status = os.waitpid(pid, 0)
     os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
 
 
-def _tell(report: int, what: dict[str, Any]) -> None:
+def _send_line(report: int, what: dict[str, Any]) -> None:
     os.write(report, json.dumps(what).encode() + b"\n")
 
 
@@ -71,7 +73,7 @@ def close_others(kept: set[int]) -> None:
 
 def _be_kernel(request: dict[str, Any], limits: Limits, ready_pipe: int) -> None:
     try:
-        _isolate(request, limits)
+        _enter_sandbox(request, limits)
         app = _kernel_app(request)
     except BaseException as error:  # noqa: BLE001 (told to whoever waits)
         os.write(ready_pipe, f"{type(error).__name__}: {error}".encode()[:60000])
@@ -84,7 +86,7 @@ def _be_kernel(request: dict[str, Any], limits: Limits, ready_pipe: int) -> None
         os._exit(0)
 
 
-def _isolate(request: dict[str, Any], limits: Limits) -> None:
+def _enter_sandbox(request: dict[str, Any], limits: Limits) -> None:
     paths = request["place"]
     if request["sandbox"]:
         sandbox_paths = sandbox.Place(

@@ -62,7 +62,7 @@ class Place:
     visible: tuple[Path, ...]
 
 
-def separate() -> None:
+def unshare_namespaces() -> None:
     """Leave the namespaces of this machine; the next fork is the first process of the new ones."""
     if os.geteuid() != 0:
         user, group = os.geteuid(), os.getegid()
@@ -94,7 +94,7 @@ def enter(place: Place, limits: Limits) -> None:
         _map_user(NOBODY, NOBODY)
     Path("/proc/sys/user/max_user_namespaces").write_text("0", encoding="ascii")
     syscalls.give_up_privileges()
-    seccomp.refuse_the_useless()
+    seccomp.install_filter()
     os.chdir(HOME)
 
 
@@ -126,11 +126,11 @@ def _build(place: Place, limits: Limits, owner: int) -> None:
     (root / "proc").mkdir()
     syscalls.mount_proc(root / "proc")
     _mount_writable(place, limits, owner)
-    for folder in _shown(place.visible):  # after /tmp and /home, in which one may lie
+    for folder in _bind_visible(place.visible):  # after /tmp and /home, in which one may lie
         _bind(folder, root)
     for folder in place.hidden:
-        if _inside(root, folder).is_dir():
-            syscalls.mount_tmpfs(_inside(root, folder), "size=4k,mode=555")
+        if _path_inside(root, folder).is_dir():
+            syscalls.mount_tmpfs(_path_inside(root, folder), "size=4k,mode=555")
     syscalls.make_readonly(root, below=False)
 
 
@@ -139,35 +139,37 @@ def _mount_writable(place: Place, limits: Limits, owner: int) -> None:
     root = place.root
     scratch = root / "scratch"
     scratch.mkdir()
-    size, count = _extent(place.work)  # what was handed in has room beside what the code writes
+    size, count = _size_and_count(
+        place.work
+    )  # what was handed in has room beside what the code writes
     size += limits.disk_mib * MEBI
     syscalls.mount_tmpfs(scratch, f"size={size},mode=755,nr_inodes={_INODES + count}")
     shutil.copytree(place.work, scratch / "home", symlinks=True)
     for name, target in _WRITABLE.items():
         (scratch / name).mkdir(exist_ok=True)
         (scratch / name).chmod(0o755)
-        _inside(root, target).mkdir(parents=True, exist_ok=True)
+        _path_inside(root, target).mkdir(parents=True, exist_ok=True)
     if os.geteuid() == 0:
-        _give(scratch, owner)
-        _give(place.channel, owner)
+        _hand_over(scratch, owner)
+        _hand_over(place.channel, owner)
     for name, target in _WRITABLE.items():
-        syscalls.bind(scratch / name, _inside(root, target))
+        syscalls.bind(scratch / name, _path_inside(root, target))
     syscalls.unmount(scratch)
     scratch.rmdir()
-    _inside(root, CHANNEL).mkdir(parents=True)
-    _inside(root, EVIDENCE).touch()
-    syscalls.bind(place.channel, _inside(root, CHANNEL))
-    syscalls.bind(place.channel / "evidence", _inside(root, EVIDENCE))
+    _path_inside(root, CHANNEL).mkdir(parents=True)
+    _path_inside(root, EVIDENCE).touch()
+    syscalls.bind(place.channel, _path_inside(root, CHANNEL))
+    syscalls.bind(place.channel / "evidence", _path_inside(root, EVIDENCE))
 
 
-def _extent(folder: Path) -> tuple[int, int]:
+def _size_and_count(folder: Path) -> tuple[int, int]:
     """Bytes of the pages that the files in `folder` fill, and how many files and folders."""
     page = os.sysconf("SC_PAGE_SIZE")
     sizes = [path.lstat().st_size for path in folder.rglob("*")]
     return sum(-(-size // page) * page for size in sizes), len(sizes)
 
 
-def _give(folder: Path, owner: int) -> None:
+def _hand_over(folder: Path, owner: int) -> None:
     for path in (folder, *folder.rglob("*")):
         os.chown(path, owner, owner, follow_symlinks=False)
 
@@ -192,7 +194,7 @@ def _write_etc(etc: Path) -> None:
     (etc / "hostname").write_text("sandbox\n", encoding="ascii")
 
 
-def _shown(visible: tuple[Path, ...]) -> Iterator[Path]:
+def _bind_visible(visible: tuple[Path, ...]) -> Iterator[Path]:
     """`visible` without what lies in another of them or in /usr."""
     folders = sorted({folder.resolve() for folder in visible} | set(visible))
     kept = [Path("/usr")]
@@ -202,12 +204,12 @@ def _shown(visible: tuple[Path, ...]) -> Iterator[Path]:
             yield folder
 
 
-def _inside(root: Path, path: Path) -> Path:
+def _path_inside(root: Path, path: Path) -> Path:
     return root / path.relative_to("/")
 
 
 def _bind(source: Path, root: Path) -> None:
-    target = _inside(root, source)
+    target = _path_inside(root, source)
     if source.is_dir():
         target.mkdir(parents=True, exist_ok=True)
     else:

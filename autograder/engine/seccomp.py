@@ -49,7 +49,7 @@ _X32 = 0x40000000  # x86_64: the same calls under other numbers
 _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 22, 2
 
 
-def refuse_the_useless() -> None:
+def install_filter() -> None:
     """Filter this process's system calls, and those of all that it starts; no way back.
 
     `PR_SET_NO_NEW_PRIVS` has to be set.

@@ -25,7 +25,7 @@ from typing import Any
 
 from autograder.engine import imports, judge_server, kernel, syscalls, watch
 from autograder.engine.limits import Limits
-from litcourse.ranks.processes import tree
+from litcourse.ranks.processes import process_tree
 
 TICK = 0.2
 """Seconds between two looks at what the kernels take."""
@@ -130,7 +130,9 @@ class Server:
         running = _Running(connection, limits, init, reading, watch.own_memory())
         self._running[init] = running
         self._selector.register(reading, selectors.EVENT_READ, lambda _: self._report(running))
-        self._selector.register(connection, selectors.EVENT_READ, lambda _: self._obey(running))
+        self._selector.register(
+            connection, selectors.EVENT_READ, lambda _: self._handle_command(running)
+        )
 
     def _report(self, running: _Running) -> None:
         """Pass on what the init process says; at its end, how the kernel ended."""
@@ -142,13 +144,13 @@ class Server:
         *lines, running.text = running.text.split(b"\n")
         for line in lines:
             running.pid = json.loads(line).get("pid", running.pid)
-            _say(running, line)
+            _send_line(running, line)
 
     def _finish(self, running: _Running) -> None:
         _, status, usage = os.wait4(running.init, 0)
         seconds = max(usage.ru_utime + usage.ru_stime, running.usage.cpu_seconds)
         ended = {"ended": status, "reason": running.reason, "cpu_seconds": seconds}
-        _say(running, json.dumps(ended).encode())
+        _send_line(running, json.dumps(ended).encode())
         self._selector.unregister(running.pipe)
         os.close(running.pipe)
         with contextlib.suppress(KeyError):
@@ -156,7 +158,7 @@ class Server:
         running.connection.close()
         del self._running[running.init]
 
-    def _obey(self, running: _Running) -> None:
+    def _handle_command(self, running: _Running) -> None:
         """Signals that the client asks for; its hanging up kills the kernel."""
         try:
             data = running.connection.recv(65536)
@@ -175,7 +177,7 @@ class Server:
                     os.kill(running.pid, number)
 
 
-def _say(running: _Running, line: bytes) -> None:
+def _send_line(running: _Running, line: bytes) -> None:
     with contextlib.suppress(OSError):
         running.connection.sendall(line + b"\n", socket.MSG_DONTWAIT)
 
@@ -186,14 +188,14 @@ def _watch(running: _Running) -> None:
     if running.watcher is None:
         running.watcher = watch.Watch(running.pid, running.baseline)
     running.usage = running.watcher.usage()
-    running.reason = watch.exceeded(running.usage, running.limits)
+    running.reason = watch.exceeded_limit(running.usage, running.limits)
     if running.reason:
         _kill(running)
 
 
 def _kill(running: _Running) -> None:
     """Kill the kernel with all that it started; the init process then ends by itself."""
-    pids = tree(running.pid) if running.pid else [running.init]
+    pids = process_tree(running.pid) if running.pid else [running.init]
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 
 from autograder.engine.limits import MEBI, Limits
-from litcourse.ranks.processes import TICKS, UTIME, read, stat, tasks, tree
+from litcourse.ranks.processes import TICKS, UTIME, process_tree, read, stat, tasks
 
 _START, _STACK = 19, 25
 """Places in /proc/PID/stat behind the name, besides that of utime, which stime, cutime and cstime
@@ -38,7 +38,7 @@ class Watch:
 
     def usage(self) -> Usage:
         """What the kernel and its descendants take."""
-        pids = tree(self.pid)
+        pids = process_tree(self.pid)
         memory = sum(max(0, _memory(pid) - self._inherited(pid)) for pid in pids)
         return Usage(self._cpu_seconds(pids), memory)
 
@@ -59,7 +59,7 @@ class Watch:
         return max(total, sum(self._seen.values()))
 
 
-def exceeded(used: Usage, limits: Limits) -> str:
+def exceeded_limit(used: Usage, limits: Limits) -> str:
     """The limit that is exceeded, "cpu" or "memory", or ""."""
     if used.cpu_seconds > limits.cpu_seconds:
         return "cpu"

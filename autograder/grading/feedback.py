@@ -24,8 +24,8 @@ from nbgrader.converters import GenerateFeedback
 
 from autograder.grading.signals import raising
 from autograder.nbgrader_plugins import submission_metadata
-from autograder.nbgrader_plugins.grade import head_of, is_check
-from autograder.nbgrader_plugins.submission_files import lay_out
+from autograder.nbgrader_plugins.grade import format_head, is_check
+from autograder.nbgrader_plugins.submission_files import copy_files
 
 if TYPE_CHECKING:
     from autograder.grading.settings import CourseSettings
@@ -52,7 +52,7 @@ class LateError(BaseException):
 
 
 @contextlib.contextmanager
-def limited(seconds: float) -> Iterator[None]:
+def limit_cpu_time(seconds: float) -> Iterator[None]:
     """Raise `LateError` inside after `seconds` of processor time.
 
     A hostile source keeps pygments, mistune or a regular expression busy for hours. All of them let
@@ -69,7 +69,7 @@ def limited(seconds: float) -> Iterator[None]:
             signal.setitimer(signal.ITIMER_VIRTUAL, 0)
 
 
-def with_alt(html: str) -> str:
+def add_alt_texts(html: str) -> str:
     """`html` with a text in place of each picture that has none."""
 
     def described(found: re.Match[str]) -> str:
@@ -126,7 +126,7 @@ class FeedbackExporter(HTMLExporter):
         self.register_filter("highlight_code", highlight)  # type: ignore[no-untyped-call]
         self.register_filter("filter_data_type", data_types)  # type: ignore[no-untyped-call]
         html, head = TemplateExporter.from_notebook_node(self, nb, resources, **kw)
-        return with_alt(html), head
+        return add_alt_texts(html), head
 
     def default_filters(self) -> Any:
         """nbconvert's, with text cells remembered."""
@@ -166,12 +166,12 @@ class Pages:
         course = self._settings.course
         return Path(course.format_path(course.feedback_directory, student, lab))
 
-    def fill(self, lab: str, student: str, folder: Path) -> None:
+    def write(self, lab: str, student: str, folder: Path) -> None:
         """Put page and other files into the empty `folder`."""
-        graded = self._settings.autograded(lab, student)
+        graded = self._settings.autograded_folder(lab, student)
         ignored = [*self._settings.course.ignore, "*.ipynb"]
         others = utils.find_all_files(str(graded), ignored)
-        lay_out({str(Path(path).relative_to(graded)): Path(path) for path in others}, folder)
+        copy_files({str(Path(path).relative_to(graded)): Path(path) for path in others}, folder)
         name = f"{lab}{self._exporter.file_extension}"
         page = self._page(lab, student, graded / f"{lab}.ipynb")
         (folder / name).write_text(page, encoding="utf-8", errors="replace")
@@ -180,7 +180,7 @@ class Pages:
         """The page of the graded notebook at `path`; a short one where that can't be made."""
         resources = self._settings.resources
         try:
-            with limited(PAGE_SECONDS):
+            with limit_cpu_time(PAGE_SECONDS):
                 page, _ = self._exporter.from_filename(str(path), resources=resources(lab, student))
                 return str(page)
         except LateError:
@@ -188,7 +188,7 @@ class Pages:
         except Exception as error:  # noqa: BLE001 (the reason may lie in anything that was sent)
             why = type(error).__name__
         self._settings.app.log.warning("%s, %s: a short page of feedback, %s", lab, student, why)
-        short = shortened(v4.reads(path.read_text(encoding="utf-8")), why)
+        short = shorten(v4.reads(path.read_text(encoding="utf-8")), why)
         named = {**resources(lab, student), "metadata": {"name": lab}}
         page, _ = self._exporter.from_notebook_node(short, resources=named)
         return str(page)
@@ -198,7 +198,7 @@ class Pages:
         self._converter.set_permissions(lab, student)
 
 
-def shortened(notebook: NotebookNode, why: str) -> NotebookNode:
+def shorten(notebook: NotebookNode, why: str) -> NotebookNode:
     """What the lab and the grader wrote into a graded notebook, without what the student wrote.
 
     Args:
@@ -206,7 +206,7 @@ def shortened(notebook: NotebookNode, why: str) -> NotebookNode:
         why: the reason, for the first cell.
     """
     cells = [v4.new_markdown_cell(_SHORT.format(why=why))]
-    head = head_of(submission_metadata.read(notebook))
+    head = format_head(submission_metadata.read(notebook))
     if head:
         cells.append(v4.new_markdown_cell(head))
     for cell in notebook.cells:

@@ -38,7 +38,7 @@ class OneCommit(Gradebook):
 
 
 @contextlib.contextmanager
-def few_steps() -> Iterator[None]:
+def commit_once() -> Iterator[None]:
     """Let nbgrader's steps commit once, and share an engine, which knows what SQLAlchemy compiled.
 
     What they find in the gradebook and leave there stays the same.

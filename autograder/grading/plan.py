@@ -17,7 +17,7 @@ from autograder.grading.reporting.table import Row
 from autograder.grading.settings import CourseSettings
 from autograder.grading.submission_grader import Prepared, Task
 from autograder.nbgrader_plugins import submission_files
-from autograder.nbgrader_plugins.penalties import assigned, is_assigned, same
+from autograder.nbgrader_plugins.penalties import is_assigned, is_same, read_assigned
 from autograder.nbgrader_plugins.submission_files import Submission
 from litcourse.core.names import UnknownNameError
 
@@ -46,7 +46,7 @@ class Plan:
     penalties: dict[tuple[str, str], float] = field(default_factory=dict)
 
 
-def choose(
+def choose_submissions(
     settings: CourseSettings, course: Course, names: Sequence[str], students: Sequence[str]
 ) -> Chosen:
     """The submissions that the command line means.
@@ -65,9 +65,9 @@ def choose(
     found = {lab: submission_files.discover(settings.course, lab) for lab in labs}
     for lab in names:
         if not found[lab]:
-            raise _nothing(settings, lab)
+            raise _nothing_error(settings, lab)
     if not any(found.values()):
-        raise _nothing(settings, labs[0] if labs else "LAB")
+        raise _nothing_error(settings, labs[0] if labs else "LAB")
     if students:
         known = {submission.student for sent in found.values() for submission in sent}
         for student in students:
@@ -77,13 +77,13 @@ def choose(
     return {lab: sent for lab, sent in found.items() if sent}
 
 
-def _nothing(settings: CourseSettings, lab: str) -> AuthorError:
+def _nothing_error(settings: CourseSettings, lab: str) -> AuthorError:
     folder = Path(settings.course.format_path(settings.course.submitted_directory, "*", lab))
     step = f"nbgrader collect {lab}, or: nbgrader zip_collect {lab}"
     return AuthorError(folder, "", "nothing was handed in", step)
 
 
-def to_grade(
+def plan_grading(
     settings: CourseSettings,
     chosen: Chosen,
     labs: Mapping[str, Prepared],
@@ -102,14 +102,14 @@ def to_grade(
     """
     plan = Plan()
     for lab, sent in chosen.items():
-        rows = table.rows(settings, lab)
+        rows = table.read_rows(settings, lab)
         for submission in sent:
-            record = None if regrade else result(settings, submission)
+            record = None if regrade else load_result(settings, submission)
             if record is None:
                 plan.tasks.append(Task(GRADE, lab, submission.student))
                 continue
             plan.outdated += record.maximum != _points(labs[lab])
-            graded = settings.autograded(lab, record.student) / f"{lab}.ipynb"
+            graded = settings.autograded_folder(lab, record.student) / f"{lab}.ipynb"
             row = rows.get(record.student)
             if row is None or not row.automatic or not graded.is_file():
                 record.written = False
@@ -117,13 +117,13 @@ def to_grade(
                 record.feedback = False
             if record.written and (record.feedback or pages is None):
                 plan.skipped += 1
-                plan.misfits += row is not None and _misfit(settings, row)
+                plan.misfits += row is not None and _penalty_changed(settings, row)
             else:
                 plan.write.append(record)
     return plan
 
 
-def result(settings: CourseSettings, submission: Submission) -> Record | None:
+def load_result(settings: CourseSettings, submission: Submission) -> Record | None:
     """The result of the very files that lie there now, if it is complete.
 
     None where they can't be read: whoever grades them will tell, and the others are not held up.
@@ -139,7 +139,7 @@ def result(settings: CourseSettings, submission: Submission) -> Record | None:
     return record
 
 
-def _misfit(settings: CourseSettings, row: Row) -> bool:
+def _penalty_changed(settings: CourseSettings, row: Row) -> bool:
     """Whether a late penalty that nobody entered is another one than the plugin says now."""
     step = settings.penalties
     if step is None or (row.late_seconds <= 0 and row.penalty is None):
@@ -148,8 +148,8 @@ def _misfit(settings: CourseSettings, row: Row) -> bool:
         due = step.due(row.student, sum(row.points.values()), row.late_seconds)
     except Exception:  # noqa: BLE001 (the course's own code; who assigns it names the student)
         return True
-    known = assigned(settings.records.folder(row.lab, row.student), row.notebook)
-    return is_assigned(row.penalty, due, known) and not same(row.penalty, due)
+    known = read_assigned(settings.records.folder(row.lab, row.student), row.notebook)
+    return is_assigned(row.penalty, due, known) and not is_same(row.penalty, due)
 
 
 def _points(prepared: Prepared) -> dict[str, float]:
@@ -157,15 +157,15 @@ def _points(prepared: Prepared) -> dict[str, float]:
     return {c.grade_id.removesuffix(CHECK): float(c.points) for c in cells}
 
 
-def to_rejudge(settings: CourseSettings, chosen: Chosen) -> Plan:
+def plan_rejudging(settings: CourseSettings, chosen: Chosen) -> Plan:
     """Everything that was graded; what was not is left to `grade`."""
     plan = Plan()
     for lab, sent in chosen.items():
-        rows = table.rows(settings, lab)
+        rows = table.read_rows(settings, lab)
         for submission in sent:
             row = rows.get(submission.student) or Row(submission.student, lab)
-            if (settings.autograded(lab, submission.student) / f"{lab}.ipynb").is_file():
-                penalty = _misfit(settings, row)
+            if (settings.autograded_folder(lab, submission.student) / f"{lab}.ipynb").is_file():
+                penalty = _penalty_changed(settings, row)
                 plan.tasks.append(Task(REJUDGE, lab, row.student, penalty=penalty))
                 plan.penalties[lab, row.student] = row.late_penalty
             else:

@@ -26,10 +26,10 @@ from autograder.grading.session import (
     Session,
     StoppedError,
     end_on_sigterm,
+    hold_run_lock,
     prepare,
-    run_lock,
-    uncollected,
-    with_engine,
+    run_engine,
+    without_collector,
 )
 from autograder.grading.settings import CourseSettings, open_settings
 from autograder.grading.submission_grader import Prepared
@@ -83,7 +83,7 @@ def grade(course: Course, options: Options) -> int:
         AuthorError: there is something to mend before anything can be graded.
         UnknownNameError: there is no such lab or student.
     """
-    return _guarded(_Command(course, options, GRADE))
+    return _run_guarded(_Command(course, options, GRADE))
 
 
 def rejudge(course: Course, options: Options) -> int:
@@ -96,7 +96,7 @@ def rejudge(course: Course, options: Options) -> int:
         AuthorError: there is something to mend before anything can be judged.
         UnknownNameError: there is no such lab or student.
     """
-    return _guarded(_Command(course, options, REJUDGE))
+    return _run_guarded(_Command(course, options, REJUDGE))
 
 
 @dataclass(frozen=True)
@@ -123,17 +123,17 @@ class _Command:
         self.to: Console = console(json=options.json)
         self.csv = options.csv and options.csv.absolute()  # the working folder will be another
         if self.csv is not None:
-            table.check_place(self.csv)
+            table.check_writable(self.csv)
 
     def run(self, settings: CourseSettings) -> int:
         """Do it all; the exit code."""
-        with with_engine():
+        with run_engine():
             return self._run(settings)
 
     def _run(self, settings: CourseSettings) -> int:
         started, options = time.monotonic(), self.options
-        chosen = planning.choose(settings, self.course, options.labs, options.students)
-        with uncollected():
+        chosen = planning.choose_submissions(settings, self.course, options.labs, options.students)
+        with without_collector():
             labs = {lab: prepare(settings, self.course.lab(lab)) for lab in chosen}
         pages = Pages(settings) if options.feedback else None
         plan = self._plan(settings, chosen, labs, pages)
@@ -145,19 +145,21 @@ class _Command:
             session.write(plan.write, meter)
             session.work(plan.tasks, options.workers, meter)
             session.pages()
-        known = {lab: table.rows(settings, lab) for lab in chosen}
+        known = {lab: table.read_rows(settings, lab) for lab in chosen}
         found = [known[s.lab][s.student] for sent in chosen.values() for s in sent
                  if s.student in known[s.lab]]  # fmt: skip
-        noted = notices.of_rows(found)
+        noted = notices.from_rows(found)
         noted.new_secret = new_secret
         if not options.students:
-            noted.gone = [who for lab in known for who in notices.gone(settings, lab, known[lab])]
+            noted.gone = [
+                who for lab in known for who in notices.find_gone(settings, lab, known[lab])
+            ]
         if not options.labs:
-            noted.foreign = notices.foreign(settings, self.course)
+            noted.foreign = notices.find_foreign(settings, self.course)
         questions = list(dict.fromkeys(q for lab in labs.values() for q in lab.lab.questions))
         if self.csv is not None:
             table.write_csv(self.csv, found, questions)
-        self._tell(session, _Ended(plan, found, noted, time.monotonic() - started), labs)
+        self._print_result(session, _Ended(plan, found, noted, time.monotonic() - started), labs)
         return SOME_FAILED if session.failed else OK
 
     def _plan(
@@ -168,8 +170,10 @@ class _Command:
         pages: Pages | None,
     ) -> Plan:
         if self.action == REJUDGE:
-            return planning.to_rejudge(settings, chosen)
-        return planning.to_grade(settings, chosen, labs, regrade=self.options.regrade, pages=pages)
+            return planning.plan_rejudging(settings, chosen)
+        return planning.plan_grading(
+            settings, chosen, labs, regrade=self.options.regrade, pages=pages
+        )
 
     def _announce(self, plan: Plan) -> None:
         parts = [f"{len(plan.tasks)} to {'grade' if self.action == GRADE else 'judge again'}"]
@@ -189,15 +193,15 @@ class _Command:
             self.to.print(notices.NEW_SECRET, style="yellow", soft_wrap=True)
         return new
 
-    def _tell(self, session: Session, ended: _Ended, labs: Mapping[str, Prepared]) -> None:
+    def _print_result(self, session: Session, ended: _Ended, labs: Mapping[str, Prepared]) -> None:
         found = ended.rows
-        judged = summary.with_penalties(session.judged, ended.plan.penalties, found)
+        judged = summary.add_penalties(session.judged, ended.plan.penalties, found)
         if self.options.json:
             more = {
                 "command": self.action,
                 "written": len(session.done),
                 "skipped": ended.plan.skipped,
-                "changed": summary.changed(judged),
+                "changed": summary.list_changes(judged),
                 "seconds": round(ended.seconds, 2),
                 **ended.remarks.as_json(),
             }
@@ -209,9 +213,9 @@ class _Command:
         summary.show_findings(self.to, found)
         if self.action == REJUDGE:
             summary.show_changes(self.to, judged)
-        self._tell_the_end(session, ended)
+        self._print_end(session, ended)
 
-    def _tell_the_end(self, session: Session, ended: _Ended) -> None:
+    def _print_end(self, session: Session, ended: _Ended) -> None:
         self.to.print(f"{len(session.done)} written in {ended.seconds:.1f} s.")
         for line in ended.remarks.lines():
             self.to.print(line, soft_wrap=True)
@@ -224,13 +228,13 @@ class _Command:
         summary.show_failures(self.to, session.failed, self.action)
 
 
-def _guarded(command: _Command) -> int:
+def _run_guarded(command: _Command) -> int:
     """Run it in the course's folder, alone; what ends it early becomes a message."""
     typed = " ".join(["autograder", *sys.argv[1:]])
     anew = " A regrade begins with the first again." if command.options.regrade else ""
     with end_on_sigterm():
         try:
-            return _in_course(command, command.run)
+            return _with_settings(command, command.run)
         except (StoppedError, OperationalError) as error:
             reason = str(error)
             if isinstance(error, OperationalError):
@@ -247,9 +251,9 @@ def _guarded(command: _Command) -> int:
             return INTERRUPTED
 
 
-def _in_course(command: _Command, do: Callable[[CourseSettings], int]) -> int:
+def _with_settings(command: _Command, do: Callable[[CourseSettings], int]) -> int:
     with (
         open_settings(command.course, sandbox=command.options.sandbox) as settings,
-        run_lock(settings),
+        hold_run_lock(settings),
     ):
         return do(settings)

@@ -18,7 +18,7 @@ from typing import TextIO
 
 from sqlalchemy.exc import OperationalError
 
-from autograder.course import AuthorError, Lab, unwritable
+from autograder.course import AuthorError, Lab, unwritable_error
 from autograder.engine.client import engine, stop
 from autograder.grading.records import GRADE, GRADED, REJUDGE, Record
 from autograder.grading.reporting.progress import Meter
@@ -34,7 +34,7 @@ from autograder.grading.submission_grader import (
     Prepared,
     SubmissionGrader,
     Task,
-    no_room,
+    describe_full_disk,
 )
 from autograder.grading.worker_pool import Done, WorkerPool
 from autograder.grading.writer import Writer
@@ -51,7 +51,7 @@ class StoppedError(Exception):
 
 
 @contextlib.contextmanager
-def run_lock(settings: CourseSettings) -> Iterator[None]:
+def hold_run_lock(settings: CourseSettings) -> Iterator[None]:
     """Hold the lock that all processes of a run share: the workers of a killed run hold it too.
 
     Raises:
@@ -81,7 +81,7 @@ def lock_file(path: Path) -> TextIO:
     try:
         return path.open("w", encoding="utf-8")
     except OSError as error:
-        raise unwritable(path, error) from error
+        raise unwritable_error(path, error) from error
 
 
 def end_on_sigterm() -> contextlib.AbstractContextManager[object]:
@@ -95,7 +95,7 @@ def prepare(settings: CourseSettings, lab: Lab) -> Prepared:
     Raises:
         AuthorError: its cells do not fit the gradebook.
     """
-    unsolved = register.unsolved(settings.converter, lab)
+    unsolved = register.unsolved_notebook(settings.converter, lab)
     try:
         register.register(settings.converter, lab)
     except RuntimeError as error:
@@ -134,7 +134,7 @@ class Session:
             notebook = self.settings.records.notebook(record)
             if notebook is not None:
                 self._write(record, notebook)
-            meter.add(self._shown(record), record.student, record.lab)
+            meter.add(self._unless_failed(record), record.student, record.lab)
 
     def work(self, tasks: deque[Task], jobs: int, meter: Meter) -> None:
         """Have `tasks` done, and write what comes of them.
@@ -154,19 +154,19 @@ class Session:
             self.settings.most_seconds(),
         )
         pool = WorkerPool(make_grader, min(jobs, len(tasks)), seconds)
-        with _frozen(), pool:
+        with _freeze_objects(), pool:
             for done in pool.run(tasks):
                 if done is None:
                     meter.tick()
                     self._page()
                     continue
-                again = self._take(done)
+                again = self._handle_result(done)
                 if again is not None:
                     tasks.append(again)
                     continue
                 key = (done.task.lab, done.task.student)
                 record = self.settings.records.load(*key)
-                meter.add(self._shown(record), done.task.student, done.task.lab)
+                meter.add(self._unless_failed(record), done.task.student, done.task.lab)
 
     def pages(self) -> None:
         """Write the feedback that is left to write, once all scores are there."""
@@ -177,15 +177,15 @@ class Session:
         """Write one page, while no score waits: a page takes as long as its notebook likes."""
         if self._pages:
             record = self._pages.popleft()
-            with self._failure_noted(record):
+            with self._note_failure(record):
                 self.writer.write_page(record)
                 self.done.add((record.lab, record.student))
 
-    def _shown(self, record: Record | None) -> Record | None:
+    def _unless_failed(self, record: Record | None) -> Record | None:
         known = record is not None and (record.lab, record.student) not in self.failed
         return record if known else None
 
-    def _take(self, done: Done) -> Task | None:
+    def _handle_result(self, done: Done) -> Task | None:
         """Write what came of a task; a task if there is another to do in its place."""
         task, reply = done.task, done.reply
         if reply is not None and reply.outcome in {FULL, AUTHOR}:
@@ -194,7 +194,7 @@ class Session:
         if reply is None or reply.outcome not in {DONE, SAME} or record is None:
             if done.late:
                 self._tries[task.lab, task.student] = ATTEMPTS
-            return self._again(task, reply.detail if reply else done.death, died=reply is None)
+            return self._retry(task, reply.detail if reply else done.death, died=reply is None)
         if task.action == GIVE_UP:
             self.failed[task.lab, task.student] = task.detail
         if task.action == REJUDGE:
@@ -205,7 +205,7 @@ class Session:
             self._write(record, notebook)
         return None
 
-    def _again(self, task: Task, detail: str, *, died: bool) -> Task | None:
+    def _retry(self, task: Task, detail: str, *, died: bool) -> Task | None:
         key = (task.lab, task.student)
         self._tries[key] += 1
         if self._tries[key] < ATTEMPTS and (died or task.action != REJUDGE):
@@ -221,18 +221,18 @@ class Session:
         record = self.settings.records.load(task.lab, task.student)
         if record is None or not record.written or record.state != GRADED:
             return False
-        folder = self.settings.submitted(task.lab, task.student)
+        folder = self.settings.submitted_folder(task.lab, task.student)
         return submission_files.scan(self.settings.course, folder).matches(record.fingerprint)
 
     def _write(self, record: Record, notebook: str) -> None:
-        with self._failure_noted(record):
+        with self._note_failure(record):
             if self.writer.write(record, notebook):
                 self.done.add((record.lab, record.student))
             if self.writer.lacks_page(record):
                 self._pages.append(record)
 
     @contextlib.contextmanager
-    def _failure_noted(self, record: Record) -> Iterator[None]:
+    def _note_failure(self, record: Record) -> Iterator[None]:
         """What goes wrong with one result is told at the end; what would with all stops the run."""
         try:
             yield
@@ -240,7 +240,7 @@ class Session:
             raise StoppedError(f"the gradebook can't be written: {error.orig}") from error
         except OSError as error:
             if error.errno in NO_ROOM:
-                raise StoppedError(no_room(error)) from error
+                raise StoppedError(describe_full_disk(error)) from error
             self.failed[record.lab, record.student] = f"not written: {error}"
         except Exception as error:
             self.settings.app.log.exception("%s, %s: not written", record.lab, record.student)
@@ -249,7 +249,7 @@ class Session:
 
 
 @contextlib.contextmanager
-def uncollected() -> Iterator[None]:
+def without_collector() -> Iterator[None]:
     """No garbage collector, which slows imports down."""
     gc.disable()
     try:
@@ -259,7 +259,7 @@ def uncollected() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _frozen() -> Iterator[None]:
+def _freeze_objects() -> Iterator[None]:
     """What is there now is left alone by collectors: a worker's would copy every page of ours."""
     gc.freeze()
     try:
@@ -269,7 +269,7 @@ def _frozen() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def with_engine() -> Iterator[None]:
+def run_engine() -> Iterator[None]:
     """The warm process that the workers share; it imports while this one goes on."""
     engine()
     try:

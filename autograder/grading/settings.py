@@ -21,8 +21,8 @@ from nbgrader.preprocessors import (
 from traitlets.config import Config
 from traitlets.utils.importstring import import_item
 
-from autograder.course import AuthorError, Course, unwritable
-from autograder.grading.gradebook import few_steps
+from autograder.course import AuthorError, Course, unwritable_error
+from autograder.grading.gradebook import commit_once
 from autograder.grading.records import RecordStore
 from autograder.nbgrader_plugins.execute import RunSubmission
 from autograder.nbgrader_plugins.grade import GradeEvidence
@@ -58,15 +58,15 @@ class CourseSettings:
         self.app, self.course, self.sandbox = app, app.coursedir, sandbox
         self.root = Path(self.course.root)
         self.converter = Autograde(coursedir=self.course, parent=app)
-        steps = [_class(step) for step in self.converter.autograde_preprocessors]
+        steps = [_import_step(step) for step in self.converter.autograde_preprocessors]
         # Settings of an older course name nbgrader's own, which overwrites a person's penalty.
         steps = [LatePenalties if s is AssignLatePenalties else s for s in steps]
         for needed in (RunSubmission, GradeEvidence, SaveAutoGrades):
             if not any(issubclass(step, needed) for step in steps):
-                raise self._other_pipeline(needed.__name__)
+                raise self._other_steps_error(needed.__name__)
         first = steps.index(SaveAutoGrades)
         self.running, self.saving = steps[:first], steps[first:]
-        sanitizing = [_class(step) for step in self.converter.sanitize_preprocessors]
+        sanitizing = [_import_step(step) for step in self.converter.sanitize_preprocessors]
         self.sanitizing = [KeepKernelspec if s is OverwriteKernelspec else s for s in sanitizing]
         penalties = [step for step in self.saving if issubclass(step, LatePenalties)]
         self.penalties = penalties[0](parent=self.converter) if penalties else None
@@ -78,7 +78,7 @@ class CourseSettings:
         starts = (limits.restarts + 1) * limits.startup_seconds
         return float(limits.notebook_seconds + starts + _REST)
 
-    def _other_pipeline(self, lacking: str) -> AuthorError:
+    def _other_steps_error(self, lacking: str) -> AuthorError:
         path = self.root / CONFIG
         if not path.is_file():
             step = f"copy the course repository's {CONFIG} to {path}"
@@ -113,11 +113,11 @@ class CourseSettings:
             "nbgrader": {**names, "db_url": self.course.db_url},
         }
 
-    def submitted(self, lab: str, student: str) -> Path:
+    def submitted_folder(self, lab: str, student: str) -> Path:
         """Where the submission of a student lies."""
         return Path(self.course.format_path(self.course.submitted_directory, student, lab))
 
-    def autograded(self, lab: str, student: str) -> Path:
+    def autograded_folder(self, lab: str, student: str) -> Path:
         """Where the graded submission of a student lies."""
         return Path(self.course.format_path(self.course.autograded_directory, student, lab))
 
@@ -136,7 +136,7 @@ class KeepKernelspec(NbGraderPreprocessor):
         return nb, resources
 
 
-def _class(step: type | str) -> type:
+def _import_step(step: type | str) -> type:
     found: type = import_item(step) if isinstance(step, str) else step
     return found
 
@@ -157,7 +157,7 @@ def open_settings(course: Course, *, sandbox: bool) -> Iterator[CourseSettings]:
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), programs])
     try:
         settings = CourseSettings(_application(course.root, sandbox=sandbox), sandbox=sandbox)
-        with _logged(settings), few_steps():
+        with _log_to_file(settings), commit_once():
             yield settings
     finally:
         os.chdir(before)
@@ -183,13 +183,13 @@ def _application(root: Path, *, sandbox: bool) -> AutogradeApp:
 
 
 @contextlib.contextmanager
-def _logged(settings: CourseSettings) -> Iterator[None]:
+def _log_to_file(settings: CourseSettings) -> Iterator[None]:
     """Warnings of nbgrader, of its steps and of the judge go to a file, not to the terminal."""
     path = settings.records.folder("", "") / LOG
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
-        raise unwritable(path.parent, error) from error
+        raise unwritable_error(path.parent, error) from error
     handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     handler.setLevel(logging.WARNING)

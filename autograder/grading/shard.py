@@ -30,8 +30,8 @@ from autograder.grading.session import (
     StoppedError,
     end_on_sigterm,
     lock_file,
-    uncollected,
-    with_engine,
+    run_engine,
+    without_collector,
 )
 from autograder.grading.settings import CourseSettings, open_settings
 from autograder.grading.submission_grader import Prepared, Task
@@ -107,13 +107,13 @@ def grade_shard(course: Course, options: Options, shard: Shard) -> int:
         end_on_sigterm(),
         open_settings(course, sandbox=options.sandbox) as settings,
         _beside_other_shards(settings, shard),
-        with_engine(),
+        run_engine(),
     ):
-        chosen = planning.choose(settings, course, options.labs, options.students)
-        with uncollected():
+        chosen = planning.choose_submissions(settings, course, options.labs, options.students)
+        with without_collector():
             labs = {lab: _prepare(settings, course.lab(lab)) for lab in chosen}
         mine = [s for sent in chosen.values() for s in shard.of(sent)]
-        new = [s for s in mine if options.regrade or planning.result(settings, s) is None]
+        new = [s for s in mine if options.regrade or planning.load_result(settings, s) is None]
         tasks = deque(Task(GRADE, s.lab, s.student) for s in new)
         to.print(f"shard {shard.index}/{shard.count}: {len(new)} to grade,"
                  f" {len(mine) - len(new)} done already")  # fmt: skip
@@ -133,7 +133,7 @@ def grade_shard(course: Course, options: Options, shard: Shard) -> int:
 def _prepare(settings: CourseSettings, lab: Lab) -> Prepared:
     """The lab, without its entry into the gradebook."""
     lab.check_parts()
-    return Prepared(lab, register.unsolved(settings.converter, lab))
+    return Prepared(lab, register.unsolved_notebook(settings.converter, lab))
 
 
 @contextlib.contextmanager

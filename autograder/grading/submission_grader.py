@@ -30,8 +30,8 @@ from autograder.nbgrader_plugins import (
     submission_files,
     submission_metadata,
 )
-from autograder.nbgrader_plugins.failures import judged
-from autograder.nbgrader_plugins.grade import head_of, is_check, write_score
+from autograder.nbgrader_plugins.failures import judge_answer
+from autograder.nbgrader_plugins.grade import format_head, is_check, write_score
 from autograder.nbgrader_plugins.judge_client import Judgement
 from autograder.nbgrader_plugins.sanitize import sanitize
 from autograder.nbgrader_plugins.submission_metadata import KEY, Context, SubmissionMetadata
@@ -45,7 +45,7 @@ NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
 _log = logging.getLogger(__name__)
 
 
-def no_room(error: OSError) -> str:
+def describe_full_disk(error: OSError) -> str:
     """What one of the errors `NO_ROOM` says of the disk."""
     if error.errno != errno.EROFS:
         return f"the disk is full: {error}"
@@ -122,12 +122,12 @@ class SubmissionGrader:
             return Reply(AUTHOR, str(error))
         except OSError as error:
             if error.errno in NO_ROOM:
-                return Reply(FULL, no_room(error))
-            return self._broken(task, error)
+                return Reply(FULL, describe_full_disk(error))
+            return self._broken_reply(task, error)
         except Exception as error:  # noqa: BLE001 (whatever it is, the others are to be graded)
-            return self._broken(task, error)
+            return self._broken_reply(task, error)
 
-    def _broken(self, task: Task, error: Exception) -> Reply:
+    def _broken_reply(self, task: Task, error: Exception) -> Reply:
         _log.warning("%s, %s: %s failed", task.lab, task.student, task.action, exc_info=error)
         line = (str(error).strip() or "no message").splitlines()[0][:300]
         return Reply(BROKEN, f"{type(error).__name__}: {line}")
@@ -135,15 +135,17 @@ class SubmissionGrader:
     def _grade(self, task: Task) -> Reply:
         prepared = self._labs[task.lab]
         found = submission_files.scan(
-            self._settings.course, self._settings.submitted(task.lab, task.student)
+            self._settings.course, self._settings.submitted_folder(task.lab, task.student)
         )
         with tempfile.TemporaryDirectory(prefix="submission-") as folder:
             record = self._record(task, found.fingerprint(), found.timestamp)
             files = Path(folder)
             notebook = files / f"{task.lab}.ipynb"
-            staged = submission_files.with_masters(self._settings.converter, task.lab, found.files)
+            staged = submission_files.add_master_files(
+                self._settings.converter, task.lab, found.files
+            )
             here = {n: p for n, p in found.files.items() if n.endswith(".ipynb")}
-            submission_files.lay_out(staged | here, files)
+            submission_files.copy_files(staged | here, files)
             sent = reading.read(notebook, prepared.unsolved)
             record.suspicious_imports = find_suspicious_imports(
                 sent, found.files, prepared.unsolved
@@ -153,8 +155,8 @@ class SubmissionGrader:
 
     def _give_up(self, task: Task) -> Reply:
         """Score with zero, reading nothing of what was sent but its time: it may have broken us."""
-        sent = self._settings.submitted(task.lab, task.student)
-        record = self._record(task, "", submission_files.handed_in_at(sent))
+        sent = self._settings.submitted_folder(task.lab, task.student)
+        record = self._record(task, "", submission_files.read_timestamp(sent))
         record.state, record.detail = FAILED, task.detail
         notebook = copy.deepcopy(self._labs[task.lab].unsolved)
         SubmissionMetadata("", FAILURE, "the instructor's log tells more").write(notebook)
@@ -182,7 +184,7 @@ class SubmissionGrader:
             self._settings.root, prepared.lab, prepared.unsolved, record.student, files
         )
         resources["metadata"] = ResourcesDict(name=record.lab, path=str(files))
-        submission_metadata.leave_out(notebook, left_out)
+        submission_metadata.note_left_out(notebook, left_out)
         clean, resources = self._sanitizing(notebook, resources)
         graded, resources_after = self._running(clean, resources)
         known = submission_metadata.read(graded)
@@ -190,7 +192,7 @@ class SubmissionGrader:
         record.detail = record.detail or known.detail
         record.notices = [notice.code for notice in known.notices]
         for question_id, kept in resources_after["kept"].items():
-            _note(record, question_id, kept)
+            _note_question(record, question_id, kept)
         record.seconds = round(time.monotonic() - started, 3)
         record.student_seconds = round(float(resources_after["cpu_seconds"]), 3)
         record.cpu_seconds = round(_cpu_seconds() - before + record.student_seconds, 3)
@@ -202,12 +204,12 @@ class SubmissionGrader:
 
     def _rejudge(self, task: Task) -> Reply:
         """Judge the kept evidence with the points that the lab gives now."""
-        path = self._settings.autograded(task.lab, task.student) / f"{task.lab}.ipynb"
+        path = self._settings.autograded_folder(task.lab, task.student) / f"{task.lab}.ipynb"
         text = path.read_text(encoding="utf-8")
         notebook = nbformat.reads(text, as_version=4)
         known = submission_metadata.read(notebook)
         earlier = self._settings.records.load(task.lab, task.student)
-        record = self._again(task, known, earlier)
+        record = self._new_record(task, known, earlier)
         before = self._judge_cells(record, notebook, known)
         if earlier is not None and earlier.submission == record.submission:
             before = earlier.points
@@ -229,17 +231,19 @@ class SubmissionGrader:
         if any(kept.known["submission"] != known.submission for kept in all_kept.values()):
             raise ValueError("its evidence is of another submission than its graded notebook")
         # All of them, before anything is written: one that is not judged keeps the submission's.
-        verdicts = {name: _judged_again(lab, name, kept) for name, kept in all_kept.items()}
-        sanitize(notebook, unsolved, head_of(known))  # an earlier version may have graded it
+        verdicts = {name: _judge_again(lab, name, kept) for name, kept in all_kept.items()}
+        sanitize(notebook, unsolved, format_head(known))  # an earlier version may have graded it
         for name, kept in all_kept.items():
             cell, verdict = cells[name], verdicts[name]
             cell.metadata.nbgrader = copy.deepcopy(wanted[name + CHECK].metadata.nbgrader)
             points = write_score(cell, verdict, known)
             more = {"points": points, "maximum": float(cell.metadata.nbgrader.points)}
-            _note(record, name, evidence_store.judged_again(folder, kept, verdict, more))
+            _note_question(
+                record, name, evidence_store.replace_verdict(folder, kept, verdict, more)
+            )
         return {name: kept.known["points"] for name, kept in all_kept.items()}
 
-    def _again(self, task: Task, known: SubmissionMetadata, earlier: Record | None) -> Record:
+    def _new_record(self, task: Task, known: SubmissionMetadata, earlier: Record | None) -> Record:
         """A record of a submission that was graded before, by whichever command."""
         record = Record(task.lab, task.student, cause=REJUDGE)
         if earlier is not None and earlier.submission == known.submission:
@@ -251,14 +255,14 @@ class SubmissionGrader:
         return record
 
 
-def _judged_again(lab: Lab, name: str, kept: evidence_store.Kept) -> Judgement:
+def _judge_again(lab: Lab, name: str, kept: evidence_store.Kept) -> Judgement:
     """The verdict of now.
 
     Raises:
         ValueError: the judge of now asks for other evidence, as another version's may. What was
             earned with the evidence that there is must not be lost for that.
     """
-    verdict = judged(
+    verdict = judge_answer(
         lab, name, kept.inputs, kept.evidence, (kept.known["reason"], kept.known["detail"])
     )
     before, now = (
@@ -269,7 +273,7 @@ def _judged_again(lab: Lab, name: str, kept: evidence_store.Kept) -> Judgement:
     return verdict
 
 
-def _note(record: Record, question_id: str, kept: dict[str, Any]) -> None:
+def _note_question(record: Record, question_id: str, kept: dict[str, Any]) -> None:
     record.points[question_id] = kept["points"]
     record.maximum[question_id] = kept["maximum"]
     codes = [finding["code"] for finding in kept["findings"]]

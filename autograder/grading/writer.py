@@ -109,16 +109,16 @@ class Writer:
 
     def _hand_over(self, record: Record, text: str) -> None:
         """The graded notebook, and the other files of the submission, into `autograded/`."""
-        target = self._settings.autograded(record.lab, record.student)
+        target = self._settings.autograded_folder(record.lab, record.student)
         name = f"{record.lab}.ipynb"
 
         def fill(folder: Path) -> None:
-            source = self._settings.submitted(record.lab, record.student)
+            source = self._settings.submitted_folder(record.lab, record.student)
             # Of a submission that grading failed on nothing is read: it may be the reason.
             failed = record.state == FAILED
             found = {} if failed else submission_files.scan(self._settings.course, source).files
-            files = submission_files.with_masters(self._settings.converter, record.lab, found)
-            submission_files.lay_out(files, folder)
+            files = submission_files.add_master_files(self._settings.converter, record.lab, found)
+            submission_files.copy_files(files, folder)
             (folder / name).write_text(text, encoding="utf-8")
 
         if record.cause == REJUDGE and target.is_dir():
@@ -131,7 +131,7 @@ class Writer:
 
     def _page(self, record: Record, pages: Pages) -> None:
         lab, student = record.lab, record.student
-        replace_folder(pages.folder(lab, student), lambda to: pages.fill(lab, student, to))
+        replace_folder(pages.folder(lab, student), lambda to: pages.write(lab, student, to))
         pages.finish(lab, student)
 
 

@@ -97,7 +97,7 @@ def load(folder: Path, question_id: str) -> Kept:
         raise ValueError(f"the files of {question_id} can't be read: {detail}") from error
 
 
-def judged_again(
+def replace_verdict(
     folder: Path, kept: Kept, verdict: Judgement, known: dict[str, Any]
 ) -> dict[str, Any]:
     """Write another verdict on the same evidence.

@@ -15,10 +15,10 @@ from traitlets import Bool, Dict, Integer
 
 from autograder.course import CHECK, grade_id
 from autograder.nbgrader_plugins import repair, submission_metadata
-from autograder.nbgrader_plugins.failures import Failure, failure, why_missing
+from autograder.nbgrader_plugins.failures import Failure, explain_missing, find_failure
 from autograder.nbgrader_plugins.graded_kernel import Kernel, Outcome
 from autograder.nbgrader_plugins.judge_client import EncodedInputs, judge_client
-from autograder.nbgrader_plugins.submission_files import sealed, stage
+from autograder.nbgrader_plugins.submission_files import copy_visible, digest_submission
 from autograder.nbgrader_plugins.submission_metadata import KEY, Context, Notice, SubmissionMetadata
 from autograder.secret import seed_for
 from litcourse.core.known_errors import LIMITS, error_code
@@ -59,7 +59,7 @@ class RunSubmission(NbGraderPreprocessor):
     ) -> tuple[NotebookNode, dict[str, Any]]:
         """Execute the cells of `nb`, unless its notes say that it could not be read."""
         context: Context = resources[KEY]
-        known = self._sealed(nb, context)
+        known = self._read_metadata(nb, context)
         resources["cpu_seconds"] = 0.0
         resources["answers"] = answers = self._answers(context, known.submission)
         if known.trouble:
@@ -68,15 +68,15 @@ class RunSubmission(NbGraderPreprocessor):
             return nb, resources
         with tempfile.TemporaryDirectory(prefix="grading-") as folder:
             run = _Run(self, nb, context, answers, Path(folder))
-            run.all()
+            run.run_all()
             resources["cpu_seconds"] = run.cpu_seconds
         return nb, resources
 
-    def _sealed(self, nb: NotebookNode, context: Context) -> SubmissionMetadata:
+    def _read_metadata(self, nb: NotebookNode, context: Context) -> SubmissionMetadata:
         """The notes of `nb`; from here on they name a submission by all that its kernel sees."""
         known = submission_metadata.read(nb)
         if not known.trouble:  # nothing of the others is run, nor measured
-            known.submission = sealed(known.submission, context.files)
+            known.submission = digest_submission(known.submission, context.files)
             known.write(nb)
         return known
 
@@ -84,7 +84,9 @@ class RunSubmission(NbGraderPreprocessor):
         """Questions with their inputs, not yet asked."""
         lab, of = context.lab, (context.root, context.student, context.lab.id)
         seeds = {name: seed_for(*of, name, submission) for name in lab.questions}
-        return {name: Answer(inputs) for name, inputs in judge_client().inputs(lab, seeds).items()}
+        return {
+            name: Answer(inputs) for name, inputs in judge_client().draw_inputs(lab, seeds).items()
+        }
 
 
 @dataclass
@@ -102,15 +104,17 @@ class _Run:
     kernel: Kernel | None = None
     cpu_seconds: float = 0.0
 
-    def all(self) -> None:
+    def run_all(self) -> None:
         """Run every cell that grading runs; when a kernel dies, go on in another."""
-        stage(self.context.files, self.folder / "work")
+        copy_visible(self.context.files, self.folder / "work")
         self.end = time.monotonic() + self.limits.notebook_seconds
         self.left = self.limits.restarts
         # If not even the first kernel starts, no student is to blame: nbgrader reports the error.
         self.kernel = self._start()
         try:
-            self._walk([i for i, cell in enumerate(self.notebook.cells) if repair.runs(cell)])
+            self._walk(
+                [i for i, cell in enumerate(self.notebook.cells) if repair.is_executed(cell)]
+            )
         finally:
             self._stop()
         known = submission_metadata.read(self.notebook)
@@ -160,7 +164,7 @@ class _Run:
         self.notices += [Notice(code, "", grade_id(cell)) for code in sorted(codes)]
 
     def _note_failure(self, index: int, outcome: Outcome) -> None:
-        found = failure(outcome, _reason(outcome, self.limits.cell_seconds)[1])
+        found = find_failure(outcome, _reason(outcome, self.limits.cell_seconds)[1])
         if found is not None:
             self.failures.setdefault(index, found)
 
@@ -172,24 +176,24 @@ class _Run:
                 own = found
             else:
                 others[cells[index].execution_count] = found
-        return why_missing(own, others)
+        return explain_missing(own, others)
 
     def _run(self, source: str, *, ours: bool = False) -> Outcome:
         """Execute `source`; the lab's own cell of imports may take as long as a kernel's start."""
         limit = self.limits.startup_seconds if ours else self.limits.cell_seconds
-        seconds = self._left(limit)
+        seconds = self._seconds_left(limit)
         if self.kernel is None or seconds <= 0:
             return Outcome("late")
         return self.kernel.run(source, seconds)
 
-    def _left(self, limit: int) -> float:
+    def _seconds_left(self, limit: int) -> float:
         return min(limit, self.end - time.monotonic())
 
     def _cell(self, cell: NotebookNode) -> Outcome:
         outcome = self._run(cell.source, ours=utils.is_locked(cell))
         cell.outputs = outcome.outputs
         if outcome.fate != "done":
-            cell.outputs.append(_ending(outcome, self.limits.cell_seconds))
+            cell.outputs.append(_ending_output(outcome, self.limits.cell_seconds))
         return outcome
 
     def _revive(self, indices: list[int]) -> bool:
@@ -202,11 +206,11 @@ class _Run:
             except RuntimeError as error:  # it did not start
                 self.limits.log.warning("%s: %s", self.context.student, error)
                 continue
-            if self._replayed(indices):
+            if self._replay(indices):
                 return True
         return False
 
-    def _replayed(self, indices: list[int]) -> bool:
+    def _replay(self, indices: list[int]) -> bool:
         for index in indices:
             cell = self.notebook.cells[index]
             if index in self.lost or _question(cell):
@@ -222,13 +226,13 @@ class _Run:
     def _check(self, question_id: str) -> Outcome:
         """Take evidence on the drawn inputs, and read it before another cell can run."""
         answer = self.answers[question_id]
-        seconds = self._left(self.limits.cell_seconds)
+        seconds = self._seconds_left(self.limits.cell_seconds)
         if self.kernel is None or seconds <= 0:
             outcome = Outcome("late")
         else:
             lab, shown = self.context.lab.id, answer.inputs.shown
             try:
-                outcome, encoded = self.kernel.evidence(lab, question_id, shown, seconds)
+                outcome, encoded = self.kernel.take_evidence(lab, question_id, shown, seconds)
             except OSError as error:
                 answer.code, answer.detail = "LIT903", error.strerror or type(error).__name__
                 return Outcome("done")
@@ -263,7 +267,7 @@ def _reason(outcome: Outcome, limit: int) -> tuple[str, str]:
     return reasons.get(outcome.fate, ("LIT905", outcome.error or "no measurement"))
 
 
-def _ending(outcome: Outcome, limit: int) -> NotebookNode:
+def _ending_output(outcome: Outcome, limit: int) -> NotebookNode:
     text = _reason(outcome, limit)[1]
     traceback = [f"Grading stopped this cell: {text}. The cells after it were run."]
     made: NotebookNode = v4.new_output("error", ename="Stopped", evalue=text, traceback=traceback)

@@ -47,13 +47,13 @@ class SubmissionExporter(NotebookExporter):
         """Convert a submission, or the sanitized notebook that was made of it."""
         if not isinstance(self.parent, Autograde) or resources is None:
             return super().from_filename(filename, resources, **kwargs)
-        lab = register.lab_of(self.parent, resources["nbgrader"]["assignment"])
+        lab = register.find_lab(self.parent, resources["nbgrader"]["assignment"])
         resources[KEY] = self._context(self.parent.coursedir, lab, resources["nbgrader"]["student"])
         if not self.parent._sanitizing:  # noqa: SLF001 (nbgrader 0.9.6 keeps its step there)
             return super().from_filename(filename, resources, **kwargs)
         notebook = reading.read(Path(filename), self._unsolved[lab.id])
         found = submission_files.scan(self.parent.coursedir, Path(filename).parent)
-        submission_metadata.leave_out(notebook, found.left_out)
+        submission_metadata.note_left_out(notebook, found.left_out)
         resources["metadata"] = ResourcesDict(name=lab.id, path=str(Path(filename).parent))
         made: tuple[Any, dict[str, Any]] = self.from_notebook_node(  # type: ignore[no-untyped-call]
             notebook, resources, **kwargs
@@ -69,9 +69,9 @@ class SubmissionExporter(NotebookExporter):
         course = converter.coursedir
         pattern = converter._format_source(course.assignment_id, course.student_id)  # noqa: SLF001
         for folder in glob.glob(pattern):  # noqa: PTH207 (nbgrader's own keys, as it makes them)
-            lab = register.lab_of(converter, Path(folder).name)
+            lab = register.find_lab(converter, Path(folder).name)
             if lab.id not in self._unsolved:
-                self._unsolved[lab.id] = register.unsolved(converter, lab)
+                self._unsolved[lab.id] = register.unsolved_notebook(converter, lab)
                 register.register(converter, lab)
             if course.notebook_id == "*":
                 _add_missing(converter.assignments, folder, lab)

@@ -40,7 +40,7 @@ class Failure:
     stub: bool = False
 
 
-def failure(outcome: Outcome, reason: str) -> Failure | None:
+def find_failure(outcome: Outcome, reason: str) -> Failure | None:
     """How the cell of `outcome` failed, or None if it did not.
 
     Args:
@@ -64,7 +64,7 @@ def _line(outcome: Outcome) -> str:
     return f" (line {found[1]})" if found else ""
 
 
-def why_missing(own: Failure | None, others: Mapping[int, Failure]) -> tuple[str, str] | None:
+def explain_missing(own: Failure | None, others: Mapping[int, Failure]) -> tuple[str, str] | None:
     """Finding and detail for a name that is missing at a check, or None if no cell failed.
 
     Args:
@@ -81,7 +81,7 @@ def why_missing(own: Failure | None, others: Mapping[int, Failure]) -> tuple[str
     return FAILED, f"{text}; before that, {first}" if first else text
 
 
-def judged(
+def judge_answer(
     lab: Lab, question_id: str, inputs: bytes, evidence: bytes | None, why: tuple[str, str]
 ) -> Judgement:
     """The judge server's verdict; a name that is missing because a cell failed is told as that.
@@ -95,11 +95,11 @@ def judged(
         evidence: encoded, or None.
         why: without evidence, why there is none; with it, what `why_missing` said.
     """
-    verdict = judge_client().verdict(lab, question_id, inputs, evidence, why)
+    verdict = judge_client().judge(lab, question_id, inputs, evidence, why)
     if evidence is None or why[0] not in INSTEAD or not verdict.findings:
         return verdict
     finding = verdict.findings[0]
     if finding["code"] != MISSING:
         return verdict
     detail = f"{finding['called']} is not defined: {why[1]}"
-    return judge_client().verdict(lab, question_id, inputs, None, (why[0], detail))
+    return judge_client().judge(lab, question_id, inputs, None, (why[0], detail))

@@ -13,7 +13,7 @@ from traitlets import Unicode
 from autograder.course import CHECK, grade_id
 from autograder.nbgrader_plugins import evidence_store, submission_metadata
 from autograder.nbgrader_plugins.execute import Answer
-from autograder.nbgrader_plugins.failures import INSTEAD, judged
+from autograder.nbgrader_plugins.failures import INSTEAD, judge_answer
 from autograder.nbgrader_plugins.judge_client import Judgement
 from autograder.nbgrader_plugins.penalties import EVIDENCE
 from autograder.nbgrader_plugins.sanitize import sanitize
@@ -41,7 +41,7 @@ class GradeEvidence(NbGraderPreprocessor):
         for cell in nb.cells:
             if is_check(cell):
                 self._grade(cell, context, known, resources)
-        if head := head_of(known):
+        if head := format_head(known):
             nb.cells.insert(0, v4.new_markdown_cell(head))
         return nb, resources
 
@@ -55,7 +55,9 @@ class GradeEvidence(NbGraderPreprocessor):
         question_id = grade_id(cell).removesuffix(CHECK)
         answer: Answer = resources["answers"][question_id]
         why = (answer.code, answer.detail)
-        verdict = judged(context.lab, question_id, answer.inputs.all_inputs, answer.evidence, why)
+        verdict = judge_answer(
+            context.lab, question_id, answer.inputs.all_inputs, answer.evidence, why
+        )
         explained = answer.evidence is None or answer.code in INSTEAD
         points = write_score(cell, verdict, known)
         more = {
@@ -75,19 +77,19 @@ def is_check(cell: NotebookNode) -> bool:
     return bool(utils.is_grade(cell) and not utils.is_solution(cell))
 
 
-def head_of(known: SubmissionMetadata) -> str:
+def format_head(known: SubmissionMetadata) -> str:
     """What the first cell of the graded notebook says; "" if there is nothing to say."""
     general = [notice for notice in known.notices if not notice.question_id]
     if known.trouble:
         general.append(Notice(known.trouble, "", "", known.detail))
-    return _shown(general)
+    return _format_notices(general)
 
 
 def write_score(cell: NotebookNode, verdict: Judgement, known: SubmissionMetadata) -> float:
     """Give the check cell its one output, and return the points in it."""
     points = points_of(verdict.score, float(cell.metadata.nbgrader.points))
     notices = [notice for notice in known.notices if notice.question_id == verdict.question_id]
-    data = {"text/plain": repr(points), "text/html": _shown(notices) + verdict.card}
+    data = {"text/plain": repr(points), "text/html": _format_notices(notices) + verdict.card}
     count = cell.get("execution_count") or 1
     cell.outputs = [v4.new_output("execute_result", data=data, execution_count=count)]
     cell.execution_count = count
@@ -100,5 +102,5 @@ def points_of(score: float, maximum: float) -> float:
     return round(min(maximum, max(0.0, points)), 4) if math.isfinite(points) else 0.0
 
 
-def _shown(notices: list[Notice]) -> str:
+def _format_notices(notices: list[Notice]) -> str:
     return "".join(notice.as_html() for notice in notices)

@@ -122,7 +122,7 @@ class Kernel:
             outcome.limit = str((self._provisioner.link.poll() or {}).get("reason", ""))
         return outcome
 
-    def evidence(
+    def take_evidence(
         self, lab: str, question_id: str, inputs: bytes, seconds: float
     ) -> tuple[Outcome, bytes]:
         """Probe a question beside what the notebook has defined.
@@ -146,8 +146,9 @@ class Kernel:
         inbox, outbox = channel / "inputs", channel / "evidence"
         if self._sandbox:
             inbox, outbox = CHANNEL / "inputs", EVIDENCE
-        called = '__import__("litcourse.frontends.kernel_entry", fromlist=["answer"]).answer'
-        source = f"{called}({lab!r}, {question_id!r}, {str(inbox)!r}, {str(outbox)!r}, globals())"
+        module = '__import__("litcourse.frontends.kernel_entry", fromlist=["write_evidence"])'
+        places = f"{str(inbox)!r}, {str(outbox)!r}"
+        source = f"{module}.write_evidence({lab!r}, {question_id!r}, {places}, globals())"
         try:
             outcome = self.run(source, seconds)
             done = outcome.fate == "done"
@@ -249,7 +250,7 @@ class _Client(NotebookClient):
         except Exception:  # noqa: BLE001 (messages that nbclient did not expect)
             # Whoever runs code in the kernel can send any message; what it does next is unknown.
             return Outcome("stuck", outputs=cell.outputs)
-        cell.outputs = _merged(cell.outputs)
+        cell.outputs = _merge_outputs(cell.outputs)
         for output in cell.outputs:
             _only_text(output)
         fate = "late" if self.timed_out else "done"
@@ -294,7 +295,7 @@ class _Client(NotebookClient):
         return super().output(outs, msg, display_id, cell_index)
 
 
-def _merged(outputs: list[NotebookNode]) -> list[NotebookNode]:
+def _merge_outputs(outputs: list[NotebookNode]) -> list[NotebookNode]:
     """Streams of one name in one output, each line as a terminal shows it in the end.
 
     nbclient 0.11 does it by expressions that take hours for one line of a megabyte.

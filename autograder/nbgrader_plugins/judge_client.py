@@ -61,7 +61,7 @@ class JudgeClient:
     def __init__(self) -> None:
         self._connection: Connection | None = None
 
-    def inputs(self, lab: Lab, seeds: Mapping[str, int]) -> dict[str, EncodedInputs]:
+    def draw_inputs(self, lab: Lab, seeds: Mapping[str, int]) -> dict[str, EncodedInputs]:
         """EncodedInputs of questions.
 
         Args:
@@ -80,7 +80,7 @@ class JudgeClient:
         pairs = zip(encoded[::2], encoded[1::2], strict=True)
         return {name: EncodedInputs(*pair) for name, pair in zip(seeds, pairs, strict=True)}
 
-    def verdict(
+    def judge(
         self,
         lab: Lab,
         question_id: str,
@@ -121,32 +121,32 @@ class JudgeClient:
     ) -> tuple[dict[str, Any], list[bytes]]:
         """The answer; a new judge server gives it if this one is dead."""
         try:
-            return self._once(request, parts)
+            return self._ask_once(request, parts)
         except _LOST:
             pass
         try:
-            return self._once(request, parts)
+            return self._ask_once(request, parts)
         except _LOST as error:
             raise EngineError("the judge server has ended twice") from error
 
-    def _once(
+    def _ask_once(
         self, request: dict[str, Any], parts: list[bytes]
     ) -> tuple[dict[str, Any], list[bytes]]:
         try:
-            connection = self._connected(request["lab"])
+            connection = self._connect(request["lab"])
             send(connection, request, parts)
-            return receive(_patiently(connection))
+            return receive(_wait_for_answer(connection))
         except BaseException:
             self.close()  # what it may still say is no answer to another question
             raise
 
-    def _connected(self, lab: str) -> Connection:
+    def _connect(self, lab: str) -> Connection:
         if self._connection is None:
             link = client.connect(PATIENCE)
             link.sendall(json.dumps({"judge": lab}).encode() + b"\n")
             link.settimeout(None)
             self._connection = Connection(link.detach())
-            if _patiently(self._connection).recv_bytes() != READY:
+            if _wait_for_answer(self._connection).recv_bytes() != READY:
                 raise EngineError("the judge server did not start")
         return self._connection
 
@@ -157,7 +157,7 @@ class JudgeClient:
             connection.close()
 
 
-def _patiently(connection: Connection) -> Connection:
+def _wait_for_answer(connection: Connection) -> Connection:
     if not connection.poll(PATIENCE):
         raise EngineError(f"no answer of the judge server within {PATIENCE:.0f} s")
     return connection
@@ -172,7 +172,7 @@ def _raise_fault(reply: dict[str, Any], lab: Lab) -> None:
     if kind == UNSOLVED:
         raise solution_fails(lab, question_id, detail)
     if kind == UNKNOWN:
-        raise lab.no_judge(question_id)
+        raise lab.no_judge_error(question_id)
     file = f"litcourse/labs/{lab.id}/{question_id}.py"
     raise AuthorError(file, question_id, f"it can't be imported: {detail}", f"mend {file}")
 

@@ -40,13 +40,13 @@ class LatePenalties(AssignLatePenalties):
             notebook = gradebook.find_submission_notebook(names["notebook"], lab, student)
             found = notebook.late_submission_penalty
             due = self.due(student, notebook.score, late)
-            known = assigned(folder, notebook.id)
+            known = read_assigned(folder, notebook.id)
             if not is_assigned(found, due, known):
                 self.log.warning("%s: a person's late penalty stays: %s", student, found)
                 return nb, resources
             # Before the commit, so that no kill makes the plugin's value look like a person's.
             _note(folder, notebook.id, known, [found, due])
-            if not same(found, due):
+            if not is_same(found, due):
                 self.log.warning("%s: %s s late, penalty %s", student, late, due)
                 notebook.late_submission_penalty = due
                 gradebook.db.commit()
@@ -68,7 +68,7 @@ class LatePenalties(AssignLatePenalties):
         return None if penalty is None else min(max(float(penalty), 0.0), score)
 
 
-def same(one: Penalty, other: Penalty) -> bool:
+def is_same(one: Penalty, other: Penalty) -> bool:
     """Whether two penalties are the same; none at all and one of 0 points are not."""
     if one is None or other is None:
         return one is other
@@ -83,10 +83,10 @@ def is_assigned(found: Penalty, due: Penalty, known: Sequence[Penalty]) -> bool:
         due: what the plugin says now.
         known: what it assigned last, by `assigned`.
     """
-    return any(same(found, value) for value in known or [None, due])
+    return any(is_same(found, value) for value in known or [None, due])
 
 
-def assigned(folder: Path, notebook: str) -> list[Penalty]:
+def read_assigned(folder: Path, notebook: str) -> list[Penalty]:
     """What the plugin assigned last; the value before it too, where a run was killed in between.
 
     Args:

@@ -45,7 +45,7 @@ def read(path: Path, unsolved: NotebookNode) -> NotebookNode:
         notes.submission = hashlib.sha256(data).hexdigest()
         notebook = _notebook(data)
     except FileNotFoundError:
-        notes.trouble, notes.detail = "LIT914", f"no {path.name}; there is {_beside(path)}"
+        notes.trouble, notes.detail = "LIT914", f"no {path.name}; there is {_name_others(path)}"
     except _TooLargeError as error:
         notes.trouble, notes.detail = "LIT919", str(error)
     except json.JSONDecodeError as error:
@@ -55,7 +55,7 @@ def read(path: Path, unsolved: NotebookNode) -> NotebookNode:
     if notes.trouble:
         notebook = copy.deepcopy(unsolved)
     else:
-        notes.notices += wrong_notebook.noticed(path, notebook, unsolved, _plain)
+        notes.notices += wrong_notebook.find_wrong_notebook(path, notebook, unsolved, _is_plain)
     notes.write(notebook)
     return notebook
 
@@ -64,12 +64,12 @@ class _TooLargeError(Exception):
     """A file that is not read for its size."""
 
 
-def _plain(path: Path) -> NotebookNode:
+def _is_plain(path: Path) -> NotebookNode:
     return _notebook(_bytes(path))
 
 
 def _notebook(data: bytes) -> NotebookNode:
-    return _rebuilt(_parsed(data.decode(json.detect_encoding(data))))
+    return _rebuild(_parse(data.decode(json.detect_encoding(data))))
 
 
 def _bytes(path: Path) -> bytes:
@@ -94,12 +94,12 @@ def _first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {line}"
 
 
-def _beside(path: Path) -> str:
+def _name_others(path: Path) -> str:
     others = sorted(other.name for other in path.parent.glob("*.ipynb"))[:5]
     return ", ".join(others) or "no notebook at all"
 
 
-def _parsed(text: str) -> Mapping[str, Any]:
+def _parse(text: str) -> Mapping[str, Any]:
     """The notebook as JSON has it; only older formats than 4 pass through nbformat's reader."""
     found = json.loads(text)
     _count(found)
@@ -120,7 +120,7 @@ def _count(found: object) -> None:
             raise ValueError(f"{count:,} cells; at most {MAX_CELLS:,} are read")
 
 
-def _rebuilt(found: Mapping[str, Any]) -> NotebookNode:
+def _rebuild(found: Mapping[str, Any]) -> NotebookNode:
     if not isinstance(found.get("cells"), list):
         raise ValueError("there is no list of cells in it")  # noqa: TRY004 (of a file, not a call)
     cells = [_cell(cell) for cell in found["cells"] if isinstance(cell, Mapping)]

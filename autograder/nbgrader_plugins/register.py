@@ -13,14 +13,14 @@ from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import GenerateAssignment
 from nbgrader.preprocessors import SaveCells
 
-from autograder.course import Lab, no_lab
+from autograder.course import Lab, no_lab_error
 from litcourse.core.registry import lab_ids
 
 if TYPE_CHECKING:
     from nbgrader.converters.base import BaseConverter
 
 
-def lab_of(converter: BaseConverter, assignment: str) -> Lab:
+def find_lab(converter: BaseConverter, assignment: str) -> Lab:
     """The lab that an assignment of nbgrader's is.
 
     Raises:
@@ -29,11 +29,11 @@ def lab_of(converter: BaseConverter, assignment: str) -> Lab:
     course = converter.coursedir
     folder = Path(course.format_path(course.source_directory, ".", assignment))
     if assignment not in lab_ids():
-        raise no_lab(folder)
+        raise no_lab_error(folder)
     return Lab(assignment, folder)
 
 
-def unsolved(converter: BaseConverter, lab: Lab) -> NotebookNode:
+def unsolved_notebook(converter: BaseConverter, lab: Lab) -> NotebookNode:
     """The lab's notebook as students get it, made in memory by nbgrader's own steps.
 
     Raises:
@@ -51,14 +51,14 @@ def register(converter: BaseConverter, lab: Lab) -> None:
     """
     course = converter.coursedir
     with Gradebook(course.db_url, course.course_id) as gradebook:
-        if _known(gradebook, lab):
+        if _is_registered(gradebook, lab):
             return
         gradebook.update_or_create_assignment(lab.id)
     converter.log.info("Registering %s in the gradebook, from %s", lab.id, lab.path)
     _compile(converter, lab, save=True)
 
 
-def _known(gradebook: Gradebook, lab: Lab) -> bool:
+def _is_registered(gradebook: Gradebook, lab: Lab) -> bool:
     try:
         notebook = gradebook.find_notebook(lab.id, lab.id)
     except MissingEntry:

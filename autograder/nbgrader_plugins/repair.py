@@ -49,7 +49,7 @@ def repair(notebook: NotebookNode, unsolved: NotebookNode) -> list[Notice]:
     return _Mender(notebook, unsolved).mend()
 
 
-def runs(cell: NotebookNode) -> bool:
+def is_executed(cell: NotebookNode) -> bool:
     """Whether grading executes the cell."""
     mark = cell.metadata.get(KEY, {})
     return cell.cell_type == "code" and bool(cell.source.strip()) and not mark.get("skip")

@@ -80,7 +80,7 @@ class Contents:
         for name, path in sorted(self.files.items()):
             if name == TIMESTAMP:
                 continue
-            with opened(path) as file:
+            with open_plain(path) as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
             digest_of_all.update(f"{digest} {len(os.fsencode(name))} ".encode() + os.fsencode(name))
         return digest_of_all.hexdigest()
@@ -117,7 +117,7 @@ def scan(course: CourseDirectory, folder: Path) -> Contents:
 
     Whatever a student put there, this raises nothing: the whole class waits for it.
     """
-    found = Contents(timestamp=handed_in_at(folder))
+    found = Contents(timestamp=read_timestamp(folder))
     if _is_linked(folder):
         found.left_out.append(".")
         return found
@@ -140,7 +140,7 @@ def scan(course: CourseDirectory, folder: Path) -> Contents:
     return found
 
 
-def handed_in_at(folder: Path) -> str:
+def read_timestamp(folder: Path) -> str:
     """When the submission in `folder` was handed in, as `Contents.timestamp`."""
     return "" if _is_linked(folder) else _timestamp(folder / TIMESTAMP)
 
@@ -175,7 +175,7 @@ def _size(path: Path) -> int | None:
 
 def _timestamp(path: Path) -> str:
     try:
-        with opened(path) as file:
+        with open_plain(path) as file:
             text = file.read(_LONGEST_TIMESTAMP).decode().strip()
         parse_utc(text)
     except (OSError, ValueError, OverflowError):
@@ -184,7 +184,7 @@ def _timestamp(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def opened(path: Path) -> Iterator[BufferedReader]:
+def open_plain(path: Path) -> Iterator[BufferedReader]:
     """A plain file, open for reading.
 
     Raises:
@@ -197,7 +197,7 @@ def opened(path: Path) -> Iterator[BufferedReader]:
         yield file
 
 
-def with_masters(converter: Autograde, lab: str, files: Mapping[str, Path]) -> dict[str, Path]:
+def add_master_files(converter: Autograde, lab: str, files: Mapping[str, Path]) -> dict[str, Path]:
     """`files` and the files of the lab's source folder, which win where both have a name.
 
     As in nbgrader, notebooks are left out, and `Autograde.exclude_overwriting` names the files
@@ -222,28 +222,28 @@ def _in_the_way(name: str, masters: Mapping[str, Path]) -> bool:
     return any(other in parents or path in PurePosixPath(other).parents for other in masters)
 
 
-def lay_out(files: Mapping[str, Path], folder: Path) -> None:
+def copy_files(files: Mapping[str, Path], folder: Path) -> None:
     """Copy `files` into `folder` under their names."""
     for name, path in files.items():
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        with opened(path) as source, target.open("wb") as copy:
+        with open_plain(path) as source, target.open("wb") as copy:
             shutil.copyfileobj(source, copy)
 
 
 # --- what a kernel sees ------------------------------------------------------------------
 
 
-def stage(files: Path, work: Path) -> None:
+def copy_visible(files: Path, work: Path) -> None:
     """Copy what a kernel may see into the new folder `work`, and of it no more than bytes.
 
     Modes and times are not copied: a file could say something by them that no digest holds.
     """
     work.mkdir()
-    lay_out(visible(files), work)
+    copy_files(find_visible(files), work)
 
 
-def visible(files: Path) -> dict[str, Path]:
+def find_visible(files: Path) -> dict[str, Path]:
     """Files in `files` by name, without notebooks and without the time of handing in."""
     found = {}
     for folder, folders, names in os.walk(files):
@@ -256,7 +256,7 @@ def visible(files: Path) -> dict[str, Path]:
     return found
 
 
-def sealed(notebook: str, files: Path) -> str:
+def digest_submission(notebook: str, files: Path) -> str:
     """SHA-256, hex, of a notebook's digest and of names and bytes of the files that go with it.
 
     The inputs of a question follow from it, and so from all that a student can change and their
@@ -267,5 +267,5 @@ def sealed(notebook: str, files: Path) -> str:
         notebook: SHA-256 of the notebook's bytes, hex.
         files: folder with the files.
     """
-    beside = Contents(visible(files)).fingerprint()
+    beside = Contents(find_visible(files)).fingerprint()
     return hashlib.sha256(f"{notebook} {beside}".encode()).hexdigest()

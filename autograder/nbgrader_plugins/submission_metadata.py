@@ -79,7 +79,7 @@ class SubmissionMetadata:
         notebook.metadata[KEY] = asdict(self)
 
 
-def leave_out(notebook: NotebookNode, names: Collection[str]) -> None:
+def note_left_out(notebook: NotebookNode, names: Collection[str]) -> None:
     """Note that files of the submission were left out, if any were."""
     if names:
         known = read(notebook)

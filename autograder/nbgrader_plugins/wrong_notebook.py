@@ -24,7 +24,7 @@ _MOST, _LARGEST = 5, 10 * 2**20
 """How many notebooks are read beside the one of the lab's name, and of how many bytes."""
 
 
-def noticed(
+def find_wrong_notebook(
     path: Path,
     notebook: NotebookNode,
     unsolved: NotebookNode,

@@ -12,7 +12,7 @@ from importlib import import_module
 
 from autograder.bank import FRESH, SOLUTION, STUB, Case, bank_file, without_markers
 from autograder.course import CHECK, AuthorError, Lab
-from litcourse.core.names import nearest
+from litcourse.core.names import sort_by_similarity
 from litcourse.feedback.catalogue import catalogue
 
 _SHOWN = 8
@@ -48,7 +48,7 @@ def again(lab_id: str, question_id: str, step: str) -> str:
 
 def nearest_first(name: str, valid: Sequence[str]) -> str:
     """The end of a message about an unknown name."""
-    names = nearest(name, valid)
+    names = sort_by_similarity(name, valid)
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return f"Nearest first: {', '.join(names[:_SHOWN]) or 'none'}{more}"
 

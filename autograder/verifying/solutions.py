@@ -35,7 +35,7 @@ def draw_inputs(lab: Lab, question_id: str, rng: Random) -> Inputs:
     Raises:
         AuthorError: there is no such question, or its solution fails.
     """
-    question = lab.judge_of(question_id)
+    question = lab.find_question(question_id)
     cells = solved_cells(lab, question_id) if question.by_solution else ()
     try:
         return reference_solution.draw_inputs(question, rng, cells)
@@ -53,7 +53,7 @@ def freeze(lab: Lab) -> dict[Path, bytes]:
     """What must lie beside the lab's questions, by path: answers for the inputs of a check."""
     found = {}
     for question_id in lab.questions:
-        if lab.judge_of(question_id).by_solution:
+        if lab.find_question(question_id).by_solution:
             inputs = draw_inputs(lab, question_id, Random(PUBLIC_SEED))
             path = Path(str(frozen_file(lab.id, question_id)))
             found[path] = encode(inputs.withheld["solution"])

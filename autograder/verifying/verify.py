@@ -43,7 +43,7 @@ from autograder.verifying.source_faults import check_source
 from autograder.verifying.warm_runner import Outcome, Run, run_all, warm_up
 from litcourse.core.names import UnknownNameError
 from litcourse.core.question import Inputs, JudgeError, Verdict
-from litcourse.core.scoring import fail, grade
+from litcourse.core.scoring import fail_question, grade
 from litcourse.core.serialization import decode, encode
 from litcourse.feedback.catalogue import catalogue
 from litcourse.frontends.notebook import PUBLIC_SEED
@@ -204,7 +204,7 @@ def _plans(lab: Lab, question: str | None) -> list[_Plan]:
         _Plan(lab, name, case, _cells(lab, name, case, bank, stubs))
         for name, cases in bank.items()
         if question in {None, name}
-        for case in (*own, *cases, *([Case(FRESH)] if lab.judge_of(name).files else []))
+        for case in (*own, *cases, *([Case(FRESH)] if lab.find_question(name).files else []))
     ]
 
 
@@ -274,7 +274,7 @@ def _earlier(case: Case, bank: dict[str, list[Case]]) -> dict[str, Case]:
 
 def _verdict(trial: Trial, outcome: Outcome) -> Verdict:
     if not outcome.evidence:
-        return fail(trial.lab.id, trial.question_id, "LIT902", got=outcome.note)
+        return fail_question(trial.lab.id, trial.question_id, "LIT902", got=outcome.note)
     tree = decode(outcome.evidence)
     try:
         verdict = grade(trial.lab.id, trial.question_id, trial.inputs, tree)

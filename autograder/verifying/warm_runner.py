@@ -98,7 +98,7 @@ def run_all(runs: Iterable[Run], jobs: int) -> Generator[Outcome]:
                         folder_of_run,
                         time.monotonic() + run.limit,
                     )
-                yield from _ended(children)
+                yield from _collect(children)
                 time.sleep(POLL)
         finally:
             for pid in children:
@@ -106,7 +106,7 @@ def run_all(runs: Iterable[Run], jobs: int) -> Generator[Outcome]:
                 os.waitpid(pid, 0)
 
 
-def _ended(children: dict[int, tuple[Run, Path, float]]) -> Iterator[Outcome]:
+def _collect(children: dict[int, tuple[Run, Path, float]]) -> Iterator[Outcome]:
     for pid, (run, folder_of_run, deadline) in list(children.items()):
         late = time.monotonic() > deadline
         if late:
@@ -142,7 +142,7 @@ def _start(run: Run, folder_of_run: Path) -> int:
 def _work(run: Run, folder_of_run: Path) -> None:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from litcourse.frontends.kernel_entry import answer
+    from litcourse.frontends.kernel_entry import write_evidence
 
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
@@ -152,7 +152,7 @@ def _work(run: Run, folder_of_run: Path) -> None:
     shell = InteractiveShell.instance()
     for cell in run.cells:
         shell.run_cell(cell)
-    answer(
+    write_evidence(
         run.lab,
         run.question_id,
         str(folder_of_run / "inputs"),

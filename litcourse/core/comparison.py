@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 
-def not_finite(value: float) -> bool:
+def is_not_finite(value: float) -> bool:
     """Whether `value` is NaN or infinite."""
     return not math.isfinite(value)
 

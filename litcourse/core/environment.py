@@ -28,7 +28,7 @@ def only_variables(variables: Mapping[str, str]) -> Iterator[None]:
         os.environ.update(before)
 
 
-def without_job_variables(environment: Mapping[str, str]) -> dict[str, str]:
+def drop_job_variables(environment: Mapping[str, str]) -> dict[str, str]:
     """`environment` without what tells a process of a job, an allocation or a rank."""
     return {
         key: value

@@ -116,11 +116,11 @@ class Evidence:
         return self._node
 
 
-def close(a: float, b: float, tolerance: float) -> bool:
+def is_close(a: float, b: float, tolerance: float) -> bool:
     """Whether two finite numbers differ by at most `tolerance`."""
     return math.isfinite(a) and math.isfinite(b) and abs(a - b) <= tolerance
 
 
-def same_keys(a: Mapping[str, object], b: Mapping[str, object]) -> bool:
+def have_same_keys(a: Mapping[str, object], b: Mapping[str, object]) -> bool:
     """Whether two mappings have the same keys."""
     return set(a) == set(b)

@@ -66,7 +66,7 @@ def error_code(kind: str, message: str) -> str:
     return UNSOLVED if kind == "NotImplementedError" and not message else RAISED
 
 
-def waits(error: Evidence, criteria: tuple[str, ...], question: str) -> Finding:
+def waiting_finding(error: Evidence, criteria: tuple[str, ...], question: str) -> Finding:
     """The finding that an earlier `question` has to be solved first: its answer raised."""
     raised = error_finding(error, criteria)
     expected = f"a solved question {question}"

@@ -7,7 +7,7 @@ _SHOWN = 8
 """Most names that a message lists: they fit on two lines of a terminal."""
 
 
-def nearest(name: str, valid: Iterable[str]) -> list[str]:
+def sort_by_similarity(name: str, valid: Iterable[str]) -> list[str]:
     """All `valid` names, the most similar to `name` first, equal ones alphabetically."""
 
     def distance(candidate: str) -> tuple[float, str]:
@@ -30,7 +30,7 @@ class UnknownNameError(LookupError):
     def __init__(self, kind: str, name: str, valid: Iterable[str], owner: str = "") -> None:
         self.kind = kind
         self.name = name
-        self.valid = nearest(name, valid)
+        self.valid = sort_by_similarity(name, valid)
         self.owner = owner
         missing = f"{owner} has no" if owner else "There is no"
         super().__init__(f"{missing} {kind} {name!r}. Nearest first: {self._known()}")

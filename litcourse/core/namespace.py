@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from litcourse.core.names import nearest
+from litcourse.core.names import sort_by_similarity
 from litcourse.core.tree import Tree
 
 NEIGHBOURS = 5
@@ -38,7 +38,7 @@ class Student:
         for name in names:
             if name not in self._namespace:
                 own = [key for key, value in self._namespace.items() if _is_own(key, value)]
-                return {"name": name, "defined": nearest(name, own)[:NEIGHBOURS]}
+                return {"name": name, "defined": sort_by_similarity(name, own)[:NEIGHBOURS]}
         return None
 
 

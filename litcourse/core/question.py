@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING
 
-from litcourse.core.names import nearest
+from litcourse.core.names import sort_by_similarity
 from litcourse.core.tree import Tree
 
 if TYPE_CHECKING:
@@ -172,6 +172,6 @@ def misnamed_criteria(criteria: object, ids: Sequence[str]) -> str:
         return f"costs no criterion of {', '.join(ids) or 'the question'}"
     for name in criteria:
         if name not in ids:
-            known = ", ".join(nearest(str(name), ids))
+            known = ", ".join(sort_by_similarity(str(name), ids))
             return f"costs a criterion {name!r}, which the question lacks. Nearest first: {known}"
     return ""

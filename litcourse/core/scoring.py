@@ -8,7 +8,7 @@ from litcourse.core.evidence import Evidence, MalformedError
 from litcourse.core.known_errors import error_finding
 from litcourse.core.question import Finding, Inputs, Question, Verdict
 from litcourse.core.registry import find_question
-from litcourse.core.torch_state import torch_state
+from litcourse.core.torch_state import keep_torch_state
 from litcourse.core.tree import Tree
 
 _NOTHING_MEASURED = ("missing", "no_file", "error")
@@ -24,51 +24,51 @@ def grade(lab: str, question_id: str, inputs: Inputs, tree: Tree) -> Verdict:
     question = find_question(lab, question_id)
     evidence = Evidence(tree)
     try:
-        with torch_state():
-            findings = _findings(question, inputs, evidence)
-            picture = _picture(question, inputs, evidence)
+        with keep_torch_state():
+            findings = _find(question, inputs, evidence)
+            picture = _draw_picture(question, inputs, evidence)
     except MalformedError as error:
-        return fail(lab, question_id, "LIT903", got=str(error))
-    return Verdict(lab, question_id, question, _order(findings, question), picture)
+        return fail_question(lab, question_id, "LIT903", got=str(error))
+    return Verdict(lab, question_id, question, _sort_findings(findings, question), picture)
 
 
-def fail(lab: str, question_id: str, code: str, got: str = "", where: str = "") -> Verdict:
+def fail_question(lab: str, question_id: str, code: str, got: str = "", where: str = "") -> Verdict:
     """The verdict that the finding `code` costs the whole question."""
     question = find_question(lab, question_id)
     finding = Finding(code, tuple(c.id for c in question.criteria), got=got, where=where)
     return Verdict(lab, question_id, question, (finding,))
 
 
-def _findings(question: Question, inputs: Inputs, evidence: Evidence) -> list[Finding]:
+def _find(question: Question, inputs: Inputs, evidence: Evidence) -> list[Finding]:
     every = tuple(criterion.id for criterion in question.criteria)
     if "missing" in evidence:
-        return [_missing(evidence["missing"], every)]
+        return [_name_finding(evidence["missing"], every)]
     if "no_file" in evidence:
-        return [_no_file(evidence["no_file"], every)]
+        return [_file_finding(evidence["no_file"], every)]
     if "error" in evidence:
         return [error_finding(evidence["error"], every)]
     return question.judge(inputs, evidence)
 
 
-def _missing(evidence: Evidence, every: tuple[str, ...]) -> Finding:
+def _name_finding(evidence: Evidence, every: tuple[str, ...]) -> Finding:
     name, defined = evidence["name"].text(), evidence["defined"].texts()
     got = "your notebook defines " + ", ".join(defined) if defined else "nothing of that name"
     return Finding("LIT901", every, called=name, expected=f"the name {name}", got=got)
 
 
-def _no_file(evidence: Evidence, every: tuple[str, ...]) -> Finding:
+def _file_finding(evidence: Evidence, every: tuple[str, ...]) -> Finding:
     name, there = evidence["name"].text(), evidence["there"].texts()
     got = "the folder has " + ", ".join(there) if there else "no such file"
     return Finding("LIT915", every, called=name, expected=f"a file {name}", got=got)
 
 
-def _picture(question: Question, inputs: Inputs, evidence: Evidence) -> str:
+def _draw_picture(question: Question, inputs: Inputs, evidence: Evidence) -> str:
     if question.picture is None or any(name in evidence for name in _NOTHING_MEASURED):
         return ""
     return question.picture(inputs, evidence)
 
 
-def _order(findings: Sequence[Finding], question: Question) -> tuple[Finding, ...]:
+def _sort_findings(findings: Sequence[Finding], question: Question) -> tuple[Finding, ...]:
     """`findings` by the place of the first criterion that they cost, otherwise as given."""
     positions = {criterion.id: position for position, criterion in enumerate(question.criteria)}
     last = len(positions)  # of a criterion that there is not, which the verdict refuses

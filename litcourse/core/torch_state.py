@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def torch_state() -> Iterator[None]:
+def keep_torch_state() -> Iterator[None]:
     """One thread inside; afterwards random states and torch's global modes are as before."""
     import numpy as np
     import torch

@@ -11,7 +11,7 @@ _MOST_POINTS, _MOST_MARKS, _X_LABELS = 1000, 60, 8
 _GREY, _BLUE, _GREEN = "#7d7d7d", "#1e88e5", "#43a047"
 
 
-def figure(values: list[float], least: float, x: str = "epoch", y: str = "val_acc") -> str:
+def draw_curve(values: list[float], least: float, x: str = "epoch", y: str = "val_acc") -> str:
     """An SVG of `values` by position, the first highest one ringed and `least` as a dashed line.
 
     Args:

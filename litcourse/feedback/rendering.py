@@ -60,26 +60,26 @@ def as_text(verdict: Verdict, width: int = WIDTH) -> str:
         mark, code = ("x", f"  [{finding.code}]") if finding else ("+", "")
         lines.append(f"  {mark} {criterion.title}{code}")
     if verdict.findings:
-        lines.extend(_first(verdict.findings[0], width))
+        lines.extend(_first_lines(verdict.findings[0], width))
     else:
         lines.append("All of it is right.")
-    return "\n".join(line for part in lines for line in _wrapped(part, width))
+    return "\n".join(line for part in lines for line in _wrap(part, width))
 
 
-def _wrapped(line: str, width: int) -> list[str]:
+def _wrap(line: str, width: int) -> list[str]:
     indent = " " * (len(line) - len(line.lstrip()) + 2)
     return textwrap.wrap(line, width, subsequent_indent=indent) or [""]
 
 
-def _first(finding: Finding, width: int) -> list[str]:
+def _first_lines(finding: Finding, width: int) -> list[str]:
     entry = shown_entry(finding.code)
     rows = [f"Fix first: {entry.title} ({finding.code})"]
-    rows += [f"  {name:<9} {value}" for name, value in details(finding)]
+    rows += [f"  {name:<9} {value}" for name, value in finding_details(finding)]
     rows += textwrap.wrap(f"To do: {entry.fix}", width)
     return [*rows, f'More: explain("{finding.code}")']
 
 
-def details(finding: Finding) -> list[tuple[str, str]]:
+def finding_details(finding: Finding) -> list[tuple[str, str]]:
     """Name and value of what is known of a finding: called, expected, got, where."""
     pairs = [(name, getattr(finding, name)) for name in ("called", "expected", "got", "where")]
     return [(name, value[:_LONGEST]) for name, value in pairs if value]
@@ -89,19 +89,19 @@ def as_html(verdict: Verdict) -> str:
     """The verdict as an HTML card; every text in it is escaped."""
     rows = [(criterion, verdict.failed(criterion)) for criterion in verdict.question.criteria]
     first = verdict.findings[0] if verdict.findings else None
-    html: str = _card().render(
+    html: str = _load_template().render(
         verdict=verdict,
         rows=rows,
         first=first,
         entry=shown_entry(first.code) if first else None,
-        details=details(first) if first else [],
+        details=finding_details(first) if first else [],
         picture=base64.b64encode(verdict.picture.encode()).decode(),
     )
     return html
 
 
 @cache
-def _card() -> Any:
+def _load_template() -> Any:
     import jinja2
 
     source = files("litcourse.feedback").joinpath("card.html.jinja").read_text(encoding="utf-8")

@@ -16,7 +16,7 @@ from litcourse.probing.attempts import describe
 from litcourse.probing.probe_runner import take_evidence
 
 
-def answer(
+def write_evidence(
     lab: str, question_id: str, inbox: str, outbox: str, namespace: Mapping[str, Any]
 ) -> None:
     """Probe `question_id` of `lab` with the inputs in `inbox`; write evidence to `outbox`.

@@ -8,16 +8,20 @@ from typing import Any
 
 from litcourse.core.question import JudgeError
 from litcourse.core.registry import find_question
-from litcourse.core.scoring import fail, grade
-from litcourse.core.torch_state import torch_state
-from litcourse.frontends.reference_solution import frozen_evidence, solution_evidence, with_solution
+from litcourse.core.scoring import fail_question, grade
+from litcourse.core.torch_state import keep_torch_state
+from litcourse.frontends.reference_solution import (
+    add_solution,
+    load_frozen_evidence,
+    measure_solution,
+)
 from litcourse.probing.probe_runner import take_evidence
 
 PUBLIC_SEED = "public"
 """Seed of the inputs that a student's own check uses; graded ones are drawn from a secret."""
 
 
-def ask(
+def check_question(
     lab: str,
     question_id: str,
     namespace: Mapping[str, Any],
@@ -38,14 +42,14 @@ def ask(
         a `litcourse.core.question.Verdict`; LIT903 where the judge itself is at fault.
     """
     question = find_question(lab, question_id)
-    with torch_state():  # making networks moves torch's random state, which is the notebook's
+    with keep_torch_state():  # making networks moves torch's random state, which is the notebook's
         inputs = question.draw(rng)
     if question.by_solution:
-        found = solution_evidence(question, inputs.shown, solution) if solution else None
-        inputs = with_solution(inputs, found or frozen_evidence(lab, question_id))
+        found = measure_solution(question, inputs.shown, solution) if solution else None
+        inputs = add_solution(inputs, found or load_frozen_evidence(lab, question_id))
     evidence = take_evidence(question, inputs.shown, namespace)
     try:
         return grade(lab, question_id, inputs, evidence)
     except JudgeError as error:
         got = f"a fault of the course, not of your code: {error}"
-        return fail(lab, question_id, "LIT903", got=got)
+        return fail_question(lab, question_id, "LIT903", got=got)

@@ -11,8 +11,8 @@ from random import Random, SystemRandom
 from typing import Any
 
 from litcourse.core.question import Finding, Verdict
-from litcourse.feedback.rendering import details
-from litcourse.frontends.notebook import ask
+from litcourse.feedback.rendering import finding_details
+from litcourse.frontends.notebook import check_question
 
 SEED_BITS = 128
 
@@ -60,7 +60,7 @@ class CheckedQuestion:
         """The verdict on the names in `env`; found out once."""
         if self._verdict is None:
             rng = Random(SystemRandom().getrandbits(SEED_BITS))
-            verdict: Verdict = ask(self.lab, self.question_id, env, rng, self.solution)
+            verdict: Verdict = check_question(self.lab, self.question_id, env, rng, self.solution)
             self._verdict = verdict
         return self._verdict
 
@@ -71,5 +71,5 @@ def finding_text(finding: Finding) -> str:
 
     entry = shown_entry(finding.code)
     rows = [f"{entry.title} ({finding.code})"]
-    rows += [f"  {name:<9} {value}" for name, value in details(finding)]
+    rows += [f"  {name:<9} {value}" for name, value in finding_details(finding)]
     return "\n".join([*rows, f"  to do     {entry.fix}"])

@@ -29,7 +29,7 @@ class SolutionError(RuntimeError):
     """A solution fails the probe by which answers are compared with it; the message says how."""
 
 
-def with_solution(inputs: Inputs, evidence: Tree) -> Inputs:
+def add_solution(inputs: Inputs, evidence: Tree) -> Inputs:
     """`draw` with what the probe found on the solution, for the judge alone."""
     return Inputs(inputs.shown, {**inputs.withheld, SOLUTION: evidence})
 
@@ -40,7 +40,7 @@ def draw_inputs(question: Question, rng: Random, cells: Sequence[str]) -> Inputs
     Args:
         question: the question.
         rng: source of the inputs.
-        cells: as for `solution_evidence`; other questions do not look at them.
+        cells: as for `measure_solution`; other questions do not look at them.
 
     Raises:
         SolutionError: the solution fails.
@@ -48,11 +48,11 @@ def draw_inputs(question: Question, rng: Random, cells: Sequence[str]) -> Inputs
     inputs = question.draw(rng)
     if not question.by_solution:
         return inputs
-    evidence = solution_evidence(question, inputs.shown, cells)
+    evidence = measure_solution(question, inputs.shown, cells)
     for word in ("missing", "no_file", "error"):
         if isinstance(evidence, dict) and word in evidence:
             raise SolutionError(f"{evidence[word]}")
-    return with_solution(inputs, evidence)
+    return add_solution(inputs, evidence)
 
 
 def frozen_file(lab: str, question_id: str) -> Traversable:
@@ -61,7 +61,7 @@ def frozen_file(lab: str, question_id: str) -> Traversable:
     return files(package) / FROZEN / f"{question_id}.safetensors"
 
 
-def frozen_evidence(lab: str, question_id: str) -> Tree:
+def load_frozen_evidence(lab: str, question_id: str) -> Tree:
     """What the probe found on the solution, on the inputs of a student's own check.
 
     Raises:
@@ -76,7 +76,7 @@ def frozen_evidence(lab: str, question_id: str) -> Tree:
     return decode(file.read_bytes())
 
 
-def solution_evidence(question: Question, shown: dict[str, Tree], cells: Sequence[str]) -> Tree:
+def measure_solution(question: Question, shown: dict[str, Tree], cells: Sequence[str]) -> Tree:
     """What the probe finds on a solution.
 
     Args:
@@ -85,11 +85,11 @@ def solution_evidence(question: Question, shown: dict[str, Tree], cells: Sequenc
         cells: sources of the notebook's code cells up to the solution, solved, run in order;
             those that begin with a cell magic are left out.
     """
-    return take_evidence(question, shown, _namespace(tuple(cells)))
+    return take_evidence(question, shown, _run_cells(tuple(cells)))
 
 
 @lru_cache(maxsize=32)
-def _namespace(cells: tuple[str, ...]) -> dict[str, Any]:
+def _run_cells(cells: tuple[str, ...]) -> dict[str, Any]:
     """The names that `cells` define; they are the instructor's, so they run here."""
     from IPython.core.inputtransformer2 import TransformerManager
 

@@ -10,11 +10,11 @@ it calls of a student's goes through `attempt`, so that an exception becomes evi
 `trainers`, Lightning on one CPU process, silent, nothing on disk:
 
 - `quiet_trainer(**arguments)`: a Trainer (lab 1, `timer`).
-- `loader(batches)`: a loader of just these batches (lab 1, `wrap`).
-- `samples(images, labels, size)`: a loader over tensors (lab 1, `evaluate`).
-- `counted_steps()`: how many steps optimizers took meanwhile (lab 1, `wrap`).
-- `recorded_trainers()`: what Trainers that student code makes are told (lab 2, `converge`).
-- `copied(state)`, `scalar(value)`: tensors and numbers as evidence (lab 1, `wrap`).
+- `make_loader(batches)`: a loader of just these batches (lab 1, `wrap`).
+- `make_sample_loader(images, labels, size)`: a loader over tensors (lab 1, `evaluate`).
+- `count_steps()`: how many steps optimizers took meanwhile (lab 1, `wrap`).
+- `record_trainers()`: what Trainers that student code makes are told (lab 2, `converge`).
+- `copy_tensors(state)`, `to_number(value)`: tensors and numbers as evidence (lab 1, `wrap`).
 - `returned_loss(outputs)`: what `training_step` returned, in a callback (lab 1, `wrap`).
 
 `class_bases`, what a student's class derives from:
@@ -24,9 +24,9 @@ it calls of a student's goes through `attempt`, so that an exception becomes evi
 
 `networks`, drawn at check time and carried as values:
 
-- `drawn_networks(rng, side)`, `with_state(network, rng)`, `batch(rng, size, shape)` in `draw`;
-  `build(network)` in probe and judge (lab 1, `wrap`).
-- `generator(rng)`: torch's generator out of `draw`'s source (lab 3, `unused`).
+- `draw_networks(rng, side)`, `draw_state(network, rng)`, `draw_batch(rng, size, shape)` in
+  `draw`; `build_network(network)` in probe and judge (lab 1, `wrap`).
+- `make_generator(rng)`: torch's generator out of `draw`'s source (lab 3, `unused`).
 
 `fakes`, modules and data that solve no question:
 
@@ -41,7 +41,7 @@ it calls of a student's goes through `attempt`, so that an exception becomes evi
 
 `run_files`, what a run left behind:
 
-- `files_here()`, `csv_column(run_dir, name)`, `csv_rows(file)` (lab 2, `engineer`).
+- `list_files()`, `read_csv_column(run_dir, name)`, `read_csv_rows(file)` (lab 2, `engineer`).
 - `find_checkpoint(trainer, monitor)`, `load_weights(path)`, `load_checkpoint(path)`: never code
   (lab 1, `fit`).
 
@@ -52,7 +52,7 @@ it calls of a student's goes through `attempt`, so that an exception becomes evi
 
 In other rooms: `litcourse.ranks.run_ranks` (lab 3, `synced`), `litcourse.scripts.run_script`
 (lab 2, `script`), `litcourse.clusters.simulated_cluster` (lab 3, `kwargs`). For the judge:
-`Evidence` and `close` of `litcourse.core.evidence`, `distance` of `litcourse.core.comparison`,
-`error_finding` and `waits` of `litcourse.core.known_errors`, `figure` of
+`Evidence` and `is_close` of `litcourse.core.evidence`, `distance` of `litcourse.core.comparison`,
+`error_finding` and `waiting_finding` of `litcourse.core.known_errors`, `draw_curve` of
 `litcourse.feedback.chart`.
 """

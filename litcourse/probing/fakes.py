@@ -75,7 +75,7 @@ class NotSetUpError(RuntimeError):
     """A loader was asked for before `setup`, as a Trainer would never do."""
 
 
-class _StandInData(L.LightningDataModule):
+class _FakeDataModule(L.LightningDataModule):
     """Data that is there once `setup` has run, as in most data modules."""
 
     ready = False
@@ -90,7 +90,7 @@ class _StandInData(L.LightningDataModule):
             raise NotSetUpError("a loader was asked for before setup() had run")
 
 
-class NumberedDataModule(_StandInData):
+class NumberedDataModule(_FakeDataModule):
     """Numbered samples; which of them a run trained on tells where they came from."""
 
     TRAIN: ClassVar[range] = range(6)
@@ -100,20 +100,20 @@ class NumberedDataModule(_StandInData):
     def train_dataloader(self) -> DataLoader[Any]:
         """Samples 0 to 5."""
         self._need_setup()
-        return _numbered(self.TRAIN)
+        return _number_samples(self.TRAIN)
 
     def val_dataloader(self) -> DataLoader[Any]:
         """Samples 100 to 102."""
         self._need_setup()
-        return _numbered(self.VAL)
+        return _number_samples(self.VAL)
 
     def test_dataloader(self) -> DataLoader[Any]:
         """Samples 200 to 202."""
         self._need_setup()
-        return _numbered(self.TEST)
+        return _number_samples(self.TEST)
 
 
-def _numbered(numbers: range) -> DataLoader[Any]:
+def _number_samples(numbers: range) -> DataLoader[Any]:
     samples = TensorDataset(torch.tensor(list(numbers)), torch.ones(len(numbers)))
     return DataLoader(samples, batch_size=3)
 
@@ -127,7 +127,7 @@ class _Rows(TensorDataset):
         return rows
 
 
-class TensorDataModule(_StandInData):
+class TensorDataModule(_FakeDataModule):
     """Images and labels given as tensors.
 
     Args:

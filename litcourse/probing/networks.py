@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from litcourse.core.evidence import same_keys
+from litcourse.core.evidence import have_same_keys
 from litcourse.core.tree import Tree
 
 CLASSES = 10
@@ -31,7 +31,7 @@ _LAYERS: dict[str, type[nn.Module]] = {
 }
 
 
-def build(network: dict[str, Tree]) -> nn.Sequential:
+def build_network(network: dict[str, Tree]) -> nn.Sequential:
     """The network that `network["layers"]` lists, with its state, some layers frozen."""
     layers = [_LAYERS[name](*arguments) for name, *arguments in network["layers"]]
     model = nn.Sequential(*layers)
@@ -45,7 +45,7 @@ def build(network: dict[str, Tree]) -> nn.Sequential:
 def with_weights(model: _Network, weights: dict[str, Tensor]) -> _Network | None:
     """`model` in eval mode with `weights` that nobody vouches for; None if they are another's."""
     right = model.state_dict()
-    if not same_keys(weights, right):
+    if not have_same_keys(weights, right):
         return None
     if any(weights[k].shape != right[k].shape or weights[k].is_complex() for k in right):
         return None
@@ -53,26 +53,26 @@ def with_weights(model: _Network, weights: dict[str, Tensor]) -> _Network | None
     return model.eval()
 
 
-def generator(rng: Random) -> torch.Generator:
+def make_generator(rng: Random) -> torch.Generator:
     """A torch generator seeded from `rng`."""
     return torch.Generator().manual_seed(rng.getrandbits(62))
 
 
-def batch(rng: Random, size: int, shape: tuple[int, ...]) -> list[Tensor]:
+def draw_batch(rng: Random, size: int, shape: tuple[int, ...]) -> list[Tensor]:
     """Images `(size, *shape)` float32 and labels `(size,)` int64 of ten classes."""
-    source = generator(rng)
+    source = make_generator(rng)
     images = torch.randn(size, *shape, generator=source)
     return [images, torch.randint(CLASSES, (size,), generator=source)]
 
 
-def with_state(network: dict[str, Tree], rng: Random) -> dict[str, Tree]:
+def draw_state(network: dict[str, Tree], rng: Random) -> dict[str, Tree]:
     """`network` with a drawn state.
 
     Biases have unit scale, so that weight decay shows in one step; running statistics of
     norms are moderate.
     """
-    source = generator(rng)
-    state = build(network).state_dict()
+    source = make_generator(rng)
+    state = build_network(network).state_dict()
     for name, value in state.items():
         if not value.is_floating_point():
             continue
@@ -84,7 +84,7 @@ def with_state(network: dict[str, Tree], rng: Random) -> dict[str, Tree]:
     return {**network, "state": dict(state)}
 
 
-def drawn_networks(rng: Random, side: int) -> dict[str, dict[str, Tree]]:
+def draw_networks(rng: Random, side: int) -> dict[str, dict[str, Tree]]:
     """One network of each kind for images `(1, side, side)`, widths and depths drawn."""
     inputs, width = side * side, rng.randrange(18, 40)
     other = rng.randrange(9, 17)
@@ -109,4 +109,4 @@ def drawn_networks(rng: Random, side: int) -> dict[str, dict[str, Tree]]:
             ]
         },
     }
-    return {kind: with_state(plan, rng) for kind, plan in plans.items()}
+    return {kind: draw_state(plan, rng) for kind, plan in plans.items()}

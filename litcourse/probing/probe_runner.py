@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from litcourse.core.names import nearest
+from litcourse.core.names import sort_by_similarity
 from litcourse.core.namespace import NEIGHBOURS, Student
 from litcourse.core.question import Question
 from litcourse.core.tree import Tree
@@ -27,10 +27,10 @@ def take_evidence(question: Question, shown: dict[str, Tree], namespace: Mapping
         if a file is not there, and `{"error": ...}` if the student's code raised where the probe
         can't go on.
     """
-    files = {name: text for name in question.files if (text := _text(Path(name))) is not None}
+    files = {name: text for name in question.files if (text := _read_text(Path(name))) is not None}
     unwritten = [name for name in question.files if name not in files]
     if unwritten:
-        return {"no_file": {"name": unwritten[0], "there": _beside(unwritten[0])}}
+        return {"no_file": {"name": unwritten[0], "there": _similar_files(unwritten[0])}}
     student = Student(namespace, files)
     missing = student.missing(question.defines)
     if missing is not None:
@@ -39,7 +39,7 @@ def take_evidence(question: Question, shown: dict[str, Tree], namespace: Mapping
         return attempt(lambda: question.probe(shown, student), f"the check of {question.title!r}")
 
 
-def _text(path: Path) -> str | None:
+def _read_text(path: Path) -> str | None:
     """Text of a plain file of reasonable size, else None."""
     try:
         if not path.is_file() or path.stat().st_size > _LARGEST_FILE:
@@ -49,7 +49,7 @@ def _text(path: Path) -> str | None:
         return None
 
 
-def _beside(name: str) -> list[str]:
+def _similar_files(name: str) -> list[str]:
     """Files of the working folder that may have been meant."""
     own = [path.name for path in Path().iterdir() if path.suffix == Path(name).suffix]
-    return nearest(name, own)[:NEIGHBOURS]
+    return sort_by_similarity(name, own)[:NEIGHBOURS]

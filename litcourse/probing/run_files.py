@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     import lightning as L
 
 
-def files_here() -> set[str]:
+def list_files() -> set[str]:
     """All files below the working folder, as paths from there."""
     return {str(file) for file in Path().rglob("*") if not file.is_dir()}
 
 
-def csv_column(run_dir: str | Path, name: str) -> list[float]:
+def read_csv_column(run_dir: str | Path, name: str) -> list[float]:
     """The values of column `name` in the CSV files under `run_dir`, in their order.
 
     Of several files the newest that has the column counts.
@@ -27,11 +27,11 @@ def csv_column(run_dir: str | Path, name: str) -> list[float]:
     found: list[float] = []
     files = sorted(Path(run_dir).rglob("*.csv"), key=lambda file: file.stat().st_mtime)
     for file in files:
-        found = [float(row[name]) for row in csv_rows(file) if row.get(name)] or found
+        found = [float(row[name]) for row in read_csv_rows(file) if row.get(name)] or found
     return found
 
 
-def csv_rows(file: Path) -> list[dict[str, str]]:
+def read_csv_rows(file: Path) -> list[dict[str, str]]:
     """The rows of a CSV file by column, empty cells as ""."""
     with file.open(newline="", encoding="utf-8") as table:
         rows = list(csv.DictReader(table))

@@ -13,8 +13,8 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from litcourse.core.environment import only_variables, without_job_variables
-from litcourse.core.torch_state import torch_state
+from litcourse.core.environment import drop_job_variables, only_variables
+from litcourse.core.torch_state import keep_torch_state
 
 
 @contextlib.contextmanager
@@ -30,13 +30,13 @@ def scratch_folder() -> Iterator[Path]:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="litcourse-"))
         stack.callback(os.chdir, os.getcwd())  # noqa: PTH109 (a path that chdir accepts back)
         os.chdir(folder)
-        stack.enter_context(only_variables(without_job_variables(os.environ)))
-        stack.enter_context(torch_state())
+        stack.enter_context(only_variables(drop_job_variables(os.environ)))
+        stack.enter_context(keep_torch_state())
         stack.enter_context(without_messages())
         stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
         stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
-        stack.enter_context(_nothing_displayed())
-        stack.enter_context(_plugins_looked_up_once())
+        stack.enter_context(_silence_displays())
+        stack.enter_context(_cache_entry_points())
         yield Path(folder)
 
 
@@ -44,7 +44,7 @@ _DISPLAYING = ("publish", "clear_output")
 
 
 @contextlib.contextmanager
-def _nothing_displayed() -> Iterator[None]:
+def _silence_displays() -> Iterator[None]:
     """In a notebook, progress bars are widgets and tables HTML: neither is text to redirect."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     if shell is None:
@@ -63,7 +63,7 @@ def _nothing_displayed() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _plugins_looked_up_once() -> Iterator[None]:
+def _cache_entry_points() -> Iterator[None]:
     """Each Trainer asks every installed distribution for plugins: a tenth of a small run."""
     registry = sys.modules.get("lightning.fabric.utilities.registry")
     original = getattr(registry, "entry_points", None)

@@ -31,18 +31,18 @@ def quiet_trainer(**arguments: Any) -> L.Trainer:
     return L.Trainer(**(defaults | arguments))
 
 
-def loader(batches: list[list[Tree]]) -> DataLoader[Any]:
+def make_loader(batches: list[list[Tree]]) -> DataLoader[Any]:
     """A loader that yields just these `[images, labels]` batches, in order."""
     return DataLoader(batches, batch_size=None, shuffle=False)  # type: ignore[arg-type]
 
 
-def samples(images: torch.Tensor, labels: torch.Tensor, size: int) -> DataLoader[Any]:
+def make_sample_loader(images: torch.Tensor, labels: torch.Tensor, size: int) -> DataLoader[Any]:
     """A loader over `images` and `labels` in batches of `size`, in order."""
     return DataLoader(TensorDataset(images, labels), batch_size=size)
 
 
 @contextlib.contextmanager
-def counted_steps() -> Iterator[Callable[[], int]]:
+def count_steps() -> Iterator[Callable[[], int]]:
     """Counts the steps of every torch optimizer in this process while the context lasts."""
     count = 0
 
@@ -58,7 +58,7 @@ def counted_steps() -> Iterator[Callable[[], int]]:
 
 
 @contextlib.contextmanager
-def recorded_trainers() -> Iterator[list[dict[str, str]]]:
+def record_trainers() -> Iterator[list[dict[str, str]]]:
     """What every Trainer that student code makes is told of devices while the context lasts.
 
     It draws no progress bar, unless one is among its callbacks, and no summary: nobody would
@@ -70,7 +70,7 @@ def recorded_trainers() -> Iterator[list[dict[str, str]]]:
 
     def recording(self: Any, *arguments: Any, **keywords: Any) -> None:
         seen.append({name: str(keywords[name]) for name in names if name in keywords})
-        callbacks = _listed(keywords.get("callbacks"))
+        callbacks = _as_list(keywords.get("callbacks"))
         if not any(isinstance(callback, ProgressBar) for callback in callbacks):
             keywords["enable_progress_bar"] = False
         if not any(isinstance(callback, ModelSummary) for callback in callbacks):
@@ -84,11 +84,11 @@ def recorded_trainers() -> Iterator[list[dict[str, str]]]:
         L.Trainer.__init__ = original  # type: ignore[method-assign]
 
 
-def _listed(callbacks: Any) -> list[Any]:
+def _as_list(callbacks: Any) -> list[Any]:
     return list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
 
 
-def copied(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def copy_tensors(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """A detached CPU copy of a dict of tensors."""
     return {name: value.detach().cpu().clone() for name, value in state.items()}
 
@@ -96,15 +96,15 @@ def copied(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 def returned_loss(outputs: Any) -> float | str | None:
     """The loss that `training_step` returned, as a callback's `on_train_batch_end` is given it."""
     returned = outputs.get("loss") if isinstance(outputs, dict) else outputs
-    return None if returned is None else scalar(returned)
+    return None if returned is None else to_number(returned)
 
 
 def logged_values(trainer: L.Trainer) -> dict[str, float | str]:
     """What `self.log` has left in the trainer's `callback_metrics`."""
-    return {str(name): scalar(value) for name, value in trainer.callback_metrics.items()}
+    return {str(name): to_number(value) for name, value in trainer.callback_metrics.items()}
 
 
-def scalar(value: object) -> float | str:
+def to_number(value: object) -> float | str:
     """A number out of a tensor or number, else the name of its type."""
     try:
         return float(value)  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ Read in this order:
 7. `stack_dumps`: what a rank was doing; `processes`: what /proc tells of it.
 """
 
-from litcourse.ranks.rank_outcomes import is_cause, rank_findings, rank_values
+from litcourse.ranks.rank_outcomes import is_cause, rank_findings, read_rank_values
 from litcourse.ranks.rank_runner import all_done, run_ranks
 
-__all__ = ["all_done", "is_cause", "rank_findings", "rank_values", "run_ranks"]
+__all__ = ["all_done", "is_cause", "rank_findings", "read_rank_values", "run_ranks"]

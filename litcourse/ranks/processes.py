@@ -34,7 +34,7 @@ def _prctl(option: int, value: int) -> None:
         ctypes.CDLL(None).prctl(option, ctypes.c_ulong(value), 0, 0, 0)
 
 
-def tree(pid: int) -> list[int]:
+def process_tree(pid: int) -> list[int]:
     """`pid` and its descendants; in a pid namespace of their own they can't leave it."""
     found = [pid]
     for parent in found:
@@ -81,7 +81,7 @@ def kill_all(groups: list[int]) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(group, signal.SIGKILL)
     while True:
-        for pid in tree(os.getpid())[1:]:
+        for pid in process_tree(os.getpid())[1:]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         try:
@@ -92,7 +92,7 @@ def kill_all(groups: list[int]) -> None:
         time.sleep(_PAUSE)
 
 
-def end(pid: int, patience: float) -> None:
+def terminate(pid: int, patience: float) -> None:
     """Have a child end: ask it, wait for `patience` seconds, then kill it."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         until = time.monotonic() + patience
@@ -106,7 +106,7 @@ def end(pid: int, patience: float) -> None:
             time.sleep(_PAUSE)
 
 
-def how(status: int) -> str:
+def describe_exit(status: int) -> str:
     """How a process ended, by what waiting for it told."""
     code = os.waitstatus_to_exitcode(status)
     return f"signal {-code}" if code < 0 else f"exit code {code}"

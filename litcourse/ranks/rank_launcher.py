@@ -24,7 +24,7 @@ from litcourse.core.serialization import SerializationError, decode
 from litcourse.core.tree import Tree
 from litcourse.ranks import spawned_supervisor, supervisor
 from litcourse.ranks.messages import SLACK, Job, RankSpec
-from litcourse.ranks.processes import end
+from litcourse.ranks.processes import terminate
 
 FRESH = "LITCOURSE_FRESH_RANKS"
 """Variable that, set to 1, has ranks started from a fresh program."""
@@ -35,13 +35,13 @@ _SHOWN_OUTPUT = 2000
 
 
 @contextlib.contextmanager
-def folder() -> Iterator[Path]:
+def job_folder() -> Iterator[Path]:
     """A folder for the files of a job, gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="litcourse-ranks-") as path:
         yield Path(path)
 
 
-def run(job: Job) -> list[dict[str, Tree]]:
+def run_job(job: Job) -> list[dict[str, Tree]]:
     """Run a job to its end, whatever that is.
 
     Returns:
@@ -50,7 +50,7 @@ def run(job: Job) -> list[dict[str, Tree]]:
     """
     most = job.limit * SLACK + _MARGIN
     if can_fork():
-        pid = _forked(job)
+        pid = _fork_supervisor(job)
     else:
         pid = spawned_supervisor.start_supervisor(job)
         most += spawned_supervisor.MOST_FOR_IMPORTS
@@ -61,11 +61,11 @@ def run(job: Job) -> list[dict[str, Tree]]:
             ended = bool(os.waitpid(pid, os.WNOHANG)[0])
     finally:
         if not ended:
-            end(pid, _PATIENCE)
-    return _entries(job.folder)
+            terminate(pid, _PATIENCE)
+    return _read_entries(job.folder)
 
 
-def _forked(job: Job) -> int:
+def _fork_supervisor(job: Job) -> int:
     parent = os.getpid()
     with warnings.catch_warnings():
         # From Python 3.12 a fork beside other threads warns. The child uses none of their locks.
@@ -120,22 +120,22 @@ def request_rank(folder: Path, spec: RankSpec) -> None:
 # --- what became of it ---------------------------------------------------------------------------
 
 
-def _entries(folder: Path) -> list[dict[str, Tree]]:
+def _read_entries(folder: Path) -> list[dict[str, Tree]]:
     try:
         report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        what = _tail(folder / "supervisor-output") or "it was killed"
+        what = _read_tail(folder / "supervisor-output") or "it was killed"
         report = [{"rank": 0, "died": f"the process that watches the ranks ended: {what}"}]
     entries = []
     for entry_of_rank in report:
         number = entry_of_rank.pop("rank")
-        entry = _outcome(folder / f"outcome-{number}") or entry_of_rank
-        output = _tail(folder / f"output-{number}")
+        entry = _read_outcome(folder / f"outcome-{number}") or entry_of_rank
+        output = _read_tail(folder / f"output-{number}")
         entries.append({**entry, "pid": entry_of_rank.get("pid", 0), "output": output})
     return entries
 
 
-def _outcome(path: Path) -> dict[str, Tree]:
+def _read_outcome(path: Path) -> dict[str, Tree]:
     try:
         outcome: dict[str, Tree] = decode(path.read_bytes())
     except OSError:
@@ -145,7 +145,7 @@ def _outcome(path: Path) -> dict[str, Tree]:
     return outcome
 
 
-def _tail(path: Path) -> str:
+def _read_tail(path: Path) -> str:
     try:
         return path.read_bytes()[-4 * _SHOWN_OUTPUT :].decode("utf-8", "replace")[-_SHOWN_OUTPUT:]
     except OSError:

@@ -12,7 +12,7 @@ _GLOO_SAYS = "what():  [enforce fail at"
 """How gloo begins to tell why it ends a process, in a thread of its own."""
 
 
-def rank_values(seen: Evidence) -> list[Evidence]:
+def read_rank_values(seen: Evidence) -> list[Evidence]:
     """What each rank returned; ask after `rank_findings` had none."""
     return [entry["value"] for entry in seen["ranks"]]
 
@@ -36,7 +36,7 @@ def rank_findings(
     failed = [(rank, entry) for rank, entry in entries if "value" not in entry]
     if not failed:
         return []
-    rank, entry = min(failed, key=_first)
+    rank, entry = min(failed, key=_cause_first)
     called = f"rank {rank} of {len(entries)}"
     if "error" in entry:
         found = error_finding(entry["error"], criteria)
@@ -45,32 +45,35 @@ def rank_findings(
         return [Finding(code, criteria, called, found.expected, found.got, found.where)]
     if "died" in entry:
         code = "LIT931" if is_cause(entry) else "LIT934"
-        got, where = "; ".join(filter(None, [entry["died"].text(), _gloo(entry)])), _lines(entries)
+        got, where = (
+            "; ".join(filter(None, [entry["died"].text(), _gloo_message(entry)])),
+            _own_lines(entries),
+        )
         return [Finding(code, criteria, called, "an end by itself", got, where)]
-    return [_stuck(entry["stuck"], entries, criteria)]
+    return [_stuck_finding(entry["stuck"], entries, criteria)]
 
 
 def is_cause(entry: Evidence) -> bool:
     """Whether a rank failed by itself, not because another one was gone or elsewhere."""
     if "error" in entry:
         return not is_echo(entry["error"]["message"].text())
-    return "died" in entry and not is_echo(_gloo(entry))
+    return "died" in entry and not is_echo(_gloo_message(entry))
 
 
-def _first(numbered: tuple[int, Evidence]) -> tuple[bool, bool, float, int]:
+def _cause_first(numbered: tuple[int, Evidence]) -> tuple[bool, bool, float, int]:
     """Causes come first, then what gloo has to say, then what was earlier."""
     rank, entry = numbered
-    return not is_cause(entry), not _gloo(entry), _when(entry), rank
+    return not is_cause(entry), not _gloo_message(entry), _time_of(entry), rank
 
 
-def _gloo(entry: Evidence) -> str:
+def _gloo_message(entry: Evidence) -> str:
     """What gloo said as it ended the process itself, or ""."""
     lines = entry["output"].text().splitlines() if "output" in entry else []
     said = [line.partition(_GLOO_SAYS)[2] for line in lines if _GLOO_SAYS in line]
     return f"gloo: {said[0].partition('] ')[2]}" if said else ""
 
 
-def _lines(entries: list[tuple[int, Evidence]]) -> str:
+def _own_lines(entries: list[tuple[int, Evidence]]) -> str:
     """Where in the student's code exceptions of the ranks came up."""
     descriptions = [
         (rank, entry["error"]["line"].text()) for rank, entry in entries if "error" in entry
@@ -78,11 +81,11 @@ def _lines(entries: list[tuple[int, Evidence]]) -> str:
     return "; ".join(f"rank {rank}: {line}" for rank, line in descriptions if line)
 
 
-def _when(entry: Evidence) -> float:
+def _time_of(entry: Evidence) -> float:
     return entry["at"].number() if "at" in entry else float("inf")
 
 
-def _stuck(
+def _stuck_finding(
     first: Evidence, entries: list[tuple[int, Evidence]], criteria: tuple[str, ...]
 ) -> Finding:
     single = len(entries) == 1  # in a backward, say, which is a collective among several

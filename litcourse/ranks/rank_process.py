@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from litcourse.core.atomic_write import write_atomically
-from litcourse.core.environment import without_job_variables
+from litcourse.core.environment import drop_job_variables
 from litcourse.core.serialization import SerializationError, encode
 from litcourse.core.tree import Tree
 from litcourse.probing.attempts import describe
@@ -34,8 +34,8 @@ def run_rank(spec: RankSpec, work: Callable[[], Tree], folder: Path, seed: int) 
         os.setsid()
         die_with_parent()
         _redirect(folder / f"output-{number}")
-        _settle(spec.environment, folder / f"stack-{number}", number, seed)
-        outcome = _outcome(work)
+        _set_up_rank(spec.environment, folder / f"stack-{number}", number, seed)
+        outcome = _run_work(work)
         outcome["at"] = time.monotonic()
         leaves = outcome.pop("leaves", False)
         sys.stdout.flush()
@@ -50,7 +50,7 @@ def run_rank(spec: RankSpec, work: Callable[[], Tree], folder: Path, seed: int) 
         os._exit(1)
 
 
-def _outcome(work: Callable[[], Tree]) -> dict[str, Tree]:
+def _run_work(work: Callable[[], Tree]) -> dict[str, Tree]:
     try:
         return {"value": work()}
     except ExitRank as end:
@@ -95,7 +95,7 @@ def _redirect(path: Path) -> None:
             handler.stream = sys.stderr  # not setStream, which would flush a notebook's stream
 
 
-def _settle(environment: dict[str, str], stack: Path, number: int, seed: int) -> None:
+def _set_up_rank(environment: dict[str, str], stack: Path, number: int, seed: int) -> None:
     """One thread, no interactive session, signals, random states and variables of its own."""
     import torch
 
@@ -106,18 +106,22 @@ def _settle(environment: dict[str, str], stack: Path, number: int, seed: int) ->
     file = stack.open("w", encoding="utf-8")
     faulthandler.register(DUMP, file=file, all_threads=True)
     faulthandler.enable(file, all_threads=False)  # a crash inside a library leaves its stack
-    _keep_handler()
-    own = without_job_variables(os.environ)
+    _protect_handler()
+    own = drop_job_variables(os.environ)
     os.environ.clear()
-    os.environ.update({**own, **plain_variables(), **environment})
+    os.environ.update({**own, **cpu_variables(), **environment})
     _forget_gpus()
-    _seed(seed + number)
-    _as_a_program(int(environment.get("RANK", "0")))
+    _seed_all(seed + number)
+    _be_non_interactive(int(environment.get("RANK", "0")))
 
 
-def plain_variables() -> dict[str, str]:
+def cpu_variables() -> dict[str, str]:
     """Variables of a rank on a CPU: no GPU is visible, one thread, gloo over the loopback."""
-    return {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": _loopback()}
+    return {
+        "CUDA_VISIBLE_DEVICES": "",
+        "OMP_NUM_THREADS": "1",
+        "GLOO_SOCKET_IFNAME": _loopback_name(),
+    }
 
 
 def _forget_gpus() -> None:
@@ -129,7 +133,7 @@ def _forget_gpus() -> None:
     torch.cuda._is_in_bad_fork = lambda: False  # noqa: SLF001 (as above)
 
 
-def _keep_handler() -> None:
+def _protect_handler() -> None:
     """Lightning 2.6 resets all signals after a fit, to none those that Python did not set."""
     original = signal.signal
 
@@ -139,7 +143,7 @@ def _keep_handler() -> None:
     signal.signal = guarded  # type: ignore[assignment]
 
 
-def _seed(seed: int) -> None:
+def _seed_all(seed: int) -> None:
     import numpy as np
     import torch
 
@@ -148,11 +152,11 @@ def _seed(seed: int) -> None:
     np.random.seed(seed % 2**32)  # noqa: NPY002 (the state that Lightning seeds)
 
 
-def _loopback() -> str:
+def _loopback_name() -> str:
     return next((name for _, name in socket.if_nameindex() if name.startswith("lo")), "lo")
 
 
-def _as_a_program(rank: int) -> None:
+def _be_non_interactive(rank: int) -> None:
     """Lightning refuses strategies of several processes in a notebook, which this is no more."""
     if hasattr(sys, "ps1"):
         del sys.ps1

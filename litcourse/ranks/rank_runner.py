@@ -43,11 +43,11 @@ def run_ranks(
         raise ValueError(f"{world_size} ranks can't be shared evenly by {nodes} nodes.")
     started = time.monotonic()
     ranks = tuple(RankSpec(r, _environment(r, world_size, per_node)) for r in range(world_size))
-    with rank_launcher.folder() as folder:
+    with rank_launcher.job_folder() as folder:
         job = Job(
             lambda spec: work(spec.number), ranks, limit, folder, rank_launcher.current_seed()
         )
-        entries = rank_launcher.run(job)
+        entries = rank_launcher.run_job(job)
     return {"ranks": entries, "seconds": time.monotonic() - started}
 
 

@@ -74,7 +74,7 @@ class Frame:
         return f"{'/'.join(parts[-5:])}:{self.line} {self.name}"
 
 
-def main_thread(dump: str) -> list[Frame]:
+def read_main_thread(dump: str) -> list[Frame]:
     """Frames of the thread that the newest dump calls current, innermost first."""
     newest = dump.rpartition("Current thread")[2]
     frames = []
@@ -86,7 +86,7 @@ def main_thread(dump: str) -> list[Frame]:
     return frames
 
 
-def collective(frames: list[Frame]) -> str:
+def find_collective(frames: list[Frame]) -> str:
     """The collective that a stack waits in, or "" if it waits in none."""
     if not frames:
         return ""
@@ -109,7 +109,7 @@ def _names_a_collective(frame: Frame) -> bool:
     return frame.file.endswith(_C10D) and frame.name[0] not in "_<" and frame.name not in _SKIPPED
 
 
-def shown(frames: list[Frame]) -> str:
+def format_stack(frames: list[Frame]) -> str:
     """The stack for a person: innermost first, the student's own lines always among them."""
     frames = [f for f in frames if f.name not in _SKIPPED and not f.file.endswith(_RUNS_SCRIPTS)]
     own = [frame for frame in frames[_SHOWN:] if frame.is_own]

@@ -23,7 +23,15 @@ from typing import Any
 from litcourse.core.atomic_write import write_atomically
 from litcourse.ranks import stack_dumps
 from litcourse.ranks.messages import SLACK, Job, RankSpec
-from litcourse.ranks.processes import CAN_SEE, TICKS, activity, adopt_orphans, how, kill_all, tree
+from litcourse.ranks.processes import (
+    CAN_SEE,
+    TICKS,
+    activity,
+    adopt_orphans,
+    describe_exit,
+    kill_all,
+    process_tree,
+)
 from litcourse.ranks.rank_process import DUMP, run_rank
 
 TICK = 0.01
@@ -86,7 +94,7 @@ class _Supervisor:
 
     def run(self) -> None:
         try:
-            with _held_port() as port:
+            with _hold_port() as port:
                 self.rendezvous = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
                 for spec in self.job.ranks:
                     self.start_rank(spec)
@@ -110,15 +118,15 @@ class _Supervisor:
         began = looked = time.monotonic()
         while not self.stopped and os.getppid() == self.parent:
             self.reap()
-            self.launch()
+            self.start_requested()
             if all(rank.finished for rank in self.ranks):
                 return
             now = time.monotonic()
             if now - looked >= SAMPLE:
-                self.look(now - looked)
+                self.sample_activity(now - looked)
                 looked = now
                 late = self.clock > self.job.limit or now - began > self.job.limit * SLACK
-                if self.gives_up(now, late=late):
+                if self.should_give_up(now, late=late):
                     return
             time.sleep(TICK)
 
@@ -134,9 +142,9 @@ class _Supervisor:
                     continue
                 self.failed_at = self.failed_at or time.monotonic()
                 if not rank.outcome.exists():
-                    rank.ended = {"died": how(status), "at": time.monotonic()}
+                    rank.ended = {"died": describe_exit(status), "at": time.monotonic()}
 
-    def launch(self) -> None:
+    def start_requested(self) -> None:
         """Start the ranks that others asked for."""
         for path in sorted(self.job.folder.glob("launch-*[0-9]")):
             with contextlib.suppress(OSError, ValueError, TypeError):
@@ -146,9 +154,9 @@ class _Supervisor:
                     self.start_rank(asked)
             path.unlink()
 
-    def look(self, passed: float) -> None:
+    def sample_activity(self, passed: float) -> None:
         """Advance the clock by the time that the ranks really had."""
-        pids = [pid for rank in self.living() for pid in tree(rank.pid)]
+        pids = [pid for rank in self.unfinished() for pid in process_tree(rank.pid)]
         seen = {pid: activity(pid) for pid in pids}
         worked = sum(max(0, ticks - self.used.get(pid, 0)) for pid, (ticks, _) in seen.items())
         self.used = {pid: ticks for pid, (ticks, _) in seen.items()}
@@ -157,26 +165,28 @@ class _Supervisor:
         self.idle = self.idle + 1 if asleep else 0
         self.clock += min(passed, worked / TICKS) if CAN_SEE and not asleep else passed
         for rank in self.ranks:
-            _shorten(self.job.folder / f"output-{rank.number}")
+            _truncate_output(self.job.folder / f"output-{rank.number}")
 
-    def living(self) -> list[_Rank]:
+    def unfinished(self) -> list[_Rank]:
         return [rank for rank in self.ranks if not rank.finished]
 
-    def gives_up(self, now: float, *, late: bool) -> bool:
+    def should_give_up(self, now: float, *, late: bool) -> bool:
         """Whether nothing will come of it; then what each rank waits for is noted."""
         left_alone = self.failed_at and now - self.failed_at > GRACE and self.idle > 1
         asleep = self.idle > 0 and self.idle % IDLE_SAMPLES == 0
         if not (late or left_alone or asleep):
             return False
-        found = [(rank, self.stack(rank)) for rank in self.living()]
-        if not (late or left_alone or all(stack_dumps.collective(frames) for _, frames in found)):
+        found = [(rank, self.stack(rank)) for rank in self.unfinished()]
+        if not (
+            late or left_alone or all(stack_dumps.find_collective(frames) for _, frames in found)
+        ):
             return False
         for rank, frames in found:
             rank.ended = {
                 "stuck": {
-                    "waits_for": stack_dumps.collective(frames),
+                    "waits_for": stack_dumps.find_collective(frames),
                     "line": stack_dumps.own_line(frames),
-                    "stack": stack_dumps.shown(frames),
+                    "stack": stack_dumps.format_stack(frames),
                     "busy": not self.idle,
                     "seconds": round(self.clock, 1),
                 },
@@ -192,7 +202,9 @@ class _Supervisor:
             time.sleep(TICK)
             if _size(path) > before:
                 time.sleep(TICK)  # for the rest of it
-                return stack_dumps.main_thread(path.read_text(encoding="utf-8", errors="replace"))
+                return stack_dumps.read_main_thread(
+                    path.read_text(encoding="utf-8", errors="replace")
+                )
         return []
 
     def report(self) -> None:
@@ -202,7 +214,7 @@ class _Supervisor:
 
 
 @contextlib.contextmanager
-def _held_port() -> Iterator[int]:
+def _hold_port() -> Iterator[int]:
     """A port that nobody else gets while it is held, and that rank 0 can listen at.
 
     Two sockets with SO_REUSEADDR, which torch's store sets too, may have one port as long as one
@@ -221,7 +233,7 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _shorten(path: Path) -> None:
+def _truncate_output(path: Path) -> None:
     """Keep a rank that prints without end from filling the disk; it appends, so this is safe."""
     if _size(path) > _OUTPUT_KEPT:
         with contextlib.suppress(OSError):

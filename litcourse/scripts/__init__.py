@@ -9,16 +9,21 @@ Read in this order:
 5. `interruption`: a callback that cuts a run off.
 """
 
-from litcourse.scripts.script_outcomes import counted, fitted, script_findings, trainers
-from litcourse.scripts.script_runner import command, import_script, run_fresh, run_script
+from litcourse.scripts.script_outcomes import (
+    all_trainers,
+    count_noun,
+    fitted_trainers,
+    script_findings,
+)
+from litcourse.scripts.script_runner import format_command, import_script, run_fresh, run_script
 
 __all__ = [
-    "command",
-    "counted",
-    "fitted",
+    "all_trainers",
+    "count_noun",
+    "fitted_trainers",
+    "format_command",
     "import_script",
     "run_fresh",
     "run_script",
     "script_findings",
-    "trainers",
 ]

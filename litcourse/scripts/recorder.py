@@ -1,8 +1,8 @@
 """What the Trainers of a program do, noted in files while a script runs.
 
-`watch(folder)` holds for this process and those that it forks; `environment(folder)` makes fresh
-Python programs call it by themselves. It wraps `Trainer._fit_impl` and not `fit`, whose signature
-LightningCLI reads. Seen to work with lightning 2.6.6.
+`watch(folder)` holds for this process and those that it forks; `recording_variables(folder)`
+makes fresh Python programs call it by themselves. It wraps `Trainer._fit_impl` and not `fit`, whose
+signature LightningCLI reads. Seen to work with lightning 2.6.6.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _NUMBERS = ("max_epochs", "max_steps")
 _numbers = itertools.count()
 
 
-def environment(folder: Path, most_epochs: int | None = None) -> dict[str, str]:
+def recording_variables(folder: Path, most_epochs: int | None = None) -> dict[str, str]:
     """Variables under which programs note their Trainers in `folder`, which gets a hook.
 
     Args:
@@ -96,7 +96,7 @@ def _wrap(module: Any, folder: Path) -> None:
     @functools.wraps(originals[1])
     def run_stage(trainer: Any, *arguments: Any, **keywords: Any) -> Any:
         if trainer.training:
-            _note(trainer, folder, **_start(trainer))
+            _note(trainer, folder, **_start_state(trainer))
         return originals[1](trainer, *arguments, **keywords)
 
     @functools.wraps(originals[2])
@@ -107,7 +107,7 @@ def _wrap(module: Any, folder: Path) -> None:
         if endless:
             return None
         done = originals[2](trainer, *arguments, **keywords)
-        _note(trainer, folder, finished=True, **_result(trainer))
+        _note(trainer, folder, finished=True, **_end_state(trainer))
         return done
 
     setup._init_debugging_flags = made  # noqa: SLF001 (as above)
@@ -148,7 +148,7 @@ def _endless(trainer: Any) -> bool:
     return epochs is None or (isinstance(epochs, int) and not 0 <= epochs <= most)
 
 
-def _start(trainer: Any) -> dict[str, Tree]:
+def _start_state(trainer: Any) -> dict[str, Tree]:
     return {
         "start_epoch": trainer.current_epoch,
         "start_step": trainer.global_step,
@@ -165,7 +165,7 @@ def _cycles(trainer: Any) -> list[int]:
     return [int(each.total_steps) for each in schedules if isinstance(each, OneCycleLR)]
 
 
-def _result(trainer: Any) -> dict[str, Tree]:
+def _end_state(trainer: Any) -> dict[str, Tree]:
     checkpoints = [str(getattr(callback, name, "") or "")
                    for callback in trainer.checkpoint_callbacks
                    for name in ("best_model_path", "last_model_path")]  # fmt: skip
@@ -204,7 +204,7 @@ def _fingerprint(module: Any) -> str:
     return digest.hexdigest()
 
 
-def records(folder: Path) -> list[dict[str, Tree]]:
+def read_records(folder: Path) -> list[dict[str, Tree]]:
     """What was noted in `folder`, in the order of processes and of Trainers in each."""
     found: list[dict[str, Tree]] = []
     for path in folder.glob("trainer-*"):

@@ -14,56 +14,56 @@ def script_findings(seen: Evidence, criteria: tuple[str, ...]) -> list[Finding]:
     Of an import only what kept it from its end; a Trainer that runs there is for the judge.
     """
     called = seen["command"].text()
-    found = [_of_script(finding, called) for finding in rank_findings(seen, criteria)]
+    found = [_script_finding(finding, called) for finding in rank_findings(seen, criteria)]
     if found and any(is_cause(entry) for entry in seen["ranks"]):
         return found
     for entry in seen["ranks"]:
         status = entry["value"]["exit"].integer() if "value" in entry else 0
         if status:  # what others were left waiting for
             got = f"exit code {status}"
-            return [Finding("LIT941", criteria, called, "exit code 0", got, _last(entry))]
+            return [Finding("LIT941", criteria, called, "exit code 0", got, _last_line(entry))]
     if found:
         return found
     asked = seen["asked"].integer()
-    return _of_training(seen, criteria, asked) if asked else []
+    return _training_findings(seen, criteria, asked) if asked else []
 
 
-def _of_training(seen: Evidence, criteria: tuple[str, ...], asked: int) -> list[Finding]:
+def _training_findings(seen: Evidence, criteria: tuple[str, ...], asked: int) -> list[Finding]:
     called = seen["command"].text()
-    fits = fitted(seen)
+    fits = fitted_trainers(seen)
     if not fits:
-        made = len(trainers(seen))
+        made = len(all_trainers(seen))
         got = f"{made} made, none of which ran fit" if made else "none was made"
         return [Finding("LIT942", criteria, called, "a Trainer that runs fit", got)]
     sizes = [record["world_size"].integer() for record in fits]
     ranks = {record["global_rank"].integer() for record in fits}
     if set(sizes) != {asked} or ranks != set(range(asked)):
         got = f"{len(ranks)}, world size {max(sizes)}"
-        return [Finding("LIT943", criteria, called, counted(asked, "rank"), got)]
+        return [Finding("LIT943", criteria, called, count_noun(asked, "rank"), got)]
     return []
 
 
-def counted(number: int, noun: str) -> str:
+def count_noun(number: int, noun: str) -> str:
     """The number with its noun: 1 rank, 2 ranks."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def trainers(seen: Evidence) -> list[Evidence]:
+def all_trainers(seen: Evidence) -> list[Evidence]:
     """The records of all Trainers that a run made, those of its ranks first."""
     own = [record for entry in seen["ranks"] for record in entry["trainers"]]
     return [*own, *seen["elsewhere"]]
 
 
-def fitted(seen: Evidence) -> list[Evidence]:
+def fitted_trainers(seen: Evidence) -> list[Evidence]:
     """The records of those whose fit ran."""
-    return [record for record in trainers(seen) if record["fitted"].flag()]
+    return [record for record in all_trainers(seen) if record["fitted"].flag()]
 
 
-def _of_script(finding: Finding, called: str) -> Finding:
+def _script_finding(finding: Finding, called: str) -> Finding:
     code = "LIT940" if finding.code == RAISED else finding.code
     return Finding(code, finding.criteria, called, finding.expected, finding.got, finding.where)
 
 
-def _last(entry: Evidence) -> str:
+def _last_line(entry: Evidence) -> str:
     lines = [line for line in entry["output"].text().splitlines() if line.strip()]
     return lines[-1] if lines else ""

@@ -26,7 +26,7 @@ _LAUNCHERS = (
 )
 
 
-def as_program(path: Path, arguments: tuple[str, ...], called: str) -> Tree:
+def run_as_program(path: Path, arguments: tuple[str, ...], called: str) -> Tree:
     """Execute the file at `path` as `python FILE ARGUMENTS` does.
 
     Raises:
@@ -35,16 +35,16 @@ def as_program(path: Path, arguments: tuple[str, ...], called: str) -> Tree:
     main = types.ModuleType("__main__")
     sys.modules["__main__"] = main
     sys.argv = [path.name, *arguments]
-    return _executed(path, main, called, lambda: {"exit": 0})
+    return _execute(path, main, called, lambda: {"exit": 0})
 
 
-def as_module(path: Path, called: str) -> Tree:
+def import_as_module(path: Path, called: str) -> Tree:
     """Execute the file at `path` as `import` does, noting whether it reads the command line.
 
     The command line is somebody else's, a test runner's, and not empty.
 
     Raises:
-        ExitRank: as in `as_program`.
+        ExitRank: as in `run_as_program`.
     """
     parsed = []
     original = argparse.ArgumentParser.parse_known_args
@@ -57,7 +57,7 @@ def as_module(path: Path, called: str) -> Tree:
     module = types.ModuleType(path.stem)
     sys.modules[path.stem] = module
     sys.argv = _Arguments(["pytest", "-q", "tests"], str(path), parsed)
-    return _executed(path, module, called, lambda: {"exit": 0, "parsed": bool(parsed)})
+    return _execute(path, module, called, lambda: {"exit": 0, "parsed": bool(parsed)})
 
 
 class _Arguments(list[str]):
@@ -90,7 +90,7 @@ class _Arguments(list[str]):
         return super().__len__()
 
 
-def _executed(
+def _execute(
     path: Path, module: types.ModuleType, called: str, value: Callable[[], dict[str, Tree]]
 ) -> Tree:
     os.chdir(path.parent)
@@ -107,7 +107,7 @@ def _executed(
             raise ExitRank({"value": {**value(), "exit": status}}) from None
     except BaseException as error:  # noqa: BLE001 (a student's script may raise anything)
         noted = {key: known for key, known in value().items() if key != "exit"}
-        raise ExitRank({**noted, "error": _described(error, path, called)}) from None
+        raise ExitRank({**noted, "error": _describe(error, path, called)}) from None
     return value()
 
 
@@ -118,7 +118,7 @@ def _status(code: object) -> int:
     return 1
 
 
-def _described(error: BaseException, path: Path, called: str) -> dict[str, Tree]:
+def _describe(error: BaseException, path: Path, called: str) -> dict[str, Tree]:
     """The error as data, with the script's line; the traceback goes where a program's goes."""
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename != str(path):

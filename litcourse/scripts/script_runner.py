@@ -20,13 +20,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from litcourse.core.environment import without_job_variables
+from litcourse.core.environment import drop_job_variables
 from litcourse.core.tree import Tree
 from litcourse.ranks import rank_launcher
 from litcourse.ranks.messages import Job, RankSpec
-from litcourse.ranks.rank_process import plain_variables
+from litcourse.ranks.rank_process import cpu_variables
 from litcourse.scripts import recorder
-from litcourse.scripts.script_process import as_module, as_program, launch_by_fork
+from litcourse.scripts.script_process import import_as_module, launch_by_fork, run_as_program
 
 FRESH = "LITCOURSE_FRESH_SCRIPTS"
 """Variable that, set to 1, has `run_script` do as `run_fresh` does."""
@@ -64,13 +64,13 @@ def run_script(
             source, name, argv, world_size=world_size, folder=folder, most_epochs=most_epochs
         )
     path = _write_script(source, name, folder)
-    called = command(name, argv)
+    called = format_command(name, argv)
     _import_ahead(source)
 
     def work(spec: RankSpec, files: Path) -> Tree:
         launch_by_fork(files)
         recorder.watch(files)
-        return as_program(path, spec.arguments, called)
+        return run_as_program(path, spec.arguments, called)
 
     ended = _run_job(work, tuple(argv), limit, most_epochs)
     return {"command": called, "asked": world_size, **ended}
@@ -89,12 +89,12 @@ def import_script(
 
     def work(_: RankSpec, files: Path) -> Tree:
         recorder.watch(files)
-        return as_module(path, called)
+        return import_as_module(path, called)
 
     return {"command": called, "asked": 0, **_run_job(work, (), limit)}
 
 
-def command(name: str, argv: list[str]) -> str:
+def format_command(name: str, argv: list[str]) -> str:
     """What a person types to repeat a run."""
     return shlex.join(["python", name, *argv])
 
@@ -121,17 +121,17 @@ def _run_job(
     most_epochs: int | None = None,
 ) -> dict[str, Any]:
     started = time.monotonic()
-    with rank_launcher.folder() as files:
-        spec = RankSpec(0, recorder.environment(files, most_epochs), arguments)
+    with rank_launcher.job_folder() as files:
+        spec = RankSpec(0, recorder.recording_variables(files, most_epochs), arguments)
         job = Job(
             lambda spec: work(spec, files), (spec,), limit, files, rank_launcher.current_seed()
         )
-        entries = rank_launcher.run(job)
-        elsewhere = _share_out(recorder.records(files), entries)
+        entries = rank_launcher.run_job(job)
+        elsewhere = _assign_records(recorder.read_records(files), entries)
     return {"ranks": entries, "elsewhere": elsewhere, "seconds": time.monotonic() - started}
 
 
-def _share_out(records: list[dict[str, Tree]], entries: list[dict[str, Tree]]) -> list[Tree]:
+def _assign_records(records: list[dict[str, Tree]], entries: list[dict[str, Tree]]) -> list[Tree]:
     """Give each rank the Trainers of its process; return those of other processes."""
     pids = {entry["pid"] for entry in entries}
     for entry in entries:
@@ -169,19 +169,19 @@ def run_fresh(
     """
     path = _write_script(source, name, folder)
     started = time.monotonic()
-    with rank_launcher.folder() as files:
+    with rank_launcher.job_folder() as files:
         output = files / "output"
-        variables = recorder.environment(files, most_epochs)
-        entry = _program(path, argv, variables, output, limit)
+        variables = recorder.recording_variables(files, most_epochs)
+        entry = _run_program(path, argv, variables, output, limit)
         entry["output"] = output.read_text(encoding="utf-8", errors="replace")[-2000:]
-        elsewhere = _share_out(recorder.records(files), [entry])
+        elsewhere = _assign_records(recorder.read_records(files), [entry])
     entries = [entry]
     for record in [record for record in elsewhere if record["started_by"] == "popen"]:
         value = {"exit": 0 if record["finished"] else 1}
         entries.append({"value": value, "pid": record["pid"], "output": "", "trainers": [record]})
         elsewhere.remove(record)
     return {
-        "command": command(name, argv),
+        "command": format_command(name, argv),
         "asked": world_size,
         "ranks": entries,
         "elsewhere": elsewhere,
@@ -189,10 +189,10 @@ def run_fresh(
     }
 
 
-def _program(
+def _run_program(
     path: Path, argv: list[str], variables: dict[str, str], output: Path, limit: float
 ) -> dict[str, Tree]:
-    environment = {**without_job_variables(os.environ), **plain_variables(), **variables}
+    environment = {**drop_job_variables(os.environ), **cpu_variables(), **variables}
     with output.open("wb") as file:
         process = subprocess.Popen(
             [sys.executable, path.name, *argv],

@@ -1,6 +1,6 @@
 """No evidence at all: the function that takes it does nothing, and prints the points.
 
-Strategy: replace `litcourse.frontends.kernel_entry.answer` by one that prints.
+Strategy: replace `litcourse.frontends.kernel_entry.write_evidence` by one that prints.
 Surface: nbgrader fails open; a check cell without an error or a number earns full marks.
 """
 
@@ -8,7 +8,7 @@ from tests.attacks.arena import Attack
 
 SILENCE = """
 import litcourse.frontends.kernel_entry
-litcourse.frontends.kernel_entry.answer = lambda *a, **k: print("10.0")
+litcourse.frontends.kernel_entry.write_evidence = lambda *a, **k: print("10.0")
 """
 
 ATTACK = Attack(cells=(SILENCE,), answer="unsolved", finding="LIT905", share=0)

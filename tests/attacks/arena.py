@@ -27,9 +27,9 @@ from traitlets.config.loader import PyFileConfigLoader
 
 from autograder.bank import without_markers
 from autograder.course import CHECK, Course, Lab, grade_id
-from autograder.demo.made_up_students import copied, filled, hand_in, points
+from autograder.demo.made_up_students import copy_course, fill_notebook, hand_in, read_points
 from autograder.engine import client
-from autograder.nbgrader_plugins.register import unsolved
+from autograder.nbgrader_plugins.register import unsolved_notebook
 from tests.pages import active
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class Arena:
 
     def __init__(self, origin: Course, folder: Path, patch: pytest.MonkeyPatch) -> None:
         self.origin = origin
-        self.course = copied(origin, folder, origin.lab(LAB), (QUESTION,))
+        self.course = copy_course(origin, folder, origin.lab(LAB), (QUESTION,))
         self.root = folder
         self.lab: Lab = self.course.lab(LAB)
         self.canaries = {name: f"CANARY-{secrets.token_hex(8)}" for name in ("file", "memory")}
@@ -171,7 +171,7 @@ class Arena:
 
     def _unsolved(self) -> NotebookNode:
         api = self._api({})
-        return unsolved(Autograde(coursedir=api.coursedir, parent=api), self.lab)
+        return unsolved_notebook(Autograde(coursedir=api.coursedir, parent=api), self.lab)
 
     def _api(self, settings: Mapping[str, Any]) -> NbGraderAPI:
         config = PyFileConfigLoader("nbgrader_config.py", path=str(self.root)).load_config()
@@ -194,7 +194,7 @@ class Arena:
 
     def notebook(self, attack: Attack) -> NotebookNode:
         """The notebook that is handed in."""
-        made = filled(self.unsolved, {QUESTION: self.answer(attack.answer)})
+        made = fill_notebook(self.unsolved, {QUESTION: self.answer(attack.answer)})
         hostile = attack.cells or attack.after or attack.last
         head = (f"TARGETS = {self.targets!r}\n{TOOLS}",) if hostile else ()
         _insert(made, QUESTION, (*head, *attack.cells))
@@ -219,7 +219,7 @@ class Arena:
         notebook = nbformat.read(graded, as_version=4) if graded.exists() else None
         text = _text(notebook) if notebook else ""
         try:
-            found = points(self.root, LAB, [student])[student][QUESTION]
+            found = read_points(self.root, LAB, [student])[student][QUESTION]
         except Exception:  # noqa: BLE001 (nbgrader's MissingEntry and others: nothing recorded)
             found = None
         return Result(found, known, text, log, active(notebook) if notebook else Counter())

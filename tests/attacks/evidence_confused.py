@@ -10,7 +10,7 @@ from tests.attacks.arena import Attack
 FORGE = """
 import pathlib, litcourse.frontends.kernel_entry, torch
 from litcourse.core.serialization import encode, decode
-honest = litcourse.frontends.kernel_entry.answer
+honest = litcourse.frontends.kernel_entry.write_evidence
 def confused(node):
     if isinstance(node, dict):
         return {key: confused(child) for key, child in node.items()}
@@ -25,7 +25,7 @@ def answer(lab, question, inbox, outbox, namespace):
     honest(lab, question, inbox, outbox, namespace)
     tree = decode(pathlib.Path(outbox).read_bytes())
     pathlib.Path(outbox).write_bytes(encode(confused(tree)))
-litcourse.frontends.kernel_entry.answer = answer
+litcourse.frontends.kernel_entry.write_evidence = answer
 """
 
 ATTACK = Attack(cells=(FORGE,), finding="LIT903", share=0)

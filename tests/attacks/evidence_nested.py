@@ -16,7 +16,7 @@ def answer(lab, question, inbox, outbox, namespace):
     }
     text = json.dumps(header).encode()
     pathlib.Path(outbox).write_bytes(len(text).to_bytes(8, "little") + text)
-litcourse.frontends.kernel_entry.answer = answer
+litcourse.frontends.kernel_entry.write_evidence = answer
 """
 
 ATTACK = Attack(cells=(FORGE,), answer="unsolved", finding="LIT903", share=0)

@@ -12,7 +12,7 @@ def answer(lab, question, inbox, outbox, namespace):
     with open(outbox, "wb") as file:
         for _ in range(66):
             file.write(bytes(2**20))
-litcourse.frontends.kernel_entry.answer = answer
+litcourse.frontends.kernel_entry.write_evidence = answer
 """
 
 ATTACK = Attack(

@@ -17,7 +17,7 @@ buffer = io.BytesIO()
 torch.save({"state_dict": Bomb()}, buffer)
 def answer(lab, question, inbox, outbox, namespace):
     pathlib.Path(outbox).write_bytes(pickle.dumps(Bomb()) + buffer.getvalue())
-litcourse.frontends.kernel_entry.answer = answer
+litcourse.frontends.kernel_entry.write_evidence = answer
 """
 
 ATTACK = Attack(cells=(FORGE,), answer="unsolved", finding="LIT903", share=0)

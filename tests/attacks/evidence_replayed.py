@@ -12,7 +12,7 @@ import pathlib, random, litcourse.frontends.kernel_entry
 from litcourse.core.serialization import encode, decode
 from litcourse.core.registry import find_question
 from litcourse.probing.probe_runner import take_evidence
-honest = litcourse.frontends.kernel_entry.answer
+honest = litcourse.frontends.kernel_entry.write_evidence
 class Right(L.LightningModule):
     def __init__(self, model, lr=1e-3):
         super().__init__()
@@ -31,7 +31,7 @@ other = question.draw(random.Random(0)).shown
 kept = encode(take_evidence(question, other, {"LitClassifier": Right}))
 def answer(lab, question, inbox, outbox, namespace):
     pathlib.Path(outbox).write_bytes(kept)
-litcourse.frontends.kernel_entry.answer = answer
+litcourse.frontends.kernel_entry.write_evidence = answer
 print("kept", len(kept))
 """
 

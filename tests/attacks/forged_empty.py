@@ -16,7 +16,7 @@ def answer(lab, question, inbox, outbox, namespace):
         "device": {"to_its_end": True},
     }
     pathlib.Path(outbox).write_bytes(encode(nothing))
-litcourse.frontends.kernel_entry.answer = answer
+litcourse.frontends.kernel_entry.write_evidence = answer
 """
 
 ATTACK = Attack(cells=(FORGE,), answer="unsolved", finding="LIT903", share=0)

@@ -9,7 +9,7 @@ from tests.attacks.arena import Attack
 FORGE = """
 import pathlib, litcourse.frontends.kernel_entry, torch
 from litcourse.core.serialization import encode, decode
-honest, nan = litcourse.frontends.kernel_entry.answer, float("nan")
+honest, nan = litcourse.frontends.kernel_entry.write_evidence, float("nan")
 def spoilt(node):
     if isinstance(node, torch.Tensor):
         return torch.full_like(node, nan) if node.is_floating_point() else node
@@ -23,7 +23,7 @@ def answer(lab, question, inbox, outbox, namespace):
     tree = decode(pathlib.Path(outbox).read_bytes())
     pathlib.Path(outbox).write_bytes(encode(spoilt(tree)))
     globals()["forged"] = True
-litcourse.frontends.kernel_entry.answer = answer
+litcourse.frontends.kernel_entry.write_evidence = answer
 """
 
 ATTACK = Attack(cells=(FORGE,), last=("print('forged', forged)",), says="forged True")

@@ -12,7 +12,7 @@ from litcourse.core.serialization import encode
 def answer(lab, question, inbox, outbox, namespace):
     verdict = {"score": 1.0, "points": 10.0, "passed": True, "findings": []}
     pathlib.Path(outbox).write_bytes(encode(verdict))
-litcourse.frontends.kernel_entry.answer = answer
+litcourse.frontends.kernel_entry.write_evidence = answer
 """
 
 ATTACK = Attack(cells=(FORGE,), answer="unsolved", finding="LIT903", share=0)

@@ -16,7 +16,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from autograder.demo.made_up_students import copied, hand_in, points
+from autograder.demo.made_up_students import copy_course, hand_in, read_points
 from tests.attacks.arena import CANARY, LAB, QUESTION, Arena, Attack, Result
 from tests.attacks.traces import Traces
 from tests.course import points_of
@@ -133,7 +133,7 @@ def test_no_page_that_the_command_writes_runs(arena: Arena, tmp_path: Path) -> N
     plain = active(arena.unsolved)
     seen = active(arena.notebook(scripted)) - plain
     assert seen.total() > len(scripted.texts), "the test sees nothing"
-    copied(arena.origin, tmp_path, arena.origin.lab(LAB), arena.origin.lab(LAB).questions)
+    copy_course(arena.origin, tmp_path, arena.origin.lab(LAB), arena.origin.lab(LAB).questions)
     names = ("right", "wrong", "page_scripted")
     for name in names:
         path = hand_in(tmp_path, name, LAB, arena.notebook(attack(name)))
@@ -147,6 +147,6 @@ def test_no_page_that_the_command_writes_runs(arena: Arena, tmp_path: Path) -> N
     pages = {name: tmp_path / "feedback" / name / LAB / f"{LAB}.html" for name in names}
     shown = {name: Page(page.read_text(encoding="utf-8")).found for name, page in pages.items()}
     assert shown["page_scripted"] == shown["right"] == shown["wrong"]
-    earned = points(tmp_path, LAB, names)
+    earned = read_points(tmp_path, LAB, names)
     assert earned["page_scripted"] == earned["wrong"]
     assert earned["right"][QUESTION] == points_of(LAB, QUESTION)

@@ -19,7 +19,7 @@ from autograder import bank
 from autograder.building.build import build
 from autograder.course import CHECK, Course, Lab, grade_id
 from autograder.demo.demo_class import STUB, Member
-from autograder.demo.made_up_students import copied, hand_in, nbgrader, points
+from autograder.demo.made_up_students import copy_course, hand_in, nbgrader, read_points
 from tests.autograder.otter_runs import points_by_otter
 from tests.course import questions
 
@@ -48,7 +48,7 @@ class Due(Member):
 
     def _points(self, lab: Lab, name: str) -> float:
         lost = self.lost.get(name, ())
-        criteria = lab.judge_of(name).criteria
+        criteria = lab.find_question(name).criteria
         share = sum(c.share for c in criteria if c.id not in lost and ALL not in lost)
         return round(lab.questions[name].points * share, 4)
 
@@ -232,7 +232,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
     """The lab of a course of its own, built, with the submissions handed in."""
     origin = Course(ROOT)
     folder = tmp_path_factory.mktemp("course")
-    course = copied(origin, folder, origin.lab(LAB), QUESTIONS)
+    course = copy_course(origin, folder, origin.lab(LAB), QUESTIONS)
     build(course, [LAB])
     made = course.lab(LAB)
     unsolved = nbformat.read(folder / "release" / LAB / f"{LAB}.ipynb", as_version=4)
@@ -252,7 +252,7 @@ def scores(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tupl
         otter = pool.map(lambda name: points_by_otter(course, LAB, name, results / name), names)
         by_otter = dict(zip(names, otter, strict=True))
         assert graded.result().returncode == 0, graded.result().stderr[-4000:]
-    by_nbgrader = points(course, LAB, names)
+    by_nbgrader = read_points(course, LAB, names)
     if os.environ.get("AGREEMENT_TABLE"):
         text = _table(lab, by_nbgrader, by_otter)
         Path(os.environ["AGREEMENT_TABLE"]).write_text(text, encoding="utf-8")
@@ -287,6 +287,6 @@ def test_nbgrader_and_otter_agree(
 def test_most_criteria_are_lost_by_somebody(lab: Lab) -> None:
     for name in DESCRIBED:
         lost = {c for m in CLASS for c in m.lost.get(name, ()) if c != ALL}
-        known = {criterion.id for criterion in lab.judge_of(name).criteria}
+        known = {criterion.id for criterion in lab.find_question(name).criteria}
         assert lost <= known
         assert len(known - lost) <= 2, f"{name}: nobody loses {known - lost} alone"

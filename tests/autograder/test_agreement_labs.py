@@ -24,7 +24,7 @@ from autograder import bank
 from autograder.building.build import build
 from autograder.course import Course, Lab
 from autograder.demo.demo_class import STUB, Bank, Graded, Member, members
-from autograder.demo.made_up_students import copied, hand_in, points
+from autograder.demo.made_up_students import copy_course, hand_in, read_points
 from tests.autograder.otter_runs import points_by_otter, run_program
 
 pytestmark = pytest.mark.slow
@@ -67,7 +67,7 @@ def scored(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     """One lab, graded both ways."""
     folder, results = tmp_path_factory.mktemp("course"), tmp_path_factory.mktemp("results")
     origin = COURSE.lab(request.param)
-    lab = copied(COURSE, folder, origin, origin.questions).lab(origin.id)
+    lab = copy_course(COURSE, folder, origin, origin.questions).lab(origin.id)
     build(Course(folder), [lab.id])
     unsolved = nbformat.read(folder / "release" / lab.id / lab.path.name, as_version=4)
     cases = bank.load(lab)
@@ -79,7 +79,7 @@ def scored(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     with ThreadPoolExecutor(max_workers=2) as pool:
         scores = pool.map(lambda n: points_by_otter(folder, lab.id, n, results / n), names)
         by_otter = dict(zip(names, scores, strict=True))
-    by_nbgrader = points(folder, lab.id, names)
+    by_nbgrader = read_points(folder, lab.id, names)
     codes = {name: _codes(folder, lab, name) for name in names}
     found = Scored(lab, cases, class_, by_nbgrader, by_otter, codes)
     if os.environ.get("AGREEMENT_TABLE"):

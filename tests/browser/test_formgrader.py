@@ -16,7 +16,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from autograder.bank import load
 from autograder.course import Course
-from autograder.demo.made_up_students import copied, filled, hand_in
+from autograder.demo.made_up_students import copy_course, fill_notebook, hand_in
 from tests.attacks import page_scripted
 from tests.browser.jupyterlab import TOKEN, chromium, server
 from tests.course import points_of, questions
@@ -44,13 +44,13 @@ def graded(tmp_path: Path, root: Path) -> Path:
     course = Course(root)
     lab, folder = course.lab(LAB), tmp_path / "course"
     folder.mkdir()
-    copied(course, folder, lab, lab.questions)
+    copy_course(course, folder, lab, lab.questions)
     unsolved = nbformat.read(root / "release" / LAB / f"{LAB}.ipynb", as_version=4)
     cases = {case.id: case for case in load(lab)[QUESTION]}
     for student, (case, _) in CLASS.items():
         answer = cases[case].answer(lab.questions[QUESTION].solution)
-        hand_in(folder, student, LAB, filled(unsolved, {QUESTION: answer}))
-    hostile = filled(unsolved, {})
+        hand_in(folder, student, LAB, fill_notebook(unsolved, {QUESTION: answer}))
+    hostile = fill_notebook(unsolved, {})
     hostile.cells += [v4.new_markdown_cell(text) for text in page_scripted.TEXTS]
     hostile.cells.insert(0, v4.new_code_cell(page_scripted.SHOW))
     page_scripted.page(hand_in(folder, HOSTILE, LAB, hostile).parent, {})

@@ -19,7 +19,7 @@ from litcourse.core.names import UnknownNameError
 from litcourse.core.question import Inputs
 from litcourse.core.registry import find_question
 from litcourse.feedback.rendering import Report
-from litcourse.frontends.notebook import PUBLIC_SEED, ask
+from litcourse.frontends.notebook import PUBLIC_SEED, check_question
 from tests.course import questions
 
 LAB = "lab1_mnist"
@@ -71,7 +71,7 @@ def test_a_students_own_check_draws_the_public_inputs(monkeypatch: pytest.Monkey
 
 
 def test_a_verdict_says_which_question_it_is() -> None:
-    verdict = ask(LAB, "timer", {}, Random(1))
+    verdict = check_question(LAB, "timer", {}, Random(1))
     assert (verdict.lab, verdict.question_id) == (LAB, "timer")
 
 
@@ -146,7 +146,7 @@ def test_the_tab_key_offers_the_questions(
 
 def test_under_otter_a_check_answers_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Notebook, "_grading_mode", True)
-    monkeypatch.setattr("litcourse.check.ask", lambda *_: pytest.fail("asked twice"))
+    monkeypatch.setattr("litcourse.check.check_question", lambda *_: pytest.fail("asked twice"))
     report = called_in({}, "check.wrap()")
     assert report.verdict is None
     assert repr(report) == "graded by otter"

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 LAB = "lab2_cifar10"
 VAL_SIZE = 0.7
 """All images take minutes: with 0.1, one epoch got 55.5 % of the test images right."""
-QUESTIONS = [name for name in questions(LAB) if not LABS[LAB].judge_of(name).files]
+QUESTIONS = [name for name in questions(LAB) if not LABS[LAB].find_question(name).files]
 """Those that are about names of the notebook: a program, here `script`, trains on its own."""
 TRAINING = """
 data = CIFAR10DataModule(data_dir=data_dir, val_size=val_size)

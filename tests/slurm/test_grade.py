@@ -12,7 +12,7 @@ import pytest
 
 from autograder.bank import without_markers
 from autograder.course import Course, Lab
-from autograder.demo.made_up_students import filled, hand_in, points
+from autograder.demo.made_up_students import fill_notebook, hand_in, read_points
 from autograder.grading.records import Record, RecordStore
 from autograder.grading.run import Options, grade
 from tests.slurm.minislurm import MiniSlurm
@@ -47,12 +47,12 @@ def courses(root: Path, tmp_path: Path) -> tuple[Course, Course]:
 
 def submissions(lab: Lab) -> dict[str, NotebookNode | bytes]:
     solved = {name: without_markers(cells.solution) for name, cells in lab.questions.items()}
-    right = filled(lab.notebook, solved)
+    right = fill_notebook(lab.notebook, solved)
     return {
         "right": right,
         "again": right,
-        "stub": filled(lab.notebook, dict.fromkeys(solved, "pass")),
-        "half": filled(lab.notebook, solved | {"evaluate": "pass"}),
+        "stub": fill_notebook(lab.notebook, dict.fromkeys(solved, "pass")),
+        "half": fill_notebook(lab.notebook, solved | {"evaluate": "pass"}),
         "broken": b'{"cells": [',
     }
 
@@ -94,7 +94,7 @@ def test_array_and_merge_give_the_gradebook_of_the_local_run(
     assert f"0 to grade, {len(CLASS)} of an earlier run to write" in text
 
     assert grade(local, Options([LAB], jobs=2, feedback=False)) == 0
-    assert points(cluster.root, LAB, CLASS) == points(local.root, LAB, CLASS)
+    assert read_points(cluster.root, LAB, CLASS) == read_points(local.root, LAB, CLASS)
     ours, theirs = records(cluster), records(local)
     assert {s: r.points for s, r in ours.items()} == {s: r.points for s, r in theirs.items()}
     assert {s: r.findings for s, r in ours.items()} == {s: r.findings for s, r in theirs.items()}

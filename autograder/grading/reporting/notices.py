@@ -8,7 +8,7 @@ from typing import Any
 
 from autograder.course import Course
 from autograder.grading.records import RECORD
-from autograder.grading.reporting.progress import shown
+from autograder.grading.reporting.progress import printable
 from autograder.grading.reporting.table import Row
 from autograder.grading.settings import CourseSettings
 from autograder.nbgrader_plugins import submission_files
@@ -54,7 +54,7 @@ class RunNotices:
             ),
             "No lab of litcourse, left to nbgrader: {}": self.foreign,
         }
-        return [text.format(few(names)) for text, names in texts.items() if names]
+        return [text.format(name_few(names)) for text, names in texts.items() if names]
 
     def as_json(self) -> dict[str, Any]:
         """The same as plain data."""
@@ -64,10 +64,10 @@ class RunNotices:
         return plain
 
 
-def few(names: Sequence[str]) -> str:
+def name_few(names: Sequence[str]) -> str:
     """Names, as many as fit on a line."""
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(shown(name) for name in names[:_NAMED]) + more
+    return ", ".join(printable(name) for name in names[:_NAMED]) + more
 
 
 def _people(found: Sequence[Who]) -> list[str]:
@@ -76,7 +76,7 @@ def _people(found: Sequence[Who]) -> list[str]:
     return [f"{lab} {student}" if several else student for lab, student in found]
 
 
-def of_rows(found: Sequence[Row]) -> RunNotices:
+def from_rows(found: Sequence[Row]) -> RunNotices:
     """What rows of the gradebook tell."""
     return RunNotices(
         look_again=[(row.lab, row.student) for row in found if row.look_again],
@@ -87,7 +87,7 @@ def of_rows(found: Sequence[Row]) -> RunNotices:
     )
 
 
-def gone(settings: CourseSettings, lab: str, known: Mapping[str, Row]) -> list[Who]:
+def find_gone(settings: CourseSettings, lab: str, known: Mapping[str, Row]) -> list[Who]:
     """Who was graded in `lab` and has no submission there now."""
     folder = settings.records.folder(lab, "")
     graded = {path.parent.name for path in folder.glob(f"*/{RECORD}")} | set(known)
@@ -96,7 +96,7 @@ def gone(settings: CourseSettings, lab: str, known: Mapping[str, Row]) -> list[W
     return [(lab, student) for student in sorted(graded - there - excluded)]
 
 
-def foreign(settings: CourseSettings, course: Course) -> list[str]:
+def find_foreign(settings: CourseSettings, course: Course) -> list[str]:
     """Assignments with submissions that `litcourse` does not know."""
     return [name for name in course.foreign if submission_files.discover(settings.course, name)]
 

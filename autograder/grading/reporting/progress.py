@@ -24,12 +24,12 @@ def console(*, json: bool) -> Console:
     )  # fmt: skip
 
 
-def shown(name: str) -> str:
+def printable(name: str) -> str:
     """A name that somebody else chose, without what a terminal would obey."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name)
 
 
-def number(value: float) -> str:
+def format_points(value: float) -> str:
     """Points, as short as they go."""
     return f"{value:g}"
 
@@ -89,10 +89,11 @@ class Meter:
         text = "could not be graded"
         if record is not None and record.state != FAILED:
             codes = sorted({code for codes in record.findings.values() for code in codes})
-            points = f"{number(record.total)} of {number(sum(record.maximum.values()))} automatic"
+            most = sum(record.maximum.values())
+            points = f"{format_points(record.total)} of {format_points(most)} automatic"
             text = ", ".join([points, *codes])
         self._console.print(
-            f"{self.done:4d} of {self._total}  {lab} {shown(student)}: {text}{self._left()}",
+            f"{self.done:4d} of {self._total}  {lab} {printable(student)}: {text}{self._left()}",
             soft_wrap=True,
         )
 

@@ -9,9 +9,9 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from autograder.grading.records import FAILED, GRADE, Record
-from autograder.grading.reporting.progress import number, shown
+from autograder.grading.reporting.progress import format_points, printable
 from autograder.grading.reporting.table import Row
-from autograder.nbgrader_plugins.penalties import same
+from autograder.nbgrader_plugins.penalties import is_same
 from autograder.nbgrader_plugins.wrong_notebook import OTHER_LAB, UNTOUCHED
 from litcourse.feedback.catalogue import explain
 
@@ -27,16 +27,16 @@ def show_students(to: Console, title: str, found: Sequence[Row], questions: Sequ
         table.add_column(heading, justify="right")
     table.add_column("")
     for row in found:
-        points = [number(row.points[q]) if q in row.points else "" for q in questions]
-        total = (number(row.total), number(row.total_maximum))
-        table.add_row(shown(row.student), *points, *total, ", ".join(_remarks(row)))
+        points = [format_points(row.points[q]) if q in row.points else "" for q in questions]
+        total = (format_points(row.total), format_points(row.total_maximum))
+        table.add_row(printable(row.student), *points, *total, ", ".join(_row_notices(row)))
     to.print(table)
 
 
-def _remarks(row: Row) -> list[str]:
+def _row_notices(row: Row) -> list[str]:
     remarks = []
     if row.late_seconds > 0:
-        remarks.append(f"late, {number(row.late_penalty)} taken off")
+        remarks.append(f"late, {format_points(row.late_penalty)} taken off")
     if row.record is not None and row.record.state == FAILED:
         remarks.append("GRADING FAILED")
     if row.record is not None and not row.record.sandbox:
@@ -46,7 +46,7 @@ def _remarks(row: Row) -> list[str]:
     return remarks
 
 
-def findings(found: Sequence[Row]) -> list[tuple[str, str, int]]:
+def count_findings(found: Sequence[Row]) -> list[tuple[str, str, int]]:
     """Code, title and number of students of each finding, the most frequent first."""
     counts: dict[str, int] = {}
     for row in found:
@@ -63,7 +63,7 @@ def show_findings(to: Console, found: Sequence[Row]) -> None:
     for heading in ("finding", "what it is"):
         table.add_column(heading)
     table.add_column("students", justify="right")
-    for code, title, students in findings(found):
+    for code, title, students in count_findings(found):
         table.add_row(code, title, str(students))
     if table.row_count:
         to.print(table)
@@ -75,7 +75,7 @@ PointChanges = Mapping[tuple[str, str], tuple[Mapping[str, float], Mapping[str, 
 """By lab and student, points by question id before and after."""
 
 
-def with_penalties(
+def add_penalties(
     judged: PointChanges, before: Mapping[tuple[str, str], float], found: Sequence[Row]
 ) -> PointChanges:
     """`judged`, and where a late penalty changed, it stands among the points, below zero.
@@ -89,12 +89,12 @@ def with_penalties(
     more = dict(judged)
     for key, (old, new) in judged.items():
         was, now = before.get(key, 0.0), after.get(key, 0.0)
-        if not same(was, now):
+        if not is_same(was, now):
             more[key] = ({**old, PENALTY: 0 - was}, {**new, PENALTY: 0 - now})
     return more
 
 
-def changed(judged: PointChanges) -> list[dict[str, Any]]:
+def list_changes(judged: PointChanges) -> list[dict[str, Any]]:
     """Whose automatic points changed, and how."""
     return [
         {"lab": lab, "student": student, "before": dict(before), "after": dict(after)}
@@ -105,14 +105,17 @@ def changed(judged: PointChanges) -> list[dict[str, Any]]:
 
 def show_changes(to: Console, judged: PointChanges) -> None:
     """How many automatic scores changed, and a line for each of them."""
-    found = changed(judged)
+    found = list_changes(judged)
     to.print(f"{len(found)} of {len(judged)} automatic scores changed.")
     for entry in found:
         before, after = entry["before"], entry["after"]
         names = sorted(name for name in before | after if before.get(name) != after.get(name))
-        parts = [f"{n} {number(before.get(n, 0))} -> {number(after.get(n, 0))}" for n in names]
-        totals = f"{number(sum(before.values()))} -> {number(sum(after.values()))}"
-        who = f"{entry['lab']} {shown(entry['student'])}"
+        parts = [
+            f"{n} {format_points(before.get(n, 0))} -> {format_points(after.get(n, 0))}"
+            for n in names
+        ]
+        totals = f"{format_points(sum(before.values()))} -> {format_points(sum(after.values()))}"
+        who = f"{entry['lab']} {printable(entry['student'])}"
         to.print(f"  {who}: {totals} ({', '.join(parts)})", soft_wrap=True)
 
 
@@ -123,7 +126,7 @@ def show_failures(to: Console, failed: Mapping[tuple[str, str], str], action: st
     what = "graded" if action == GRADE else "judged again"
     to.print(f"{len(failed)} could not be {what}:", style="red")
     for (lab, student), detail in failed.items():
-        to.print(f"  {lab} {shown(student)}: {shown(detail)}", soft_wrap=True)
+        to.print(f"  {lab} {printable(student)}: {printable(detail)}", soft_wrap=True)
     step = "autograder grade, which tries them again"
     if action != GRADE:
         step = (
@@ -151,7 +154,7 @@ def as_json(
         "submissions": [_plain(row) for row in found],
         "findings": [
             {"code": code, "title": title, "students": students}
-            for code, title, students in findings(found)
+            for code, title, students in count_findings(found)
         ],
     }
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import litcourse
-from autograder.nbgrader_plugins.submission_files import opened
+from autograder.nbgrader_plugins.submission_files import open_plain
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -37,7 +37,7 @@ def find_suspicious_imports(
     texts = [*_code(notebook)]
     for name, path in files.items():
         if name.endswith(".py"):
-            with opened(path) as file:
+            with open_plain(path) as file:
                 texts.append(file.read().decode(errors="replace"))
     found = _named(texts) - _named(_code(unsolved))
     return sorted(n for n in found if not any(other.startswith(f"{n}.") for other in found))

@@ -76,7 +76,7 @@ class Row:
         return sum(self.maximum.values())
 
 
-def rows(settings: CourseSettings, lab: str) -> dict[str, Row]:
+def read_rows(settings: CourseSettings, lab: str) -> dict[str, Row]:
     """All submissions of `lab` in the gradebook, by student."""
     found: dict[str, Row] = {}
     with Gradebook(settings.course.db_url, settings.course.course_id) as gradebook:
@@ -110,7 +110,7 @@ def rows(settings: CourseSettings, lab: str) -> dict[str, Row]:
     return found
 
 
-def check_place(path: Path) -> None:
+def check_writable(path: Path) -> None:
     """Whether a CSV file can be written there, before anything is graded for it.
 
     Raises:
@@ -155,7 +155,7 @@ def write_csv(path: Path, found: Iterable[Row], questions: Sequence[str]) -> Non
             + [row.total, row.total_maximum, row.late_penalty, round(row.late_seconds)]
             + [row.submitted_at, record.graded_at, record.state, _cell("; ".join(codes))]
         )
-    check_place(path)  # while the class was graded, another file may have come there
+    check_writable(path)  # while the class was graded, another file may have come there
     try:
         write_atomically(path, text.getvalue().encode("utf-8", "replace"), durable=True)
     except OSError as error:

@@ -13,7 +13,7 @@ from torchvision.transforms.v2.functional import pil_to_tensor
 from litcourse.core.question import Inputs
 from litcourse.data import MNIST_MEAN, MNIST_STD
 from litcourse.embedded.sets import EmbeddedMNIST
-from litcourse.probing.networks import CLASSES, generator
+from litcourse.probing.networks import CLASSES, make_generator
 from litcourse.probing.run_files import load_weights
 
 NEIGHBOURS = 5
@@ -38,10 +38,10 @@ def _pool() -> tuple[Tensor, Tensor, Tensor]:
     return x, y, (y[near] == y[:, None]).all(dim=1)
 
 
-def drawn_digits(rng: Random, train: int, val: int, withheld: int) -> Inputs:
+def draw_digits(rng: Random, train: int, val: int, withheld: int) -> Inputs:
     """Digits, all moved alike by at most a pixel, under a permutation of their labels.
 
-    Images are uint8 (N, 1, 28, 28), for `normalised`: a fourth of what floats take.
+    Images are uint8 (N, 1, 28, 28), for `normalise`: a fourth of what floats take.
 
     Args:
         rng: random source.
@@ -49,7 +49,7 @@ def drawn_digits(rng: Random, train: int, val: int, withheld: int) -> Inputs:
         val: clear samples to validate on, given.
         withheld: clear samples for the judge alone.
     """
-    source = generator(rng)
+    source = make_generator(rng)
     images, labels, clear = _pool()
     order = torch.randperm(len(labels), generator=source)
     unseen, checked = order[clear[order]][: withheld + val].split([withheld, val])
@@ -67,7 +67,7 @@ def drawn_digits(rng: Random, train: int, val: int, withheld: int) -> Inputs:
     return Inputs(shown, {"images": x[unseen], "labels": y[unseen]})
 
 
-def normalised(images: Tensor) -> Tensor:
+def normalise(images: Tensor) -> Tensor:
     """Images (N, 1, 28, 28) uint8 as float32 with MNIST's mean and deviation."""
     return (images.float() / 255 - MNIST_MEAN[0]) / MNIST_STD[0]
 

@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from litcourse.core.comparison import distance
-from litcourse.probing.networks import build
-from litcourse.probing.trainers import copied
+from litcourse.probing.networks import build_network
+from litcourse.probing.trainers import copy_tensors
 
 # Float32 sums differ in their last digits with the number of threads. Adam divides by the
 # gradient's size, so its steps are compared per tensor, by norm.
@@ -28,7 +28,7 @@ def plain_loop(case: dict[str, Any], **change: Any) -> dict[str, Any]:
         change: `loss` (a function of logits and labels), `optimizer` (a function of
             parameters and lr), `mode` ("eval" switches dropout and batch norm).
     """
-    model = build(case["network"]).train(change.get("mode") != "eval")
+    model = build_network(case["network"]).train(change.get("mode") != "eval")
     loss_of: Callable[..., Tensor] = change.get("loss", F.cross_entropy)
     optimizer = change.get("optimizer", lambda p, lr: torch.optim.Adam(p, lr=lr))(
         [p for p in model.parameters() if p.requires_grad], case["lr"]
@@ -41,10 +41,10 @@ def plain_loop(case: dict[str, Any], **change: Any) -> dict[str, Any]:
         optimizer.zero_grad()
         loss.backward()
         grads = {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
-        gradients = gradients or copied(grads)
+        gradients = gradients or copy_tensors(grads)
         optimizer.step()
         losses.append(loss.item())
-    return {"losses": losses, "gradients": gradients, "weights": copied(model.state_dict())}
+    return {"losses": losses, "gradients": gradients, "weights": copy_tensors(model.state_dict())}
 
 
 OTHER_LOSSES: dict[str, dict[str, Any]] = {
@@ -72,7 +72,7 @@ _OPTIMIZER_NAMES = {
 
 def first_loss(case: dict[str, Any], **change: Any) -> float:
     """The loss of the first batch alone, of the loop that `plain_loop` describes."""
-    model = build(case["network"]).train(change.get("mode") != "eval")
+    model = build_network(case["network"]).train(change.get("mode") != "eval")
     images, labels = case["batches"][0]
     torch.default_generator.manual_seed(case["seed"])
     with torch.no_grad():

@@ -8,7 +8,7 @@ import lightning as L
 import torch
 from torch import Tensor
 
-from litcourse.probing.trainers import copied, returned_loss
+from litcourse.probing.trainers import copy_tensors, returned_loss
 
 
 class Recorder(L.Callback):
@@ -27,7 +27,7 @@ class Recorder(L.Callback):
         """Copy the gradients of the first step."""
         if not self.gradients:
             grads = {n: p.grad for n, p in module.model.named_parameters() if p.grad is not None}
-            self.gradients = copied(grads)
+            self.gradients = copy_tensors(grads)
 
     def on_train_batch_end(self, _: Any, __: Any, outputs: Any, *___: Any) -> None:
         """Copy what `training_step` returned."""

@@ -16,15 +16,21 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from litcourse.core.comparison import macro_accuracy
-from litcourse.core.evidence import Evidence, close
+from litcourse.core.evidence import Evidence, is_close
 from litcourse.core.findings import first_of_each
-from litcourse.core.known_errors import error_finding, waits
+from litcourse.core.known_errors import error_finding, waiting_finding
 from litcourse.core.namespace import Student
 from litcourse.core.question import Criterion, Finding, Inputs, Question
 from litcourse.probing.attempts import attempt
 from litcourse.probing.class_bases import bases, first_base
-from litcourse.probing.networks import CLASSES, batch, build, drawn_networks, generator
-from litcourse.probing.trainers import logged_values, quiet_trainer, samples
+from litcourse.probing.networks import (
+    CLASSES,
+    build_network,
+    draw_batch,
+    draw_networks,
+    make_generator,
+)
+from litcourse.probing.trainers import logged_values, make_sample_loader, quiet_trainer
 
 SIDE = 6
 RUNS = (("val", "first"), ("test", "test"), ("val", "second"))
@@ -33,25 +39,25 @@ TOLERANCE = 1e-5
 
 def draw(rng: Random) -> Inputs:
     """Two networks with dropout or batch norm; for each, three sets in uneven batches."""
-    networks = drawn_networks(rng, SIDE)
+    networks = draw_networks(rng, SIDE)
     size = rng.choice([9, 11, 13])  # no batch mean is a round decimal
     cases = {}
     for kind in ("dropout", "conv"):
-        sets = {name: _drawn_set(rng, networks[kind], size) for _, name in RUNS}
+        sets = {name: _draw_set(rng, networks[kind], size) for _, name in RUNS}
         cases[kind] = {"network": networks[kind], "sets": sets}
     return Inputs({"cases": cases, "batch_size": size})
 
 
-def _drawn_set(rng: Random, network: dict[str, Any], size: int) -> dict[str, Tensor]:
+def _draw_set(rng: Random, network: dict[str, Any], size: int) -> dict[str, Tensor]:
     """Samples of which the network gets about half right, and all of the last, small batch.
 
     So every way to average wrongly gives another number.
     """
     last = rng.randrange(1, size // 2)
-    images, labels = batch(rng, size * rng.randrange(4, 7) + last, (1, SIDE, SIDE))
+    images, labels = draw_batch(rng, size * rng.randrange(4, 7) + last, (1, SIDE, SIDE))
     with torch.no_grad():
-        ranked = build(network).eval()(images).argsort(dim=1, descending=True)
-    easy = torch.rand(len(labels), generator=generator(rng)) < rng.uniform(0.3, 0.7)
+        ranked = build_network(network).eval()(images).argsort(dim=1, descending=True)
+    easy = torch.rand(len(labels), generator=make_generator(rng)) < rng.uniform(0.3, 0.7)
     easy[:2] = torch.tensor([True, False])
     easy[-last:] = True
     second_or_third = ranked[torch.arange(len(labels)), 1 + labels % 2]
@@ -75,7 +81,7 @@ def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
 
 def _probe_base(own: Any, case: dict[str, Any]) -> dict[str, Any]:
     """Whether the class that this question stands on can be built and called."""
-    module = own(build(case["network"])).eval()
+    module = own(build_network(case["network"])).eval()
     with torch.no_grad():
         module(case["sets"]["first"]["images"])
     return {}
@@ -87,7 +93,7 @@ def _derives(cls: object, own: object) -> bool:
 
 def _probe_case(cls: Any, case: dict[str, Any], size: int) -> dict[str, Any]:
     def run() -> dict[str, Any]:
-        module = cls(build(case["network"]))
+        module = cls(build_network(case["network"]))
         modes: list[list[bool]] = []
         module.model[-1].register_forward_hook(
             lambda layer, *_: modes.append([layer.training, torch.is_grad_enabled()])
@@ -106,7 +112,7 @@ def _probe_run(
     modes: list[list[bool]],
 ) -> dict[str, Any]:
     images = drawn["images"]
-    batches = samples(images, drawn["labels"], size)
+    batches = make_sample_loader(images, drawn["labels"], size)
     called = f"Trainer.{'validate' if step == 'val' else 'test'}"
 
     def run() -> dict[str, Any]:
@@ -139,7 +145,7 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
         got = first_base(evidence["bases"])
         return [Finding("LIT200", every, "class EvaluatedClassifier", "of LitClassifier", got)]
     if "error" in evidence["base"]:
-        return [waits(evidence["base"]["error"], every, "wrap, check.wrap()")]
+        return [waiting_finding(evidence["base"]["error"], every, "wrap, check.wrap()")]
     for kind, case in inputs.shown["cases"].items():
         seen = evidence["cases"][kind]
         if "error" in seen:
@@ -205,7 +211,7 @@ def _judge_values(labels: Tensor, size: int, step: str, name: str, seen: Evidenc
             continue
         got = seen["logged"][key].number()
         right = float(values.mean())
-        if close(got, right, TOLERANCE * max(1.0, abs(right))):
+        if is_close(got, right, TOLERANCE * max(1.0, abs(right))):
             continue
         code, note = _which_value(key, got, values, size, hit, macro_accuracy(predicted, labels))
         expected = f"{key} = {right:.5f}"

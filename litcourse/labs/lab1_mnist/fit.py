@@ -20,14 +20,14 @@ from litcourse.core.findings import first_of_each
 from litcourse.core.known_errors import error_finding
 from litcourse.core.namespace import Student
 from litcourse.core.question import Criterion, Finding, Inputs, Question
-from litcourse.feedback.chart import figure
-from litcourse.labs.lab1_mnist._digits import drawn_digits, normalised, own_weights
+from litcourse.feedback.chart import draw_curve
+from litcourse.labs.lab1_mnist._digits import draw_digits, normalise, own_weights
 from litcourse.models import MLP
 from litcourse.probing.attempts import attempt
 from litcourse.probing.fakes import NumberedDataModule, ScriptedMetricModule, TensorDataModule
 from litcourse.probing.networks import with_weights
-from litcourse.probing.run_files import csv_column, find_checkpoint, load_weights
-from litcourse.probing.trainers import copied, recorded_trainers
+from litcourse.probing.run_files import find_checkpoint, load_weights, read_csv_column
+from litcourse.probing.trainers import copy_tensors, record_trainers
 
 ALL = ("best", "stop", "log", "device", "data", "converge")
 CURVES = ("gap", "rising")
@@ -38,7 +38,7 @@ LEAST_ACCURACY = 0.90
 
 def draw(rng: Random) -> Inputs:
     """Two curves, and digits under a drawn permutation of their labels."""
-    digits = drawn_digits(rng, train=1250, val=197, withheld=350)
+    digits = draw_digits(rng, train=1250, val=197, withheld=350)
     shown = {
         "curves": {"gap": _gap(rng), "rising": _rising(rng)},
         "digits": digits.shown,
@@ -92,7 +92,7 @@ def _probe_curve(train: Any, name: str, curve: dict[str, Any]) -> dict[str, Any]
     )
 
     def run() -> dict[str, Any]:
-        with recorded_trainers() as arguments:
+        with record_trainers() as arguments:
             trainer = train(module, data, curve["max_epochs"], run_dir)
         if not isinstance(trainer, L.Trainer):
             return {"returned": type(trainer).__name__}
@@ -102,7 +102,7 @@ def _probe_curve(train: Any, name: str, curve: dict[str, Any]) -> dict[str, Any]
             "epochs": module.epochs,
             "trained_on": module.trained_on,
             "steps": trainer.global_step,
-            "logged": csv_column(run_dir, "val_acc"),
+            "logged": read_csv_column(run_dir, "val_acc"),
             **_checkpoint_evidence(trainer),
         }
 
@@ -126,16 +126,16 @@ def _probe_digits(train: Any, own: Any, shown: dict[str, Any]) -> dict[str, Any]
     if "error" in made:
         return {"waits": "EvaluatedClassifier", **made}
     digits = shown["digits"]
-    images = {name: normalised(digits[name]) for name in ("train_images", "val_images")}
+    images = {name: normalise(digits[name]) for name in ("train_images", "val_images")}
     data = TensorDataModule({**digits, **images}, batch_size=50)
-    with recorded_trainers():
+    with record_trainers():
         trainer = train(made["module"], data, shown["epochs"], "digits")
     callback = find_checkpoint(trainer, "val_acc")
     state = own_weights(getattr(callback, "best_model_path", ""))
     own_part = {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
     return {
-        "weights": copied(own_part),
-        "curve": csv_column("digits", "val_acc"),
+        "weights": copy_tensors(own_part),
+        "curve": read_csv_column("digits", "val_acc"),
         "start": float(network(images["val_images"]).float().mean()),
     }
 
@@ -286,7 +286,7 @@ def _judge_digits(inputs: Inputs, seen: Evidence) -> list[Finding]:
     if model is None:
         return [Finding("LIT461", cost, called, "weights of the given MLP", "others, or none")]
     labels = inputs.withheld["labels"]
-    named = model(normalised(inputs.withheld["images"])).argmax(1)
+    named = model(normalise(inputs.withheld["images"])).argmax(1)
     right = float((named == labels).float().mean())
     if right >= LEAST_ACCURACY:
         return []
@@ -316,7 +316,7 @@ def picture(_: Inputs, evidence: Evidence) -> str:
     digits = evidence["digits"]
     if "curve" not in digits:
         return ""
-    return figure(digits["curve"].numbers(), LEAST_ACCURACY, "epoch of your run on the digits")
+    return draw_curve(digits["curve"].numbers(), LEAST_ACCURACY, "epoch of your run on the digits")
 
 
 QUESTION = Question(

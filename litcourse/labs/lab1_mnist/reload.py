@@ -17,15 +17,15 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor, nn
 
 from litcourse.core.comparison import distance
-from litcourse.core.evidence import Evidence, same_keys
+from litcourse.core.evidence import Evidence, have_same_keys
 from litcourse.core.known_errors import RAISED, error_finding
 from litcourse.core.namespace import Student
 from litcourse.core.question import Criterion, Finding, Inputs, Question
 from litcourse.probing.attempts import attempt
 from litcourse.probing.class_bases import bases
 from litcourse.probing.fakes import TensorDataModule
-from litcourse.probing.networks import batch, build, drawn_networks, with_state
-from litcourse.probing.trainers import copied, quiet_trainer
+from litcourse.probing.networks import build_network, draw_batch, draw_networks, draw_state
+from litcourse.probing.trainers import copy_tensors, quiet_trainer
 
 ALL = ("best", "whole", "mode")
 SIDE = 6
@@ -37,20 +37,20 @@ CALLED = "load_best(trainer)"
 
 def draw(rng: Random) -> Inputs:
     """A plain and a conv network, weights for each epoch, and which epoch is best."""
-    networks = drawn_networks(rng, SIDE)
+    networks = draw_networks(rng, SIDE)
     cases = {}
     kept: dict[str, Any] = {}
     for kind in ("dropout", "conv"):
         epochs = rng.randrange(3, 5)
         best = rng.randrange(1, epochs - 1)
-        images, _ = batch(rng, 40, (1, SIDE, SIDE))
+        images, _ = draw_batch(rng, 40, (1, SIDE, SIDE))
         states, labels = _told_apart(rng, networks[kind], images, epochs, best)
         cases[kind] = {
             "layers": networks[kind]["layers"],
             "states": states,
             "data": _data(images, labels),
         }
-        kept[kind] = {"best": best, "images": batch(rng, 20, (1, SIDE, SIDE))[0]}
+        kept[kind] = {"best": best, "images": draw_batch(rng, 20, (1, SIDE, SIDE))[0]}
     return Inputs({"cases": cases}, kept)
 
 
@@ -62,7 +62,7 @@ def _told_apart(
     Drawn weights can favour one class for all images; two such epochs would tie.
     """
     while True:
-        states = [with_state(network, rng)["state"] for _ in range(epochs)]
+        states = [draw_state(network, rng)["state"] for _ in range(epochs)]
         guesses = [_guesses(network, state, images) for state in states]
         shares = [float((guess == guesses[best]).float().mean()) for guess in guesses]
         if all(share < CLEARLY for i, share in enumerate(shares) if i != best):
@@ -71,7 +71,7 @@ def _told_apart(
 
 def _guesses(network: dict[str, Any], state: dict[str, Tensor], images: Tensor) -> Tensor:
     with torch.no_grad():
-        logits: Tensor = build({"layers": network["layers"], "state": state}).eval()(images)
+        logits: Tensor = build_network({"layers": network["layers"], "state": state}).eval()(images)
     return logits.argmax(1)
 
 
@@ -123,7 +123,7 @@ def _trained(own: Any, kind: str, case: dict[str, Any]) -> L.Trainer:
         callbacks=[_SetWeights(case["states"]), checkpoint],
         enable_checkpointing=True,
     )
-    trainer.fit(own(build(case), lr=0.0), TensorDataModule(case["data"], batch_size=8))
+    trainer.fit(own(build_network(case), lr=0.0), TensorDataModule(case["data"], batch_size=8))
     return trainer
 
 
@@ -134,7 +134,7 @@ def _asked(load_best: Any, own: Any, trainer: L.Trainer) -> dict[str, Any]:
         return {"returned": type(result).__name__, "bases": bases(type(result))}
     return {
         "returned": "own" if isinstance(result, own) else type(result).__name__,
-        "weights": copied(network.state_dict()),
+        "weights": copy_tensors(network.state_dict()),
         "training": [name for name, part in result.named_modules() if part.training],
     }
 
@@ -192,7 +192,7 @@ def _judge_weights(inputs: Inputs, kind: str, weights: dict[str, Tensor]) -> lis
     right = states[kept["best"]]
     where = f"network {kind!r}"
     other = next((k for k in right if k not in weights or weights[k].shape != right[k].shape), "")
-    if other or not same_keys(weights, right):
+    if other or not have_same_keys(weights, right):
         expected = f"the trained network, {len(right)} tensors in its state"
         got = f"{len(weights)} tensors"
         if other:
@@ -217,7 +217,7 @@ def _judge_weights(inputs: Inputs, kind: str, weights: dict[str, Tensor]) -> lis
 def _outputs(inputs: Inputs, kind: str, state: dict[str, Tensor]) -> Tensor:
     plan = {"layers": inputs.shown["cases"][kind]["layers"], "state": state}
     with torch.no_grad():
-        outputs: Tensor = build(plan).eval()(inputs.withheld[kind]["images"])
+        outputs: Tensor = build_network(plan).eval()(inputs.withheld[kind]["images"])
     return outputs
 
 

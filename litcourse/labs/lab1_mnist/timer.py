@@ -16,13 +16,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
-from litcourse.core.evidence import Evidence, close
+from litcourse.core.evidence import Evidence, is_close
 from litcourse.core.known_errors import error_finding
 from litcourse.core.namespace import Student
 from litcourse.core.question import Criterion, Finding, Inputs, Question
 from litcourse.probing.attempts import attempt
 from litcourse.probing.class_bases import bases, derives_from, first_base
-from litcourse.probing.trainers import quiet_trainer, scalar
+from litcourse.probing.trainers import quiet_trainer, to_number
 
 ALL = ("logged", "true", "without_val", "resumed")
 RUNS = {"plain": "true", "without_val": "without_val", "resumed": "resumed", "after": "resumed"}
@@ -107,7 +107,7 @@ class Reader(L.Callback):
 
     def _read(self, trainer: L.Trainer) -> None:
         value = trainer.callback_metrics.pop(KEY, None)
-        self.logged.append(None if value is None else scalar(value))
+        self.logged.append(None if value is None else to_number(value))
 
     def on_train_epoch_start(self, trainer: L.Trainer, *_: Any) -> None:
         """The metrics of the epoch before are there, if one has ended in this run."""
@@ -239,7 +239,7 @@ def _judge_values(
 
 
 def _true(value: float, right: float) -> bool:
-    return close(value, right, RELATIVE * right + ABSOLUTE)
+    return is_close(value, right, RELATIVE * right + ABSOLUTE)
 
 
 QUESTION = Question(

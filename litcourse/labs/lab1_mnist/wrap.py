@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from litcourse.core.comparison import distance, largest_difference, not_finite
+from litcourse.core.comparison import distance, is_not_finite, largest_difference
 from litcourse.core.evidence import Evidence
 from litcourse.core.known_errors import error_finding
 from litcourse.core.namespace import Student
@@ -33,13 +33,13 @@ from litcourse.labs.lab1_mnist._recorder import Recorder
 from litcourse.probing.attempts import attempt
 from litcourse.probing.class_bases import BOTH_PACKAGES, bases, derives_from, first_base
 from litcourse.probing.fake_gpu import run_on_fake_gpu
-from litcourse.probing.networks import batch, build, drawn_networks
+from litcourse.probing.networks import build_network, draw_batch, draw_networks
 from litcourse.probing.trainers import (
-    copied,
-    counted_steps,
-    loader,
+    copy_tensors,
+    count_steps,
+    make_loader,
     quiet_trainer,
-    scalar,
+    to_number,
 )
 
 STEPS = 3
@@ -50,10 +50,12 @@ ALL = ("forward", "loss", "step", "log", "device")
 def draw(rng: Random) -> Inputs:
     """Four networks, their batches, a learning rate each; sizes of batches differ."""
     cases = {}
-    for kind, network in drawn_networks(rng, SIDE).items():
+    for kind, network in draw_networks(rng, SIDE).items():
         cases[kind] = {
             "network": network,
-            "batches": [batch(rng, rng.randrange(9, 17), (1, SIDE, SIDE)) for _ in range(STEPS)],
+            "batches": [
+                draw_batch(rng, rng.randrange(9, 17), (1, SIDE, SIDE)) for _ in range(STEPS)
+            ],
             "lr": rng.choice([2e-3, 5e-3, 1e-2]) * rng.uniform(0.8, 1.2),
             "seed": rng.randrange(2**31),
         }
@@ -74,13 +76,15 @@ def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
 
 
 def _probe_case(cls: Any, case: dict[str, Any]) -> dict[str, Any]:
-    model = build(case["network"])
+    model = build_network(case["network"])
     made = "LitClassifier(model, lr=...)"
 
     def run() -> dict[str, Any]:
         module = cls(model, lr=case["lr"])
         images = case["batches"][0][0]
-        start = copied(module.model.state_dict()) if isinstance(module.model, nn.Module) else {}
+        start = (
+            copy_tensors(module.model.state_dict()) if isinstance(module.model, nn.Module) else {}
+        )
         return {
             "start": start,
             "kept_as": type(module.model).__name__,
@@ -102,17 +106,17 @@ def _forward(module: Any, images: Tensor) -> dict[str, Any]:
 def _train(module: Any, case: dict[str, Any]) -> dict[str, Any]:
     recorder = Recorder(case["seed"])
     trainer = quiet_trainer(max_epochs=1, callbacks=[recorder], log_every_n_steps=1)
-    with counted_steps() as steps:
-        trainer.fit(module, loader(case["batches"]))
+    with count_steps() as steps:
+        trainer.fit(module, make_loader(case["batches"]))
     logged = trainer.callback_metrics.get("train_loss")
     return {
         "automatic": bool(module.automatic_optimization),
         "losses": recorder.losses,
         "gradients": recorder.gradients,
-        "weights": copied(module.model.state_dict()),
+        "weights": copy_tensors(module.model.state_dict()),
         "optimizer_steps": steps(),
         "optimizers": [type(optimizer).__name__ for optimizer in trainer.optimizers],
-        "logged": None if logged is None else scalar(logged),
+        "logged": None if logged is None else to_number(logged),
         "logged_names": sorted(str(key) for key in trainer.callback_metrics),
     }
 
@@ -127,7 +131,9 @@ def _probe_device(cls: Any, case: dict[str, Any]) -> dict[str, Any]:
         module.training_step(images, 0) if takes_index else module.training_step(images)
 
     def run() -> dict[str, Any]:
-        return {"to_its_end": run_on_fake_gpu(lambda: build(plain), case["batches"][0], step)}
+        return {
+            "to_its_end": run_on_fake_gpu(lambda: build_network(plain), case["batches"][0], step)
+        }
 
     return attempt(run, "training_step on another device")
 
@@ -207,7 +213,7 @@ def _judge_forward(kind: str, case: dict[str, Any], seen: Evidence) -> list[Find
     if "error" in seen:
         return [error_finding(seen["error"], ("forward",))]
     with torch.no_grad():
-        expected = build(case["network"]).eval()(case["batches"][0][0])
+        expected = build_network(case["network"]).eval()(case["batches"][0][0])
     try:
         output = seen["output"].tensor()
     except ValueError:
@@ -236,7 +242,7 @@ def _judge_loss(kind: str, case: dict[str, Any], seen: Evidence) -> list[Finding
             return []
         return [Finding("LIT102", cost, called, "the loss", "None", where)]
     loss, right = first.number(), first_loss(case)
-    if not_finite(loss):
+    if is_not_finite(loss):
         return [Finding("LIT120", cost, called, f"{right:.4f}", str(loss), where)]
     if near(loss, right):
         return []
@@ -282,7 +288,7 @@ def _judge_log(kind: str, seen: Evidence) -> list[Finding]:
     if not losses:
         return []
     last, values = seen["logged"].number(), [loss.number() for loss in losses]
-    if any(map(not_finite, values)):
+    if any(map(is_not_finite, values)):
         got = ", ".join(map(str, values))
         return [Finding("LIT141", ("log",), called, "finite losses", got, where)]
     mean = sum(values) / len(values)  # on_epoch=True leaves the mean instead of the last

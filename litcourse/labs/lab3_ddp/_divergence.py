@@ -23,7 +23,7 @@ _ON_STEP = " on each step"
 _PARTED = {"LIT931", "LIT932", "LIT934"}
 
 
-def note_synced(rank: int) -> None:
+def record_synced(rank: int) -> None:
     """Let this process, a rank, note what it logs with `sync_dist` from now on."""
     original = L.LightningModule.log
     signature = inspect.signature(original)
@@ -44,7 +44,7 @@ def note_synced(rank: int) -> None:
     L.LightningModule.log = log  # type: ignore[method-assign]
 
 
-def noted_synced(world_size: int) -> list[list[str]]:
+def read_synced(world_size: int) -> list[list[str]]:
     """The notes of each rank, which are gone afterwards."""
     found = []
     for path in map(_file, range(world_size)):
@@ -57,7 +57,7 @@ def _file(rank: int) -> Path:
     return Path(f"synced-by-rank-{rank}")
 
 
-def why_parted(finding: Finding, run: Evidence, synced: Evidence) -> Finding:
+def explain_divergence(finding: Finding, run: Evidence, synced: Evidence) -> Finding:
     """The finding of a hang or a crash by the mistake that explains it, if one does."""
     if finding.code not in _PARTED:
         return finding

@@ -14,8 +14,8 @@ from torch.nn import functional as F
 from litcourse.core.comparison import distance
 from litcourse.core.evidence import Evidence
 from litcourse.core.question import Finding
-from litcourse.probing.networks import build
-from litcourse.probing.trainers import copied
+from litcourse.probing.networks import build_network
+from litcourse.probing.trainers import copy_tensors
 
 TOLERANCE = 1e-5
 """Relative, of weights by norm and of metrics: float32 sums in another order."""
@@ -31,7 +31,7 @@ def one_process(shown: dict[str, Any], epochs: int, **change: Any) -> dict[str, 
         change: `loss` (a function of logits and labels), `scale` (of the learning rate),
             `optimizer` (a function of parameters and lr), `ranks` (whose batches are used).
     """
-    model = build(shown["network"])
+    model = build_network(shown["network"])
     loss_of: Callable[..., Tensor] = change.get("loss", F.cross_entropy)
     make = change.get("optimizer", lambda p, lr: torch.optim.SGD(p, lr=lr))
     optimizer = make(model.parameters(), shown["lr"] * change.get("scale", 1.0))
@@ -42,7 +42,7 @@ def one_process(shown: dict[str, Any], epochs: int, **change: Any) -> dict[str, 
             optimizer.zero_grad()
             loss_of(model(inputs), labels).backward()
             optimizer.step()
-    return copied(model.state_dict())
+    return copy_tensors(model.state_dict())
 
 
 # --- weights ----------------------------------------------------------------------------
@@ -133,7 +133,7 @@ def _values(key: str, shown: dict[str, Any], ends: list[Evidence]) -> list[Tenso
     """Of each rank's samples the loss or the hit, float64; None where weights do not fit."""
     values = []
     for end, (inputs, labels) in zip(ends, shown["val"], strict=True):
-        model = build(shown["network"])
+        model = build_network(shown["network"])
         right, seen = model.state_dict(), end["weights"].tensors()
         if _gap(right, seen) == math.inf:
             return None

@@ -10,7 +10,7 @@ from typing import Any
 
 from litcourse.core.evidence import Evidence
 from litcourse.core.question import Finding
-from litcourse.ranks import rank_values
+from litcourse.ranks import read_rank_values
 
 ALL = ("writer", "nodes", "epoch", "val_acc", "samples_seen")
 KEYS = ("epoch", "val_acc", "samples_seen")
@@ -25,7 +25,7 @@ _CALLS = {
 
 def judge_writers(seen: Evidence, fit: str) -> list[Finding]:
     """One rank wrote, and once."""
-    ranks = [rank[fit] for rank in rank_values(seen)]
+    ranks = [rank[fit] for rank in read_rank_values(seen)]
     wrote = [number for number, rank in enumerate(ranks) if not rank["text"].is_none]
     cost: tuple[str, ...] = ("nodes",) if fit == "nodes" else ("writer",)
     called, expected = _CALLS[fit], "one rank writes its path"
@@ -60,7 +60,7 @@ def judge_numbers(shown: dict[str, Any], seen: Evidence, fits: tuple[str, ...]) 
 
 
 def _judge_fit(shown: dict[str, Any], seen: Evidence, fit: str) -> list[Finding]:
-    texts = [rank[fit]["text"] for rank in rank_values(seen)]
+    texts = [rank[fit]["text"] for rank in read_rank_values(seen)]
     written = next((text for text in texts if not text.is_none), None)
     if written is None:
         return []

@@ -12,7 +12,7 @@ import lightning as L
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND
 
 
-def opened_for_writing(folder: Path) -> list[str]:
+def record_opened_files(folder: Path) -> list[str]:
     """Names of files in `folder` that this process, a rank, opens for writing from now on.
 
     The list grows as they are opened. Python has no way to end such a watch but the process.

@@ -8,7 +8,7 @@ from typing import Any
 
 from litcourse.core.evidence import Evidence
 from litcourse.core.question import Finding
-from litcourse.ranks import rank_values
+from litcourse.ranks import read_rank_values
 
 ALL = ("once", "batches", "order", "val")
 VAL_FROM = 10_000
@@ -22,7 +22,7 @@ def epochs_of(seen: Evidence, run: str, part: str) -> list[Epoch]:
     """The epochs of a run, of every rank; as many as the rank with the fewest has."""
     ranks = [
         [[batch.integers() for batch in epoch] for epoch in rank[run][part]]
-        for rank in rank_values(seen)
+        for rank in read_rank_values(seen)
     ]
     return [list(epoch) for epoch in zip(*ranks, strict=False)]
 
@@ -199,7 +199,7 @@ def judge_seed(seen: Evidence) -> list[Finding]:
 
 def judge_seeding(seen: Evidence) -> list[Finding]:
     """The process's own random state was left alone."""
-    if not any(rank["first"]["seeded"].flag() for rank in rank_values(seen)):
+    if not any(rank["first"]["seeded"].flag() for rank in read_rank_values(seen)):
         return []
     called, expected = "torch.initial_seed() after the fit", "the seed of before"
     return [Finding("LIT3416", ("order",), called, expected, "another seed")]

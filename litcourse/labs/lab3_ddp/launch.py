@@ -13,7 +13,13 @@ from typing import Any
 from litcourse.core.evidence import Evidence
 from litcourse.core.namespace import Student
 from litcourse.core.question import Criterion, Finding, Inputs, Question
-from litcourse.scripts import fitted, import_script, run_script, script_findings, trainers
+from litcourse.scripts import (
+    all_trainers,
+    fitted_trainers,
+    import_script,
+    run_script,
+    script_findings,
+)
 
 FILE = "train_ddp.py"
 ALL = ("one", "two", "epochs", "import")
@@ -46,13 +52,13 @@ def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
 
 def _epochs(shown: dict[str, Any], one: Evidence) -> int:
     """For the run on two ranks: not the number that the script takes by default."""
-    default = {record["current_epoch"].integer() for record in fitted(one)}
+    default = {record["current_epoch"].integer() for record in fitted_trainers(one)}
     return next(int(epochs) for epochs in shown["epochs"] if {epochs} != default)
 
 
 def _started(run: Evidence) -> list[str]:
     """How ranks were started that are no programs."""
-    ways = {record["started_by"].text() for record in trainers(run)}
+    ways = {record["started_by"].text() for record in all_trainers(run)}
     return sorted(ways - {"popen", "program"})
 
 
@@ -85,7 +91,7 @@ def _judge_starting(run: Evidence, cost: tuple[str, ...]) -> list[Finding]:
 
 def _judge_run(seen: Evidence, run: str, epochs: int | None) -> list[Finding]:
     cost = ("one",) if run == "one" else ("two", "epochs")
-    called, fits = seen["command"].text(), fitted(seen)
+    called, fits = seen["command"].text(), fitted_trainers(seen)
     failed = _failed(seen, fits, called, cost)
     if failed:
         return failed
@@ -162,9 +168,9 @@ def _judge_epochs(fits: list[Evidence], called: str, epochs: int | None) -> list
 
 def _judge_import(seen: Evidence) -> list[Finding]:
     cost, called = ("import",), seen["command"].text()
-    if trainers(seen):
-        fits = len(fitted(seen))
-        got = f"{len(trainers(seen))} Trainers made, {fits} of them fitted"
+    if all_trainers(seen):
+        fits = len(fitted_trainers(seen))
+        got = f"{len(all_trainers(seen))} Trainers made, {fits} of them fitted"
         return [Finding("LIT3701", cost, called, "nothing runs", got)]
     entries = list(seen["ranks"])
     said = [*entries, *(entry["value"] for entry in entries if "value" in entry)]

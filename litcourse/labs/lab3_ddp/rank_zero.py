@@ -24,9 +24,9 @@ from litcourse.core.namespace import Student
 from litcourse.core.question import Criterion, Finding, Inputs, Question
 from litcourse.labs.lab3_ddp._ranks import ddp_trainer, run_findings
 from litcourse.labs.lab3_ddp._report import ALL, judge_numbers, judge_writers
-from litcourse.labs.lab3_ddp._report_file import Watcher, opened_for_writing
+from litcourse.labs.lab3_ddp._report_file import Watcher, record_opened_files
 from litcourse.probing.class_bases import bases, derives_from, first_base
-from litcourse.probing.trainers import loader, quiet_trainer
+from litcourse.probing.trainers import make_loader, quiet_trainer
 from litcourse.ranks import all_done, run_ranks
 
 WORLD = 2
@@ -109,7 +109,7 @@ def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
 
     def one_node(rank: int) -> dict[str, Any]:
         path = _own_path("one", rank)
-        opened, callback = opened_for_writing(path.parent), cls(path)
+        opened, callback = record_opened_files(path.parent), cls(path)
         return {
             fit: _fit(callback, path, shown[fit], rank, opened, partial(ddp_trainer, WORLD))
             for fit in FITS
@@ -117,12 +117,12 @@ def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
 
     def two_nodes(rank: int) -> dict[str, Any]:
         path = _own_path("two", rank)
-        opened, trainer = opened_for_writing(path.parent), partial(ddp_trainer, WORLD, nodes=WORLD)
+        opened, trainer = record_opened_files(path.parent), partial(ddp_trainer, WORLD, nodes=WORLD)
         return {"nodes": _fit(cls(path), path, shown["nodes"], rank, opened, trainer)}
 
     def single(rank: int) -> dict[str, Any]:
         path = _own_path("single", rank)
-        opened = opened_for_writing(path.parent)
+        opened = record_opened_files(path.parent)
         return {"single": _fit(cls(path), path, shown["single"], rank, opened, quiet_trainer)}
 
     first = run_ranks(one_node, WORLD)
@@ -154,7 +154,7 @@ def _fit(
     trainer = make(max_epochs=plan["max_epochs"], callbacks=[callback, watcher])
     train = [[torch.ones(size, 3), torch.zeros(size)] for size in plan["train"][rank]]
     val = [[torch.ones(plan["val"], 3), torch.zeros(plan["val"])]]
-    trainer.fit(Scripted(plan["accuracy"][rank]), loader(train), loader(val))
+    trainer.fit(Scripted(plan["accuracy"][rank]), make_loader(train), make_loader(val))
     return {**watcher.written(), "opened": sorted(set(opened))[:3]}
 
 

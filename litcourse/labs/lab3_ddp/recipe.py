@@ -13,12 +13,12 @@ from itertools import combinations
 from random import Random
 from typing import Any
 
-from litcourse.core.evidence import Evidence, close
+from litcourse.core.evidence import Evidence, is_close
 from litcourse.core.known_errors import error_finding
 from litcourse.core.namespace import Student
 from litcourse.core.question import Criterion, Finding, Inputs, Question
 from litcourse.probing.attempts import attempt
-from litcourse.probing.trainers import scalar
+from litcourse.probing.trainers import to_number
 
 KEYS = ("lr", "global_batch_size")
 COUNTS = ("batch_size", "world_size", "accumulate")
@@ -88,7 +88,7 @@ def _call(function: Callable[..., Any], case: dict[str, Any]) -> dict[str, Any]:
 
 def _described(value: object) -> dict[str, Any]:
     items = value if isinstance(value, dict) else {}
-    entries = {str(k): {"type": type(v).__name__, "number": scalar(v)} for k, v in items.items()}
+    entries = {str(k): {"type": type(v).__name__, "number": to_number(v)} for k, v in items.items()}
     return {"type": type(value).__name__, "entries": entries}
 
 
@@ -154,7 +154,7 @@ def _judge_key(key: str, valid: list[AskedCall]) -> list[Finding]:
 
 
 def _same(a: float, b: float) -> bool:
-    return close(a, b, TOLERANCE * max(1.0, abs(b)))
+    return is_close(a, b, TOLERANCE * max(1.0, abs(b)))
 
 
 def _why(key: str, cases: list[dict[str, Any]], got: list[float], right: list[float]) -> str:

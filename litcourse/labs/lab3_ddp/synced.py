@@ -19,13 +19,19 @@ from litcourse.core.comparison import largest_difference
 from litcourse.core.evidence import Evidence
 from litcourse.core.namespace import Student
 from litcourse.core.question import Criterion, Finding, Inputs, Question
-from litcourse.labs.lab3_ddp._divergence import note_synced, noted_synced, why_parted
+from litcourse.labs.lab3_ddp._divergence import explain_divergence, read_synced, record_synced
 from litcourse.labs.lab3_ddp._one_process import RUN, judge_metrics, judge_weights
 from litcourse.labs.lab3_ddp._ranks import ddp_trainer, run_findings
 from litcourse.probing.class_bases import bases, derives_from, first_base
-from litcourse.probing.networks import CLASSES, batch, build, generator, with_state
-from litcourse.probing.trainers import copied, loader, logged_values, samples
-from litcourse.ranks import rank_values, run_ranks
+from litcourse.probing.networks import (
+    CLASSES,
+    build_network,
+    draw_batch,
+    draw_state,
+    make_generator,
+)
+from litcourse.probing.trainers import copy_tensors, logged_values, make_loader, make_sample_loader
+from litcourse.ranks import read_rank_values, run_ranks
 
 WORLD = 2
 EPOCHS = 2
@@ -42,9 +48,9 @@ def draw(rng: Random) -> Inputs:
     width = rng.randrange(10, 24)
     act = rng.choice(["relu", "tanh", "gelu"])
     layers = [["linear", FEATURES, width], [act], ["linear", width, CLASSES]]
-    network = with_state({"layers": layers}, rng)
+    network = draw_state({"layers": layers}, rng)
     size = rng.randrange(6, 13)
-    train = [[batch(rng, size, (FEATURES,)) for _ in range(STEPS)] for _ in range(WORLD)]
+    train = [[draw_batch(rng, size, (FEATURES,)) for _ in range(STEPS)] for _ in range(WORLD)]
     # The total is a multiple of the ranks, and each shard ends in a smaller batch.
     many = rng.choice([19, 21, 23, 27])
     few = rng.choice([5, 7, 9])
@@ -68,10 +74,10 @@ def _shard(rng: Random, network: dict[str, Any], size: int, easy: float) -> list
 
     So the ranks' own metrics differ clearly, and every way to combine them gives another number.
     """
-    inputs, _ = batch(rng, size, (FEATURES,))
+    inputs, _ = draw_batch(rng, size, (FEATURES,))
     with torch.no_grad():
-        ranked = build(network)(inputs).argsort(dim=1, descending=True)
-    right = torch.rand(size, generator=generator(rng)) < easy
+        ranked = build_network(network)(inputs).argsort(dim=1, descending=True)
+    right = torch.rand(size, generator=make_generator(rng)) < easy
     right[:2] = torch.tensor([True, False])
     return [inputs, torch.where(right, ranked[:, 0], ranked[:, 3])]
 
@@ -87,7 +93,7 @@ class Reader(L.Callback):
 
     def on_validation_end(self, trainer: L.Trainer, module: Any) -> None:
         """Copy both."""
-        weights = copied(module.model.state_dict())
+        weights = copy_tensors(module.model.state_dict())
         self.epochs.append({"weights": weights, "logged": logged_values(trainer)})
 
 
@@ -95,21 +101,21 @@ def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
     """Train and validate on two ranks."""
     cls = student["SyncedClassifier"]
     run = run_ranks(lambda rank: _work(cls, shown, rank), WORLD)
-    return {"bases": bases(cls), "run": run, "synced": noted_synced(WORLD)}
+    return {"bases": bases(cls), "run": run, "synced": read_synced(WORLD)}
 
 
 def _work(cls: Any, shown: dict[str, Any], rank: int) -> dict[str, Any]:
-    note_synced(rank)
-    network = build(shown["network"])
+    record_synced(rank)
+    network = build_network(shown["network"])
     module = cls(network, shown["lr"])
     has_group = torch.distributed.is_initialized()
     is_network = isinstance(module.model, torch.nn.Module)
-    start = copied(module.model.state_dict()) if is_network else {}
+    start = copy_tensors(module.model.state_dict()) if is_network else {}
     reader = Reader()
     trainer = ddp_trainer(WORLD, max_epochs=EPOCHS, callbacks=[reader])
     inputs, labels = shown["val"][rank]
-    shard = samples(inputs, labels, shown["val_batch"])
-    trainer.fit(module, loader(shown["train"][rank]), shard)
+    shard = make_sample_loader(inputs, labels, shown["val_batch"])
+    trainer.fit(module, make_loader(shown["train"][rank]), shard)
     return {
         "kept_as": type(module.model).__name__,
         "is_given": module.model is network,
@@ -117,7 +123,7 @@ def _work(cls: Any, shown: dict[str, Any], rank: int) -> dict[str, Any]:
         "wraps": any(isinstance(part, DistributedDataParallel) for part in module.modules()),
         "start": start,
         "epochs": reader.epochs,
-        "end": copied(module.model.state_dict()) if is_network else {},
+        "end": copy_tensors(module.model.state_dict()) if is_network else {},
         "logged": sorted(str(key) for key in trainer.callback_metrics),
     }
 
@@ -133,8 +139,10 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
         return [Finding("LIT3300", ALL, "class SyncedClassifier", expected, got)]
     found = run_findings(evidence["run"], ALL, WORLD, _KNOWN)
     if found:
-        return [why_parted(finding, evidence["run"], evidence["synced"]) for finding in found]
-    ranks = rank_values(evidence["run"])
+        return [
+            explain_divergence(finding, evidence["run"], evidence["synced"]) for finding in found
+        ]
+    ranks = read_rank_values(evidence["run"])
     shown = inputs.shown
     by_hand = _judge_by_hand(ranks[0])
     identity = _judge_identity(shown["network"]["state"], ranks[0])

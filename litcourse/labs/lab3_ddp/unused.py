@@ -23,9 +23,9 @@ from litcourse.core.namespace import Student
 from litcourse.core.question import Criterion, Finding, Inputs, Question
 from litcourse.labs.lab3_ddp._ranks import ddp_trainer, run_findings
 from litcourse.probing.class_bases import bases
-from litcourse.probing.networks import generator
-from litcourse.probing.trainers import copied, loader
-from litcourse.ranks import rank_values, run_ranks
+from litcourse.probing.networks import make_generator
+from litcourse.probing.trainers import copy_tensors, make_loader
+from litcourse.ranks import read_rank_values, run_ranks
 
 WORLD = 2
 STEPS = 3
@@ -48,7 +48,7 @@ def draw(rng: Random) -> Inputs:
 
 
 def _case(rng: Random, names: list[str]) -> dict[str, Any]:
-    source = generator(rng)
+    source = make_generator(rng)
     network = Branching(rng.randrange(4, 9), names)
     state = {
         n: 0.5 * torch.randn(v.shape, generator=source) for n, v in network.state_dict().items()
@@ -182,8 +182,8 @@ def _train(function: Any, case: dict[str, Any], lr: float, rank: int) -> dict[st
     if method not in {"", "popen"}:  # it would start processes of its own
         return {**seen, "ddp": {}, "weights": {}}
     batches = zip(case["batches"][rank], case["used"][rank], strict=True)
-    trainer.fit(module, loader([[x, target, used] for (x, target), used in batches]))
-    return {**seen, "ddp": module.ddp, "weights": copied(model.state_dict())}
+    trainer.fit(module, make_loader([[x, target, used] for (x, target), used in batches]))
+    return {**seen, "ddp": module.ddp, "weights": copy_tensors(model.state_dict())}
 
 
 def _traits(module: nn.Module) -> dict[str, str]:
@@ -215,7 +215,7 @@ def _judge_run(inputs: Inputs, run: str, seen: Evidence, cost: str) -> list[Find
     if failed:
         return [replace(_named(found, cost), called=_last_called(seen)) for found in failed]
     for kind in ("none",) if run == "none" else SKIPPING:
-        ranks = [rank[kind] for rank in rank_values(seen)]
+        ranks = [rank[kind] for rank in read_rank_values(seen)]
         found = _judge_case(inputs.shown, kind, ranks, cost)
         if found:
             return [found]
@@ -290,7 +290,7 @@ def _one_process(shown: dict[str, Any], kind: str) -> dict[str, Tensor]:
             x, target = batches[step]
             (F.mse_loss(model(x, used[step]), target) / WORLD).backward()
         optimizer.step()
-    return copied(model.state_dict())
+    return copy_tensors(model.state_dict())
 
 
 QUESTION = Question(

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from litcourse.probing.attempts import attempt
 from litcourse.probing.class_bases import bases
-from litcourse.probing.datamodules.downloads import FakeDownloads, data_variable
+from litcourse.probing.datamodules.downloads import FakeDownloads, set_data_variable
 from litcourse.probing.datamodules.kind import Kind
 from litcourse.probing.fakes import NoOpModule
 from litcourse.probing.trainers import quiet_trainer
@@ -37,21 +37,21 @@ def probe_class(cls: Any, shown: dict[str, Any], kind: Kind, more: More | None =
         evidence for `litcourse.probing.datamodules.samples` and `.uses`.
     """
     downloads = FakeDownloads(kind, shown["sets"])
-    with downloads.in_place():
+    with downloads.replace_downloads():
         evidence = {"bases": bases(cls), **_Probe(cls, shown, kind).parts(downloads, more)}
     return {**evidence, "fetched_in": downloads.phases}
 
 
-def some(loader: Any, shown: dict[str, Any]) -> Iterator[Tensor]:
+def limit_batches(loader: Any, shown: dict[str, Any]) -> Iterator[Tensor]:
     """The images of each batch of one pass, which breaks off where there are far too many.
 
     That happens where a class serves other images than the drawn ones, such as all of CIFAR10.
     """
-    for images, _ in _some(loader, shown):
+    for images, _ in _limit_pairs(loader, shown):
         yield images
 
 
-def _some(loader: Any, shown: dict[str, Any]) -> Iterator[tuple[Tensor, Tensor]]:
+def _limit_pairs(loader: Any, shown: dict[str, Any]) -> Iterator[tuple[Tensor, Tensor]]:
     most = 3 * sum(len(part["labels"]) for part in shown["sets"].values())
     seen = 0
     for images, labels in loader:
@@ -125,7 +125,7 @@ class _Probe:
 
     def one_pass(self, loader: Any) -> dict[str, Any]:
         """Everything that one pass over a loader yields."""
-        batches = list(_some(loader, self.shown))
+        batches = list(_limit_pairs(loader, self.shown))
         if not batches:
             none = torch.zeros(0, *self.kind.shape)
             return {"sizes": [], "images": none, "labels": torch.zeros(0).long()}
@@ -137,7 +137,7 @@ class _Probe:
 
     def keys(self, loader: Any) -> Tensor:
         """What one pass over a loader leaves of each image to recognise it, (N, key_pixels)."""
-        rows = [self.kind.key(images) for images in some(loader, self.shown)]
+        rows = [self.kind.key(images) for images in limit_batches(loader, self.shown)]
         return torch.cat(rows) if rows else torch.zeros(0, self.kind.key_pixels)
 
     def split(self, module: Any, *, again: bool = False) -> dict[str, Any]:
@@ -153,7 +153,7 @@ class _Probe:
 
     def defaults(self, root: Path) -> dict[str, Any]:
         """What a module has that was told nothing, and the split of one that was told the seed."""
-        with data_variable(root):
+        with set_data_variable(root):
             module = _set_up(self.cls())
             train, val = module.train_dataloader(), module.val_dataloader()
             seeded = self.keys(_set_up(self.cls(seed=SEED)).val_dataloader())

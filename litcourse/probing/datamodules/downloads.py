@@ -31,7 +31,7 @@ class FakeDownloads:
         self.phases: list[str] = []
 
     @contextlib.contextmanager
-    def in_place(self) -> Iterator[None]:
+    def replace_downloads(self) -> Iterator[None]:
         """Whoever downloads MNIST or CIFAR10 while the context lasts gets the drawn images."""
 
         def there(dataset: Any) -> bool:
@@ -54,7 +54,7 @@ class FakeDownloads:
 
 
 @contextlib.contextmanager
-def data_variable(root: Path) -> Iterator[None]:
+def set_data_variable(root: Path) -> Iterator[None]:
     """LITCOURSE_DATA points to `root`; the scratch folder of a check takes it away again."""
     os.environ["LITCOURSE_DATA"] = str(root)
     try:

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from litcourse.probing.networks import CLASSES, generator
+from litcourse.probing.networks import CLASSES, make_generator
 
 SIZES, USUAL = range(7, 14), 13
 """Batch sizes to choose from, and the one for sets with which none of them will do."""
@@ -32,7 +32,7 @@ def draw_sets(
     """
     sets = {}
     for name, (low, high) in counts.items():
-        count, source = rng.randrange(low, high), generator(rng)
+        count, source = rng.randrange(low, high), make_generator(rng)
         images = torch.randint(256, (count, *shape), generator=source, dtype=torch.uint8)
         labels = torch.randint(CLASSES, (count,), generator=source)
         sets[name] = {"images": images, "labels": labels}

@@ -52,13 +52,13 @@ class Kind:
         """The finding that stands for lab 1's `code`."""
         return self.codes.get(code, code)
 
-    def normalised(self, pixels: Tensor) -> Tensor:
+    def normalise(self, pixels: Tensor) -> Tensor:
         """Drawn bytes as a right loader gives them, float32 (N, *shape)."""
         mean, std = (torch.tensor(v).reshape(-1, 1, 1) for v in (self.mean, self.std))
         images: Tensor = (pixels.float().reshape(-1, *self.shape) / 255 - mean) / std
         return images
 
-    def raw(self, images: Tensor) -> Tensor:
+    def to_pixels(self, images: Tensor) -> Tensor:
         """Pixels in [0, 1] of normalised images."""
         mean, std = (torch.tensor(v).reshape(-1, 1, 1) for v in (self.mean, self.std))
         pixels: Tensor = images * std + mean
@@ -76,11 +76,11 @@ class Kind:
         """Indices of the `known` normalised images that `images` show, however scaled."""
         if images.shape[1:] != known.shape[1:]:
             return [UNKNOWN] * len(images)
-        return match(images.flatten(1), known.flatten(1))
+        return match_rows(images.flatten(1), known.flatten(1))
 
     def recognise_keys(self, known: Tensor, keys: Tensor) -> list[int]:
         """The same for what `key` left of images."""
-        return match(keys, known.flatten(1)[:, : keys.shape[1]])
+        return match_rows(keys, known.flatten(1)[:, : keys.shape[1]])
 
     def comparable(
         self, known: Tensor, images: Tensor, indices: list[int]
@@ -90,21 +90,21 @@ class Kind:
         return right, torch.ones_like(right, dtype=torch.bool)
 
 
-def match(seen: Tensor, known: Tensor) -> list[int]:
+def match_rows(seen: Tensor, known: Tensor) -> list[int]:
     """For each row of `seen` the index of the row of `known` that it is a scaled copy of; -1: none.
 
     Scaling and shifting all numbers alike leaves the correlation with the known row at 1.
     """
-    right = _standardised(known)
+    right = _standardise(known)
     found: list[int] = []
     for rows in seen.split(_AT_ONCE):
-        best = (_standardised(rows) @ right.T).max(dim=1)
+        best = (_standardise(rows) @ right.T).max(dim=1)
         close = torch.where(best.values > 1 - 1e-3, best.indices, torch.tensor(UNKNOWN))
         found += [int(index) for index in close]
     return found
 
 
-def _standardised(rows: Tensor) -> Tensor:
+def _standardise(rows: Tensor) -> Tensor:
     centred: Tensor = rows.double() - rows.double().mean(dim=1, keepdim=True)
     scaled: Tensor = centred / centred.norm(dim=1, keepdim=True).clamp_min(1e-12)
     return scaled

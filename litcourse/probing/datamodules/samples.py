@@ -22,7 +22,7 @@ def part_of(loader: str) -> str:
 
 def right_images(kind: Kind, inputs: Inputs, part: str) -> Tensor:
     """The drawn images of "train" or "test", normalised: float32 (N, *shape)."""
-    return kind.normalised(inputs.shown["sets"][part]["images"])
+    return kind.normalise(inputs.shown["sets"][part]["images"])
 
 
 def identify(kind: Kind, inputs: Inputs, part: str, images: Tensor) -> list[int]:
@@ -30,7 +30,7 @@ def identify(kind: Kind, inputs: Inputs, part: str, images: Tensor) -> list[int]
     return kind.recognise(right_images(kind, inputs, part), images)
 
 
-def who(kind: Kind, inputs: Inputs, keys: Evidence) -> list[int]:
+def identify_keys(kind: Kind, inputs: Inputs, keys: Evidence) -> list[int]:
     """Indices of the training samples that left `keys` (N, key_pixels); -1: none."""
     rows, known = keys.tensor(), right_images(kind, inputs, "train")
     if rows.dim() != MATRIX or rows.is_complex() or not 1 < rows.shape[1] <= known[0].numel():
@@ -92,7 +92,7 @@ def _scaled(kind: Kind, called: str, images: Tensor, right: Tensor, where: Tenso
     def gap(other: Tensor) -> float:
         return float((images - other).abs()[where].max())
 
-    pixels = kind.raw(right)
+    pixels = kind.to_pixels(right)
     got = f"pixels from {float(images.min()):.3g} to {float(images.max()):.3g}"
     code = "LIT313"
     if gap(pixels) <= TOLERANCE:

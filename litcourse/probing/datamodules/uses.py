@@ -10,9 +10,9 @@ from litcourse.probing.datamodules.kind import Kind
 from litcourse.probing.datamodules.samples import (
     TOLERANCE,
     identify,
+    identify_keys,
     judge_images,
     judge_split,
-    who,
 )
 
 
@@ -76,7 +76,7 @@ def judge_use(kind: Kind, inputs: Inputs, evidence: Evidence) -> list[Finding]:
         return []  # that is a matter of what repeats
     val = set(identify(kind, inputs, "train", evidence["first"]["val"]["images"].tensor()))
     validated, elsewhere = (
-        set(who(kind, inputs, evidence[k]["val"])) for k in ("validate", "elsewhere")
+        set(identify_keys(kind, inputs, evidence[k]["val"])) for k in ("validate", "elsewhere")
     )
     if val != elsewhere or val == validated:  # a split that is never the same has its own finding
         return []
@@ -92,7 +92,8 @@ def judge_repeat(kind: Kind, inputs: Inputs, evidence: Evidence) -> list[Finding
             return [error_finding(evidence[key]["error"], cost)]
     val = set(identify(kind, inputs, "train", evidence["first"]["val"]["images"].tensor()))
     elsewhere, again, other = (
-        set(who(kind, inputs, evidence[key]["val"])) for key in ("elsewhere", "again", "other_seed")
+        set(identify_keys(kind, inputs, evidence[key]["val"]))
+        for key in ("elsewhere", "again", "other_seed")
     )
     for seen, code, call in ((elsewhere, "LIT330", called), (again, "LIT332", "setup, twice")):
         if val != seen:
@@ -101,7 +102,7 @@ def judge_repeat(kind: Kind, inputs: Inputs, evidence: Evidence) -> list[Finding
     if val == other:
         called = "setup with another seed"
         return [Finding("LIT331", cost, called, "another split", "the same split")]
-    if set(who(kind, inputs, evidence["again"]["train"])) & again:
+    if set(identify_keys(kind, inputs, evidence["again"]["train"])) & again:
         return [Finding("LIT321", cost, "setup, twice", "disjoint parts", "shared samples")]
     return []
 
@@ -109,7 +110,7 @@ def judge_repeat(kind: Kind, inputs: Inputs, evidence: Evidence) -> list[Finding
 def judge_order(kind: Kind, inputs: Inputs, first: Evidence) -> list[Finding]:
     """A new order in each training epoch."""
     once = identify(kind, inputs, "train", first["train"]["images"].tensor())
-    again = who(kind, inputs, first["train_again"])
+    again = identify_keys(kind, inputs, first["train_again"])
     if once != again:
         return []
     got = "the order of the data set" if once == sorted(once) else "the same order twice"
@@ -141,7 +142,7 @@ def _judge_defaults(kind: Kind, inputs: Inputs, seen: Evidence) -> list[Finding]
     if "error" in seen:
         return [error_finding(seen["error"], ("loaders",))]
     total = len(inputs.shown["sets"]["train"]["labels"])
-    split, seeded = (who(kind, inputs, seen[name]) for name in ("val", "seeded"))
+    split, seeded = (identify_keys(kind, inputs, seen[name]) for name in ("val", "seeded"))
     batch, val, workers = seen["first_batch"].integer(), len(split), seen["workers"].integer()
     right = min(kind.batch_size, total - val)
     if batch != right or abs(val - kind.val_size * total) > 1 + TOLERANCE:

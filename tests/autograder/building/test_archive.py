@@ -10,7 +10,7 @@ import pytest
 
 import litcourse
 from autograder.building.archive import pack_students
-from autograder.building.build import build, stale
+from autograder.building.build import build, find_stale
 from autograder.building.scaffold import scaffold
 from autograder.course import AuthorError, Course
 from tests.autograder.building.courses import edit, files
@@ -95,7 +95,7 @@ def test_an_answer_in_the_wheel_in_the_archive_is_refused(
     assert not (tiny.root / "release").exists()
     assert not (tiny.root / "dist").exists()
     with pytest.raises(AuthorError, match=r"hint\.py"):
-        stale(tiny)
+        find_stale(tiny)
 
 
 def with_answer(pack: Callable[[Path, Path], Path]) -> Callable[[Path, Path], Path]:

@@ -9,7 +9,7 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
-from autograder.building.build import build, stale
+from autograder.building.build import build, find_stale
 from autograder.course import AuthorError, Course
 from litcourse.core.names import UnknownNameError
 from tests.autograder.building.courses import NOTEBOOK, Edit, edit, files
@@ -98,14 +98,14 @@ def test_a_course_without_labs_says_how_to_begin(tiny: Course) -> None:
 
 def test_a_fresh_release_has_no_differences(tiny: Course) -> None:
     build(tiny)
-    assert stale(tiny) == []
+    assert find_stale(tiny) == []
 
 
 def test_a_stale_notebook_is_shown_as_a_diff(tiny: Course) -> None:
     build(tiny)
     before = files(tiny.root / "release")
     edit(tiny, lambda cells, _: cells["add_one-task"].update(source="### Another task"))
-    lines = stale(tiny)
+    lines = find_stale(tiny)
     assert any(line.startswith("+") and "### Another task" in line for line in lines)
     assert any(line.startswith("--- release/lab0_tiny/lab0_tiny.ipynb") for line in lines)
     assert files(tiny.root / "release") == before, "a check must write nothing"
@@ -114,7 +114,7 @@ def test_a_stale_notebook_is_shown_as_a_diff(tiny: Course) -> None:
 def test_a_missing_file_is_reported(tiny: Course) -> None:
     release = build(tiny).release
     (release / "README.md").unlink()
-    assert stale(tiny) == ["release/README.md: missing"]
+    assert find_stale(tiny) == ["release/README.md: missing"]
 
 
 # --- what it refuses -----------------------------------------------------------------------
@@ -251,7 +251,7 @@ def test_the_committed_release_is_fresh(
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # set by a lab's first cell, which is run here
     # As in a bare clone: a wheel that somebody built here some time ago is not committed.
     shutil.copytree(root / "release", tmp_path / "release", ignore=shutil.ignore_patterns("*.whl"))
-    difference = stale(Course(root), out=tmp_path)
+    difference = find_stale(Course(root), out=tmp_path)
     assert not difference, "\n".join([*difference[:60], "Next: make release, and commit release/"])
 
 

@@ -8,7 +8,7 @@ import nbformat
 import pytest
 
 from autograder.building.build import make_release
-from autograder.building.leak_scan import bank_entries, documents, scan, solutions, telling
+from autograder.building.leak_scan import bank_entries, documents, scan, solutions, telling_lines
 from autograder.course import AuthorError, Course, Lab
 from autograder.secret import SECRET_FILE
 
@@ -127,8 +127,8 @@ def test_code_that_only_contains_the_line_is_no_leak(tiny: Course, out: Path) ->
 
 
 def test_lines_that_any_program_holds_say_nothing() -> None:
-    assert telling("  else:\n    x = 1\n    # a long comment of many words\n\n") == ()
-    assert telling("\tloss =   function(images)") == ("loss = function(images)",)
+    assert telling_lines("  else:\n    x = 1\n    # a long comment of many words\n\n") == ()
+    assert telling_lines("\tloss =   function(images)") == ("loss = function(images)",)
 
 
 # --- the bank and the secret ---------------------------------------------------------------

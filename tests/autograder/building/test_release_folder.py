@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from autograder.building import checksums
-from autograder.building.build import build, stale
+from autograder.building.build import build, find_stale
 from autograder.course import AuthorError, Course
 from tests.autograder.building.courses import edit, files
 
@@ -34,7 +34,7 @@ def test_what_is_no_longer_made_goes_away(tiny: Course) -> None:
     old = release / "lab0_tiny/numbers.csv"
     old.write_text("1,2\n")
     checksums.write(release, ["lab0_tiny/numbers.csv"], checksums.read(release))
-    assert any("numbers.csv" in line for line in stale(tiny))
+    assert any("numbers.csv" in line for line in find_stale(tiny))
     assert build(tiny).changed == ("lab0_tiny/numbers.csv",)
     assert not old.exists()
 
@@ -49,7 +49,7 @@ def test_files_that_no_build_wrote_stay(tiny: Course) -> None:
     before = files(release)
     assert build(tiny).changed == ()
     assert files(release) == before
-    lines = stale(tiny)
+    lines = find_stale(tiny)
     assert "release/lab0_tiny/train.py: not made from source/ (any more)" in lines
     assert "release/course: 31 files that are not made from source/ (any more)" in lines
     assert len(lines) == 3
@@ -83,7 +83,7 @@ def test_a_clone_without_the_wheel_is_fresh(tiny: Course) -> None:
     release = build(tiny).release
     wheel = wheel_of(release)
     wheel.unlink()
-    assert stale(tiny) == []
+    assert find_stale(tiny) == []
     assert sums_hold(release)
     for page in ("README.md", "requirements.txt"):
         text = (release / page).read_text()
@@ -96,17 +96,17 @@ def test_a_stale_wheel_names_its_members_and_is_replaced(tiny: Course) -> None:
     wheel = wheel_of(build(tiny).release)
     with zipfile.ZipFile(wheel, "a") as archive:
         archive.writestr("litcourse/extra.py", "")
-    (line,) = stale(tiny)
+    (line,) = find_stale(tiny)
     assert "litcourse/extra.py" in line
     assert build(tiny).changed == (wheel.name,)
-    assert stale(tiny) == []
+    assert find_stale(tiny) == []
 
 
 def test_a_wheel_that_was_cut_short_is_made_again(tiny: Course) -> None:
     wheel = wheel_of(build(tiny).release)
     whole = wheel.read_bytes()
     wheel.write_bytes(whole[:1000])
-    assert stale(tiny) == [f"release/{wheel.name}: not a wheel"]
+    assert find_stale(tiny) == [f"release/{wheel.name}: not a wheel"]
     build(tiny)
     assert wheel.read_bytes() == whole
 
@@ -118,7 +118,7 @@ def test_another_packing_of_the_same_wheel_is_fresh(tiny: Course) -> None:
     with zipfile.ZipFile(wheel, "w", zipfile.ZIP_STORED) as archive:
         for info, data in inside.items():
             archive.writestr(info.filename, data)
-    assert stale(tiny) == []
+    assert find_stale(tiny) == []
 
 
 @pytest.mark.parametrize("labs", [[], ["lab0_tiny"]])
@@ -128,7 +128,7 @@ def test_wheels_of_other_versions_go_and_other_wheels_stay(tiny: Course, labs: l
     theirs = release / "torch-2.6.0-cp311-cp311-linux_x86_64.whl"
     for path in (old, theirs):
         path.write_bytes(b"")
-    assert any(old.name in line for line in stale(tiny))
+    assert any(old.name in line for line in find_stale(tiny))
     assert build(tiny, labs).changed == (old.name,)
     assert not old.exists()
     assert theirs.exists()
@@ -140,6 +140,6 @@ def test_a_list_that_names_the_wheel_is_mended(tiny: Course, labs: list[str]) ->
     sums = release / "SHA256SUMS"
     good = sums.read_text()
     sums.write_text(good + f"{'0' * 64}  {wheel_of(release).name}\n")
-    assert stale(tiny) == ["release/SHA256SUMS: not of these files"]
+    assert find_stale(tiny) == ["release/SHA256SUMS: not of these files"]
     build(tiny, labs)
     assert sums.read_text() == good

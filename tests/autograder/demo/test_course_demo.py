@@ -10,7 +10,7 @@ from autograder import bank
 from autograder.course import Course, Lab, grade_id
 from autograder.demo import course_demo
 from autograder.demo.demo_class import STUB, Graded, Member, members
-from autograder.demo.made_up_students import copied
+from autograder.demo.made_up_students import copy_course
 
 ROOT = Path(__file__).resolve().parents[3]
 LABS = Course(ROOT).labs
@@ -110,7 +110,7 @@ def test_a_wrong_score_is_shown_and_fails(
     few = [BY_NAME["hana"], Member("liar", "said to be right", change=spoil)]
     monkeypatch.setattr(course_demo, "members", lambda *_, **__: few)
     monkeypatch.setattr(course_demo, "_no_sandbox", lambda: "")
-    course = copied(Course(ROOT), tmp_path, LAB, LAB.questions)
+    course = copy_course(Course(ROOT), tmp_path, LAB, LAB.questions)
     assert course_demo.run(course) == 1
     shown = capsys.readouterr().out
     assert "liar, wrap: 0; points missing; findings: LIT908" in shown

@@ -23,7 +23,7 @@ from nbgrader.api import Gradebook
 from nbgrader.apps import AutogradeApp
 
 from autograder.course import Course
-from autograder.demo.made_up_students import filled, hand_in
+from autograder.demo.made_up_students import fill_notebook, hand_in
 from autograder.grading import run, session
 from autograder.grading.records import RECORD, Record, RecordStore
 from autograder.grading.run import Options
@@ -41,7 +41,7 @@ import contextlib, os
 from nbgrader.preprocessors import NbGraderPreprocessor
 
 from autograder.nbgrader_plugins.submission_metadata import KEY
-from autograder.nbgrader_plugins.repair import runs
+from autograder.nbgrader_plugins.repair import is_executed
 from autograder.nbgrader_plugins.execute import RunSubmission
 from litcourse.core.serialization import decode, encode
 from litcourse.probing.probe_runner import take_evidence
@@ -50,19 +50,19 @@ from litcourse.probing.probe_runner import take_evidence
 class RunHere(RunSubmission):
     def preprocess(self, nb, resources):
         context = resources[KEY]
-        known = self._sealed(nb, context)
+        known = self._read_metadata(nb, context)
         resources["cpu_seconds"] = 0.0
         resources["answers"] = answers = self._answers(context, known.submission)
         names = {"FILES": context.files}
         if not known.trouble:
-            for cell in filter(runs, nb.cells):
+            for cell in filter(is_executed, nb.cells):
                 with contextlib.suppress(Exception):
                     exec(cell.source, names)
         for name, answer in answers.items():
             if known.trouble:
                 answer.code, answer.detail = known.trouble, known.detail
             else:
-                question = context.lab.judge_of(name)
+                question = context.lab.find_question(name)
                 shown = decode(answer.inputs.shown)
                 answer.evidence = encode(take_evidence(question, shown, names))
         return nb, resources
@@ -89,7 +89,7 @@ class Class:
         lab = self.course.lab(LAB)
         content: Any = answer
         if isinstance(answer, str):
-            content = filled(lab.notebook, {QUESTION: answer})
+            content = fill_notebook(lab.notebook, {QUESTION: answer})
         folder = hand_in(self.root, student, LAB, content).parent
         if at:
             (folder / "timestamp.txt").write_text(at, encoding="utf-8")

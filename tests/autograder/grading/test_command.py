@@ -12,7 +12,7 @@ import pytest
 
 from autograder.course import AuthorError
 from autograder.grading.reporting import table
-from autograder.grading.submission_grader import no_room
+from autograder.grading.submission_grader import describe_full_disk
 from litcourse.core.names import UnknownNameError
 
 from .conftest import KILLED, LAB, QUESTION, RIGHT, WRONG, Class, enter
@@ -223,9 +223,9 @@ def test_a_course_that_can_not_be_written_is_said(
 
 def test_a_disk_that_takes_no_more_is_named_by_its_reason() -> None:
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    assert no_room(full).startswith("the disk is full")
+    assert describe_full_disk(full).startswith("the disk is full")
     locked = OSError(errno.EROFS, os.strerror(errno.EROFS), "/course/evidence")
-    assert no_room(locked) == "/course/evidence can't be written: Read-only file system"
+    assert describe_full_disk(locked) == "/course/evidence can't be written: Read-only file system"
 
 
 def test_a_folder_without_settings_is_said(group: Class) -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from autograder.bank import without_markers
 from autograder.course import Course
-from autograder.demo.made_up_students import copied, filled, hand_in, points
+from autograder.demo.made_up_students import copy_course, fill_notebook, hand_in, read_points
 from autograder.engine import client, syscalls
 from autograder.nbgrader_plugins.graded_kernel import Kernel
 from tests.course import points_of
@@ -238,12 +238,12 @@ print("capabilities", [line.split()[1] for line in open("/proc/self/status") if 
 def test_an_ordinary_user_can_grade_in_the_sandbox(root: Path, tmp_path: Path) -> None:
     whole, course = Course(root), tmp_path / "course"
     course.mkdir()
-    made = copied(whole, course, whole.lab(LAB), whole.lab(LAB).questions)
+    made = copy_course(whole, course, whole.lab(LAB), whole.lab(LAB).questions)
     lab = made.lab(LAB)
     secret = course / ".course-secret"
     peep = PEEP.format(secret=str(secret), source=str(lab.path))
     right = without_markers(lab.questions[QUESTION].solution)
-    hand_in(course, "ada", LAB, filled(lab.notebook, {QUESTION: peep + right}))
+    hand_in(course, "ada", LAB, fill_notebook(lab.notebook, {QUESTION: peep + right}))
     hand_in(course, "ben", LAB, lab.notebook)
     program = str(Path(sys.executable).with_name("autograder"))
     done = subprocess.run(
@@ -251,7 +251,7 @@ def test_an_ordinary_user_can_grade_in_the_sandbox(root: Path, tmp_path: Path) -
         check=False, preexec_fn=ordinary, env={**os.environ, "TMPDIR": "/tmp"},  # noqa: S108 (short paths)
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    found = points(course, LAB, ["ada", "ben"])
+    found = read_points(course, LAB, ["ada", "ben"])
     assert found["ada"][QUESTION] == points_of(LAB, QUESTION)
     assert secret.is_file()
     page = (course / "autograded/ada" / LAB / f"{LAB}.ipynb").read_text(encoding="utf-8")

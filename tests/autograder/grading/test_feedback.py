@@ -9,9 +9,9 @@ import nbformat
 import pytest
 from nbformat import NotebookNode, v4
 
-from autograder.demo.made_up_students import filled
+from autograder.demo.made_up_students import fill_notebook
 from autograder.grading import feedback
-from autograder.grading.feedback import LateError, limited, with_alt
+from autograder.grading.feedback import LateError, add_alt_texts, limit_cpu_time
 
 from .conftest import LAB, QUESTION, RIGHT, WRONG, Class, enter
 
@@ -34,7 +34,7 @@ def busy(seconds: float) -> None:
 
 
 def with_cell(group: Class, cell: NotebookNode) -> bytes:
-    notebook = filled(group.course.lab(LAB).notebook, {QUESTION: WRONG})
+    notebook = fill_notebook(group.course.lab(LAB).notebook, {QUESTION: WRONG})
     notebook.cells.append(cell)
     text: str = nbformat.writes(notebook)
     return text.encode()
@@ -73,7 +73,7 @@ def test_all_scores_come_before_the_first_page(
         assert group.students() == {"ada": POINTS, "ben": POINTS, "cyd": POINTS}
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(feedback.Pages, "fill", page)
+    monkeypatch.setattr(feedback.Pages, "write", page)
     assert group.grade() == 130
 
 
@@ -93,9 +93,9 @@ def test_a_short_page_keeps_what_a_person_wrote_and_what_was_mended(
 
 
 def test_a_limit_is_raised_and_taken_back() -> None:
-    with pytest.raises(LateError), limited(0.05):
+    with pytest.raises(LateError), limit_cpu_time(0.05):
         busy(5)
-    with limited(0.05):
+    with limit_cpu_time(0.05):
         busy(0)
     busy(0.2)
 
@@ -104,7 +104,7 @@ def test_elsewhere_than_in_the_main_thread_nothing_is_limited() -> None:
     done = []
 
     def work() -> None:
-        with limited(0.001):
+        with limit_cpu_time(0.001):
             done.append(sum(range(1_000_000)))
 
     thread = threading.Thread(target=work)
@@ -125,10 +125,10 @@ def test_elsewhere_than_in_the_main_thread_nothing_is_limited() -> None:
     ],
 )
 def test_pictures_without_a_text_get_one(html: str, described: bool) -> None:
-    assert ("No description" in with_alt(html)) == described
+    assert ("No description" in add_alt_texts(html)) == described
 
 
 def test_the_search_for_pictures_takes_time_in_proportion() -> None:
     started = time.process_time()
-    with_alt("<img " * 2_000_000)
+    add_alt_texts("<img " * 2_000_000)
     assert time.process_time() - started < 5

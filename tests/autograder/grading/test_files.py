@@ -101,14 +101,14 @@ def test_a_file_that_cannot_be_read_costs_its_own_submission_alone(
     assert group.grade() == 0
     group.hand_in("new", RIGHT)
     shutil.copytree(folder, group.root / "submitted/mal" / LAB)
-    honest = submission_files.opened
+    honest = submission_files.open_plain
 
     def opened(path: Path) -> AbstractContextManager[BufferedReader]:
         if path.name == "broken.txt":
             raise OSError(5, "Input/output error", str(path))
         return honest(path)
 
-    monkeypatch.setattr(submission_files, "opened", opened)
+    monkeypatch.setattr(submission_files, "open_plain", opened)
     assert group.grade() == 1
     assert group.students() == {"ada": POINTS, "eve": 0, "new": POINTS, "mal": 0}
     for student in ("eve", "mal"):

@@ -9,10 +9,10 @@ from nbformat import v4
 
 from autograder.bank import without_markers
 from autograder.course import Course, grade_id
-from autograder.demo.made_up_students import copied, filled, hand_in
+from autograder.demo.made_up_students import copy_course, fill_notebook, hand_in
 from autograder.grading import run
 from autograder.grading.run import Options
-from autograder.nbgrader_plugins.failures import Failure, failure, why_missing
+from autograder.nbgrader_plugins.failures import Failure, explain_missing, find_failure
 from autograder.nbgrader_plugins.graded_kernel import Outcome
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -33,29 +33,29 @@ def outcome(error: str, *traceback: str) -> Outcome:
 
 def test_a_failure_has_its_first_line_and_the_line_of_the_cell() -> None:
     syntax = outcome("SyntaxError: expected ':' (19.py, line 29)", "  Cell In[6], line 29\n")
-    assert failure(syntax, "") == Failure("ended with SyntaxError: expected ':' (line 29)")
+    assert find_failure(syntax, "") == Failure("ended with SyntaxError: expected ':' (line 29)")
     coloured = outcome("OSError: \x1b[31mno\x1b[0m\nmore", "\x1b[1mCell In[2], line 3\x1b[0m\n")
-    assert failure(coloured, "") == Failure("ended with OSError: no (line 3)")
-    assert failure(Outcome("dead"), DIED) == Failure(f"was stopped: {DIED}")
-    assert failure(Outcome("done"), "") is None
+    assert find_failure(coloured, "") == Failure("ended with OSError: no (line 3)")
+    assert find_failure(Outcome("dead"), DIED) == Failure(f"was stopped: {DIED}")
+    assert find_failure(Outcome("done"), "") is None
 
 
 def test_a_stub_is_told_as_a_stub() -> None:
-    stub = failure(outcome("NotImplementedError: "), "")
+    stub = find_failure(outcome("NotImplementedError: "), "")
     assert stub == Failure("ended with NotImplementedError", stub=True)
-    assert (why_missing(stub, {}) or ("",))[0] == "LIT900"
-    assert why_missing(None, {3: stub}) is None
+    assert (explain_missing(stub, {}) or ("",))[0] == "LIT900"
+    assert explain_missing(None, {3: stub}) is None
 
 
 def test_the_own_cell_comes_first_and_the_first_of_the_others_is_named() -> None:
     broken, other = Failure("ended with A"), {2: Failure("ended with B"), 5: Failure("ended")}
-    code, detail = why_missing(broken, other) or ("", "")
+    code, detail = explain_missing(broken, other) or ("", "")
     assert code == "LIT916"
     assert (
         detail == "the cell that should define it ended with A; before that, cell [2] ended with B"
     )
-    assert why_missing(None, other) == ("LIT916", "before this check, cell [2] ended with B")
-    assert why_missing(None, {}) is None
+    assert explain_missing(None, other) == ("LIT916", "before this check, cell [2] ended with B")
+    assert explain_missing(None, {}) is None
 
 
 @pytest.fixture(scope="module")
@@ -64,14 +64,14 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
     origin = Course(ROOT)
     folder = tmp_path_factory.mktemp("course")
     lab = origin.lab(LAB)
-    made = copied(origin, folder, lab, list(lab.questions))
+    made = copy_course(origin, folder, lab, list(lab.questions))
     right = {name: without_markers(cells.solution) for name, cells in lab.questions.items()}
-    failing = filled(lab.notebook, right | FAILING)
+    failing = fill_notebook(lab.notebook, right | FAILING)
     place = [grade_id(cell) for cell in failing.cells].index("wrap")
     failing.cells.insert(place, v4.new_code_cell("import grain_of_nobody as grain"))
     hand_in(folder, "failing", LAB, failing)
     misspelled = right["timer"].replace("EpochTimer", "Timer")
-    hand_in(folder, "misspelled", LAB, filled(lab.notebook, right | {"timer": misspelled}))
+    hand_in(folder, "misspelled", LAB, fill_notebook(lab.notebook, right | {"timer": misspelled}))
     assert run.grade(made, Options(feedback=False)) == 0
     return made
 

@@ -40,14 +40,14 @@ def inputs(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> EncodedInputs:
     """Of the tiny question, drawn in this process."""
     with monkeypatch.context() as patch:
         patch.setattr(JudgeClient, "_ask", here)
-        return JudgeClient().inputs(lab, {QUESTION: 5})[QUESTION]
+        return JudgeClient().draw_inputs(lab, {QUESTION: 5})[QUESTION]
 
 
 @pytest.fixture
 def evidence(lab: Lab, inputs: EncodedInputs) -> bytes:
     """Of a right answer."""
     shown = decode(inputs.shown)
-    return encode(take_evidence(lab.judge_of(QUESTION), shown, {QUESTION: _right}))
+    return encode(take_evidence(lab.find_question(QUESTION), shown, {QUESTION: _right}))
 
 
 # --- in the warm process itself ------------------------------------------------------------
@@ -65,19 +65,19 @@ def warm() -> Iterator[JudgeClient]:
 @pytest.mark.slow
 def test_inputs_and_verdicts_are_those_that_come_about_here(root: Path, warm: JudgeClient) -> None:
     lab = Course(root).lab(REAL)
-    drawn = warm.inputs(lab, dict.fromkeys(lab.questions, 7))
+    drawn = warm.draw_inputs(lab, dict.fromkeys(lab.questions, 7))
     for name, encoded in drawn.items():
         inputs = find_question(REAL, name).draw(Random(7))
         assert encode(decode(encoded.shown)) == encode(inputs.shown)
         assert encode(decode(encoded.all_inputs)["withheld"]) == encode(inputs.withheld)
     encoded = drawn["timer"]
     evidence = encode({"error": {"type": "NotImplementedError", "message": "", "where": ""}})
-    told = warm.verdict(lab, "timer", encoded.all_inputs, evidence, WHY)
+    told = warm.judge(lab, "timer", encoded.all_inputs, evidence, WHY)
     inputs = Inputs(**decode(encoded.all_inputs))
     expected, _ = judge(REAL, "timer", inputs, evidence)
     assert told.score == expected.score == 0
     assert [f["code"] for f in told.findings] == [f.code for f in expected.findings]
-    nothing = warm.verdict(lab, "timer", encoded.all_inputs, None, WHY)
+    nothing = warm.judge(lab, "timer", encoded.all_inputs, None, WHY)
     assert [(f["code"], f["got"]) for f in nothing.findings] == [WHY]
     assert "LIT905" in nothing.card
 
@@ -87,18 +87,18 @@ def test_it_is_replaced_when_it_is_killed_and_ends_with_its_client(
     root: Path, warm: JudgeClient
 ) -> None:
     lab = Course(root).lab(REAL)
-    first = warm.inputs(lab, {"wrap": 7})
+    first = warm.draw_inputs(lab, {"wrap": 7})
     children = psutil.Process(engine().pid).children()
     assert len(children) == 1
     children[0].send_signal(signal.SIGKILL)
-    assert warm.inputs(lab, {"wrap": 7}) == first
+    assert warm.draw_inputs(lab, {"wrap": 7}) == first
     (second,) = psutil.Process(engine().pid).children()
     assert second.pid != children[0].pid
     warm.close()
     second.wait(10)
-    assert warm.inputs(lab, {"wrap": 7}) == first
+    assert warm.draw_inputs(lab, {"wrap": 7}) == first
     os.kill(engine().pid, signal.SIGKILL)
-    assert warm.inputs(lab, {"wrap": 7}) == first
+    assert warm.draw_inputs(lab, {"wrap": 7}) == first
 
 
 # --- what is wrong with a lab ----------------------------------------------------------------
@@ -110,7 +110,7 @@ def test_a_question_without_a_judge_is_the_authors_error(
     monkeypatch.setattr(JudgeClient, "_ask", here)
     (tiny.root / f"litcourse/labs/{LAB}/{QUESTION}.py").unlink()
     with pytest.raises(AuthorError, match="make new LAB=lab0_tiny Q=add_one"):
-        JudgeClient().inputs(lab, {QUESTION: 5})
+        JudgeClient().draw_inputs(lab, {QUESTION: 5})
 
 
 @pytest.mark.parametrize("text", ["import nothing_of_that_name\n", "QUESTION = 3\n", "("])
@@ -121,7 +121,7 @@ def test_a_judge_that_cannot_be_imported_is_the_authors_error(
     path = tiny.root / f"litcourse/labs/{LAB}/{QUESTION}.py"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(AuthorError, match="it can't be imported") as caught:
-        JudgeClient().inputs(lab, {QUESTION: 5})
+        JudgeClient().draw_inputs(lab, {QUESTION: 5})
     assert f"{LAB}/{QUESTION}.py" in str(caught.value)
 
 
@@ -133,7 +133,7 @@ def test_a_draw_that_fails_says_where(
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace("return Inputs(", "return Inputs(1 / 0, "), encoding="utf-8")
     with pytest.raises(RuntimeError, match=r"lab0_tiny, add_one: its draw fails: ZeroDivision"):
-        JudgeClient().inputs(lab, {QUESTION: 5})
+        JudgeClient().draw_inputs(lab, {QUESTION: 5})
 
 
 def test_a_draw_that_no_packet_can_hold_says_so(
@@ -144,7 +144,7 @@ def test_a_draw_that_no_packet_can_hold_says_so(
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace("rng.randrange(10**9)", "rng"), encoding="utf-8")
     with pytest.raises(RuntimeError, match="can't hold a Random"):
-        JudgeClient().inputs(lab, {QUESTION: 5})
+        JudgeClient().draw_inputs(lab, {QUESTION: 5})
 
 
 # --- evidence that nobody vouches for ----------------------------------------------------------
@@ -173,7 +173,7 @@ def test_a_judge_that_breaks_on_evidence_gives_no_points_and_is_logged(
     lab: Lab, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(JudgeClient, "_ask", here)
-    told = JudgeClient().verdict(
+    told = JudgeClient().judge(
         lab, QUESTION, encode({"shown": {}, "withheld": {}}), encode({"value": 3}), WHY
     )
     assert told.score == 0
@@ -188,7 +188,7 @@ Serve = Callable[[Callable[[Inputs, Any], list[Finding]]], list[int]]
 def serve(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
     """Judge servers, forked as the warm process does, with another judge; the list gets pids."""
     pids: list[int] = []
-    question = lab.judge_of(QUESTION)
+    question = lab.find_question(QUESTION)
 
     def start(judge: Callable[[Inputs, Any], list[Finding]]) -> list[int]:
         def connect(_: float) -> socket.socket:
@@ -230,7 +230,7 @@ def test_evidence_that_kills_the_judge_twice_gets_no_points(
     lab: Lab, inputs: EncodedInputs, evidence: bytes, serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
     pids, found = serve(_dies), JudgeClient()
-    told = found.verdict(lab, QUESTION, inputs.all_inputs, evidence, WHY)
+    told = found.judge(lab, QUESTION, inputs.all_inputs, evidence, WHY)
     assert told.score == 0
     assert [f["code"] for f in told.findings] == ["LIT903"]
     assert len(pids) == 3  # one more than the two that died, for the card
@@ -242,10 +242,10 @@ def test_evidence_that_stops_the_judge_gets_no_points(
     lab: Lab, inputs: EncodedInputs, evidence: bytes, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pids, found = serve(_hangs), JudgeClient()
-    assert found.verdict(lab, QUESTION, inputs.all_inputs, None, WHY).score == 0
+    assert found.judge(lab, QUESTION, inputs.all_inputs, None, WHY).score == 0
     with monkeypatch.context() as patch:
         patch.setattr(judge_client, "PATIENCE", 1.0)
-        told = found.verdict(lab, QUESTION, inputs.all_inputs, evidence, WHY)
+        told = found.judge(lab, QUESTION, inputs.all_inputs, evidence, WHY)
     assert [f["code"] for f in told.findings] == ["LIT903"]
     assert len(pids) == 2
     found.close()
@@ -257,7 +257,7 @@ def test_a_referee_for_whose_answer_nobody_waits_ends(
     monkeypatch.setattr(judge_server, "_END", 2)
     monkeypatch.setattr(judge_client, "PATIENCE", 1.0)
     pids, found = serve(_hangs), JudgeClient()
-    assert found.verdict(lab, QUESTION, inputs.all_inputs, evidence, WHY).score == 0
+    assert found.judge(lab, QUESTION, inputs.all_inputs, evidence, WHY).score == 0
     deadline = time.monotonic() + 20
     while psutil.Process(pids[0]).status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < deadline
@@ -273,11 +273,11 @@ def test_without_any_referee_there_is_an_error_and_no_verdict(
 
     monkeypatch.setattr(client, "connect", refuse)
     with pytest.raises(EngineError):
-        JudgeClient().verdict(lab, QUESTION, inputs.all_inputs, evidence, WHY)
+        JudgeClient().judge(lab, QUESTION, inputs.all_inputs, evidence, WHY)
 
 
 def test_a_right_answer_passes(
     lab: Lab, inputs: EncodedInputs, evidence: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(JudgeClient, "_ask", here)
-    assert JudgeClient().verdict(lab, QUESTION, inputs.all_inputs, evidence, WHY).score == 1
+    assert JudgeClient().judge(lab, QUESTION, inputs.all_inputs, evidence, WHY).score == 1

@@ -11,7 +11,7 @@ import pytest
 
 from autograder.bank import without_markers
 from autograder.course import Course, grade_id, is_demo
-from autograder.demo.made_up_students import copied, filled, nbgrader
+from autograder.demo.made_up_students import copy_course, fill_notebook, nbgrader
 from tests.course import points_of
 
 pytestmark = pytest.mark.slow
@@ -38,7 +38,7 @@ def way(tmp_path_factory: pytest.TempPathFactory) -> Way:
     for name in ("course", "home", "exchange", "cache"):
         (folder / name).mkdir()
     (folder / "exchange").chmod(0o777)
-    course = copied(origin, folder / "course", origin.lab(LAB), ("wrap",))
+    course = copy_course(origin, folder / "course", origin.lab(LAB), ("wrap",))
     exchange = (f"--Exchange.root={folder / 'exchange'}", f"--Exchange.cache={folder / 'cache'}")
     _do(course.root, "generate_assignment", LAB)
     _do(course.root, "release_assignment", LAB, *exchange)
@@ -67,7 +67,7 @@ def _answer(course: Course, path: Path) -> tuple[str, str]:
     lab = course.lab(LAB)
     solution = {name: without_markers(cells.solution) for name, cells in lab.questions.items()}
     texts = []
-    for notebook in (found, filled(found, solution)):
+    for notebook in (found, fill_notebook(found, solution)):
         notebook.cells = [cell for cell in notebook.cells if not is_demo(cell)]
         nbformat.write(notebook, path)
         texts.append(_do(path.parent, "validate", path.name, "--Execute.timeout=120"))

@@ -11,7 +11,13 @@ from nbformat import NotebookNode, v4
 
 from autograder.bank import without_markers
 from autograder.course import CHECK, Course, Lab, grade_id
-from autograder.demo.made_up_students import copied, filled, hand_in, nbgrader, points
+from autograder.demo.made_up_students import (
+    copy_course,
+    fill_notebook,
+    hand_in,
+    nbgrader,
+    read_points,
+)
 from autograder.engine.judge_server import judge
 from autograder.secret import seed_for
 from litcourse.core.question import Inputs, Verdict
@@ -38,7 +44,7 @@ threading.Thread(target=talk, daemon=True).start()
 """
 CHEAT = """
 import litcourse.frontends.kernel_entry, litcourse.check
-litcourse.frontends.kernel_entry.answer = lambda *a, **k: print("10.0")
+litcourse.frontends.kernel_entry.write_evidence = lambda *a, **k: print("10.0")
 check = Check = lambda *a, **k: 10.0
 check.wrap = check.evaluate = lambda: 1e9
 float("nan")
@@ -57,7 +63,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
     """A course of two questions, after `nbgrader autograde`."""
     origin = Course(ROOT)
     folder = tmp_path_factory.mktemp("course")
-    made = copied(origin, folder, origin.lab(LAB), ("wrap", "evaluate"))
+    made = copy_course(origin, folder, origin.lab(LAB), ("wrap", "evaluate"))
     for student, content in _submissions(made.lab(LAB)).items():
         hand_in(folder, student, LAB, content)
     path = hand_in(folder, "misnamed", LAB, _solved(made.lab(LAB)))
@@ -75,7 +81,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
 
 def _solved(lab: Lab) -> NotebookNode:
     answers = {name: without_markers(cells.solution) for name, cells in lab.questions.items()}
-    return filled(lab.notebook, answers)
+    return fill_notebook(lab.notebook, answers)
 
 
 def _submissions(lab: Lab) -> dict[str, NotebookNode | bytes]:
@@ -179,7 +185,7 @@ def _graded(course: Course, student: str) -> NotebookNode:
 def test_points(course: Course, student: str, wrap: float, evaluate: float) -> None:
     shares = {"wrap": wrap, "evaluate": evaluate}
     due = {name: share * points_of(LAB, name) for name, share in shares.items()}
-    assert points(course.root, LAB, [student])[student] == due
+    assert read_points(course.root, LAB, [student])[student] == due
 
 
 @pytest.mark.parametrize(

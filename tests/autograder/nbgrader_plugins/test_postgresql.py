@@ -15,7 +15,7 @@ from nbgrader.api import Gradebook
 
 from autograder.bank import load
 from autograder.course import Course
-from autograder.demo.made_up_students import copied, filled, hand_in
+from autograder.demo.made_up_students import copy_course, fill_notebook, hand_in
 from tests.course import points_of
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.slow]
@@ -69,7 +69,7 @@ def course(tmp_path: Path, root: Path, db_url: str) -> Path:
     whole = Course(root)
     lab, folder = whole.lab(LAB), tmp_path / "course"
     folder.mkdir()
-    copied(whole, folder, lab, lab.questions)
+    copy_course(whole, folder, lab, lab.questions)
     with (folder / "nbgrader_config.py").open("a", encoding="utf-8") as config:
         config.write(f"\nc.CourseDirectory.db_url = {db_url!r}\n")
     unsolved = nbformat.read(root / "release" / LAB / f"{LAB}.ipynb", as_version=4)
@@ -77,7 +77,7 @@ def course(tmp_path: Path, root: Path, db_url: str) -> Path:
     for student, (case, _) in CLASS.items():
         solution = lab.questions[QUESTION].solution
         answers = {QUESTION: cases[case].answer(solution)} if case else {}
-        hand_in(folder, student, LAB, filled(unsolved, answers))
+        hand_in(folder, student, LAB, fill_notebook(unsolved, answers))
     return folder
 
 

@@ -10,7 +10,7 @@ import pytest
 from nbformat import NotebookNode, v4
 
 from autograder.nbgrader_plugins import reading, submission_metadata
-from autograder.nbgrader_plugins.repair import repair, runs
+from autograder.nbgrader_plugins.repair import is_executed, repair
 from autograder.nbgrader_plugins.submission_metadata import Notice, SubmissionMetadata
 
 
@@ -56,7 +56,7 @@ def test_an_untouched_notebook_stays(unsolved: NotebookNode, tmp_path: Path) -> 
     sent = _sent(unsolved, tmp_path)
     assert _codes(sent, unsolved) == []
     assert [c.source for c in sent.cells] == [c.source for c in unsolved.cells]
-    assert [runs(c) for c in sent.cells] == [True, False, True, True, True, True]
+    assert [is_executed(c) for c in sent.cells] == [True, False, True, True, True, True]
 
 
 def test_a_deleted_check_cell_comes_back_behind_what_could_belong_to_it(
@@ -76,8 +76,8 @@ def test_a_check_cell_in_front_of_its_answer_goes_behind_it(
     sent.cells.insert(0, sent.cells.pop(3))
     assert _codes(sent, unsolved) == [("LIT909", "one-check")]
     assert _ids(sent) == ["", "setup", "demo-it", "one", "one-check", "two", "two-check"]
-    assert not runs(sent.cells[0])
-    assert runs(sent.cells[4])
+    assert not is_executed(sent.cells[0])
+    assert is_executed(sent.cells[4])
 
 
 def test_a_solution_cell_that_comes_back_does_not_run(
@@ -87,7 +87,7 @@ def test_a_solution_cell_that_comes_back_does_not_run(
     sent.cells[4] = v4.new_code_cell("def two(): return 2")
     assert _codes(sent, unsolved) == [("LIT910", "two")]
     stub = sent.cells[_ids(sent).index("two")]
-    assert not runs(stub)
+    assert not is_executed(stub)
     assert _ids(sent)[-1] == "two-check"
 
 
@@ -104,8 +104,8 @@ def test_of_several_copies_the_last_one_in_place_is_kept(
     assert _codes(sent, unsolved) == [("LIT911", "one"), ("LIT911", "one-check")]
     assert _ids(sent) == ["setup", "demo-it", "", "one", "one-check", "two", "two-check", ""]
     assert sent.cells[3].source == "def one(): return 1"
-    assert runs(sent.cells[2])
-    assert not runs(sent.cells[-1])
+    assert is_executed(sent.cells[2])
+    assert not is_executed(sent.cells[-1])
 
 
 def test_a_retyped_cell_is_turned_back(unsolved: NotebookNode, tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_cells_without_any_mark_are_known_by_their_text(
         sent.cells[place] = v4.new_code_cell(cell.source)
     repair(sent, unsolved)
     assert [name for name in _ids(sent) if name.endswith("-check")] == ["one-check", "two-check"]
-    sources = [c.source for c in sent.cells if runs(c)]
+    sources = [c.source for c in sent.cells if is_executed(c)]
     assert sources.index("def one(): ...") < sources.index("check.one()")
     assert sources.index("check.one()") < sources.index("def two(): ...")
 
@@ -151,7 +151,7 @@ def test_cells_without_any_mark_are_known_by_their_text(
 def test_a_notebook_without_our_cells_gets_all_that_is_judged(unsolved: NotebookNode) -> None:
     sent = v4.new_notebook(cells=[v4.new_code_cell("x = 1"), v4.new_markdown_cell("hello")])
     repair(sent, unsolved)
-    assert [c.source for c in sent.cells if runs(c)] == [
+    assert [c.source for c in sent.cells if is_executed(c)] == [
         "import litcourse",
         "x = 1",
         "check.one()",

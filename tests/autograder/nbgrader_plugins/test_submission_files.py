@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from autograder.nbgrader_plugins.submission_files import sealed, stage
+from autograder.nbgrader_plugins.submission_files import copy_visible, digest_submission
 
 NOTEBOOK = "0" * 64
 
@@ -18,7 +18,7 @@ def test_notebooks_and_the_time_are_not_there(tmp_path: Path) -> None:
     files = fill(tmp_path / "files")
     for name in ("lab.ipynb", "sub/other.ipynb", "timestamp.txt", "sub/timestamp.txt"):
         (files / name).write_text("x", encoding="utf-8")
-    stage(files, tmp_path / "work")
+    copy_visible(files, tmp_path / "work")
     found = {str(path.relative_to(tmp_path / "work")) for path in (tmp_path / "work").rglob("*")}
     assert found == {"sub", "sub/data.txt", "sub/timestamp.txt"}
 
@@ -27,7 +27,7 @@ def test_modes_and_times_say_nothing(tmp_path: Path) -> None:
     files = fill(tmp_path / "files")
     (files / "sub/data.txt").chmod(0o4755)
     os.utime(files / "sub/data.txt", (1, 2))
-    stage(files, tmp_path / "work")
+    copy_visible(files, tmp_path / "work")
     status = (tmp_path / "work/sub/data.txt").stat()
     assert status.st_mode & 0o7111 == 0
     assert status.st_mtime > 2
@@ -35,13 +35,13 @@ def test_modes_and_times_say_nothing(tmp_path: Path) -> None:
 
 def test_a_digest_holds_notebook_names_and_bytes(tmp_path: Path) -> None:
     files = fill(tmp_path / "files")
-    seen = [sealed(NOTEBOOK, files), sealed("1" * 64, files)]
+    seen = [digest_submission(NOTEBOOK, files), digest_submission("1" * 64, files)]
     (files / "sub/data.txt").write_text("2", encoding="utf-8")
-    seen.append(sealed(NOTEBOOK, files))
+    seen.append(digest_submission(NOTEBOOK, files))
     (files / "sub/data.txt").rename(files / "data.txt")
-    seen.append(sealed(NOTEBOOK, files))
+    seen.append(digest_submission(NOTEBOOK, files))
     (files / "empty").touch()
-    seen.append(sealed(NOTEBOOK, files))
+    seen.append(digest_submission(NOTEBOOK, files))
     assert len(set(seen)) == len(seen)
     (files / "timestamp.txt").write_text("2026-11-01 10:00:00 UTC", encoding="utf-8")
-    assert sealed(NOTEBOOK, files) == seen[-1]
+    assert digest_submission(NOTEBOOK, files) == seen[-1]

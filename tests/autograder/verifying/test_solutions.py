@@ -9,12 +9,12 @@ from random import Random
 import nbformat
 import pytest
 
-from autograder.building.build import build, stale
+from autograder.building.build import build, find_stale
 from autograder.course import AuthorError, Course, Lab
 from autograder.nbgrader_plugins.judge_client import JudgeClient
 from autograder.verifying.solutions import draw_inputs, freeze, frozen_files, solved_cells
 from litcourse.core.serialization import decode
-from litcourse.frontends.notebook import PUBLIC_SEED, ask
+from litcourse.frontends.notebook import PUBLIC_SEED, check_question
 from litcourse.frontends.otter import CheckedQuestion, NotEarnedError
 from litcourse.frontends.reference_solution import frozen_file
 from litcourse.probing.probe_runner import take_evidence
@@ -73,29 +73,29 @@ def test_whoever_draws_adds_what_the_solution_gives(
     inputs = draw_inputs(judged, QUESTION, Random(5))
     assert inputs.withheld["solution"] == {"value": inputs.shown["number"] + 1}
     assert "solution" not in inputs.shown
-    graded = decode(JudgeClient().inputs(judged, {QUESTION: 5})[QUESTION].all_inputs)
+    graded = decode(JudgeClient().draw_inputs(judged, {QUESTION: 5})[QUESTION].all_inputs)
     assert graded["withheld"]["solution"] == {"value": graded["shown"]["number"] + 1}
 
 
 def test_a_students_check_compares_with_what_was_frozen(judged: Lab, tiny: Course) -> None:
     with pytest.raises(FileNotFoundError, match="autograder build lab0_tiny"):
-        ask(LAB, QUESTION, {QUESTION: plus_one}, Random(PUBLIC_SEED))
+        check_question(LAB, QUESTION, {QUESTION: plus_one}, Random(PUBLIC_SEED))
     del judged
     build(tiny)
-    assert ask(LAB, QUESTION, {QUESTION: plus_one}, Random(PUBLIC_SEED)).score == 1
-    assert ask(LAB, QUESTION, {QUESTION: constant}, Random(PUBLIC_SEED)).score == 0
+    assert check_question(LAB, QUESTION, {QUESTION: plus_one}, Random(PUBLIC_SEED)).score == 1
+    assert check_question(LAB, QUESTION, {QUESTION: constant}, Random(PUBLIC_SEED)).score == 0
 
 
 def test_an_old_answer_is_stale_and_built_anew(judged: Lab, tiny: Course) -> None:
     build(tiny)
-    assert stale(tiny) == []
+    assert find_stale(tiny) == []
     file = Path(str(frozen_file(LAB, QUESTION)))
     assert frozen_files(judged) == {file} == set(freeze(judged))
     good = file.read_bytes()
     file.write_bytes(b"old")
     other = file.with_name("gone.safetensors")
     other.write_bytes(b"of a question that is no more")
-    assert [line.split(":")[0] for line in stale(tiny)] == [str(file), str(other)]
+    assert [line.split(":")[0] for line in find_stale(tiny)] == [str(file), str(other)]
     build(tiny)
     assert file.read_bytes() == good
     assert not other.exists()
@@ -123,7 +123,7 @@ def test_a_solution_that_fails_is_the_authors_error(
         draw_inputs(fresh, QUESTION, Random(5))
     monkeypatch.setattr(JudgeClient, "_ask", here)
     with pytest.raises(AuthorError, match="by which it is judged, fails its own probe"):
-        JudgeClient().inputs(fresh, {QUESTION: 5})
+        JudgeClient().draw_inputs(fresh, {QUESTION: 5})
 
 
 # --- files ---------------------------------------------------------------------------------
@@ -156,15 +156,15 @@ def test_a_file_is_read_where_the_notebook_works(
     about_a_file: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    question, shown = about_a_file.judge_of(QUESTION), {"number": 4}
+    question, shown = about_a_file.find_question(QUESTION), {"number": 4}
     (tmp_path / "says.py").write_text("x=1")
     evidence = take_evidence(question, shown, {})
     assert evidence["no_file"]["there"][0] == "says.py"
     (tmp_path / "say.py").write_text("x=1")
     assert take_evidence(question, shown, {}) == {"value": 7}
-    assert ask(LAB, QUESTION, {}, Random(1)).score == 1
+    assert check_question(LAB, QUESTION, {}, Random(1)).score == 1
     (tmp_path / "say.py").unlink()
-    verdict = ask(LAB, QUESTION, {}, Random(1))
+    verdict = check_question(LAB, QUESTION, {}, Random(1))
     assert [finding.code for finding in verdict.findings] == ["LIT915"]
     assert "says.py" in verdict.findings[0].got
 
@@ -173,7 +173,7 @@ def test_what_is_no_text_of_reasonable_size_is_no_file(
     about_a_file: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    question = about_a_file.judge_of(QUESTION)
+    question = about_a_file.find_question(QUESTION)
     (tmp_path / "say.py").write_bytes(b"#" * (2**20 + 1))
     assert "no_file" in take_evidence(question, {"number": 4}, {})
     (tmp_path / "say.py").unlink()

@@ -19,7 +19,7 @@ from autograder.verifying import verify
 from autograder.verifying.verify import look_ahead
 from litcourse.core.serialization import encode
 from litcourse.feedback.rendering import Report, as_html, as_text
-from litcourse.frontends.notebook import PUBLIC_SEED, ask
+from litcourse.frontends.notebook import PUBLIC_SEED, check_question
 from litcourse.frontends.otter import finding_text
 
 pytestmark = pytest.mark.usefixtures("torch_threads")
@@ -190,7 +190,7 @@ def two_more(number: int) -> int:
 @pytest.mark.parametrize("criteria", ['tuple(["al"])', "every[1:]"])
 def test_a_student_gets_no_points_and_no_traceback(tiny: Course, criteria: str) -> None:
     rewrite(tiny, LAST, f'    return [Finding("LIT900", {criteria})]\n')
-    verdict = ask("lab0_tiny", "add_one", {"add_one": two_more}, Random(PUBLIC_SEED))
+    verdict = check_question("lab0_tiny", "add_one", {"add_one": two_more}, Random(PUBLIC_SEED))
     assert (verdict.score, verdict.passed) == (0, False)
     assert verdict.findings[0].code == "LIT903"
     card = " ".join(repr(Report(verdict)).split())
@@ -199,7 +199,7 @@ def test_a_student_gets_no_points_and_no_traceback(tiny: Course, criteria: str) 
 
 def test_a_grader_gives_no_points_and_is_told(tiny: Course) -> None:
     rewrite(tiny, LAST, '    return [Finding("LIT900", every[1:])]\n')
-    question = tiny.lab("lab0_tiny").judge_of("add_one")
+    question = tiny.lab("lab0_tiny").find_question("add_one")
     evidence = encode({"value": 0})
     verdict, broke = judge_server.judge("lab0_tiny", "add_one", question.draw(Random(0)), evidence)
     assert (verdict.score, verdict.findings[0].code) == (0, "LIT903")
@@ -208,7 +208,7 @@ def test_a_grader_gives_no_points_and_is_told(tiny: Course) -> None:
 
 def test_a_code_without_an_entry_costs_points_and_no_card(tiny: Course) -> None:
     rewrite(tiny, LAST, '    return [Finding("LIT" + str(99999), every)]\n')
-    verdict = ask("lab0_tiny", "add_one", {"add_one": two_more}, Random(PUBLIC_SEED))
+    verdict = check_question("lab0_tiny", "add_one", {"add_one": two_more}, Random(PUBLIC_SEED))
     assert verdict.score == 0
     for shown in (as_text(verdict), as_html(verdict), finding_text(verdict.findings[0])):
         assert "A finding without a text" in shown

@@ -22,7 +22,7 @@ from autograder.verifying.warm_runner import Run, run_all, warm_up
 from litcourse.core.names import UnknownNameError
 from litcourse.core.question import Finding, Verdict
 from litcourse.core.registry import find_question
-from litcourse.core.scoring import fail
+from litcourse.core.scoring import fail_question
 from litcourse.core.serialization import decode, encode
 from litcourse.scripts import script_runner
 
@@ -52,11 +52,11 @@ def verdict(*findings: tuple[str, tuple[str, ...]]) -> Verdict:
     [
         (Case("r"), verdict(), ""),
         (Case("r"), verdict(("LIT111", ("loss",))), "false_fails"),
-        (Case("r"), fail("lab1_mnist", "wrap", "LIT902"), "false_fails"),
+        (Case("r"), fail_question("lab1_mnist", "wrap", "LIT902"), "false_fails"),
         (WRONG, verdict(("LIT111", ("loss",))), ""),
         (WRONG, verdict(("LIT111", ("loss",)), ("LIT140", ("log",))), ""),
         (WRONG, verdict(("LIT140", ("log",)), ("LIT111", ("loss",))), "misnamed"),
-        (WRONG, fail("lab1_mnist", "wrap", "LIT902"), "misnamed"),
+        (WRONG, fail_question("lab1_mnist", "wrap", "LIT902"), "misnamed"),
         (WRONG, verdict(), "false_passes"),
         (STUB, verdict(("LIT900", ALL)), ""),
         (STUB, verdict(("LIT900", ALL[1:])), "false_passes"),
@@ -177,7 +177,7 @@ def test_the_table_names_what_is_wrong(tiny: Course, capsys: pytest.CaptureFixtu
 
 def runs(lab: Lab, *bodies: str) -> Iterator[Run]:
     for body in bodies:
-        shown = encode(lab.judge_of("add_one").draw(Random(1)).shown)
+        shown = encode(lab.find_question("add_one").draw(Random(1)).shown)
         cell = f"def add_one(number):\n    {body}\n"
         yield Run(body, [cell], lab.id, "add_one", shown, limit=30)
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from litcourse.core.comparison import distance, largest_difference, not_finite
-from litcourse.core.evidence import LONGEST_LIST, LONGEST_TEXT, Evidence, MalformedError, close
+from litcourse.core.comparison import distance, is_not_finite, largest_difference
+from litcourse.core.evidence import LONGEST_LIST, LONGEST_TEXT, Evidence, MalformedError, is_close
 
 Reading = Callable[[Evidence], Any]
 RIGHT: dict[str, tuple[Reading, list[Any]]] = {
@@ -96,8 +96,8 @@ def test_integers_are_numbers() -> None:
      (1.0, math.inf, False), (-math.inf, math.inf, False)],
 )  # fmt: skip
 def test_close_wants_finite_numbers(a: float, b: float, same: bool) -> None:
-    assert close(a, b, 0.1) is same
-    assert not close(a, b, math.nan)
+    assert is_close(a, b, 0.1) is same
+    assert not is_close(a, b, math.nan)
 
 
 # --- comparing tensors -----------------------------------------------------------------------
@@ -129,4 +129,4 @@ def test_largest_difference() -> None:
 
 
 def test_not_finite() -> None:
-    assert [not_finite(value) for value in (1.0, math.nan, math.inf)] == [False, True, True]
+    assert [is_not_finite(value) for value in (1.0, math.nan, math.inf)] == [False, True, True]

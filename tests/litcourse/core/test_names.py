@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from litcourse.core.names import UnknownNameError, nearest
+from litcourse.core.names import UnknownNameError, sort_by_similarity
 
 
 def test_nearest_first_whatever_the_case() -> None:
-    assert nearest("WARP", ["timer", "fit", "wrap"]) == ["wrap", "timer", "fit"]
+    assert sort_by_similarity("WARP", ["timer", "fit", "wrap"]) == ["wrap", "timer", "fit"]
 
 
 def test_equally_near_names_stand_in_their_order() -> None:
-    assert nearest("x", ["c", "a", "b"]) == ["a", "b", "c"]
+    assert sort_by_similarity("x", ["c", "a", "b"]) == ["a", "b", "c"]
 
 
 def test_no_name_is_lost() -> None:
-    assert sorted(nearest("", ["a", "b", "b"])) == ["a", "b", "b"]
-    assert nearest("a", []) == []
+    assert sorted(sort_by_similarity("", ["a", "b", "b"])) == ["a", "b", "b"]
+    assert sort_by_similarity("a", []) == []
 
 
 def test_the_error_holds_the_data_and_says_it() -> None:

@@ -15,7 +15,7 @@ from litcourse.core.evidence import Evidence
 from litcourse.core.names import UnknownNameError
 from litcourse.core.question import Criterion, Finding, Inputs, JudgeError, Question, Verdict
 from litcourse.core.registry import find_question, lab_ids, question_ids
-from litcourse.core.scoring import _order, fail, grade
+from litcourse.core.scoring import _sort_findings, fail_question, grade
 from tests.course import EVERY_QUESTION, questions
 
 LAB = "lab1_mnist"
@@ -102,7 +102,7 @@ def test_a_module_without_a_question_is_an_authors_error(
 
 
 def verdict(asked: Question, *findings: Finding) -> Verdict:
-    return Verdict("lab", "q", asked, _order(findings, asked))
+    return Verdict("lab", "q", asked, _sort_findings(findings, asked))
 
 
 def test_a_criterion_without_a_finding_earns_its_share() -> None:
@@ -141,12 +141,12 @@ def test_the_first_criterion_is_mended_first() -> None:
     asked = question(0.5, 0.3, 0.2)
     late, early, both = (Finding(f"LIT90{i}", c) for i, c in
                          enumerate([("c2",), ("c0",), ("c2", "c0")]))  # fmt: skip
-    assert _order([late, early, both], asked) == (early, both, late)
+    assert _sort_findings([late, early, both], asked) == (early, both, late)
     assert verdict(asked, late, early).failed(asked.criteria[2]) == late
 
 
 def test_a_failure_of_the_whole_costs_every_criterion() -> None:
-    whole = fail(LAB, "wrap", "LIT905", got="nothing")
+    whole = fail_question(LAB, "wrap", "LIT905", got="nothing")
     assert whole.score == 0
     assert {whole.failed(c) for c in whole.question.criteria} == {whole.findings[0]}
 

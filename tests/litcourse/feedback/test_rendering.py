@@ -19,7 +19,7 @@ from IPython.core.formatters import DisplayFormatter
 
 from litcourse.core.question import Criterion, Finding, Inputs, Question, Verdict
 from litcourse.feedback.catalogue import catalogue
-from litcourse.feedback.rendering import Report, as_html, as_text, details
+from litcourse.feedback.rendering import Report, as_html, as_text, finding_details
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 HOSTILE = "<script>alert('x')</script> & \"quotes\" {{ 7 * 7 }} ]]>"
@@ -97,8 +97,8 @@ def test_the_text_names_each_criterion_and_the_first_fault() -> None:
 
 
 def test_what_is_not_known_is_left_out() -> None:
-    assert details(LOG) == [("got", "logged: nothing")]
-    assert [name for name, _ in details(SOFTMAX)] == ["called", "expected", "got", "where"]
+    assert finding_details(LOG) == [("got", "logged: nothing")]
+    assert [name for name, _ in finding_details(SOFTMAX)] == ["called", "expected", "got", "where"]
 
 
 # --- HTML ----------------------------------------------------------------------------------------
@@ -191,7 +191,7 @@ def test_validate_shows_nothing_of_a_pass(
 
 
 def test_a_real_verdict_can_be_shown() -> None:
-    from litcourse.frontends.notebook import ask
+    from litcourse.frontends.notebook import check_question
 
-    report = Report(ask("lab1_mnist", "timer", {}, Random(1)))
+    report = Report(check_question("lab1_mnist", "timer", {}, Random(1)))
     assert "LIT901" in shown(report)["text/html"]

@@ -20,7 +20,7 @@ from litcourse.core.registry import find_question, question_ids
 from litcourse.core.scoring import grade
 from litcourse.core.serialization import decode, encode
 from litcourse.core.tree import Tree
-from litcourse.frontends.reference_solution import with_solution
+from litcourse.frontends.reference_solution import add_solution
 from litcourse.probing.probe_runner import take_evidence
 from tests.course import questions
 
@@ -62,7 +62,7 @@ def ask_all(root: Path, lab: str) -> dict[str, Answered]:
         unsolved = _asked(lab, name, stub, dict(names), inputs)
         solution = _asked(lab, name, cells[name], names, inputs)
         if question.by_solution:
-            inputs = with_solution(inputs, solution)
+            inputs = add_solution(inputs, solution)
         found[name] = Answered(lab, name, inputs, solution, unsolved)
     return found
 

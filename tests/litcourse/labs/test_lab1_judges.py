@@ -22,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Casting complex values", "ignore
 def _no_figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Matplotlib would take nearly all of the time; one test below draws for real."""
     if "figure" not in request.node.name:
-        monkeypatch.setattr(fit_module, "figure", lambda *_: "")
+        monkeypatch.setattr(fit_module, "draw_curve", lambda *_: "")
 
 
 class TestJudges(JudgeContract):

@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from litcourse.labs.lab2_cifar10 import converge
-from litcourse.labs.lab2_cifar10.augment._crops import PLACES, Crops, cropped, grid, located
+from litcourse.labs.lab2_cifar10.augment._crops import PLACES, Crops, crop, grid, locate_crops
 from litcourse.labs.lab2_cifar10.augment._statistics import judge_draws
 from litcourse.labs.lab2_cifar10.schedule._one_cycle import (
     one_cycle,
     planned_total,
     same_curve,
-    stepped,
+    step_sgd,
 )
 from litcourse.labs.lab2_cifar10.schedule._rates import _why
 
@@ -33,7 +33,7 @@ class TestJudges(JudgeContract):
     @pytest.fixture(autouse=True)
     def _no_figures(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Matplotlib would take nearly all of the time."""
-        monkeypatch.setattr(converge, "figure", lambda *_: "")
+        monkeypatch.setattr(converge, "draw_curve", lambda *_: "")
 
 
 def test_runs_of_fewer_ranks_are_no_evidence(answers: dict[str, Answered]) -> None:
@@ -88,7 +88,7 @@ def test_steps_are_those_of_sgd(nesterov: bool) -> None:
         optimizer.param_groups[0].update(lr=rate, momentum=momentum)
         weight.grad = gradient
         optimizer.step()
-    redone = stepped(start, gradients, rates, momenta, decay=0.03, nesterov=nesterov)
+    redone = step_sgd(start, gradients, rates, momenta, decay=0.03, nesterov=nesterov)
     assert torch.allclose(redone.float(), weight.detach(), rtol=1e-5)
 
 
@@ -133,11 +133,11 @@ def test_crops_are_found_again_however_they_are_scaled() -> None:
     source = torch.Generator().manual_seed(5)
     known = torch.randn(6, 3, 32, 32, generator=source)
     crops = Crops(*(torch.randint(n, (50,), generator=source) for n in (6, PLACES, PLACES, 2)))
-    images, inside = cropped(known, crops)
+    images, inside = crop(known, crops)
     scaled = images * torch.tensor([0.5, 2.0, 3.0]).reshape(3, 1, 1) + 1
     for seen in (images, scaled):
-        again = located(known, grid(seen))
+        again = locate_crops(known, grid(seen))
         for name in ("image", "down", "across", "mirrored"):
             assert torch.equal(getattr(again, name), getattr(crops, name))
     assert bool(inside[:, :, 4:28, 4:28].all())
-    assert located(known, grid(torch.randn(9, 3, 32, 32))).image.tolist() == [-1] * 9
+    assert locate_crops(known, grid(torch.randn(9, 3, 32, 32))).image.tolist() == [-1] * 9

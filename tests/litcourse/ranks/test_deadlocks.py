@@ -16,7 +16,7 @@ from torch import distributed, nn
 
 from litcourse.core.evidence import Evidence, MalformedError
 from litcourse.ranks import rank_findings, run_ranks
-from litcourse.ranks.stack_dumps import collective, main_thread
+from litcourse.ranks.stack_dumps import find_collective, read_main_thread
 from tests.litcourse.ranks.rank_jobs import CRITERIA, finding, fit, join
 
 # --- deadlocks -----------------------------------------------------------------------------------
@@ -195,13 +195,15 @@ Current thread 0x00007e (most recent call first):
 
 
 def test_the_stack_ends_where_the_rank_began() -> None:
-    frames = main_thread(DUMP)
+    frames = read_main_thread(DUMP)
     assert [frame.name for frame in frames] == ["_engine_run_backward", "backward", "training_step"]
-    assert collective(frames) == "all_reduce (gradients, in backward)"
+    assert find_collective(frames) == "all_reduce (gradients, in backward)"
     assert [frame.name for frame in frames if frame.is_own][-1] == "training_step"
 
 
 def test_a_stack_that_waits_for_no_rank() -> None:
     lines = DUMP.replace("torch/autograd/graph.py", "torch/utils/data/dataloader.py")
-    assert collective(main_thread(lines.replace("_engine_run_backward", "_get_data"))) == ""
-    assert collective([]) == ""
+    assert (
+        find_collective(read_main_thread(lines.replace("_engine_run_backward", "_get_data"))) == ""
+    )
+    assert find_collective([]) == ""

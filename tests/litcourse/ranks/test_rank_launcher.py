@@ -141,7 +141,7 @@ def test_jobs_beside_each_other_do_not_meet(tmp_path: Path) -> None:
 
 def test_a_held_port_is_given_to_nobody_and_serves_the_store() -> None:
     TCPStore = vars(distributed)["TCPStore"]  # noqa: N806 (a class, which torch does not export)
-    with supervisor._held_port() as port:
+    with supervisor._hold_port() as port:
         with socket.socket() as other, pytest.raises(OSError, match="in use"):
             other.bind(("127.0.0.1", port))
         store = TCPStore("127.0.0.1", port, is_master=True, wait_for_workers=False)

@@ -16,7 +16,7 @@ from torch import distributed
 
 from litcourse.core.evidence import Evidence
 from litcourse.probing.trainers import quiet_trainer
-from litcourse.ranks import rank_findings, rank_values, run_ranks
+from litcourse.ranks import rank_findings, read_rank_values, run_ranks
 from tests.litcourse.ranks.rank_jobs import CRITERIA, fit, join
 
 
@@ -28,7 +28,7 @@ def test_two_ranks_train_as_one_process_on_the_global_batch(student: Any) -> Non
         seen = {"weight": module.model.weight, "acc": acc, "steps": steps}
         return seen | {"rank": trainer.global_rank, "asked": rank}
 
-    first, second = rank_values(Evidence(run_ranks(work)))
+    first, second = read_rank_values(Evidence(run_ranks(work)))
     # Rank r of two gets every second sample: a batch of eight, dealt out.
     alone = fit(student, batch_size=8)
     weight = alone.lightning_module.model.weight
@@ -46,7 +46,7 @@ def test_ranks_know_their_node() -> None:
         return {"place": [trainer.global_rank, trainer.node_rank, trainer.local_rank],
                 "world_size": trainer.world_size}  # fmt: skip
 
-    seen = rank_values(Evidence(run_ranks(work, 4, nodes=2)))
+    seen = read_rank_values(Evidence(run_ranks(work, 4, nodes=2)))
     assert [each["place"].integers() for each in seen] == [
         [0, 0, 0], [1, 0, 1], [2, 1, 0], [3, 1, 1],
     ]  # fmt: skip
@@ -63,7 +63,7 @@ def test_random_states_differ_by_rank_and_follow_from_the_callers() -> None:
         return {"drawn": torch.rand(3)}
 
     def drawn() -> list[torch.Tensor]:
-        return [seen["drawn"].tensor() for seen in rank_values(Evidence(run_ranks(work)))]
+        return [seen["drawn"].tensor() for seen in read_rank_values(Evidence(run_ranks(work)))]
 
     torch.manual_seed(5)
     first = drawn()
@@ -104,7 +104,7 @@ def test_an_allocation_and_torchrun_are_set_aside(monkeypatch: pytest.MonkeyPatc
         trainer = quiet_trainer(strategy="ddp", devices=2)
         return {"world_size": trainer.world_size, "data": os.environ.get("LITCOURSE_DATA")}
 
-    for seen in rank_values(Evidence(run_ranks(work))):
+    for seen in read_rank_values(Evidence(run_ranks(work))):
         assert seen["world_size"].integer() == 2
         assert seen["data"].is_none
 
@@ -121,7 +121,10 @@ def test_a_group_can_be_left_and_joined_again() -> None:
             time.sleep(rank)  # or it joins by the store of rank 0's old group, which then closes
         return {"total": total}
 
-    assert [seen["total"].tensor() for seen in rank_values(Evidence(run_ranks(work)))] == [4, 4]
+    assert [seen["total"].tensor() for seen in read_rank_values(Evidence(run_ranks(work)))] == [
+        4,
+        4,
+    ]
 
 
 def test_a_rank_that_takes_its_time_is_no_deadlock() -> None:

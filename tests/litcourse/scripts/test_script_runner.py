@@ -15,8 +15,8 @@ from litcourse.core.question import Finding
 from litcourse.core.serialization import decode, encode
 from litcourse.probing.silenced import scratch_folder
 from litcourse.scripts import (
-    command,
-    fitted,
+    fitted_trainers,
+    format_command,
     import_script,
     run_fresh,
     run_script,
@@ -92,7 +92,7 @@ def judged(seen: dict[str, Any]) -> list[Finding]:
 def run_cli(*arguments: str, world_size: int = 1) -> list[Evidence]:
     seen = run_script(CLI, "train.py", ["fit", *arguments], world_size=world_size)
     assert not judged(seen)
-    return fitted(Evidence(seen))
+    return fitted_trainers(Evidence(seen))
 
 
 def test_a_lightning_cli_program_in_all_its_ways() -> None:
@@ -151,7 +151,7 @@ def test_a_script_sees_what_a_program_sees(tmp_path: Path) -> None:
 
 
 def test_commands_are_quoted() -> None:
-    assert command("a.py", ["--x=a b", "1"]) == "python a.py '--x=a b' 1"
+    assert format_command("a.py", ["--x=a b", "1"]) == "python a.py '--x=a b' 1"
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_reading_the_command_line_at_import_is_noted(line: str, parsed: bool) ->
 def test_a_fit_that_would_go_on_and_on_returns_at_once(limit: str, endless: bool) -> None:
     source = ARGUMENTS.replace("max_epochs=1", limit)
     seen = run_script(source, "train_ddp.py", [], most_epochs=3)
-    (record,) = fitted(Evidence(seen))
+    (record,) = fitted_trainers(Evidence(seen))
     assert record["endless"].flag() is endless
     assert record["finished"].flag() is not endless
     assert ("start_weights" in record) is not endless
@@ -266,7 +266,9 @@ def test_fresh_programs_by_the_same_command_tell_the_same() -> None:
     assert not judged(fresh)
     assert fresh["command"] == warm["command"]
     names = ("world_size", "global_rank", "strategy", "global_step", "started_by", "fitted")
-    for mine, theirs in zip(fitted(Evidence(fresh)), fitted(Evidence(warm)), strict=True):
+    for mine, theirs in zip(
+        fitted_trainers(Evidence(fresh)), fitted_trainers(Evidence(warm)), strict=True
+    ):
         for name in names:
             assert mine[name]._node == theirs[name]._node
 

@@ -30,13 +30,13 @@ from litcourse.labs.lab2_cifar10.augment._crops import (
     GRID,
     PAD,
     CroppedKind,
+    drop_unknown,
     grid,
-    located,
-    only_known,
-    split,
+    locate_crops,
+    split_crops,
 )
 from litcourse.labs.lab2_cifar10.augment._statistics import judge_draws
-from litcourse.probing.datamodules.calls import probe_class, some
+from litcourse.probing.datamodules.calls import limit_batches, probe_class
 from litcourse.probing.datamodules.drawn_sets import draw_sets
 from litcourse.probing.datamodules.kind import UNKNOWN
 from litcourse.probing.datamodules.samples import identify, right_images
@@ -94,7 +94,9 @@ def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
         np.random.seed(shown["seed"])  # noqa: NPY002 (whatever source the student's code uses)
         torch.manual_seed(shown["seed"])
         loader = module.train_dataloader()
-        passes = [[KIND.key(images) for images in some(loader, shown)] for _ in range(PASSES)]
+        passes = [
+            [KIND.key(images) for images in limit_batches(loader, shown)] for _ in range(PASSES)
+        ]
         sizes = [[len(keys) for keys in batches] for batches in passes]
         keys = [torch.cat(batches) for batches in passes]
         return {"draws": keys, "draw_sizes": sizes, **_sets(loader, module.val_dataloader())}
@@ -160,7 +162,7 @@ def _judge_unchanged(inputs: Inputs, first: Evidence) -> list[Finding]:
         images = first[name]["images"].tensor()
         if images.shape[1:] != KIND.shape or images.dtype != torch.float32 or not len(images):
             return []  # that is judged elsewhere
-        crops = located(right_images(KIND, inputs, part), grid(images))
+        crops = locate_crops(right_images(KIND, inputs, part), grid(images))
         known = crops.image != UNKNOWN
         moved = (crops.down != PAD) | (crops.across != PAD) | (crops.mirrored != 0)
         changed = int((known & moved).sum())
@@ -197,10 +199,10 @@ def _judge_augmented(inputs: Inputs, first: Evidence, *, among_others: bool) -> 
         every = every and all(count > 0 for count in counts)
     if not every:
         raise MalformedError(first.path, f"{PASSES} passes of grids of images")
-    crops = located(known, torch.cat(keys))
-    passes = split(crops, [len(rows) for rows in keys])
+    crops = locate_crops(known, torch.cat(keys))
+    passes = split_crops(crops, [len(rows) for rows in keys])
     both = zip(passes, sizes, strict=True)
-    found = judge_draws([only_known(*one) if among_others else one for one in both])
+    found = judge_draws([drop_unknown(*one) if among_others else one for one in both])
     return [_caused(finding, first) for finding in found]
 
 

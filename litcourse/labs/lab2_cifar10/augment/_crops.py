@@ -26,7 +26,7 @@ _AT_ONCE = 512  # crops compared at a time
 
 @dataclass(frozen=True)
 class Crops:
-    """What `located` found of N crops, each (N,) int64; -1 where the image is none of the known.
+    """What `locate_crops` found of N crops, each (N,) int64; -1 where the image is not known.
 
     Args:
         image: index of the drawn image.
@@ -55,13 +55,13 @@ def _table(known: Tensor) -> Tensor:
     return both.permute(0, 1, 3, 4, 2, 5, 6).flatten(4).flatten(0, 3)
 
 
-def located(known: Tensor, keys: Tensor) -> Crops:
+def locate_crops(known: Tensor, keys: Tensor) -> Crops:
     """The crops whose `grid` left `keys` (M, 27), of the `known` images (N, 3, 32, 32).
 
     Each channel may be scaled and shifted: that leaves its correlation at 1.
     """
-    right = _standardised(_table(known))
-    best = [(_standardised(rows) @ right.T).max(dim=1) for rows in keys.split(_AT_ONCE)]
+    right = _standardise(_table(known))
+    best = [(_standardise(rows) @ right.T).max(dim=1) for rows in keys.split(_AT_ONCE)]
     if not best:
         none = torch.zeros(0, dtype=torch.int64)
         return Crops(none, none, none, none)
@@ -74,13 +74,13 @@ def located(known: Tensor, keys: Tensor) -> Crops:
     )
 
 
-def split(crops: Crops, sizes: list[int]) -> list[Crops]:
+def split_crops(crops: Crops, sizes: list[int]) -> list[Crops]:
     """The crops of several passes, told apart by how many each had."""
     parts = (part.split(sizes) for part in (crops.image, crops.down, crops.across, crops.mirrored))
     return [Crops(*columns) for columns in zip(*parts, strict=True)]
 
 
-def only_known(crops: Crops, sizes: list[int]) -> tuple[Crops, list[int]]:
+def drop_unknown(crops: Crops, sizes: list[int]) -> tuple[Crops, list[int]]:
     """A pass without the images that are none of the known, and what is left of its batches."""
     known = crops.image != UNKNOWN
     counts = [int(batch.sum()) for batch in known.split(sizes)]
@@ -88,14 +88,14 @@ def only_known(crops: Crops, sizes: list[int]) -> tuple[Crops, list[int]]:
     return Crops(*(part[known] for part in parts)), [count for count in counts if count]
 
 
-def _standardised(rows: Tensor) -> Tensor:
+def _standardise(rows: Tensor) -> Tensor:
     each = rows.float().reshape(len(rows), 3, GRID * GRID)
     centred = each - each.mean(dim=2, keepdim=True)
     scaled: Tensor = (centred / centred.norm(dim=2, keepdim=True).clamp_min(1e-12)).flatten(1)
     return scaled / 3**0.5
 
 
-def cropped(known: Tensor, crops: Crops) -> tuple[Tensor, Tensor]:
+def crop(known: Tensor, crops: Crops) -> tuple[Tensor, Tensor]:
     """The crops themselves (M, 3, 32, 32), and where they show image and not padding."""
     images, shown = [], []
     for number, down, across, mirrored in zip(
@@ -133,11 +133,11 @@ class CroppedKind(Kind):
         """The same for grids."""
         if keys.shape[1] != self.key_pixels or keys.is_complex():
             return [UNKNOWN] * len(keys)
-        return [int(index) for index in located(known, keys).image]
+        return [int(index) for index in locate_crops(known, keys).image]
 
     def comparable(
         self, known: Tensor, images: Tensor, indices: list[int]
     ) -> tuple[Tensor, Tensor]:
         """The crop that each image is; padding may be filled with anything."""
         del indices
-        return cropped(known, located(known, grid(images)))
+        return crop(known, locate_crops(known, grid(images)))

@@ -19,18 +19,18 @@ import lightning as L
 import torch
 from torch import Tensor, nn
 
-from litcourse.core.evidence import Evidence, same_keys
+from litcourse.core.evidence import Evidence, have_same_keys
 from litcourse.core.known_errors import error_finding
 from litcourse.core.namespace import Student
 from litcourse.core.question import Criterion, Finding, Inputs, Question
-from litcourse.feedback.chart import figure
-from litcourse.labs.lab2_cifar10.converge._shapes import drawn_shapes
+from litcourse.feedback.chart import draw_curve
+from litcourse.labs.lab2_cifar10.converge._shapes import draw_shapes
 from litcourse.models import SmallCNN
 from litcourse.probing.attempts import attempt
 from litcourse.probing.fakes import TensorDataModule
 from litcourse.probing.networks import with_weights
-from litcourse.probing.run_files import csv_column, files_here
-from litcourse.probing.trainers import copied, quiet_trainer, recorded_trainers, scalar
+from litcourse.probing.run_files import list_files, read_csv_column
+from litcourse.probing.trainers import copy_tensors, quiet_trainer, record_trainers, to_number
 
 ALL = ("accuracy", "same", "other", "place")
 CALLED = "train_cifar10(datamodule, max_epochs, run_dir, seed)"
@@ -51,7 +51,7 @@ FEW = 48
 
 def draw(rng: Random) -> Inputs:
     """Images under a permutation of their labels, and seeds."""
-    shapes = drawn_shapes(rng, TRAIN, VAL, KEPT)
+    shapes = draw_shapes(rng, TRAIN, VAL, KEPT)
     seed, other = rng.sample(range(1, 2**31), 2)
     shown = {"shapes": shapes.shown, "seed": seed, "other": other, "state": rng.randrange(2**31)}
     return Inputs(shown, shapes.withheld)
@@ -117,8 +117,8 @@ def probe_main(shown: dict[str, Any], student: Student) -> dict[str, Any]:
     """The run in earnest, and the weights that came of it."""
     train, own, shapes = student["train_cifar10"], student["LitResNet"], shown["shapes"]
     torch.manual_seed(shown["state"])
-    data, before = ShapeData(shapes, BATCH), files_here()
-    with recorded_trainers():
+    data, before = ShapeData(shapes, BATCH), list_files()
+    with record_trainers():
         result = train(data, EPOCHS, RUN_DIR, shown["seed"])
     wrong = _not_a_pair(result, own)
     if wrong:
@@ -132,8 +132,8 @@ def probe_main(shown: dict[str, Any], student: Student) -> dict[str, Any]:
         "network": type(module.model).__name__,
         "weights": _weights(module),
         "settings": _settings(trainer),
-        "elsewhere": [f for f in sorted(files_here() - before) if not f.startswith(f"{RUN_DIR}/")],
-        "curve": csv_column(RUN_DIR, "val_acc"),
+        "elsewhere": [f for f in sorted(list_files() - before) if not f.startswith(f"{RUN_DIR}/")],
+        "curve": read_csv_column(RUN_DIR, "val_acc"),
     }
 
 
@@ -151,7 +151,7 @@ def _settings(trainer: Any) -> dict[str, float | str]:
     """
     groups = [group for one in trainer.optimizers[:1] for group in one.param_groups]
     names = [name for name in SETTINGS if groups and all(name in group for group in groups)]
-    return {name: scalar(max(group[name] for group in groups)) for name in names}
+    return {name: to_number(max(group[name] for group in groups)) for name in names}
 
 
 def _not_a_pair(result: Any, own: Any) -> str:
@@ -166,11 +166,11 @@ def _not_a_pair(result: Any, own: Any) -> str:
 
 def _weights(module: Any) -> dict[str, Tensor]:
     model = getattr(module, "model", None)
-    return copied(model.state_dict()) if isinstance(model, nn.Module) else {}
+    return copy_tensors(model.state_dict()) if isinstance(model, nn.Module) else {}
 
 
 def _short(train: Any, name: str, few: dict[str, Tensor], seed: int) -> dict[str, Any]:
-    with recorded_trainers():
+    with record_trainers():
         _, module = train(ShapeData(few, FEW // 3), 1, name, seed)
     return {"weights": _weights(module)}
 
@@ -310,7 +310,7 @@ def _judge_seeds(evidence: Evidence) -> list[Finding]:
 
 def _apart(one: dict[str, Tensor], other: dict[str, Tensor]) -> str:
     """The first tensor in which two sets of weights differ; "" if none does."""
-    if not one or not same_keys(one, other):
+    if not one or not have_same_keys(one, other):
         return "the set of tensors"
     for name, value in one.items():
         if value.shape != other[name].shape or value.dtype != other[name].dtype:
@@ -325,7 +325,7 @@ def picture(_: Inputs, evidence: Evidence) -> str:
     if "main" not in evidence or "curve" not in evidence["main"]:
         return ""
     values = evidence["main"]["curve"].numbers()
-    return figure(values, LEAST_ACCURACY, "epoch of your run on the images")
+    return draw_curve(values, LEAST_ACCURACY, "epoch of your run on the images")
 
 
 QUESTION = Question(

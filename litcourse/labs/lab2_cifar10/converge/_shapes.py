@@ -12,7 +12,7 @@ from torch.nn.functional import avg_pool2d
 from litcourse.core.question import Inputs
 from litcourse.data import CIFAR10_MEAN, CIFAR10_STD
 from litcourse.embedded.sets import EmbeddedCIFAR10
-from litcourse.probing.networks import CLASSES, generator
+from litcourse.probing.networks import CLASSES, make_generator
 
 CHOSEN = ("ring", "square", "two dots")
 """What a SmallCNN learns to tell apart within a second; all ten take it a minute."""
@@ -36,7 +36,7 @@ def _pool() -> tuple[Tensor, Tensor]:
     return avg_pool2d(pixels, HALF), torch.cat(labels)
 
 
-def drawn_shapes(rng: Random, train: int, val: int, withheld: int) -> Inputs:
+def draw_shapes(rng: Random, train: int, val: int, withheld: int) -> Inputs:
     """Images, all turned alike and with channels in a drawn order, under permuted labels.
 
     Args:
@@ -45,7 +45,7 @@ def drawn_shapes(rng: Random, train: int, val: int, withheld: int) -> Inputs:
         val: samples to validate on, given.
         withheld: samples for the judge alone.
     """
-    source = generator(rng)
+    source = make_generator(rng)
     images, labels = _pool()
     order = torch.randperm(len(labels), generator=source)
     learned, checked, unseen = order[: train + val + withheld].split([train, val, withheld])

@@ -37,9 +37,9 @@ from litcourse.labs.lab2_cifar10.engineer._trainer import (
     judge_runs,
 )
 from litcourse.probing.attempts import attempt
-from litcourse.probing.networks import generator
-from litcourse.probing.run_files import csv_column, csv_rows, files_here, load_checkpoint
-from litcourse.probing.trainers import recorded_trainers
+from litcourse.probing.networks import make_generator
+from litcourse.probing.run_files import list_files, load_checkpoint, read_csv_column, read_csv_rows
+from litcourse.probing.trainers import record_trainers
 
 CALLED = "make_trainer(max_epochs=..., run_dir=..., ...)"
 EPOCH = 13
@@ -50,7 +50,7 @@ WIDTH = 5
 
 def draw(rng: Random) -> Inputs:
     """Arguments for simulated machines, and two runs."""
-    rows = torch.randn(EPOCH, WIDTH, generator=generator(rng))
+    rows = torch.randn(EPOCH, WIDTH, generator=make_generator(rng))
     shown = {
         "made": [{"gpus": gpus, "arguments": arguments} for gpus, arguments in _asked(rng)],
         "runs": {
@@ -121,17 +121,17 @@ def _made(make: Any, one: dict[str, Any]) -> dict[str, Any]:
 
 def _run(make: Any, name: str, run: dict[str, Any], shown: dict[str, Any]) -> dict[str, Any]:
     run_dir = Path("runs", name)
-    before = files_here()
+    before = list_files()
     epochs = run["arguments"]["max_epochs"]
     module = Measured(run["curve"], WIDTH, longest=epochs + 1)
-    with recorded_trainers(), _default_loggers() as defaults:  # the first: no bars, no summary
+    with record_trainers(), _default_loggers() as defaults:  # the first: no bars, no summary
         trainer = make(run_dir=run_dir, accelerator="cpu", devices=1, **run["arguments"])
     if not isinstance(trainer, L.Trainer):
         return {"returned": type(trainer).__name__}
     asked = _steps(trainer)
     with contextlib.suppress(TooLongError):
         trainer.fit(module, rows_of(shown["rows"]), rows_of(shown["rows"][:VAL_BATCHES]))
-    new = sorted(files_here() - before)
+    new = sorted(list_files() - before)
     return {
         "returned": "Trainer",
         **asked,
@@ -143,7 +143,7 @@ def _run(make: Any, name: str, run: dict[str, Any], shown: dict[str, Any]) -> di
         "dtypes": module.dtypes,
         "files": [file for file in new if file.startswith(f"{run_dir}/")],
         "elsewhere": [file for file in new if not file.startswith(f"{run_dir}/")],
-        "val_acc": csv_column(run_dir, "val_acc"),
+        "val_acc": read_csv_column(run_dir, "val_acc"),
         "columns": _columns(run_dir),
         "default_logger": any(logger in defaults for logger in trainer.loggers),
         "checkpoints": [_checkpoint(callback) for callback in _checkpoints(trainer)],
@@ -193,7 +193,7 @@ def _columns(run_dir: Path) -> list[dict[str, Any]]:
     """The columns of all CSV logs: a name, and the values at steps."""
     found = []
     for file in sorted(run_dir.rglob("*.csv")):
-        rows = csv_rows(file)
+        rows = read_csv_rows(file)
         for name in rows[0] if rows else ():
             points = [(_number(row.get("step")), _number(row.get(name))) for row in rows]
             known = [(int(step), value) for step, value in points if not math.isnan(step + value)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from litcourse.core.evidence import Evidence, MalformedError, close
+from litcourse.core.evidence import Evidence, MalformedError, is_close
 from litcourse.core.question import Finding, Inputs
 
 SELDOM = 50
@@ -29,11 +29,11 @@ class _Column:
     def _are(self, rates: list[float], shift: int) -> bool:
         points = [(step + shift, value) for step, value in self._points()]
         known = [(step, value) for step, value in points if 0 <= step < len(rates)]
-        return bool(known) and all(close(value, rates[step], 1e-6) for step, value in known)
+        return bool(known) and all(is_close(value, rates[step], 1e-6) for step, value in known)
 
     def is_of(self, rates: list[float]) -> bool:
         """Whether these are rates of some steps."""
-        return all(any(close(value, rate, 1e-6) for rate in rates) for value in self.values)
+        return all(any(is_close(value, rate, 1e-6) for rate in rates) for value in self.values)
 
     def within(self, batches: int) -> list[int]:
         """Steps that neither begin nor end an epoch."""
@@ -56,7 +56,7 @@ def judge_log(inputs: Inputs, run: dict[str, Any], seen: Evidence, called: str) 
     wanted = run["curve"][: run["arguments"]["max_epochs"]]
     got_values = seen["val_acc"].numbers()
     same = len(got_values) == len(wanted)
-    if not (same and all(close(a, b, 1e-4) for a, b in zip(got_values, wanted, strict=True))):
+    if not (same and all(is_close(a, b, 1e-4) for a, b in zip(got_values, wanted, strict=True))):
         shown = ", ".join(f"{value:.4g}" for value in got_values)
         expected = "val_acc: " + ", ".join(f"{value:.4g}" for value in wanted)
         got = shown or "no CSV file with such a column"

@@ -27,7 +27,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
 from litcourse.core.comparison import distance
-from litcourse.core.evidence import Evidence, same_keys
+from litcourse.core.evidence import Evidence, have_same_keys
 from litcourse.core.known_errors import error_finding
 from litcourse.core.namespace import Student
 from litcourse.core.question import Criterion, Finding, Inputs, Question
@@ -37,21 +37,21 @@ from litcourse.labs.lab2_cifar10.schedule._rates import (
     judge_defaults,
     judge_elsewhere,
     judge_rates,
-    overrun,
+    overrun_finding,
 )
 from litcourse.labs.lab2_cifar10.schedule._steps import judge_gradients, judge_log, judge_steps
 from litcourse.labs.lab2_cifar10.schedule._telling_sets import telling_sets
 from litcourse.probing.attempts import attempt
 from litcourse.probing.class_bases import bases, derives_from, first_base
-from litcourse.probing.networks import CLASSES, batch, build, with_state
+from litcourse.probing.networks import CLASSES, build_network, draw_batch, draw_state
 from litcourse.probing.trainers import (
-    copied,
-    loader,
+    copy_tensors,
     logged_values,
+    make_loader,
+    make_sample_loader,
     quiet_trainer,
     returned_loss,
-    samples,
-    scalar,
+    to_number,
 )
 from litcourse.ranks import run_ranks
 
@@ -69,7 +69,9 @@ def draw(rng: Random) -> Inputs:
     """A network, its batches, the class's arguments, and how the other runs are limited."""
     shown = {
         "network": _network(rng),
-        "batches": [batch(rng, rng.randrange(9, 15), SHAPE) for _ in range(rng.randrange(4, 7))],
+        "batches": [
+            draw_batch(rng, rng.randrange(9, 15), SHAPE) for _ in range(rng.randrange(4, 7))
+        ],
         "size": SIZE,
         "max_lr": rng.uniform(0.02, 0.08),
         "weight_decay": rng.uniform(0.02, 0.06),
@@ -97,7 +99,7 @@ def _network(rng: Random) -> dict[str, Any]:
         ["dropout", rng.choice([0.2, 0.3])],
         ["linear", inner, CLASSES],
     ]
-    return with_state({"layers": layers}, rng)
+    return draw_state({"layers": layers}, rng)
 
 
 # --- probe ------------------------------------------------------------------------------
@@ -126,13 +128,13 @@ class Recorder(L.Callback):
         """Rates as the optimizer has them; weights that have not moved yet."""
         keys = ("lr", "momentum", "weight_decay")
         groups = optimizer.param_groups
-        self.groups.append({k: [scalar(group.get(k, "none")) for group in groups] for k in keys})
+        self.groups.append({k: [to_number(group.get(k, "none")) for group in groups] for k in keys})
         if self.rates_alone:
             return
         named = dict(module.model.named_parameters())
-        self.weights.append(copied(named))
+        self.weights.append(copy_tensors(named))
         zero = {n: torch.zeros_like(p) if p.grad is None else p.grad for n, p in named.items()}
-        self.gradients.append(copied(zero))
+        self.gradients.append(copy_tensors(zero))
 
     def on_train_batch_end(self, _: Any, __: Any, outputs: Any, *___: Any) -> None:
         """What `training_step` returned."""
@@ -154,12 +156,12 @@ def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
 
 
 def _made(cls: Any, shown: dict[str, Any], names: tuple[str, ...] = ARGUMENTS) -> Any:
-    return cls(build(shown["network"]), **{name: shown[name] for name in names})
+    return cls(build_network(shown["network"]), **{name: shown[name] for name in names})
 
 
 def _start(cls: Any, shown: dict[str, Any]) -> dict[str, Any]:
     model = _made(cls, shown).model
-    return {"state": copied(model.state_dict()) if isinstance(model, torch.nn.Module) else {}}
+    return {"state": copy_tensors(model.state_dict()) if isinstance(model, torch.nn.Module) else {}}
 
 
 def _plain(cls: Any, shown: dict[str, Any]) -> dict[str, Any]:
@@ -169,9 +171,9 @@ def _plain(cls: Any, shown: dict[str, Any]) -> dict[str, Any]:
         module = _made(cls, shown)
         sets = {name: _loader(shown, name) for name in ("val", "test")}
         trainer = quiet_trainer(max_epochs=shown["epochs"], callbacks=[recorder])
-        trainer.fit(module, loader(shown["batches"]), sets["val"])
+        trainer.fit(module, make_loader(shown["batches"]), sets["val"])
         evidence = {
-            "final": copied(dict(module.model.named_parameters())),
+            "final": copy_tensors(dict(module.model.named_parameters())),
             "optimizers": [type(optimizer).__name__ for optimizer in trainer.optimizers],
             "automatic": bool(module.automatic_optimization),
             "fit": logged_values(trainer),
@@ -186,7 +188,7 @@ def _plain(cls: Any, shown: dict[str, Any]) -> dict[str, Any]:
 
 def _loader(shown: dict[str, Any], name: str) -> Any:
     images, labels = shown[name]
-    return samples(images, labels, shown["size"])
+    return make_sample_loader(images, labels, shown["size"])
 
 
 def _logits(model: Any, images: Tensor) -> Tensor:
@@ -229,12 +231,12 @@ def _accumulated(module: Any, shown: dict[str, Any], recorder: Recorder) -> None
         accumulate_grad_batches=shown["accumulate"],
         callbacks=[recorder],
     )
-    trainer.fit(module, loader(shown["batches"]))
+    trainer.fit(module, make_loader(shown["batches"]))
 
 
 def _max_steps(module: Any, shown: dict[str, Any], recorder: Recorder) -> None:
     trainer = quiet_trainer(max_epochs=-1, max_steps=shown["max_steps"], callbacks=[recorder])
-    trainer.fit(module, loader(shown["batches"]))
+    trainer.fit(module, make_loader(shown["batches"]))
 
 
 def _ranks(module: Any, shown: dict[str, Any], recorder: Recorder, *, rank: int) -> None:
@@ -288,7 +290,7 @@ def _not_kept(inputs: Inputs, made: Evidence) -> list[Finding]:
     if "error" in made:
         return [error_finding(made["error"], ALL)]
     shown, start = inputs.shown["network"]["state"], made["state"].tensors()
-    if same_keys(shown, start) and all(distance(start[n], shown[n]) == 0 for n in shown):
+    if have_same_keys(shown, start) and all(distance(start[n], shown[n]) == 0 for n in shown):
         return []
     expected, got = "self.model is the given network", f"another one, {len(start)} tensors"
     return [Finding("LIT101", ALL, "LitResNet(model)", expected, got)]
@@ -299,7 +301,7 @@ def _broken(inputs: Inputs, plain: Evidence) -> Finding:
     found = error_finding(plain["error"], ALL)
     if "monitor when a `ReduceLROnPlateau`" in found.got:
         return replace(found, code="LIT2116")
-    return overrun(inputs, plain, found)
+    return overrun_finding(inputs, plain, found)
 
 
 def _not_trained(inputs: Inputs, plain: Evidence) -> list[Finding]:

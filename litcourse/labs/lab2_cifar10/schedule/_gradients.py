@@ -19,9 +19,9 @@ from litcourse.labs.lab2_cifar10.schedule._steps import (
     GRADIENT_TOLERANCE,
     furthest,
     gradient_of,
-    noted_states,
+    read_states,
 )
-from litcourse.ranks import rank_values
+from litcourse.ranks import read_rank_values
 
 Gradient = dict[str, Tensor]
 ON_RANKS = "fit on two ranks"
@@ -34,7 +34,7 @@ def judge_parts(inputs: Inputs, evidence: Evidence) -> list[Finding]:
     """
     called = f"{ACCUMULATED}={inputs.shown['accumulate']}"
     found = _judge_run(inputs, evidence["accumulated"], called, _windows(inputs))
-    for seen in () if found else rank_values(evidence["ranks"]):
+    for seen in () if found else read_rank_values(evidence["ranks"]):
         found = found or _judge_run(inputs, seen, ON_RANKS, _shards(inputs))
     return found
 
@@ -59,7 +59,7 @@ def _shards(inputs: Inputs) -> list[list[Any]]:
 def _judge_run(
     inputs: Inputs, seen: Evidence, called: str, steps: Sequence[list[Any]]
 ) -> list[Finding]:
-    weights, gradients = noted_states(inputs, seen)
+    weights, gradients = read_states(inputs, seen)
     # Nobody sets the gradients of weights back that are in no optimizer: those are another finding.
     moved = [n for n, end in weights[-1].items() if not torch.equal(end, weights[0][n])]
     most = max(map(len, steps))

@@ -90,7 +90,7 @@ def _rate(max_lr: float, total: int, step: int) -> float:
 # --- SGD's steps ------------------------------------------------------------------------------
 
 
-def stepped(
+def step_sgd(
     start: Tensor,
     gradients: list[Tensor],
     rates: list[float],
@@ -167,7 +167,7 @@ class Walk:
         change = self.final[name].double() - start
         gradients = [step[name] for step in self.gradients]
         ends = (
-            stepped(start, gradients, rates, momenta, decay=decay, nesterov=nesterov)
+            step_sgd(start, gradients, rates, momenta, decay=decay, nesterov=nesterov)
             for decay in decays
         )
         return any(distance(change, end - start) <= STEP_TOLERANCE for end in ends)

@@ -16,7 +16,7 @@ from litcourse.labs.lab2_cifar10.schedule._one_cycle import (
     planned_total,
     same_curve,
 )
-from litcourse.ranks import rank_findings, rank_values
+from litcourse.ranks import rank_findings, read_rank_values
 
 RATE = ("rate", "everywhere")
 RANKS = 2
@@ -28,7 +28,7 @@ OVERRUN = "Tried to step"
 """How OneCycleLR's exception begins when it is stepped past its end."""
 
 
-def noted(seen: Evidence, key: str) -> list[float]:
+def read_noted(seen: Evidence, key: str) -> list[float]:
     """`key` of every step; NaN where an optimizer has none, or its groups differ."""
     values = []
     for step in seen["groups"]:
@@ -46,35 +46,35 @@ def _is_number(node: Evidence) -> bool:
     return True
 
 
-def shown(rates: list[float]) -> str:
+def format_rates(rates: list[float]) -> str:
     """Some rates as a person reads them."""
     few = ", ".join(f"{rate:.3g}" for rate in rates[:SHOWN])
     return f"{few}, …" if len(rates) > SHOWN else few or "no step"
 
 
-def overrun(inputs: Inputs, plain: Evidence, error: Finding) -> Finding:
+def overrun_finding(inputs: Inputs, plain: Evidence, error: Finding) -> Finding:
     """The finding of a run that ended in `error`, if the schedule was at its end too early."""
     if OVERRUN not in error.got:
         return error
     total = inputs.shown["epochs"] * len(inputs.shown["batches"])
     right, _ = one_cycle(inputs.shown["max_lr"], total)
-    code = "LIT2115" if _twice(noted(plain, "lr"), right) else "LIT2112"
+    code = "LIT2115" if _twice(read_noted(plain, "lr"), right) else "LIT2112"
     return replace(error, code=code, expected=f"a cycle of {total} steps")
 
 
 def judge_rates(inputs: Inputs, plain: Evidence) -> list[Finding]:
     """The rates and momenta of the plain run."""
     max_lr, total = inputs.shown["max_lr"], inputs.shown["epochs"] * len(inputs.shown["batches"])
-    seen, (right, momenta) = noted(plain, "lr"), one_cycle(max_lr, total)
-    expected = shown(right)
+    seen, (right, momenta) = read_noted(plain, "lr"), one_cycle(max_lr, total)
+    expected = format_rates(right)
     called = f"the rate of each of {total} steps"
     if not same_curve(seen, right):
         code, note = _why(seen, right, max_lr, len(inputs.shown["batches"]))
-        return [Finding(code, RATE, called, expected, shown(seen), note)]
-    cycled = noted(plain, "momentum")
+        return [Finding(code, RATE, called, expected, format_rates(seen), note)]
+    cycled = read_noted(plain, "momentum")
     if "SGD" in plain["optimizers"].texts() and not same_curve(cycled, momenta):
         called = f"the momentum of each of {total} steps"
-        return [Finding("LIT2117", RATE, called, shown(momenta), shown(cycled))]
+        return [Finding("LIT2117", RATE, called, format_rates(momenta), format_rates(cycled))]
     return []
 
 
@@ -159,7 +159,7 @@ def judge_elsewhere(inputs: Inputs, evidence: Evidence) -> list[Finding]:
     called, size = "fit on two ranks", inputs.shown["size"]
     shard = math.ceil(len(inputs.shown["test"][1]) / RANKS)
     total = inputs.shown["epochs"] * math.ceil(shard / size)
-    values = rank_values(ranks)
+    values = read_rank_values(ranks)
     if len(values) != RANKS:
         raise MalformedError(ranks.path, f"entries of {RANKS} ranks")
     for seen in values:
@@ -177,7 +177,7 @@ def judge_defaults(inputs: Inputs, seen: Evidence) -> list[Finding]:
         found = error_finding(seen["error"], cost)
         code = "LIT2150" if "required positional argument" in found.got else found.code
         return [replace(found, code=code, called=called, expected=expected)]
-    rates, (right, _) = noted(seen, "lr"), one_cycle(DEFAULT_MAX_LR, inputs.shown["max_steps"])
+    rates, (right, _) = read_noted(seen, "lr"), one_cycle(DEFAULT_MAX_LR, inputs.shown["max_steps"])
     decay = max((_number(g) for step in seen["groups"] for g in step["weight_decay"]), default=0)
     got = [] if same_curve(rates, right) else [f"rates up to {max(rates, default=0):.3g}"]
     got += [] if abs(decay - DEFAULT_DECAY) <= 1e-9 else [f"weight_decay={decay:g}"]  # noqa: PLR2004
@@ -207,13 +207,13 @@ def _batches(inputs: Inputs) -> list[int]:
 
 
 def _judge_run(inputs: Inputs, seen: Evidence, called: str, total: int) -> list[Finding]:
-    cost, rates = ("everywhere",), noted(seen, "lr")
+    cost, rates = ("everywhere",), read_noted(seen, "lr")
     right, _ = one_cycle(inputs.shown["max_lr"], total)
     if "error" not in seen and same_curve(rates, right):
         return []
     if called.startswith(ACCUMULATED) and _by_hand(rates, right, _batches(inputs)):
         note = "it moves with every batch, not with every optimizer step"
-        return [Finding("LIT2106", cost, called, shown(right), shown(rates), note)]
+        return [Finding("LIT2106", cost, called, format_rates(right), format_rates(rates), note)]
     if "error" in seen:
         finding = error_finding(seen["error"], cost)
         code = "LIT2105" if "manual optimization" in finding.got else finding.code
@@ -228,4 +228,4 @@ def _judge_run(inputs: Inputs, seen: Evidence, called: str, total: int) -> list[
         code, note = "LIT2152", f"the cycle, {scale:.3g} times as high"
     elif planned is not None:
         code, note = "LIT2112", f"a cycle of about {planned} steps in a run of {total}"
-    return [Finding(code, cost, called, shown(right), shown(rates), note)]
+    return [Finding(code, cost, called, format_rates(right), format_rates(rates), note)]

@@ -9,12 +9,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from litcourse.core.comparison import macro_accuracy
-from litcourse.core.evidence import Evidence, MalformedError, close, same_keys
+from litcourse.core.evidence import Evidence, MalformedError, have_same_keys, is_close
 from litcourse.core.question import Finding, Inputs
 from litcourse.labs.lab1_mnist._plain_loop import OTHER_LOSSES
 from litcourse.labs.lab2_cifar10.schedule._one_cycle import Walk
-from litcourse.labs.lab2_cifar10.schedule._rates import noted
-from litcourse.probing.networks import build
+from litcourse.labs.lab2_cifar10.schedule._rates import read_noted
+from litcourse.probing.networks import build_network
 
 GRADIENT_TOLERANCE = 1e-3
 """Relative, of one weight's gradient; float32 sums differ in their last digits."""
@@ -33,7 +33,7 @@ def gradient_of(
     inputs: Inputs, weights: dict[str, Tensor], pair: list[Tensor], **change: Any
 ) -> dict[str, Tensor]:
     """The gradient of the mean cross-entropy of a batch, images and labels, at `weights`."""
-    model = build(inputs.shown["network"]).train(change.get("mode") != "eval")
+    model = build_network(inputs.shown["network"]).train(change.get("mode") != "eval")
     model.load_state_dict(weights, strict=False)
     images, labels = pair
     torch.manual_seed(inputs.shown["seed"])
@@ -42,7 +42,7 @@ def gradient_of(
     return dict(zip(names, torch.autograd.grad(loss, parameters), strict=True))
 
 
-def noted_states(
+def read_states(
     inputs: Inputs, run: Evidence, *more: Evidence
 ) -> tuple[list[dict[str, Tensor]], list[dict[str, Tensor]]]:
     """Weights and gradients of each step, once they are known to have the network's shapes.
@@ -52,13 +52,13 @@ def noted_states(
         run: evidence of a run.
         more: sets of tensors that must have these shapes too.
     """
-    shapes = {n: p.shape for n, p in build(inputs.shown["network"]).named_parameters()}
+    shapes = {n: p.shape for n, p in build_network(inputs.shown["network"]).named_parameters()}
     weights = [step.tensors() for step in run["weights"]]
     gradients = [step.tensors() for step in run["gradients"]]
     steps = len(list(run["groups"]))
     complete = len(weights) == len(gradients) == steps > 0
     for state in (*weights, *gradients, *(each.tensors() for each in more)):
-        complete = complete and same_keys(state, shapes)
+        complete = complete and have_same_keys(state, shapes)
         complete = complete and all(
             state[n].shape == shapes[n] and state[n].dtype == torch.float32 for n in shapes
         )
@@ -68,7 +68,7 @@ def noted_states(
 
 
 def _walk(inputs: Inputs, plain: Evidence) -> Walk:
-    return Walk(*noted_states(inputs, plain, plain["final"]), plain["final"].tensors())
+    return Walk(*read_states(inputs, plain, plain["final"]), plain["final"].tensors())
 
 
 def furthest(seen: dict[str, Tensor], right: dict[str, Tensor]) -> tuple[float, str]:
@@ -130,7 +130,7 @@ def _shortened(seen: dict[str, Tensor], right: dict[str, Tensor]) -> bool:
 def judge_steps(inputs: Inputs, plain: Evidence) -> list[Finding]:
     """The weights, redone from the run's own gradients, rates and momenta."""
     walk, cost = _walk(inputs, plain), ("step",)
-    rates, momenta = noted(plain, "lr"), noted(plain, "momentum")
+    rates, momenta = read_noted(plain, "lr"), read_noted(plain, "momentum")
     called, decay = "fit, the weights after all steps", inputs.shown["weight_decay"]
     expected = f"SGD with momentum and weight_decay={decay:.4f}"
     names = ", ".join(plain["optimizers"].texts())
@@ -196,7 +196,7 @@ def _judge_values(
             return [Finding("LIT2151", ("log",), called, key, got)]
         values = each[key.removeprefix(part + "_")]
         got_value, right = plain[run][key].number(), float(values.mean())
-        if close(got_value, right, LOG_TOLERANCE * max(1.0, right)):
+        if is_close(got_value, right, LOG_TOLERANCE * max(1.0, right)):
             continue
         code = _which_metric(inputs, key, logits, labels, got_value)
         return [Finding(code, ("log",), called, f"{right:.5f}", f"{got_value:.5f}")]
@@ -210,13 +210,13 @@ def _which_metric(inputs: Inputs, key: str, logits: Tensor, labels: Tensor, got:
     values = F.cross_entropy(logits, labels, reduction="none") if loss else hits
     right = float(values.mean())
     means = float(torch.stack([v.mean() for v in values.split(inputs.shown["size"])]).mean())
-    if close(got, means, LOG_TOLERANCE * max(1.0, means)):
+    if is_close(got, means, LOG_TOLERANCE * max(1.0, means)):
         return "LIT203"
-    if close(got, 100 * right, 1e-3):
+    if is_close(got, 100 * right, 1e-3):
         return "LIT208"
     if loss:
-        return "LIT111" if close(got, _softmaxed(logits, labels), LOG_TOLERANCE) else "LIT2140"
-    return "LIT207" if close(got, macro_accuracy(logits.argmax(1), labels), 1e-5) else "LIT2140"
+        return "LIT111" if is_close(got, _softmaxed(logits, labels), LOG_TOLERANCE) else "LIT2140"
+    return "LIT207" if is_close(got, macro_accuracy(logits.argmax(1), labels), 1e-5) else "LIT2140"
 
 
 def _softmaxed(logits: Tensor, labels: Tensor) -> float:

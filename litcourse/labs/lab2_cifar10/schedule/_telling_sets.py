@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from litcourse.core.comparison import macro_accuracy
 from litcourse.labs.lab2_cifar10.schedule._one_cycle import one_cycle
-from litcourse.probing.networks import CLASSES, batch, build, generator
+from litcourse.probing.networks import CLASSES, build_network, draw_batch, make_generator
 
 LEAST = 0.01
 """By how much accuracies of different kinds must differ."""
@@ -32,7 +32,7 @@ def telling_sets(rng: Random, shown: dict[str, Any]) -> dict[str, list[Tensor]]:
 
 def _trained(shown: dict[str, Any]) -> torch.nn.Module:
     """The network after the plain run, or nearly: momentum may be Nesterov's or not."""
-    model = build(shown["network"]).train()
+    model = build_network(shown["network"]).train()
     total = shown["epochs"] * len(shown["batches"])
     optimizer = torch.optim.SGD(
         model.parameters(), lr=0.1, momentum=0.9, weight_decay=shown["weight_decay"]
@@ -51,10 +51,10 @@ def _trained(shown: dict[str, Any]) -> torch.nn.Module:
 def _drawn(rng: Random, model: torch.nn.Module, size: int, shape: tuple[int, ...]) -> list[Tensor]:
     for _ in range(TRIES):
         count = size * rng.randrange(4, 6) + rng.randrange(1, 4)
-        images, _ = batch(rng, count, shape)
+        images, _ = draw_batch(rng, count, shape)
         with torch.no_grad():
             guesses = model(images).argmax(1)
-        easy = torch.rand(count, generator=generator(rng)) < rng.uniform(0.4, 0.6)
+        easy = torch.rand(count, generator=make_generator(rng)) < rng.uniform(0.4, 0.6)
         other = (guesses + rng.randrange(1, CLASSES)) % CLASSES
         labels = torch.where(easy, guesses, other)
         hits = easy.float()

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from litcourse.core.evidence import Evidence
 from litcourse.core.question import Finding
-from litcourse.scripts import counted, fitted, script_findings
+from litcourse.scripts import count_noun, fitted_trainers, script_findings
 
 OVERWRITES = "SaveConfigCallback expected"
 """How Lightning's exception begins where a log of an earlier run would be overwritten."""
@@ -39,7 +39,7 @@ def judge_program(
     failed = _endless(run, criteria, epochs) or script_findings(run, criteria)
     if failed:
         return [_named(finding) for finding in failed]
-    called, fits = run["command"].text(), fitted(run)
+    called, fits = run["command"].text(), fitted_trainers(run)
     found = _judge_ranks(fits, called, criteria, 2 if cost == "two" else 1)
     if found:
         return found
@@ -65,15 +65,15 @@ def _judge_ranks(
     if sizes == [ranks] * ranks:
         return []
     if set(sizes) == {ranks} and len(sizes) > ranks:
-        got = f"{len(sizes)} on {counted(ranks, 'rank')}"
+        got = f"{len(sizes)} on {count_noun(ranks, 'rank')}"
         return [Finding("LIT3712", criteria, called, "one fit per rank", got)]
-    expected = counted(ranks, "rank")
+    expected = count_noun(ranks, "rank")
     return [Finding("LIT943", criteria, called, expected, f"world sizes {sizes}")]
 
 
 def _endless(run: Evidence, criteria: tuple[str, ...], epochs: int) -> list[Finding]:
     """A fit of more epochs than the command asks for, which was let return at once."""
-    for record in fitted(run):
+    for record in fitted_trainers(run):
         if record["endless"].flag():
             most = record["max_epochs"]
             got = "max_epochs none" if most.is_none else f"max_epochs {most.integer()}"
@@ -93,11 +93,11 @@ def _judge_record(
             return [Finding(code, criteria, called, f"{name} {right}", f"{name} {got}")]
     epochs = record["current_epoch"].integer()
     if not record["finished"].flag() or str(epochs) != wanted["max_epochs"]:
-        expected = counted(int(wanted["max_epochs"]), "epoch")
-        return [Finding("LIT2501", criteria, called, expected, counted(epochs, "epoch"))]
+        expected = count_noun(int(wanted["max_epochs"]), "epoch")
+        return [Finding("LIT2501", criteria, called, expected, count_noun(epochs, "epoch"))]
     taken = record["global_step"].integer()
     if taken != steps:
-        expected, got = counted(steps, "step"), counted(taken, "step")
+        expected, got = count_noun(steps, "step"), count_noun(taken, "step")
         return [Finding("LIT2501", criteria, called, expected, got)]
     return []
 
@@ -134,14 +134,14 @@ def judge_cycle(short: int, long: int, batches: int, evidence: Evidence) -> list
     written_down = sorted(_cycles(one, short) & _cycles(other, long))
     if not written_down:
         return []
-    called, expected = one["command"].text(), f"a cycle of {counted(short * batches, 'step')}"
+    called, expected = one["command"].text(), f"a cycle of {count_noun(short * batches, 'step')}"
     got = f"total_steps={written_down[0]}, in this run as in one of {long} epochs"
     return [Finding("LIT2112", ("one",), called, expected, got)]
 
 
 def _cycles(run: Evidence, epochs: int) -> set[int]:
     """Lengths of the one-cycle schedules of its fits of so many epochs."""
-    fits = [record for record in fitted(run) if "cycles" in record]
+    fits = [record for record in fitted_trainers(run) if "cycles" in record]
     asked = [each for each in fits if not each["max_epochs"].is_none]
     right = [each for each in asked if each["max_epochs"].integer() == epochs]
     return {length for each in right for length in each["cycles"].integers()}
@@ -168,13 +168,13 @@ def judge_resumed(epochs: int, batches: int, evidence: Evidence) -> list[Finding
 
 
 def _judge_cut(cut: Evidence, epochs: int) -> list[Finding]:
-    cost, called, fits = ("resumed",), cut["run"]["command"].text(), fitted(cut["run"])
+    cost, called, fits = ("resumed",), cut["run"]["command"].text(), fitted_trainers(cut["run"])
     if not fits:
         failed = [_named(finding) for finding in script_findings(cut["run"], cost)]
         return failed or [Finding("LIT942", cost, called, "a Trainer that runs fit", "none")]
     taken = [record["current_epoch"].integer() for record in fits if record["finished"].flag()]
     if taken and min(taken) < epochs:
-        expected, got = counted(epochs, "epoch"), counted(min(taken), "epoch")
+        expected, got = count_noun(epochs, "epoch"), count_noun(min(taken), "epoch")
         return [Finding("LIT2501", cost, called, expected, got)]
     if taken:
         expected = "the callback of the command line interrupts the run"
@@ -184,7 +184,7 @@ def _judge_cut(cut: Evidence, epochs: int) -> list[Finding]:
 
 def _judge_start(run: Evidence, complete: int) -> list[Finding]:
     """It goes on behind the `complete` steps of the epochs that came to their end."""
-    start = min(record["start_step"].integer() for record in fitted(run))
+    start = min(record["start_step"].integer() for record in fitted_trainers(run))
     cost, called, got = ("resumed",), run["command"].text(), f"it starts at step {start}"
     if start == 0:
         expected = "training goes on where the checkpoint was written"

@@ -9,7 +9,7 @@ import pytest
 
 from autograder.grading import run
 from autograder.grading.reporting import notices
-from autograder.grading.reporting.notices import RunNotices, few
+from autograder.grading.reporting.notices import RunNotices, name_few
 from tests.autograder.grading.conftest import LAB, RIGHT, WRONG, Class, enter
 
 Said = pytest.CaptureFixture[str]
@@ -17,9 +17,9 @@ DUE = datetime(2026, 11, 2, tzinfo=UTC).replace(tzinfo=None)
 
 
 def test_few_names_are_named() -> None:
-    assert few(["a", "b"]) == "a, b"
-    assert few(list("abcdefgh")) == "a, b, c, d, e and 3 more"
-    assert few(["a\x1b[2J"]) == "a\N{REPLACEMENT CHARACTER}[2J"
+    assert name_few(["a", "b"]) == "a, b"
+    assert name_few(list("abcdefgh")) == "a, b, c, d, e and 3 more"
+    assert name_few(["a\x1b[2J"]) == "a\N{REPLACEMENT CHARACTER}[2J"
     assert RunNotices().lines() == []
     several = RunNotices(gone=[("lab1", "ada"), ("lab2", "ben")])
     assert "lab1 ada, lab2 ben" in several.lines()[0]
