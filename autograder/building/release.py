@@ -120,14 +120,17 @@ def _compare_wheels(fresh: Path, old: Path, name: str) -> Iterator[str]:
     if not before:
         yield f"release/{name}: not a wheel"
         return
-    for member in sorted(before.keys() | after.keys()):
-        if before.get(member) != after.get(member):
-            state = (
-                "differs"
-                if member in before and member in after
-                else ("missing" if member in after else "not made from litcourse/ (any more)")
-            )
-            yield f"release/{name}: {member} {state}"
+    changed = sorted(n for n in before.keys() | after.keys() if before.get(n) != after.get(n))
+    if len(changed) > _MANY:  # as after every `git pull`: one line says it
+        yield f"release/{name}: {len(changed):,} files are not those of litcourse/ (any more)"
+        return
+    for member in changed:
+        state = (
+            "differs"
+            if member in before and member in after
+            else ("missing" if member in after else "not made from litcourse/ (any more)")
+        )
+        yield f"release/{name}: {member} {state}"
 
 
 def publish(fresh: Path, release: Path, *, all_labs: bool, kept: Collection[str] = ()) -> list[str]:

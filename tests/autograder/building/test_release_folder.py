@@ -102,6 +102,15 @@ def test_a_stale_wheel_names_its_members_and_is_replaced(tiny: Course) -> None:
     assert find_stale(tiny) == []
 
 
+def test_a_wheel_of_another_state_is_one_line(tiny: Course) -> None:
+    wheel = wheel_of(build(tiny).release)
+    with zipfile.ZipFile(wheel, "a") as archive:
+        for n in range(30):
+            archive.writestr(f"litcourse/extra{n}.py", "")
+    (line,) = stale(tiny)
+    assert line == f"release/{wheel.name}: 30 files are not those of litcourse/ (any more)"
+
+
 def test_a_wheel_that_was_cut_short_is_made_again(tiny: Course) -> None:
     wheel = wheel_of(build(tiny).release)
     whole = wheel.read_bytes()
