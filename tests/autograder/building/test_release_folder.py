@@ -107,7 +107,7 @@ def test_a_wheel_of_another_state_is_one_line(tiny: Course) -> None:
     with zipfile.ZipFile(wheel, "a") as archive:
         for n in range(30):
             archive.writestr(f"litcourse/extra{n}.py", "")
-    (line,) = stale(tiny)
+    (line,) = find_stale(tiny)
     assert line == f"release/{wheel.name}: 30 files are not those of litcourse/ (any more)"
 
 
