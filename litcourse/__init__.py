@@ -1,23 +1,22 @@
-"""What a student of the course installs: given models and data, checks, explanations.
+"""The package that a student installs: given models and data, checks, explanations of findings.
 
-`Check("lab1_mnist")` gives the checks of a lab, `explain("LIT101")` tells more about a
-finding. Importing this package is cheap; torch and Lightning are imported by the first
-thing that needs them.
+`Check("lab1_mnist")` gives the checks of a lab, `explain("LIT101")` explains a finding.
+Importing this package is cheap; the first function that needs torch or Lightning imports it.
 
 What students import:
 
 1. `models` and `data`: given networks and data sets; `embedded`: the images that need no network.
 2. `check`: what a check cell calls; `cli`: the command `litcourse`.
-3. `clusters`: a Trainer as it would be on nodes that are not there.
+3. `clusters`: a Trainer on simulated nodes.
 
-What a check is made of, in the order to read it:
+The parts of a check, in the order to read them:
 
 4. `core`: the words, evidence, scoring, the registry of questions.
-5. `frontends`: who asks a question: a notebook, a grader, otter.
+5. `frontends`: run a check in a notebook, for a grader, under otter.
 6. `feedback`: what a student reads; the catalogue of findings.
 7. `labs`: the questions.
-8. `probing`: for whoever writes a probe; `ranks` and `scripts` run code on several ranks and as
-   a program.
+8. `probing`: tools for authors of probes; `ranks` runs code on several ranks, `scripts` runs a
+   student's program.
 """
 
 from litcourse.check import Check

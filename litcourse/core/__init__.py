@@ -1,19 +1,19 @@
-"""What question, probe and judge share; nothing here imports another room.
+"""Types and functions that questions, probes and judges share; nothing here imports another room.
 
 Read in this order:
 
 1. `tree`: the type of inputs and evidence, plain data.
-2. `question`: the words: criterion, finding, inputs, question, verdict.
-3. `namespace`: what a probe is given of a notebook.
-4. `evidence`: how a judge reads evidence that nobody vouches for.
-5. `comparison`: comparing tensors; NaN, shape and type come first.
-6. `known_errors`: which finding an exception is.
-7. `findings`: lists of findings.
-8. `scoring`: from evidence to a verdict.
-9. `serialization`: trees as bytes that hold no code.
-10. `registry`: which labs and questions there are.
-11. `names`: unknown names are answered with the valid ones.
-12. `torch_state`: random states and torch's modes, kept as they are.
-13. `environment`: variables, and those of them that place a process in a job.
-14. `atomic_write`: a file that is there as a whole or not at all.
+2. `question`: criterion, finding, inputs, question, verdict.
+3. `namespace`: the names and files of a notebook, as a probe reads them.
+4. `evidence`: checks untrusted evidence as a judge reads it.
+5. `comparison`: compares tensors; checks NaN, shape and type first.
+6. `known_errors`: maps an exception to a finding.
+7. `findings`: removes repeated findings.
+8. `scoring`: computes a verdict from evidence.
+9. `serialization`: encodes trees as bytes that hold no code.
+10. `registry`: finds labs and questions.
+11. `names`: answers an unknown name with the valid ones.
+12. `torch_state`: restores random states and torch's global modes.
+13. `environment`: replaces environment variables, drops those of a job.
+14. `atomic_write`: writes a whole file or none.
 """

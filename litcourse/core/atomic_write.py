@@ -1,4 +1,4 @@
-"""Writing a file so that whoever looks finds all of it or nothing."""
+"""Writes a file so that a reader finds all of it or no file."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from pathlib import Path
 
 
 def write_atomically(path: Path, data: bytes, *, durable: bool = False) -> None:
-    """Write `data` to `path` by way of `<path>.part`, which is gone afterwards.
+    """Write `data` to `<path>.part`, then rename that file to `path`.
 
     Args:
         path: the file.
         data: its bytes.
-        durable: whether it has to outlive a power cut; that takes milliseconds.
+        durable: whether the data must survive a power cut; fsync takes milliseconds.
+
+    Raises:
+        OSError: the file can't be written; `<path>.part` is removed.
     """
     part = path.with_name(f"{path.name}.part")
     try:

@@ -1,4 +1,4 @@
-"""Comparing tensors: NaN, shape and type come before any tolerance."""
+"""Compares tensors: NaN, shape and type come before any tolerance."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def is_not_finite(value: float) -> bool:
 def distance(seen: Tensor, right: Tensor) -> float:
     """Relative distance `|seen - right| / |right|` in Euclidean norm, computed in float64.
 
-    Infinite if shapes differ or `seen` holds NaN or infinity; where `right` is zero, 0 if
-    `seen` is zero too, else infinite.
+    Infinite if shapes differ, `seen` holds NaN or infinity, or `seen` is complex or sparse. If
+    `right` is zero: 0 if `seen` is zero too, else infinite.
     """
     if seen.shape != right.shape or seen.is_complex() or seen.is_sparse:
         return math.inf
@@ -32,7 +32,14 @@ def distance(seen: Tensor, right: Tensor) -> float:
 
 
 def macro_accuracy(predicted: Tensor, labels: Tensor) -> float:
-    """Accuracy as torchmetrics averages it over classes: of all that occur on either side."""
+    """Mean of the per-class accuracies, over all classes in `predicted` or `labels`.
+
+    Equals torchmetrics' `MulticlassAccuracy` with its default `average="macro"`.
+
+    Args:
+        predicted: class indices (N,).
+        labels: class indices (N,).
+    """
     classes = torch.cat([labels, predicted]).unique()
     hit = (predicted == labels).float()
     shares = [hit[labels == c].mean() if (labels == c).any() else torch.zeros(()) for c in classes]

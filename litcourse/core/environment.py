@@ -1,4 +1,4 @@
-"""Environment variables, and those of them that place a process in a job: Slurm's, MPI's."""
+"""Replaces environment variables, and drops those that place a process in a job of Slurm or MPI."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import contextlib
 import os
 from collections.abc import Iterator, Mapping
 
-_FOREIGN = (
+_JOB_PREFIXES = (
     "SLURM_", "PMI", "PL_", "TORCHELASTIC_", "OMPI_", "LSB_", "JSM_", "GLOO_", "LITCOURSE_DATA",
 )  # fmt: skip
-_PLACE = {
+_RANK_VARIABLES = {
     "RANK", "LOCAL_RANK", "GROUP_RANK", "NODE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE",
     "GROUP_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT",
 }  # fmt: skip
@@ -17,7 +17,7 @@ _PLACE = {
 
 @contextlib.contextmanager
 def only_variables(variables: Mapping[str, str]) -> Iterator[None]:
-    """Inside, `variables` are all that the environment holds; afterwards it is as before."""
+    """Make `variables` the whole environment while the context lasts; restore it afterwards."""
     before = dict(os.environ)
     os.environ.clear()
     os.environ.update(variables)
@@ -29,9 +29,9 @@ def only_variables(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 def drop_job_variables(environment: Mapping[str, str]) -> dict[str, str]:
-    """`environment` without what tells a process of a job, an allocation or a rank."""
+    """`environment` without the variables of a job, an allocation or a rank."""
     return {
         key: value
         for key, value in environment.items()
-        if key not in _PLACE and not key.startswith(_FOREIGN)
+        if key not in _RANK_VARIABLES and not key.startswith(_JOB_PREFIXES)
     }

@@ -1,8 +1,8 @@
-"""Reading evidence that nobody vouches for.
+"""Reads untrusted evidence.
 
-When a submission is graded, evidence comes out of a process that ran a student's code. A judge
-reads it through `Evidence`, which checks type, shape and finiteness at each step; whatever is
-wrong raises `MalformedError`, and the question gets the finding LIT903.
+Evidence of a graded submission comes from a process that ran a student's code. A judge reads it
+through `Evidence`, which checks the type at each step. A wrong type raises `MalformedError`, and
+the question gets the finding LIT903.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 LONGEST_TEXT = 2000
-"""Characters of a text that a judge reads; the rest is cut off."""
+"""A judge reads so many characters of a text; the rest is cut off."""
 LONGEST_LIST = 100_000
-"""Children of a list or dict; no probe writes more."""
+"""Most children of a list or dict; no probe writes more."""
 
 
 class MalformedError(ValueError):
-    """Evidence that is not what a probe writes; `path` says where."""
+    """Evidence that no probe writes; `path` is its place in the tree."""
 
     def __init__(self, path: str, wanted: str) -> None:
         self.path = path
@@ -32,7 +32,7 @@ class MalformedError(ValueError):
 
 
 class Evidence:
-    """A node of evidence and the way to it."""
+    """A node of evidence and its path from the root; each method raises `MalformedError`."""
 
     def __init__(self, node: Tree, path: str = "") -> None:
         self._node = node
@@ -62,7 +62,7 @@ class Evidence:
 
     @property
     def is_none(self) -> bool:
-        """Whether nothing was measured here."""
+        """Whether the probe measured nothing here."""
         return self._node is None
 
     def number(self) -> float:
@@ -82,7 +82,7 @@ class Evidence:
         return bool(self._of((bool,), "flag"))
 
     def text(self) -> str:
-        """A string."""
+        """A string, cut to `LONGEST_TEXT` characters."""
         return str(self._of((str,), "text"))[:LONGEST_TEXT]
 
     def texts(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""Lists of findings."""
+"""Removes repeated findings."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from litcourse.core.question import Finding
 
 
 def first_of_each(findings: Sequence[Finding]) -> list[Finding]:
-    """The first finding of each code and criteria, at the place of the last such one."""
+    """The first finding of each pair of code and criteria, at the place of the pair's last one."""
     return list({(f.code, f.criteria): f for f in reversed(findings)}.values())[::-1]

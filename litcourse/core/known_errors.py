@@ -1,7 +1,7 @@
-"""Exceptions that learners meet often, each with a finding of its own.
+"""Maps exceptions that learners often meet to findings.
 
-Texts are those of lightning 2.6 and torch 2.15; `tests/litcourse/core/test_known_errors.py`
-raises each for real, so that a new release that words one differently is noticed.
+The messages are those of lightning 2.6 and torch 2.15. `tests/litcourse/core/test_known_errors.py`
+raises each exception and so fails when a new release changes a message.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ RAISED = "LIT902"
 UNSOLVED = "LIT900"
 _SHOWN_LINES = 4
 _BAD_FORK = "is_device_in_bad_fork("
-"""In torch's words where a forked process, as a rank of a check is, asks for a GPU."""
+"""torch's message when a forked process, such as a rank of a check, asks for a GPU."""
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 _PATTERNS: tuple[tuple[str, str], ...] = (
@@ -54,20 +54,20 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
 
 
 LIMITS = ("LIT921", "LIT922", "LIT923", "LIT924", "LIT925", "LIT927")
-"""Findings of an exception that a limit of the grading sandbox caused."""
+"""Codes of exceptions that a limit of the grading sandbox causes."""
 
 
 def error_code(kind: str, message: str) -> str:
-    """The finding of an exception of type name `kind` with `message`."""
+    """The code of the finding for an exception of type name `kind` with `message`."""
     for code, pattern in _PATTERNS:
         if re.search(pattern, f"{kind}: {message}", re.DOTALL):
             return code
-    # nbgrader's stub raises without a word; torch has messages of the same type.
+    # nbgrader's stub raises NotImplementedError without a message; torch's have one.
     return UNSOLVED if kind == "NotImplementedError" and not message else RAISED
 
 
 def waiting_finding(error: Evidence, criteria: tuple[str, ...], question: str) -> Finding:
-    """The finding that an earlier `question` has to be solved first: its answer raised."""
+    """The finding that an earlier `question` must be solved first, since its answer raised."""
     raised = error_finding(error, criteria)
     expected = f"a solved question {question}"
     return Finding("LIT904", criteria, raised.called, expected, raised.got, raised.where)
@@ -79,7 +79,7 @@ def error_finding(error: Evidence, criteria: tuple[str, ...]) -> Finding:
     code = error_code(kind, message)
     lines = [line.strip() for line in _COLOUR.sub("", message).strip().splitlines()]
     shown = " ".join(line for line in lines[:_SHOWN_LINES] if line)
-    if _BAD_FORK in shown:  # a failed assertion, which torch asks to report: no bug here
+    if _BAD_FORK in shown:  # torch's assertion asks to report a bug of torch; this is none
         shown = "a GPU was asked for, and this process has none"
     return Finding(
         code,

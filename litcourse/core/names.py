@@ -1,10 +1,10 @@
-"""Names that a person may mistype, answered with the valid ones, nearest first."""
+"""Answers a mistyped name with the valid ones, nearest first."""
 
 from collections.abc import Iterable
 from difflib import SequenceMatcher
 
 _SHOWN = 8
-"""Most names that a message lists: they fit on two lines of a terminal."""
+"""A message lists at most so many names: they fit on two lines of a terminal."""
 
 
 def sort_by_similarity(name: str, valid: Iterable[str]) -> list[str]:
@@ -21,10 +21,10 @@ class UnknownNameError(LookupError):
     """A lab, question or finding that does not exist.
 
     Args:
-        kind: what was looked up, e.g. "question".
-        name: the name as it was given.
-        valid: the names that do exist; the message lists the nearest of them, `self.valid` all.
-        owner: what was searched, e.g. "lab1_mnist"; empty for the course itself.
+        kind: kind of thing that the name stands for, e.g. "question".
+        name: the unknown name.
+        valid: the names that exist; the message lists the nearest of them, `self.valid` all.
+        owner: the thing that was searched, e.g. "lab1_mnist"; empty for the course itself.
     """
 
     def __init__(self, kind: str, name: str, valid: Iterable[str], owner: str = "") -> None:

@@ -1,4 +1,4 @@
-"""What a notebook defines, and the files that it wrote, as a probe reads them."""
+"""The names that a notebook defines, and the files that it wrote, as a probe reads them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from litcourse.core.names import sort_by_similarity
 from litcourse.core.tree import Tree
 
 NEIGHBOURS = 5
-"""Most names that a message lists in place of one that is missing."""
+"""A message lists at most so many names in place of a missing one."""
 
 
 class Student:
     """The names that a notebook defines, read by a probe as `student["LitClassifier"]`.
 
     Args:
-        namespace: of the notebook.
+        namespace: the notebook's names and their values.
         files: texts of the files that the notebook wrote, by name.
     """
 
@@ -30,18 +30,18 @@ class Student:
         return self._namespace[name]
 
     def file(self, name: str) -> str:
-        """Text of a file that the question's `files` lists."""
+        """The text of a file that the question's `files` lists."""
         return self._files[name]
 
     def missing(self, names: tuple[str, ...]) -> dict[str, Tree] | None:
-        """The first of `names` that is not defined and what is defined instead, or None."""
+        """The first of `names` that is not defined and similar names that are; None if all are."""
         for name in names:
             if name not in self._namespace:
-                own = [key for key, value in self._namespace.items() if _is_own(key, value)]
-                return {"name": name, "defined": sort_by_similarity(name, own)[:NEIGHBOURS]}
+                known = [key for key, value in self._namespace.items() if _is_students(key, value)]
+                return {"name": name, "defined": sort_by_similarity(name, known)[:NEIGHBOURS]}
         return None
 
 
-def _is_own(key: str, value: object) -> bool:
+def _is_students(key: str, value: object) -> bool:
     main = getattr(value, "__module__", None) == "__main__"
     return main and callable(value) and not key.startswith("_")

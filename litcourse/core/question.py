@@ -1,8 +1,8 @@
-"""The words that the whole project shares: question, criterion, draw, finding, verdict.
+"""The types that the whole project shares: question, criterion, inputs, finding, verdict.
 
-A question is a pair of functions. `probe` runs beside the student's code and returns
-*evidence*, plain data; `judge` compares evidence with what a right answer does and returns
-findings. Neither knows who asks: a notebook, nbgrader or otter.
+A question has three functions. `draw` makes inputs. `probe` runs beside the student's code and
+returns *evidence*, plain data. `judge` compares the evidence with a right answer and returns
+findings. None of them knows whether a notebook, nbgrader or otter calls it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Criterion:
 
     Args:
         id: short name, unique within the question.
-        title: what a right answer does, as a person reads it on the card.
+        title: what a right answer does, as the card says it.
         share: part of the question's points, 0 to 1; a question's shares sum to 1.
     """
 
@@ -48,8 +48,8 @@ class Finding:
         criteria: ids of the criteria that it costs.
         called: what the probe called.
         expected: what a right answer gives there.
-        got: what came.
-        where: magnitude and place of the difference.
+        got: what the student's answer gave.
+        where: size and place of the difference.
     """
 
     code: str
@@ -65,8 +65,8 @@ class Inputs:
     """Inputs of one check.
 
     Args:
-        shown: what the probe, and so the student's process, may see.
-        withheld: what only the judge sees, e.g. images that the trained weights never met.
+        shown: values that the probe, and so the student's process, may see.
+        withheld: values that only the judge sees, e.g. images that no training used.
     """
 
     shown: dict[str, Tree]
@@ -81,15 +81,18 @@ class Question:
         title: a few words, as on the card.
         defines: names that the student's notebook must define.
         criteria: shares that sum to 1.
-        draw: makes inputs from a random source; the same source, the same inputs.
+        draw: `(rng) -> inputs`; the same random source gives the same inputs.
         probe: `(shown, student) -> evidence`, the only part that touches student code.
-        judge: `(draw, evidence) -> findings`, pure.
-        picture: `(draw, evidence) -> SVG` for the card, or None.
+        judge: `(inputs, evidence) -> findings`, pure.
+        picture: `(inputs, evidence) -> SVG` for the card, or None.
         files: files that the notebook must have written, as `%%writefile train.py` does.
-        by_solution: the expected value is the answer itself, so that nothing shipped may hold a
-            formula for it. Whoever draws runs the same probe on the instructor's solution, and
-            `judge` finds that evidence as `draw.withheld["solution"]`
+        by_solution: the expected value is the answer itself, so nothing that ships may hold a
+            formula for it. The frontend runs the same probe on the instructor's solution, and
+            `judge` finds that evidence as `inputs.withheld["solution"]`
             (`litcourse.frontends.reference_solution`).
+
+    Raises:
+        ValueError: the shares don't sum to 1, or two criteria have one id.
     """
 
     title: str
@@ -116,18 +119,18 @@ class Question:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a judge said of one answer.
+    """A judge's findings on one answer.
 
     Args:
         lab: id of the lab.
         question_id: id of the question.
         question: the question itself.
-        findings: what is wrong, the thing to fix first in front.
+        findings: what is wrong; the finding to fix first comes first.
         picture: SVG for the card, or "".
 
     Raises:
-        JudgeError: a finding costs no criterion, or one that the question does not have. It would
-            cost nothing, so that a wrong answer had full points.
+        JudgeError: a finding costs no criterion, or one that the question does not have. Such a
+            finding would cost nothing, and a wrong answer would have full points.
     """
 
     lab: str
@@ -155,7 +158,7 @@ class Verdict:
 
     @property
     def passed(self) -> bool:
-        """Whether every criterion is earned: each finding costs one, or there were no verdict."""
+        """Whether every criterion is earned; each finding costs one (see `__post_init__`)."""
         return not self.findings
 
 
@@ -163,8 +166,8 @@ def misnamed_criteria(criteria: object, ids: Sequence[str]) -> str:
     """What is wrong with the `criteria` of a finding, or "".
 
     Args:
-        criteria: what the finding costs.
-        ids: the question's criteria.
+        criteria: ids of the criteria that the finding costs.
+        ids: ids of the question's criteria.
     """
     if not isinstance(criteria, (tuple, list)):
         return f"has the criteria {criteria!r}, which is no tuple such as ({str(criteria)!r},)"

@@ -1,4 +1,4 @@
-"""Which labs and questions there are: what lies in `litcourse.labs`, no list beside it."""
+"""Finds labs and questions: the packages and modules in `litcourse.labs` are the only list."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from litcourse.core.question import Question
 
 
 def lab_ids() -> list[str]:
-    """Ids of all labs, in order."""
+    """Ids of all labs, sorted."""
     return sorted(m.name for m in pkgutil.iter_modules(labs.__path__) if m.ispkg)
 
 
@@ -33,9 +33,10 @@ def find_question(lab: str, question_id: str) -> Question:
 
     Raises:
         UnknownNameError: there is no such lab or question; its message lists the valid ones.
+        TypeError: the question's module has no `QUESTION`.
     """
     name = f"litcourse.labs.{lab}.{question_id}"
-    # What is imported is there: to list the folders each time took longer than to judge.
+    # An imported module needs no look at the folders, which took longer than to judge.
     known = name in sys.modules and not question_id.startswith("_")
     if not known and question_id not in question_ids(lab):
         raise UnknownNameError("question", question_id, question_ids(lab), lab)

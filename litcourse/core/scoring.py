@@ -1,4 +1,4 @@
-"""From a tree of evidence to a verdict, the same way for everyone who asks."""
+"""Computes a verdict from a tree of evidence, in the same way for every frontend."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _NOTHING_MEASURED = ("missing", "no_file", "error")
 
 
 def grade(lab: str, question_id: str, inputs: Inputs, tree: Tree) -> Verdict:
-    """The verdict on the evidence `tree` of `lab`'s question, taken on `inputs`.
+    """The verdict on the evidence `tree`, which `lab`'s question gave for `inputs`.
 
     Raises:
-        JudgeError: the judge gave a finding that can't be scored. Nobody earns points by it:
-            `verify` stops there, and whoever grades gives LIT903 and is told.
+        JudgeError: the judge returned a finding that can't be scored. `verify` stops there; a
+            frontend gives LIT903, so that nobody earns points by it.
     """
     question = find_question(lab, question_id)
     evidence = Evidence(tree)
@@ -33,7 +33,7 @@ def grade(lab: str, question_id: str, inputs: Inputs, tree: Tree) -> Verdict:
 
 
 def fail_question(lab: str, question_id: str, code: str, got: str = "", where: str = "") -> Verdict:
-    """The verdict that the finding `code` costs the whole question."""
+    """A verdict with the finding `code`, which costs every criterion."""
     question = find_question(lab, question_id)
     finding = Finding(code, tuple(c.id for c in question.criteria), got=got, where=where)
     return Verdict(lab, question_id, question, (finding,))
@@ -69,9 +69,9 @@ def _draw_picture(question: Question, inputs: Inputs, evidence: Evidence) -> str
 
 
 def _sort_findings(findings: Sequence[Finding], question: Question) -> tuple[Finding, ...]:
-    """`findings` by the place of the first criterion that they cost, otherwise as given."""
+    """`findings` in the order of the first criterion that each costs; a stable sort."""
     positions = {criterion.id: position for position, criterion in enumerate(question.criteria)}
-    last = len(positions)  # of a criterion that there is not, which the verdict refuses
+    last = len(positions)  # for an unknown criterion, which the verdict refuses
     return tuple(
         sorted(
             findings, key=lambda f: min((positions.get(c, last) for c in f.criteria), default=last)

@@ -1,7 +1,7 @@
-"""Inputs and evidence as bytes: one safetensors blob, its structure as JSON in the header.
+"""Encodes inputs and evidence as one safetensors blob, with the structure as JSON in its header.
 
-safetensors holds no code, so what comes out of a student's process can be read without
-running anything of it (https://huggingface.co/docs/safetensors).
+safetensors holds no code, so the grader can read evidence from a student's process without
+running any of it (https://huggingface.co/docs/safetensors).
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
 _KEY = "$tensor"
 _NUMBER = "$number"
 MAX_BYTES = 64 * 2**20
-"""Bytes beyond this is refused, before it is parsed."""
+"""`decode` refuses a longer blob before it parses it."""
 MAX_HEADER = 4 * 2**20
-"""So is one whose structure is larger: JSON takes many times its length in memory."""
+"""`decode` refuses a longer header, in bytes: parsed JSON takes many times its length in memory."""
 MAX_DIMENSIONS = 16
-_LENGTH = 8  # bytes in front of the header, which say how long it is
+_LENGTH = 8  # bytes in front of the header that hold its length
 
 
 class SerializationError(ValueError):
-    """Bytes that `encode` did not make, or a tree that it can't take."""
+    """Bytes that `encode` did not make, or a tree that it can't encode."""
 
 
 def encode(tree: Tree) -> bytes:
     """The tree as bytes; tensors are detached, made contiguous and moved to the CPU.
 
     Raises:
-        SerializationError: the tree holds something else than the types of `Tree`.
+        SerializationError: the tree holds other types than those of `Tree`, or is too large.
     """
     from safetensors.torch import save
 
@@ -48,7 +48,7 @@ def encode(tree: Tree) -> bytes:
 
 
 def _check_size(data: bytes) -> int:
-    """The length of the header of `data`."""
+    """The length of the header of `data` in bytes."""
     if len(data) > MAX_BYTES:
         raise SerializationError(f"The evidence has {len(data)} bytes; {MAX_BYTES} are allowed.")
     length = int.from_bytes(data[:_LENGTH], "little")
@@ -78,10 +78,10 @@ def _plain(node: Tree, tensors: dict[str, Tensor]) -> object:
 
 
 def decode(data: bytes) -> Tree:
-    """The tree that `encode` made into `data`.
+    """The tree that `encode` turned into `data`.
 
     Raises:
-        SerializationError: `data` is too large, or was not made by `encode`.
+        SerializationError: `data` is too large, or `encode` did not make it.
     """
     length = _check_size(data)
     from safetensors import SafetensorError
@@ -97,12 +97,12 @@ def decode(data: bytes) -> Tree:
         raise
     except (SafetensorError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise SerializationError(f"These bytes hold no tree: {type(error).__name__}.") from error
-    except (RuntimeError, ArithmeticError) as error:  # RecursionError is the first
+    except (RuntimeError, ArithmeticError) as error:  # RecursionError is a RuntimeError
         raise SerializationError(f"These bytes hold no tree: {type(error).__name__}.") from error
 
 
 def _check_shape(shape: list[int]) -> None:
-    """Refuse what has few bytes and yet is large, such as `(10**9, 0)` or a million dimensions."""
+    """Refuse a large shape of few bytes, such as `(10**9, 0)` or a million dimensions."""
     if len(shape) > MAX_DIMENSIONS:
         raise SerializationError(f"They hold a tensor of {len(shape)} dimensions.")
     if math.prod(max(1, size) for size in shape) > MAX_BYTES:
@@ -124,5 +124,5 @@ def _tree(node: object, tensors: dict[str, Tree]) -> Tree:
 
 
 def _writable(text: str) -> str:
-    """`text` without lone surrogates, which no file and no page could take."""
+    """`text` without lone surrogates, which UTF-8 can't encode."""
     return text.encode("utf-8", "replace").decode("utf-8")

@@ -1,4 +1,4 @@
-"""Random states and torch's global modes, kept as they are around whatever moves them."""
+"""Restores random states and torch's global modes after code that changes them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def keep_torch_state() -> Iterator[None]:
-    """One thread inside; afterwards random states and torch's global modes are as before."""
+    """Run torch on one thread; afterwards restore random states and torch's global modes."""
     import numpy as np
     import torch
 
@@ -17,8 +17,8 @@ def keep_torch_state() -> Iterator[None]:
     array_state = np.random.get_state()  # noqa: NPY002 (the state that Lightning seeds)
     dtype, threads = torch.get_default_dtype(), torch.get_num_threads()
     grad, strict = torch.is_grad_enabled(), torch.are_deterministic_algorithms_enabled()
-    # Threads that wait for each other cost more than these small networks gain by them: a
-    # check took 0.3 to 2 CPU seconds with two threads on a busy machine, and 0.2 with one.
+    # Small networks gain less from a second thread than waiting for it costs: a check took
+    # 0.3 to 2 CPU seconds with two threads on a busy machine, and 0.2 with one.
     torch.set_num_threads(1)
     with torch.random.fork_rng(devices=[]):
         try:

@@ -1,4 +1,4 @@
-"""The type of inputs and evidence: plain data, which any process can read without running code."""
+"""The type of inputs and evidence: plain data, which a process can read without running code."""
 
 from typing import Any
 
