@@ -1,54 +1,58 @@
-"""What whoever writes a probe may use: each tool in a line, and a question that uses it well.
+"""Tools for authors of probes: each tool in a line, with a question that uses it well.
 
-A probe calls a student's code and returns numbers, text and tensors; it judges nothing. Whatever
-it calls of a student's goes through `attempt`, so that an exception becomes evidence.
+A probe calls a student's code and returns numbers, text and tensors; it judges nothing. It calls
+all code of a student through `attempt`, so that an exception becomes evidence.
 
-`attempts`, calling a student's code:
+`attempts` calls a student's code:
 
-- `attempt(action, called)`: what it returned, or its exception as data (lab 1, `evaluate`).
+- `attempt(action, called)`: what `action` returns, or its exception as data (lab 1, `evaluate`).
 
-`trainers`, Lightning on one CPU process, silent, nothing on disk:
+`trainers` runs Lightning in one CPU process, silently, with nothing on disk:
 
 - `quiet_trainer(**arguments)`: a Trainer (lab 1, `timer`).
 - `make_loader(batches)`: a loader of just these batches (lab 1, `wrap`).
 - `make_sample_loader(images, labels, size)`: a loader over tensors (lab 1, `evaluate`).
-- `count_steps()`: how many steps optimizers took meanwhile (lab 1, `wrap`).
-- `record_trainers()`: what Trainers that student code makes are told (lab 2, `converge`).
+- `count_steps()`: counts the steps of all optimizers (lab 1, `wrap`).
+- `record_trainers()`: the device arguments of Trainers that student code makes (lab 2, `converge`).
 - `copy_tensors(state)`, `to_number(value)`: tensors and numbers as evidence (lab 1, `wrap`).
-- `returned_loss(outputs)`: what `training_step` returned, in a callback (lab 1, `wrap`).
+- `returned_loss(outputs)`: the loss that `training_step` returned, in a callback (lab 2,
+  `schedule`).
+- `logged_values(trainer)`: the values that `self.log` recorded (lab 1, `evaluate`).
 
-`class_bases`, what a student's class derives from:
+`class_bases` records the classes that a student's class derives from:
 
-- `bases(cls)` in the probe; `derives_from(noted, kind)` and `first_base(noted)` in the judge
+- `bases(cls)` in the probe; `derives_from(names, kind)` and `first_base(names)` in the judge
   (lab 1, `timer`).
 
-`networks`, drawn at check time and carried as values:
+`networks` makes networks at check time, as plain values:
 
-- `draw_networks(rng, side)`, `draw_state(network, rng)`, `draw_batch(rng, size, shape)` in
-  `draw`; `build_network(network)` in probe and judge (lab 1, `wrap`).
-- `make_generator(rng)`: torch's generator out of `draw`'s source (lab 3, `unused`).
+- `draw_networks(rng, side)` and `draw_batch(rng, size, shape)` in `draw`; `build_network(network)`
+  in probe and judge (lab 1, `wrap`).
+- `draw_state(network, rng)` in `draw` (lab 1, `reload`).
+- `with_weights(model, weights)` in the judge: weights of a student's network (lab 1, `fit`).
+- `make_generator(rng)`: a torch generator, seeded from `draw`'s `rng` (lab 3, `unused`).
 
-`fakes`, modules and data that solve no question:
+`fakes` holds modules and data that solve no question:
 
 - `ScriptedMetricModule(values)`: logs a given `val_acc` (lab 1, `fit`).
-- `NumberedDataModule`: tells which samples were trained on (lab 1, `fit`).
-- `TensorDataModule(tensors, batch_size)`: given tensors (lab 1, `reload`).
-- `NoOpModule`: takes any batch (`datamodules`).
+- `NumberedDataModule()`: numbers samples, so that a module knows its source (lab 1, `fit`).
+- `TensorDataModule(tensors, batch_size)`: serves given tensors (lab 1, `reload`).
+- `NoOpModule()`: takes any batch (`datamodules`).
 
-`fake_gpu`, a GPU that is not there:
+`fake_gpu` simulates a GPU:
 
-- `run_on_fake_gpu(make, batch, step)`: finds tensors that were made on the CPU (lab 1, `wrap`).
+- `run_on_fake_gpu(make, batch, step)`: finds tensors that code makes on the CPU (lab 1, `wrap`).
 
-`run_files`, what a run left behind:
+`run_files` reads the files that a run wrote; it never executes code in a checkpoint:
 
-- `list_files()`, `read_csv_column(run_dir, name)`, `read_csv_rows(file)` (lab 2, `engineer`).
-- `find_checkpoint(trainer, monitor)`, `load_weights(path)`, `load_checkpoint(path)`: never code
-  (lab 1, `fit`).
+- `list_files()`, `read_csv_column(run_dir, name)`, `read_csv_rows(file)`, `load_checkpoint(path)`
+  (lab 2, `engineer`).
+- `find_checkpoint(trainer, monitor)`, `load_weights(path)` (lab 1, `fit`).
 
-`datamodules`, questions on data modules: `probe_class` and the judges beside it (lab 1,
+`datamodules` is for questions on data modules: `probe_class` and the judges beside it (lab 1,
 `datamodule`). `dataset_formats` writes drawn images as files of MNIST and CIFAR10.
 
-`silenced` and `probe_runner` are what runs a probe; a probe is inside already.
+`probe_runner` runs a probe inside `silenced`; a probe itself needs neither.
 
 In other rooms: `litcourse.ranks.run_ranks` (lab 3, `synced`), `litcourse.scripts.run_script`
 (lab 2, `script`), `litcourse.clusters.simulated_cluster` (lab 3, `kwargs`). For the judge:

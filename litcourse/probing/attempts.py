@@ -1,6 +1,6 @@
-"""Calling a student's code: what it raises becomes plain data.
+"""Calls a student's code and turns its exceptions into plain data.
 
-So the judge can name an exception on the other side of a process boundary.
+So the judge, in another process, can name the exception.
 """
 
 from __future__ import annotations
@@ -20,11 +20,14 @@ _OURS = tuple(str(Path(folder)) + os.sep for folder in litcourse.__path__)
 
 
 def attempt(action: Callable[[], dict[str, Tree]], called: str) -> dict[str, Tree]:
-    """What `action` returns, or `{"error": ...}` if it raises, `sys.exit()` included.
+    """What `action` returns, or `{"error": ...}` if it raises; `sys.exit()` counts as an exception.
 
     Args:
         action: calls student code.
-        called: what is called, as the finding will say it.
+        called: name of that call in the finding.
+
+    Raises:
+        KeyboardInterrupt: somebody interrupts the check.
     """
     try:
         return action()
@@ -35,7 +38,7 @@ def attempt(action: Callable[[], dict[str, Tree]], called: str) -> dict[str, Tre
 
 
 def describe(error: BaseException, called: str) -> dict[str, Tree]:
-    """An exception as data: its type, message and the student's own line that led to it."""
+    """An exception as data: its type, its message and the student's line that led to it."""
     try:
         message = str(error)
     except Exception:  # noqa: BLE001 (a student's __str__)
@@ -43,13 +46,13 @@ def describe(error: BaseException, called: str) -> dict[str, Tree]:
     return {
         "type": type(error).__name__,
         "message": str(message)[:_LONGEST],
-        "line": _own_line(error.__traceback__),
+        "line": _find_student_line(error.__traceback__),
         "called": called,
     }
 
 
-def _own_line(trace: TracebackType | None) -> str:
-    """The innermost line of the traceback that stands in the notebook itself."""
+def _find_student_line(trace: TracebackType | None) -> str:
+    """The innermost frame of the traceback that is in the notebook itself."""
     found = ""
     for frame, number in traceback.walk_tb(trace):
         if frame.f_globals.get("__name__") == "__main__" and not _is_ours(frame):

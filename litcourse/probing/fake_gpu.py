@@ -1,8 +1,8 @@
-"""A GPU that is not there: torch's fake tensors have a device and a shape, but no values.
+"""Simulates a GPU with torch's fake tensors, which have a device and a shape but no values.
 
-They refuse an operation whose tensors lie on different devices just as a real GPU does, so
-a module that makes tensors on the CPU is found out on a laptop. FakeTensorMode is private
-to torch (seen to work with 2.6 to 2.15); this is the only module that touches it.
+Fake tensors refuse an operation on tensors of different devices just as a real GPU does, so a
+laptop can find a module that makes tensors on the CPU. FakeTensorMode is private to torch (it
+works in 2.6 to 2.15); only this module uses it.
 """
 
 from __future__ import annotations
@@ -22,12 +22,17 @@ def run_on_fake_gpu(
 ) -> bool:
     """Call `step(network, batch)` with a network and a batch on a fake GPU.
 
+    Args:
+        make: makes the network.
+        batch: tensors whose shapes and dtypes the fake batch has.
+        step: runs the student's code.
+
     Returns:
-        True if it came to its end, False if it stopped at the first value it wanted to know
-        (`.item()`), which fake tensors do not have; no device is at fault then.
+        True if `step` returned; False if it asked for a value, e.g. by `.item()`, which a fake
+        tensor does not have. Up to there all devices matched.
 
     Raises:
-        Exception: whatever `step` raises, devices that do not match among them.
+        Exception: any exception of `step`, e.g. torch's for devices that do not match.
     """
     with FakeTensorMode():
         with torch.device("cuda"):

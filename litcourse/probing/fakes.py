@@ -1,4 +1,4 @@
-"""Modules and data that stand in for a student's own, and are no solution of any question."""
+"""Modules and data that replace a student's own in a probe; none solves a question."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, TensorDataset
 class ScriptedMetricModule(L.LightningModule):
     """Learns nothing and logs `val_acc` from a given curve, one value per epoch.
 
-    Its buffer `epoch_mark` holds the epoch, so that a checkpoint tells when it was written.
+    Its buffer `epoch_mark` holds the epoch, so that a checkpoint shows its epoch.
 
     Args:
         values: `val_acc` of each epoch; the last one is repeated past its end.
@@ -29,7 +29,7 @@ class ScriptedMetricModule(L.LightningModule):
         self.register_buffer("epoch_mark", torch.tensor(-1))
 
     def training_step(self, batch: list[Tensor], _: int) -> Tensor:
-        """Take note of the samples and return a loss without meaning."""
+        """Record the samples and return a loss without meaning."""
         self.trained_on += [int(number) for number in batch[0]]
         self.epoch_mark.fill_(self.epochs)
         return (self.weight * batch[1]).sum()
@@ -40,7 +40,7 @@ class ScriptedMetricModule(L.LightningModule):
         self.log("val_acc", value, batch_size=len(batch[0]))
 
     def on_validation_epoch_end(self) -> None:
-        """Count the epoch, unless Lightning only tries the validation out."""
+        """Count the epoch, except in Lightning's sanity check."""
         if not self.trainer.sanity_checking:
             self.epochs += 1
 
@@ -50,7 +50,7 @@ class ScriptedMetricModule(L.LightningModule):
 
 
 class NoOpModule(L.LightningModule):
-    """Takes whatever batch a loader gives, and learns nothing."""
+    """Takes any batch and learns nothing."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,16 +72,16 @@ class NoOpModule(L.LightningModule):
 
 
 class NotSetUpError(RuntimeError):
-    """A loader was asked for before `setup`, as a Trainer would never do."""
+    """Code asked for a loader before `setup`, which a Trainer never does."""
 
 
 class _FakeDataModule(L.LightningDataModule):
-    """Data that is there once `setup` has run, as in most data modules."""
+    """A data module that has data only after `setup`, as most have."""
 
     ready = False
 
     def setup(self, stage: str) -> None:
-        """The data is there from now on."""
+        """Make the loaders available."""
         del stage
         self.ready = True
 
@@ -91,7 +91,7 @@ class _FakeDataModule(L.LightningDataModule):
 
 
 class NumberedDataModule(_FakeDataModule):
-    """Numbered samples; which of them a run trained on tells where they came from."""
+    """Numbered samples, so that a module can tell which loader a sample came from."""
 
     TRAIN: ClassVar[range] = range(6)
     VAL: ClassVar[range] = range(100, 103)
@@ -119,10 +119,10 @@ def _number_samples(numbers: range) -> DataLoader[Any]:
 
 
 class _Rows(TensorDataset):
-    """Gives a loader all samples of a batch at once: one by one they take longer than a step."""
+    """Reads a whole batch at once: sample by sample takes longer than a training step."""
 
     def __getitems__(self, indices: list[int]) -> tuple[Tensor, ...]:
-        """Rows of each tensor; torch's loader asks for it by this name."""
+        """Rows of each tensor; torch's DataLoader calls this method if a data set has it."""
         rows: tuple[Tensor, ...] = self[indices]
         return rows
 

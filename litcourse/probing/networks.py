@@ -1,7 +1,7 @@
-"""Networks and batches drawn at check time, as values that travel to the probe.
+"""Draws networks and batches at check time, as plain values for probe and judge.
 
-A network is a list of layers, `["linear", 12, 30]`, and its state; probe and judge build it
-from the same values, so that both train the very same weights.
+A network is a list of layers, such as `["linear", 12, 30]`, and a state. Probe and judge build it
+from the same values, so both train the same weights.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _LAYERS: dict[str, type[nn.Module]] = {
 
 
 def build_network(network: dict[str, Tree]) -> nn.Sequential:
-    """The network that `network["layers"]` lists, with its state, some layers frozen."""
+    """The network that `network["layers"]` lists, with the "state" and "frozen" layers if given."""
     layers = [_LAYERS[name](*arguments) for name, *arguments in network["layers"]]
     model = nn.Sequential(*layers)
     if "state" in network:
@@ -43,7 +43,7 @@ def build_network(network: dict[str, Tree]) -> nn.Sequential:
 
 
 def with_weights(model: _Network, weights: dict[str, Tensor]) -> _Network | None:
-    """`model` in eval mode with `weights` that nobody vouches for; None if they are another's."""
+    """`model` in eval mode with untrusted `weights`; None if their names or shapes don't fit."""
     right = model.state_dict()
     if not have_same_keys(weights, right):
         return None
@@ -68,8 +68,8 @@ def draw_batch(rng: Random, size: int, shape: tuple[int, ...]) -> list[Tensor]:
 def draw_state(network: dict[str, Tree], rng: Random) -> dict[str, Tree]:
     """`network` with a drawn state.
 
-    Biases have unit scale, so that weight decay shows in one step; running statistics of
-    norms are moderate.
+    Biases have unit scale, so that weight decay shows in one step; running variances lie between
+    0.5 and 1.5.
     """
     source = make_generator(rng)
     state = build_network(network).state_dict()
@@ -85,7 +85,7 @@ def draw_state(network: dict[str, Tree], rng: Random) -> dict[str, Tree]:
 
 
 def draw_networks(rng: Random, side: int) -> dict[str, dict[str, Tree]]:
-    """One network of each kind for images `(1, side, side)`, widths and depths drawn."""
+    """One network of each kind for images `(1, side, side)`, with drawn widths and depths."""
     inputs, width = side * side, rng.randrange(18, 40)
     other = rng.randrange(9, 17)
     act = rng.choice(["relu", "tanh", "gelu"])

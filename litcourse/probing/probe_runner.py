@@ -1,7 +1,4 @@
-"""Runs a probe beside the student's code, in a folder of its own and silently.
-
-Nothing here judges.
-"""
+"""Runs a probe beside the student's code, silently and in a scratch folder. Judges nothing."""
 
 from __future__ import annotations
 
@@ -16,16 +13,16 @@ from litcourse.core.tree import Tree
 from litcourse.probing.attempts import attempt
 from litcourse.probing.silenced import scratch_folder
 
-_LARGEST_FILE = 2**20  # bytes; a program that somebody wrote has thousands
+_LARGEST_FILE = 2**20  # bytes; a program that a person writes has thousands
 
 
 def take_evidence(question: Question, shown: dict[str, Tree], namespace: Mapping[str, Any]) -> Tree:
     """Run the probe beside the student's code.
 
     Returns:
-        what the probe measured; `{"missing": ...}` if a name is not defined, `{"no_file": ...}`
-        if a file is not there, and `{"error": ...}` if the student's code raised where the probe
-        can't go on.
+        the probe's evidence; `{"missing": ...}` if the notebook does not define a name,
+        `{"no_file": ...}` if it did not write a file, and `{"error": ...}` if the student's code
+        raised and the probe could not go on.
     """
     files = {name: text for name in question.files if (text := _read_text(Path(name))) is not None}
     unwritten = [name for name in question.files if name not in files]
@@ -40,7 +37,7 @@ def take_evidence(question: Question, shown: dict[str, Tree], namespace: Mapping
 
 
 def _read_text(path: Path) -> str | None:
-    """Text of a plain file of reasonable size, else None."""
+    """Text of a regular file of at most `_LARGEST_FILE` bytes, else None."""
     try:
         if not path.is_file() or path.stat().st_size > _LARGEST_FILE:
             return None
@@ -50,6 +47,6 @@ def _read_text(path: Path) -> str | None:
 
 
 def _similar_files(name: str) -> list[str]:
-    """Files of the working folder that may have been meant."""
-    own = [path.name for path in Path().iterdir() if path.suffix == Path(name).suffix]
-    return sort_by_similarity(name, own)[:NEIGHBOURS]
+    """Files of the working folder with the suffix of `name`, the most similar names first."""
+    names = [path.name for path in Path().iterdir() if path.suffix == Path(name).suffix]
+    return sort_by_similarity(name, names)[:NEIGHBOURS]

@@ -1,4 +1,4 @@
-"""Reading what a training run left behind: its CSV logs and its checkpoints."""
+"""Reads the CSV logs and checkpoints that a training run wrote."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def list_files() -> set[str]:
 
 
 def read_csv_column(run_dir: str | Path, name: str) -> list[float]:
-    """The values of column `name` in the CSV files under `run_dir`, in their order.
+    """The values of column `name` in the newest CSV file under `run_dir` that has the column.
 
-    Of several files the newest that has the column counts.
+    Empty cells are left out. [] if no file has the column.
     """
     found: list[float] = []
     files = sorted(Path(run_dir).rglob("*.csv"), key=lambda file: file.stat().st_mtime)
@@ -32,7 +32,7 @@ def read_csv_column(run_dir: str | Path, name: str) -> list[float]:
 
 
 def read_csv_rows(file: Path) -> list[dict[str, str]]:
-    """The rows of a CSV file by column, empty cells as ""."""
+    """The rows of a CSV file as dicts from column to cell, empty cells as ""."""
     with file.open(newline="", encoding="utf-8") as table:
         rows = list(csv.DictReader(table))
     return [{str(name): value or "" for name, value in row.items()} for row in rows]
@@ -47,14 +47,15 @@ def find_checkpoint(trainer: L.Trainer, monitor: str) -> Any:
 def load_weights(path: object) -> dict[str, Tensor]:
     """The state dict in a Lightning checkpoint file, on the CPU; {} if there is none.
 
-    Only tensors and plain data are read, never code.
+    Raises:
+        pickle.UnpicklingError: the file holds other objects than tensors and plain data.
     """
     state: dict[str, Tensor] = load_checkpoint(path).get("state_dict", {})
     return state
 
 
 def load_checkpoint(path: object) -> dict[str, Any]:
-    """All that a Lightning checkpoint file holds, read as `load_weights` reads it."""
+    """The whole dict in a Lightning checkpoint file, read as `load_weights` does."""
     if not isinstance(path, str) or not Path(path).is_file():
         return {}
     content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)

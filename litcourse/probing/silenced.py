@@ -1,4 +1,4 @@
-"""A scratch folder in which a probe prints nothing and leaves no trace."""
+"""Silences a probe, and undoes its changes to folder, environment and torch's state."""
 
 from __future__ import annotations
 
@@ -19,12 +19,11 @@ from litcourse.core.torch_state import keep_torch_state
 
 @contextlib.contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """A place in which a probe leaves no trace, as a context manager.
+    """Run a probe in an empty working folder, which is yielded, and leave no trace.
 
-    Inside: an empty working folder (which is yielded), no output, nothing displayed, no
-    warnings, no `LITCOURSE_DATA`, and nothing of Slurm or torchrun, so that a check inside an
-    allocation trains one process. On leaving, random states, environment, threads and torch's
-    global modes are as before.
+    Inside there is no output, no display, no warning, no `LITCOURSE_DATA` and no variable of Slurm
+    or torchrun, so that a check inside an allocation trains one process. Afterwards random states,
+    environment, threads and torch's global modes are as before.
     """
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="litcourse-"))
@@ -45,12 +44,12 @@ _DISPLAYING = ("publish", "clear_output")
 
 @contextlib.contextmanager
 def _silence_displays() -> Iterator[None]:
-    """In a notebook, progress bars are widgets and tables HTML: neither is text to redirect."""
+    """Show nothing in a notebook: progress bars are widgets, tables are HTML, neither is stdout."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     if shell is None:
         yield
         return
-    # Not another publisher in its place: ipywidgets asks more of it than IPython's base class has.
+    # No other publisher replaces it: ipywidgets needs more of one than IPython's base class has.
     attributes = vars(shell.display_pub)
     before = {name: attributes[name] for name in _DISPLAYING if name in attributes}
     attributes.update(dict.fromkeys(_DISPLAYING, lambda *_, **__: None))
@@ -64,7 +63,7 @@ def _silence_displays() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _cache_entry_points() -> Iterator[None]:
-    """Each Trainer asks every installed distribution for plugins: a tenth of a small run."""
+    """Read entry points once: each Trainer reads all of them, which takes 10% of a small fit."""
     registry = sys.modules.get("lightning.fabric.utilities.registry")
     original = getattr(registry, "entry_points", None)
     if original is None:
@@ -79,7 +78,7 @@ def _cache_entry_points() -> Iterator[None]:
 
 @contextlib.contextmanager
 def without_messages() -> Iterator[None]:
-    """Nothing is warned of and nothing logged while the context lasts."""
+    """Suppress warnings and log messages while the context lasts."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:

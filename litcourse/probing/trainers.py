@@ -1,4 +1,4 @@
-"""Lightning runs as probes need them: one CPU process, silent, nothing on disk."""
+"""Runs Lightning as a probe needs it: in one CPU process, silently, with nothing on disk."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def quiet_trainer(**arguments: Any) -> L.Trainer:
-    """A Trainer on one CPU process, without log, checkpoint or progress bar unless asked."""
+    """A Trainer in one CPU process, without logger, checkpoints or progress bar by default."""
     defaults: dict[str, Any] = {
         "accelerator": "cpu",
         "devices": 1,
@@ -32,7 +32,7 @@ def quiet_trainer(**arguments: Any) -> L.Trainer:
 
 
 def make_loader(batches: list[list[Tree]]) -> DataLoader[Any]:
-    """A loader that yields just these `[images, labels]` batches, in order."""
+    """A loader that yields exactly these `[images, labels]` batches, in order."""
     return DataLoader(batches, batch_size=None, shuffle=False)  # type: ignore[arg-type]
 
 
@@ -43,7 +43,7 @@ def make_sample_loader(images: torch.Tensor, labels: torch.Tensor, size: int) ->
 
 @contextlib.contextmanager
 def count_steps() -> Iterator[Callable[[], int]]:
-    """Counts the steps of every torch optimizer in this process while the context lasts."""
+    """Count the steps of every torch optimizer in this process while the context lasts."""
     count = 0
 
     def hook(*_: object) -> None:
@@ -59,16 +59,16 @@ def count_steps() -> Iterator[Callable[[], int]]:
 
 @contextlib.contextmanager
 def record_trainers() -> Iterator[list[dict[str, str]]]:
-    """What every Trainer that student code makes is told of devices while the context lasts.
+    """Record the device arguments of every Trainer that student code makes in the context.
 
-    It draws no progress bar, unless one is among its callbacks, and no summary: nobody would
-    see them, and rich's bar takes as long as the training of a small network.
+    Such a Trainer shows no progress bar and no summary, unless its callbacks have one: nobody
+    would see them, and rich's bar takes as long as the training of a small network.
     """
     original = L.Trainer.__init__
     seen: list[dict[str, str]] = []
     names = ("accelerator", "devices", "strategy", "num_nodes")
 
-    def recording(self: Any, *arguments: Any, **keywords: Any) -> None:
+    def init_and_record(self: Any, *arguments: Any, **keywords: Any) -> None:
         seen.append({name: str(keywords[name]) for name in names if name in keywords})
         callbacks = _as_list(keywords.get("callbacks"))
         if not any(isinstance(callback, ProgressBar) for callback in callbacks):
@@ -77,7 +77,7 @@ def record_trainers() -> Iterator[list[dict[str, str]]]:
             keywords["enable_model_summary"] = False
         original(self, *arguments, **keywords)
 
-    L.Trainer.__init__ = recording  # type: ignore[method-assign]
+    L.Trainer.__init__ = init_and_record  # type: ignore[method-assign]
     try:
         yield seen
     finally:
@@ -94,18 +94,18 @@ def copy_tensors(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def returned_loss(outputs: Any) -> float | str | None:
-    """The loss that `training_step` returned, as a callback's `on_train_batch_end` is given it."""
+    """The loss that `training_step` returned, from the `outputs` of `on_train_batch_end`."""
     returned = outputs.get("loss") if isinstance(outputs, dict) else outputs
     return None if returned is None else to_number(returned)
 
 
 def logged_values(trainer: L.Trainer) -> dict[str, float | str]:
-    """What `self.log` has left in the trainer's `callback_metrics`."""
+    """The values that `self.log` wrote to the trainer's `callback_metrics`."""
     return {str(name): to_number(value) for name, value in trainer.callback_metrics.items()}
 
 
 def to_number(value: object) -> float | str:
-    """A number out of a tensor or number, else the name of its type."""
+    """`value` as a float; the name of its type if that is impossible."""
     try:
         return float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, RuntimeError):

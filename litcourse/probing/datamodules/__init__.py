@@ -1,8 +1,8 @@
-"""What questions on data modules of several labs share.
+"""Draws, probes and judges for questions on data modules, in several labs.
 
-1. `drawn_sets`: draws the images, and the arguments of the class.
-2. `kind`: what the images are, and how a drawn one is recognised.
-3. `calls`: calls a student's class as Lightning would.
-4. `downloads`: drawn images where a data module downloads a data set.
-5. `samples` and `uses`: judge what came against the drawn images.
+1. `drawn_sets`: draws images and the arguments of the class.
+2. `kind`: describes the images and recognises a drawn one.
+3. `calls`: calls a student's class as Lightning does.
+4. `downloads`: replaces torchvision's downloads by drawn images.
+5. `samples` and `uses`: judge the loaders and the calls against the drawn images.
 """

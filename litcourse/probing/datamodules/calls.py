@@ -1,4 +1,4 @@
-"""Calling a student's data module as Lightning does, on drawn images."""
+"""Calls a student's data module as Lightning does, on drawn images."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ from litcourse.probing.trainers import quiet_trainer
 SEED = 42
 """The default of every data module's seed."""
 More = Callable[[Any], dict[str, Any]]
-"""What a lab measures besides, of a data module whose stage "fit" was set up."""
+"""Measures further evidence on a data module after `setup("fit")`."""
 
 
 def probe_class(cls: Any, shown: dict[str, Any], kind: Kind, more: More | None = None) -> Any:
-    """Use the class as Lightning does on one rank, on another, again, and with other seeds.
+    """Use the class as Lightning does on one rank, on a second rank, again and with another seed.
 
     Args:
         cls: the student's class.
         shown: `sets`, `batch_size`, `val_size`, two `seeds`, `num_workers`.
-        kind: of the images.
-        more: measures further things in the first pass.
+        kind: the kind of images that the class serves.
+        more: measures further evidence in the first pass.
 
     Returns:
         evidence for `litcourse.probing.datamodules.samples` and `.uses`.
     """
     downloads = FakeDownloads(kind, shown["sets"])
     with downloads.replace_downloads():
-        evidence = {"bases": bases(cls), **_Probe(cls, shown, kind).parts(downloads, more)}
+        evidence = {"bases": bases(cls), **_Probe(cls, shown, kind).measure(downloads, more)}
     return {**evidence, "fetched_in": downloads.phases}
 
 
 def limit_batches(loader: Any, shown: dict[str, Any]) -> Iterator[Tensor]:
-    """The images of each batch of one pass, which breaks off where there are far too many.
+    """The images of each batch of one pass, up to three times the number of drawn images.
 
-    That happens where a class serves other images than the drawn ones, such as all of CIFAR10.
+    A class that serves other images than the drawn ones, such as all of CIFAR10, would have more.
     """
     for images, _ in _limit_pairs(loader, shown):
         yield images
@@ -63,7 +63,7 @@ def _limit_pairs(loader: Any, shown: dict[str, Any]) -> Iterator[tuple[Tensor, T
 
 @dataclass(frozen=True)
 class _Probe:
-    """A student's class, to be called in many ways."""
+    """Calls a student's class in many ways."""
 
     cls: Any
     shown: dict[str, Any]
@@ -73,7 +73,7 @@ class _Probe:
         arguments = {"batch_size": self.shown["batch_size"], "val_size": self.shown["val_size"]}
         return self.cls(data_dir=str(root), seed=seed, **arguments, **more)
 
-    def parts(self, downloads: FakeDownloads, more: More | None) -> dict[str, Any]:
+    def measure(self, downloads: FakeDownloads, more: More | None) -> dict[str, Any]:
         first, second = self.shown["seeds"]
         root = Path("data").absolute()
         root.mkdir()
@@ -95,36 +95,38 @@ class _Probe:
         name = self.kind.class_name
         return {
             "prepared": prepared,
-            "first": attempt(lambda: self.passes(make(first), more), "setup and loaders"),
-            "elsewhere": attempt(lambda: self.split(make(first)), "setup in another process"),
-            "validate": attempt(lambda: self.validation(make(first)), 'setup("validate")'),
-            "trainer": attempt(
-                lambda: _under_trainer(make(first)), "Trainer.fit, validate and test"
+            "first": attempt(lambda: self.measure_passes(make(first), more), "setup and loaders"),
+            "elsewhere": attempt(lambda: self.read_split(make(first)), "setup in another process"),
+            "validate": attempt(lambda: self.read_validation(make(first)), 'setup("validate")'),
+            "trainer": attempt(lambda: _run_trainer(make(first)), "Trainer.fit, validate and test"),
+            "again": attempt(lambda: self.read_split(make(first), again=True), "setup, once more"),
+            "other_seed": attempt(lambda: self.read_split(make(second)), "setup with another seed"),
+            "after_prepare": attempt(
+                lambda: _prepare_and_load(make(first)), "prepare_data and setup"
             ),
-            "again": attempt(lambda: self.split(make(first), again=True), "setup, once more"),
-            "other_seed": attempt(lambda: self.split(make(second)), "setup with another seed"),
-            "after_prepare": attempt(lambda: _after_prepare(make(first)), "prepare_data and setup"),
-            "workers": attempt(lambda: _workers(make(first, num_workers=workers)), "num_workers"),
-            "defaults": attempt(lambda: self.defaults(root), f"{name}()"),
+            "workers": attempt(
+                lambda: _count_workers(make(first, num_workers=workers)), "num_workers"
+            ),
+            "defaults": attempt(lambda: self.read_defaults(root), f"{name}()"),
         }
 
-    def passes(self, module: Any, more: More | None) -> dict[str, Any]:
-        """Two epochs of training, one of validation, one of test; nothing was prepared here."""
+    def measure_passes(self, module: Any, more: More | None) -> dict[str, Any]:
+        """Two training epochs, one of validation, one of test, all without `prepare_data`."""
         torch.manual_seed(1)
         module.setup(stage="fit")
         train, val = module.train_dataloader(), module.val_dataloader()
         evidence = {
             "reseeded": torch.initial_seed() != 1,
-            "train": self.one_pass(train),
-            "train_again": self.keys(train),
-            "val": self.one_pass(val),
+            "train": self.read_pass(train),
+            "train_again": self.read_keys(train),
+            "val": self.read_pass(val),
             **({} if more is None else more(module)),
         }
         module.setup(stage="test")
-        return {**evidence, "test": self.one_pass(module.test_dataloader())}
+        return {**evidence, "test": self.read_pass(module.test_dataloader())}
 
-    def one_pass(self, loader: Any) -> dict[str, Any]:
-        """Everything that one pass over a loader yields."""
+    def read_pass(self, loader: Any) -> dict[str, Any]:
+        """All images and labels of one pass over a loader."""
         batches = list(_limit_pairs(loader, self.shown))
         if not batches:
             none = torch.zeros(0, *self.kind.shape)
@@ -135,45 +137,45 @@ class _Probe:
             "labels": torch.cat([labels for _, labels in batches]),
         }
 
-    def keys(self, loader: Any) -> Tensor:
-        """What one pass over a loader leaves of each image to recognise it, (N, key_pixels)."""
+    def read_keys(self, loader: Any) -> Tensor:
+        """The keys of one pass's images, by which the judge recognises them: (N, key_pixels)."""
         rows = [self.kind.key(images) for images in limit_batches(loader, self.shown)]
         return torch.cat(rows) if rows else torch.zeros(0, self.kind.key_pixels)
 
-    def split(self, module: Any, *, again: bool = False) -> dict[str, Any]:
-        torch.manual_seed(2)  # another process, another state
+    def read_split(self, module: Any, *, again: bool = False) -> dict[str, Any]:
+        torch.manual_seed(2)  # another process has another random state
         for _ in range(2 if again else 1):
             module.setup(stage="fit")
         val, train = module.val_dataloader(), module.train_dataloader()
-        return {"val": self.keys(val), "train": self.keys(train)}
+        return {"val": self.read_keys(val), "train": self.read_keys(train)}
 
-    def validation(self, module: Any) -> dict[str, Any]:
+    def read_validation(self, module: Any) -> dict[str, Any]:
         module.setup(stage="validate")
-        return {"val": self.keys(module.val_dataloader())}
+        return {"val": self.read_keys(module.val_dataloader())}
 
-    def defaults(self, root: Path) -> dict[str, Any]:
-        """What a module has that was told nothing, and the split of one that was told the seed."""
+    def read_defaults(self, root: Path) -> dict[str, Any]:
+        """Batches, workers and split of a module without arguments, and the split with `SEED`."""
         with set_data_variable(root):
             module = _set_up(self.cls())
             train, val = module.train_dataloader(), module.val_dataloader()
-            seeded = self.keys(_set_up(self.cls(seed=SEED)).val_dataloader())
+            seeded = self.read_keys(_set_up(self.cls(seed=SEED)).val_dataloader())
             return {
                 "workers": max(int(train.num_workers), int(val.num_workers)),
                 "first_batch": len(next(iter(train))[0]),
-                "val": self.keys(val),
+                "val": self.read_keys(val),
                 "seeded": seeded,
             }
 
 
 def _set_up(module: Any) -> Any:
-    """A module after setup; what draws from a global state draws the same each time."""
+    """A module after setup from a fixed seed, so that a split from a global state is the same."""
     seed_everything(1, verbose=False)
     module.setup(stage="fit")
     return module
 
 
-def _under_trainer(module: Any) -> dict[str, Any]:
-    """A Trainer that does all it can do with a data module, on a batch of each loader."""
+def _run_trainer(module: Any) -> dict[str, Any]:
+    """Have a Trainer fit, validate and test with a data module, on one batch of each loader."""
     limits = {f"limit_{part}_batches": 1 for part in ("train", "val", "test")}
     trainer = quiet_trainer(max_epochs=1, **limits)
     trainer.fit(NoOpModule(), datamodule=module)
@@ -182,7 +184,7 @@ def _under_trainer(module: Any) -> dict[str, Any]:
     return {"steps": trainer.fit_loop.epoch_loop.global_step}
 
 
-def _after_prepare(module: Any) -> dict[str, Any]:
+def _prepare_and_load(module: Any) -> dict[str, Any]:
     module.prepare_data()
     module.setup(stage="fit")
     loaders = [module.train_dataloader(), module.val_dataloader()]
@@ -192,7 +194,7 @@ def _after_prepare(module: Any) -> dict[str, Any]:
     return {}
 
 
-def _workers(module: Any) -> dict[str, Any]:
+def _count_workers(module: Any) -> dict[str, Any]:
     module.setup(stage="fit")
     loaders = {"train": module.train_dataloader(), "val": module.val_dataloader()}
     module.setup(stage="test")

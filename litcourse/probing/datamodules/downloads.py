@@ -1,4 +1,4 @@
-"""Drawn images where a data module looks for a data set, and a record of who fetched them when."""
+"""Replaces torchvision's downloads by drawn images, and records the phase of each download."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class FakeDownloads:
-    """Replaces torchvision's downloads by one that writes the drawn files, and notes who asked.
+    """A download that writes the drawn images as files; `phases` lists the `phase` of each call.
 
     Args:
-        kind: says how the files are written.
+        kind: writes the files.
         sets: "train" and "test", each with `images` and `labels`.
     """
 
@@ -32,22 +32,22 @@ class FakeDownloads:
 
     @contextlib.contextmanager
     def replace_downloads(self) -> Iterator[None]:
-        """Whoever downloads MNIST or CIFAR10 while the context lasts gets the drawn images."""
+        """Have a download of MNIST or CIFAR10 in this context write the drawn images."""
 
-        def there(dataset: Any) -> bool:
+        def exists(dataset: Any) -> bool:
             check = getattr(dataset, "_check_exists", None) or dataset._check_integrity  # noqa: SLF001 (torchvision asks itself the same)
             return bool(check())
 
         def download(dataset: Any) -> None:
-            if not there(dataset):
+            if not exists(dataset):
                 self.phases.append(self.phase)
                 self.kind.write(Path(dataset.root), self.sets)
 
         with contextlib.ExitStack() as stack:
-            for of in (datasets.MNIST, datasets.CIFAR10):
-                stack.callback(setattr, of, "download", of.download)
-                of.download = download
-            # Drawn files have not the checksums of the real ones, which CIFAR10 asks for.
+            for cls in (datasets.MNIST, datasets.CIFAR10):
+                stack.callback(setattr, cls, "download", cls.download)
+                cls.download = download
+            # CIFAR10 checks the checksums of the real files, which drawn files do not have.
             stack.callback(setattr, cifar, "check_integrity", cifar.check_integrity)
             cifar.check_integrity = lambda path, _=None: Path(path).is_file()
             yield
@@ -55,7 +55,7 @@ class FakeDownloads:
 
 @contextlib.contextmanager
 def set_data_variable(root: Path) -> Iterator[None]:
-    """LITCOURSE_DATA points to `root`; the scratch folder of a check takes it away again."""
+    """Set LITCOURSE_DATA to `root`; `scratch_folder` has unset it for the rest of a check."""
     os.environ["LITCOURSE_DATA"] = str(root)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Drawing what a data module is asked to serve: two sets of images, and the class's arguments."""
+"""Draws two sets of images for a data module, and the arguments of its class."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import torch
 from litcourse.probing.networks import CLASSES, make_generator
 
 SIZES, USUAL = range(7, 14), 13
-"""Batch sizes to choose from, and the one for sets with which none of them will do."""
+"""Batch sizes to choose from, and the one to use if none of them leaves a smaller last batch."""
 CLEARLY = 3
-"""Samples that the last batch of a loader has at least, and lacks at least."""
+"""The last batch of each loader has at least so many samples."""
 
 
 def draw_sets(
@@ -26,8 +26,8 @@ def draw_sets(
 
     Args:
         rng: random source.
-        shape: of an image's pixels, uint8.
-        counts: of each set the least number of samples, and one more than the largest.
+        shape: shape of an image; pixels are uint8.
+        counts: for each set the smallest number of samples, and the largest plus one.
         val_sizes: shares of the training set to choose from.
     """
     sets = {}
@@ -38,7 +38,7 @@ def draw_sets(
         sets[name] = {"images": images, "labels": labels}
     total, val_size = len(sets["train"]["labels"]), rng.choice(val_sizes)
     val = round(val_size * total)
-    # Every loader ends in a batch that is clearly smaller, so that dropping it shows.
+    # The last batch of each loader is smaller but not tiny, so that drop_last=True shows.
     sizes = [n for n in SIZES if min(val % n, (total - val) % n) >= CLEARLY]
     return {
         "sets": sets,

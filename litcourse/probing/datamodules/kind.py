@@ -1,4 +1,4 @@
-"""A kind of images, and how a drawn one is recognised in what a loader yields."""
+"""Describes a kind of images, and recognises a drawn image in a loader's batches."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from torch import Tensor
 from litcourse.probing.dataset_formats.mnist import write_mnist
 
 UNKNOWN = -1
-"""Index of an image that is none of the drawn ones."""
-_AT_ONCE = 4096  # rows compared at a time, which bounds the memory whatever came back
+"""Index for an image that is not one of the drawn ones."""
+_AT_ONCE = 4096  # rows compared at a time; bounds the memory for any number of images
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What a data module serves.
+    """The images that a data module serves, and the defaults of its class.
 
     Args:
-        class_name: the student's class.
+        class_name: name of the student's class.
         shape: channels, height and width of an image.
-        mean: of each channel, pixels in [0, 1].
-        std: as `mean`.
+        mean: mean of each channel, for pixels in [0, 1].
+        std: standard deviation of each channel, for pixels in [0, 1].
         batch_size: the class's default.
         val_size: the class's default.
-        codes: findings that this kind words in its own way, by those of lab 1.
-        key_pixels: numbers per image by which later passes recognise a sample.
-        costs_of_strangers: criteria that images of another form or origin cost besides theirs.
+        codes: lab 1's finding codes, mapped to those of this kind where they differ.
+        key_pixels: numbers per image by which the judge recognises a sample in later passes.
+        costs_of_strangers: criteria that images of another shape or origin cost besides "images".
     """
 
     class_name: str
@@ -44,16 +44,16 @@ class Kind:
 
     @property
     def formula(self) -> str:
-        """Normalising, as a finding says it."""
+        """The formula of normalisation, for a finding."""
         mean, std = (v[0] if len(v) == 1 else v for v in (self.mean, self.std))
         return f"(x - {mean}) / {std} of pixels in [0, 1]"
 
     def code(self, code: str) -> str:
-        """The finding that stands for lab 1's `code`."""
+        """This kind's finding code in place of lab 1's `code`."""
         return self.codes.get(code, code)
 
     def normalise(self, pixels: Tensor) -> Tensor:
-        """Drawn bytes as a right loader gives them, float32 (N, *shape)."""
+        """Drawn uint8 pixels as a right loader gives them, float32 (N, *shape)."""
         mean, std = (torch.tensor(v).reshape(-1, 1, 1) for v in (self.mean, self.std))
         images: Tensor = (pixels.float().reshape(-1, *self.shape) / 255 - mean) / std
         return images
@@ -69,31 +69,31 @@ class Kind:
         write_mnist(root, sets)
 
     def key(self, images: Tensor) -> Tensor:
-        """The part of images (N, ...) by which they are recognised later, (N, key_pixels)."""
+        """The part of images (N, ...) by which the judge recognises them, (N, key_pixels)."""
         return images.flatten(1)[:, : self.key_pixels]
 
     def recognise(self, known: Tensor, images: Tensor) -> list[int]:
-        """Indices of the `known` normalised images that `images` show, however scaled."""
+        """For each of `images` the index of the `known` image that it shows, in any scale."""
         if images.shape[1:] != known.shape[1:]:
             return [UNKNOWN] * len(images)
         return match_rows(images.flatten(1), known.flatten(1))
 
     def recognise_keys(self, known: Tensor, keys: Tensor) -> list[int]:
-        """The same for what `key` left of images."""
+        """As `recognise`, for keys that `key` returned."""
         return match_rows(keys, known.flatten(1)[:, : keys.shape[1]])
 
     def comparable(
         self, known: Tensor, images: Tensor, indices: list[int]
     ) -> tuple[Tensor, Tensor]:
-        """What `images` should be, and where that can be said, both of their shape."""
+        """The right values of `images`, and a mask of pixels to compare, both of their shape."""
         right = known[indices].to(images.dtype)
         return right, torch.ones_like(right, dtype=torch.bool)
 
 
 def match_rows(seen: Tensor, known: Tensor) -> list[int]:
-    """For each row of `seen` the index of the row of `known` that it is a scaled copy of; -1: none.
+    """For each row of `seen` the index of the `known` row that it scales and shifts; -1: none.
 
-    Scaling and shifting all numbers alike leaves the correlation with the known row at 1.
+    Rows match if their correlation is 1, which scale and shift do not change.
     """
     right = _standardise(known)
     found: list[int] = []

@@ -1,4 +1,4 @@
-"""Which drawn sample is which, and what a data module's loaders made of them."""
+"""Recognises the drawn samples, and judges the images and the split of a data module's loaders."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from litcourse.probing.datamodules.kind import UNKNOWN, Kind
 
 TOLERANCE = 1e-4
 MATRIX = 2
-"""Dimensions of a tensor of rows."""
+"""Number of dimensions of a matrix."""
 LOADERS = ("train", "val", "test")
 
 
@@ -26,12 +26,16 @@ def right_images(kind: Kind, inputs: Inputs, part: str) -> Tensor:
 
 
 def identify(kind: Kind, inputs: Inputs, part: str, images: Tensor) -> list[int]:
-    """Indices of the drawn samples that `images` show, however they are scaled; -1: none."""
+    """For each of `images` the index of the drawn sample that it shows, in any scale; -1: none."""
     return kind.recognise(right_images(kind, inputs, part), images)
 
 
 def identify_keys(kind: Kind, inputs: Inputs, keys: Evidence) -> list[int]:
-    """Indices of the training samples that left `keys` (N, key_pixels); -1: none."""
+    """Indices of the training samples with these `keys` (N, key_pixels); -1: none.
+
+    Raises:
+        MalformedError: `keys` is no real matrix, or is wider than an image.
+    """
     rows, known = keys.tensor(), right_images(kind, inputs, "train")
     if rows.dim() != MATRIX or rows.is_complex() or not 1 < rows.shape[1] <= known[0].numel():
         raise MalformedError(keys.path, "keys of images")
@@ -39,7 +43,7 @@ def identify_keys(kind: Kind, inputs: Inputs, keys: Evidence) -> list[int]:
 
 
 def judge_images(kind: Kind, inputs: Inputs, first: Evidence) -> list[Finding]:
-    """Type, shape, normalisation and labels of all three loaders."""
+    """Judge type, shape, normalisation and labels of all three loaders."""
     for name in LOADERS:
         found = _judge_part(kind, inputs, name, first[name])
         if found:
@@ -55,16 +59,16 @@ def _judge_part(kind: Kind, inputs: Inputs, name: str, seen: Evidence) -> list[F
         got = f"{images.dtype}, {tuple(images.shape[1:])} per image"
         every = (*cost, *kind.costs_of_strangers)
         return [Finding(kind.code("LIT310"), every, called, expected, got)]
-    if not len(images):  # how many there are is the split's affair
+    if not len(images):  # `judge_split` judges the number of samples
         return []
     indices = identify(kind, inputs, part, images)
     if UNKNOWN in indices:
-        return [_stranger(kind, inputs, name, images, indices)]
+        return [_stranger_finding(kind, inputs, name, images, indices)]
     known = right_images(kind, inputs, part)
     right, where = kind.comparable(known, images, indices)
     gap = float((images - right).abs()[where].max())
     if not gap <= TOLERANCE:
-        return [_scaled(kind, called, images, right, where)]
+        return [_scale_finding(kind, called, images, right, where)]
     wanted = inputs.shown["sets"][part]["labels"][indices]
     if labels.is_complex() or not torch.equal(labels.long(), wanted):
         got = f"{labels.dtype}, shape {tuple(labels.shape)}"
@@ -72,8 +76,10 @@ def _judge_part(kind: Kind, inputs: Inputs, name: str, seen: Evidence) -> list[F
     return []
 
 
-def _stranger(kind: Kind, inputs: Inputs, name: str, images: Tensor, indices: list[int]) -> Finding:
-    """Images that are none of this part's: of the other part, or changed."""
+def _stranger_finding(
+    kind: Kind, inputs: Inputs, name: str, images: Tensor, indices: list[int]
+) -> Finding:
+    """The finding on images that are not in this part: of the other part, or changed."""
     part = part_of(name)
     other = "train" if part == "test" else "test"
     called = f"{name}_dataloader()"
@@ -88,7 +94,9 @@ def _stranger(kind: Kind, inputs: Inputs, name: str, images: Tensor, indices: li
     return Finding(kind.code("LIT315"), every, called, expected, got)
 
 
-def _scaled(kind: Kind, called: str, images: Tensor, right: Tensor, where: Tensor) -> Finding:
+def _scale_finding(
+    kind: Kind, called: str, images: Tensor, right: Tensor, where: Tensor
+) -> Finding:
     def gap(other: Tensor) -> float:
         return float((images - other).abs()[where].max())
 
@@ -104,7 +112,7 @@ def _scaled(kind: Kind, called: str, images: Tensor, right: Tensor, where: Tenso
 
 
 def judge_split(kind: Kind, inputs: Inputs, first: Evidence) -> list[Finding]:
-    """Sizes, and every sample once."""
+    """Judge the size of each part, and that each sample comes once."""
     total = len(inputs.shown["sets"]["train"]["labels"])
     train, val = (
         identify(kind, inputs, "train", first[n]["images"].tensor()) for n in ("train", "val")
@@ -113,22 +121,26 @@ def judge_split(kind: Kind, inputs: Inputs, first: Evidence) -> list[Finding]:
     shared = set(train) & set(val)
     if shared:
         got = f"{len(shared)} samples in both"
-        return [_split("LIT321", "train and val", "no sample in both", got)]
+        return [_split_finding("LIT321", "train and val", "no sample in both", got)]
     wanted = inputs.shown["val_size"] * total
     lost = wanted - len(val)
     if 1 < lost < inputs.shown["batch_size"] and len(val) % inputs.shown["batch_size"] == 0:
         expected, got = f"{wanted:.0f} samples, each once", f"{len(val)}, in full batches alone"
-        return [_split("LIT323", "val_dataloader()", expected, got)]
+        return [_split_finding("LIT323", "val_dataloader()", expected, got)]
     if abs(len(set(val)) - wanted) > 1 + TOLERANCE:
         got = f"{len(set(val))} samples"
-        return [_split("LIT320", "val_dataloader()", f"{wanted:.0f} of {total} samples", got)]
+        return [
+            _split_finding("LIT320", "val_dataloader()", f"{wanted:.0f} of {total} samples", got)
+        ]
     for name, indices, count in (
         ("val", val, len(set(val))),
         ("test", test, len(inputs.shown["sets"]["test"]["labels"])),
     ):
         if sorted(indices) != sorted(set(indices)) or len(indices) != count:
             got = f"{len(indices)} samples, {len(set(indices))} different ones"
-            return [_split("LIT323", f"{name}_dataloader()", f"{count} samples, each once", got)]
+            return [
+                _split_finding("LIT323", f"{name}_dataloader()", f"{count} samples, each once", got)
+            ]
     return _judge_train(inputs, train, total - len(val))
 
 
@@ -139,8 +151,8 @@ def _judge_train(inputs: Inputs, train: list[int], count: int) -> list[Finding]:
     if once and (dropped == 0 or (0 < dropped < size and dropped == count % size)):
         return []
     got = f"{len(train)} samples, {len(set(train))} different ones"
-    return [_split("LIT323", "train_dataloader()", f"{count} samples, each once", got)]
+    return [_split_finding("LIT323", "train_dataloader()", f"{count} samples, each once", got)]
 
 
-def _split(code: str, called: str, expected: str, got: str) -> Finding:
+def _split_finding(code: str, called: str, expected: str, got: str) -> Finding:
     return Finding(code, ("split",), called, expected, got)

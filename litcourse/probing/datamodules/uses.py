@@ -1,4 +1,4 @@
-"""Whether a data module is what a Trainer needs: in each process, each stage, each epoch."""
+"""Judges whether a data module does what a Trainer needs in each process, stage and epoch."""
 
 from __future__ import annotations
 
@@ -17,44 +17,44 @@ from litcourse.probing.datamodules.samples import (
 
 
 def judge_class(kind: Kind, evidence: Evidence, every: tuple[str, ...]) -> list[Finding]:
-    """What stands in the way of all else: no data module, or one that gives nothing.
+    """Judge what every criterion needs: a data module class, and data from its loaders.
 
     Args:
-        kind: of the images.
-        evidence: of `litcourse.probing.datamodules.calls`.
+        kind: the kind of images.
+        evidence: from `litcourse.probing.datamodules.calls`.
         every: all criteria of the question.
     """
-    # What is wrong with one of pytorch_lightning shows under a Trainer alone: its loaders serve.
+    # A class of pytorch_lightning passes here: its loaders work, and only a Trainer refuses it.
     if not derives_from(evidence["bases"], "LightningDataModule", BOTH_PACKAGES):
         got = first_base(evidence["bases"])
         called, expected = f"class {kind.class_name}", "of lightning.LightningDataModule"
         return [Finding(kind.code("LIT300"), every, called, expected, got)]
-    return [_broken(evidence, every)] if "error" in evidence["first"] else []
+    return [_failure_finding(evidence, every)] if "error" in evidence["first"] else []
 
 
 def judge_module(
     kind: Kind, inputs: Inputs, evidence: Evidence, more: list[Finding] | None = None
 ) -> list[Finding]:
-    """What each loader gave, against the drawn images.
+    """Compare each loader's samples with the drawn images.
 
     Args:
-        kind: of the images.
-        draw: the inputs.
-        evidence: of `litcourse.probing.datamodules.calls`.
-        more: findings about images that a lab has itself; then those here are not looked for.
+        kind: the kind of images.
+        inputs: the inputs of the check.
+        evidence: from `litcourse.probing.datamodules.calls`.
+        more: a lab's own findings about images; if there are any, `judge_images` does not run.
     """
     first = evidence["first"]
     images = more or judge_images(kind, inputs, first)
     rest = [*judge_loaders(kind, inputs, evidence), *judge_prepare(kind, evidence)]
     if any("split" in finding.criteria for finding in images):
-        return [*images, *rest]  # samples that can't be recognised can't be compared either
+        return [*images, *rest]  # a split needs samples that the judge recognises
     split = judge_split(kind, inputs, first) or judge_use(kind, inputs, evidence)
     repeat = [] if split else judge_repeat(kind, inputs, evidence)
     return [*images, *split, *repeat, *judge_order(kind, inputs, first), *rest]
 
 
-def _broken(evidence: Evidence, every: tuple[str, ...]) -> Finding:
-    """Nothing came on a rank that prepared nothing, perhaps for want of prepare_data's state."""
+def _failure_finding(evidence: Evidence, every: tuple[str, ...]) -> Finding:
+    """The finding on a rank where `setup` failed: it may need state that `prepare_data` set."""
     error = evidence["first"]["error"]
     if "error" in evidence["after_prepare"]:
         return error_finding(error, every)
@@ -64,7 +64,7 @@ def _broken(evidence: Evidence, every: tuple[str, ...]) -> Finding:
 
 
 def judge_use(kind: Kind, inputs: Inputs, evidence: Evidence) -> list[Finding]:
-    """What only shows where Lightning itself calls the module."""
+    """Judge what only a call by Lightning itself shows."""
     for key, code in (("validate", "LIT303"), ("trainer", "LIT304")):
         if "error" not in evidence[key]:
             continue
@@ -73,19 +73,19 @@ def judge_use(kind: Kind, inputs: Inputs, evidence: Evidence) -> list[Finding]:
         named = kind.code(code) if finding.code == RAISED and not earlier else finding.code
         return [Finding(named, ("split",), finding.called, "it works", finding.got, finding.where)]
     if "error" in evidence["elsewhere"]:
-        return []  # that is a matter of what repeats
+        return []  # `judge_repeat` judges that
     val = set(identify(kind, inputs, "train", evidence["first"]["val"]["images"].tensor()))
     validated, elsewhere = (
         set(identify_keys(kind, inputs, evidence[k]["val"])) for k in ("validate", "elsewhere")
     )
-    if val != elsewhere or val == validated:  # a split that is never the same has its own finding
+    if val != elsewhere or val == validated:  # `judge_repeat` judges a split that always differs
         return []
     expected, got = "the samples that fit validates on", "others"
     return [Finding("LIT303", ("split",), 'setup("validate")', expected, got)]
 
 
 def judge_repeat(kind: Kind, inputs: Inputs, evidence: Evidence) -> list[Finding]:
-    """One split in each process and each setup, another for another seed."""
+    """Judge that each process and each setup has one split, and another seed another split."""
     cost, called = ("repeat",), "setup in two processes"
     for key in ("elsewhere", "again", "other_seed"):
         if "error" in evidence[key]:
@@ -108,7 +108,7 @@ def judge_repeat(kind: Kind, inputs: Inputs, evidence: Evidence) -> list[Finding
 
 
 def judge_order(kind: Kind, inputs: Inputs, first: Evidence) -> list[Finding]:
-    """A new order in each training epoch."""
+    """Judge that each training epoch has a new order."""
     once = identify(kind, inputs, "train", first["train"]["images"].tensor())
     again = identify_keys(kind, inputs, first["train_again"])
     if once != again:
@@ -119,7 +119,7 @@ def judge_order(kind: Kind, inputs: Inputs, first: Evidence) -> list[Finding]:
 
 
 def judge_loaders(kind: Kind, inputs: Inputs, evidence: Evidence) -> list[Finding]:
-    """Batches, workers and defaults."""
+    """Judge batch sizes, workers and defaults."""
     cost = ("loaders",)
     size = inputs.shown["batch_size"]
     for name in ("train", "val", "test"):
@@ -159,7 +159,7 @@ def _judge_defaults(kind: Kind, inputs: Inputs, seen: Evidence) -> list[Finding]
 
 
 def judge_prepare(kind: Kind, evidence: Evidence) -> list[Finding]:
-    """prepare_data fetches, nothing else does, and it keeps nothing."""
+    """Judge that only `prepare_data` downloads, and that it sets no attribute."""
     cost, called = ("prepare",), "prepare_data() on an empty folder"
     if "error" in evidence["prepared"]:
         return [error_finding(evidence["prepared"]["error"], cost)]

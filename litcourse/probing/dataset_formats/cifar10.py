@@ -1,4 +1,4 @@
-"""CIFAR10's own file format, to hand a probe's drawn images to `litcourse.data.cifar10`."""
+"""Writes drawn images in CIFAR10's file format, for `litcourse.data.cifar10` to read."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ TRAIN_FILES = 5
 def write_cifar10(root: Path, sets: dict[str, dict[str, Tensor]]) -> None:
     """Write images and labels where torchvision looks for CIFAR10 below `root`.
 
-    Their checksums are not those of the real files, so torchvision has to be told not to ask.
+    Their checksums differ from those of the real files, so a caller replaces torchvision's check
+    (`litcourse.probing.datamodules.downloads`).
 
     Args:
-        root: folder that torchvision is given as root.
+        root: torchvision's argument `root`.
         sets: "train" and "test", each with uint8 `images` (N, 3, 32, 32) and int64 `labels` (N,).
     """
     folder = root / FOLDER

@@ -1,4 +1,4 @@
-"""MNIST's own file format, to hand a probe's drawn images to `litcourse.data.mnist`."""
+"""Writes drawn images in MNIST's file format, for `litcourse.data.mnist` to read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def write_mnist(root: Path, sets: dict[str, dict[str, Tensor]]) -> None:
     """Write images and labels where torchvision looks for MNIST below `root`.
 
     Args:
-        root: folder that torchvision is given as root.
+        root: torchvision's argument `root`.
         sets: "train" and "test", each with uint8 `images` (N, 28, 28) and int64 `labels` (N,).
     """
     folder = root / "MNIST" / "raw"
