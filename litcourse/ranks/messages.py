@@ -1,4 +1,4 @@
-"""What launcher, supervisor and ranks tell each other."""
+"""The types that launcher, supervisor and ranks share."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from litcourse.core.tree import Tree
 
 @dataclass(frozen=True)
 class RankSpec:
-    """How a rank begins.
+    """One rank of a job.
 
     Args:
-        number: its place among the ranks of the job.
-        environment: variables that it has beside those of the process that asked.
-        arguments: of its command line, if it runs a script.
+        number: the rank's number in the job, from 0.
+        environment: variables that the rank has beside those of the calling process.
+        arguments: command-line arguments, if the rank runs a script.
     """
 
     number: int
@@ -26,15 +26,14 @@ class RankSpec:
 
 @dataclass(frozen=True)
 class Job:
-    """What ranks are to do together.
+    """The work of several ranks.
 
     Args:
-        work: called in each rank.
-        ranks: those that are started at once; a rank may ask for more
-            (`rank_launcher.request_rank`).
+        work: function that each rank calls.
+        ranks: ranks that start at once; a rank may request more (`rank_launcher.request_rank`).
         limit: seconds that the job may take, counted while ranks have the processor or sleep.
-        folder: for the files of this job.
-        seed: of the first rank's random state.
+        folder: folder for the files of this job.
+        seed: seed of rank 0; rank r has `seed + r`.
     """
 
     work: Callable[[RankSpec], Tree]
@@ -45,11 +44,11 @@ class Job:
 
 
 SLACK = 4.0
-"""By the clock a job may take so many times its limit, on a machine that has much else to do."""
+"""A job may take so many times its limit in wall-clock time, for the sake of a busy machine."""
 
 
-class ExitRank(Exception):  # noqa: N818 (no error: an end)
-    """Raised by the work of a rank to end its process at once.
+class ExitRank(Exception):  # noqa: N818 (it ends a rank and is no error)
+    """The work of a rank raises this to end the rank's process at once.
 
     Args:
         outcome: `{"value": ...}` or `{"error": ...}`.

@@ -1,4 +1,4 @@
-"""Processes of this machine: what they do, and their end."""
+"""Reads from /proc what processes do, and ends processes."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
 CAN_SEE = Path("/proc/self/task").is_dir()
-"""Whether the system tells what processes do."""
+"""Whether the system has /proc, as Linux does."""
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _PAUSE = 0.002
 UTIME = 11
-"""Place of utime in /proc/PID/stat behind the name; stime follows."""
+"""Index of utime among the fields of /proc/PID/stat after the name; stime follows (proc(5))."""
 
 
 def die_with_parent() -> None:
-    """Be killed when the process that forked this one ends, where Linux is below."""
+    """On Linux: have the kernel kill this process when its parent ends."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def adopt_orphans() -> None:
-    """Become the parent of whatever the children leave behind, where Linux is below."""
+    """On Linux: become the parent of orphaned descendants."""
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
@@ -35,7 +35,7 @@ def _prctl(option: int, value: int) -> None:
 
 
 def process_tree(pid: int) -> list[int]:
-    """`pid` and its descendants; in a pid namespace of their own they can't leave it."""
+    """`pid` and its descendants, by /proc/PID/task/TID/children."""
     found = [pid]
     for parent in found:
         for task in tasks(parent):
@@ -44,7 +44,7 @@ def process_tree(pid: int) -> list[int]:
 
 
 def activity(pid: int) -> tuple[int, bool]:
-    """Ticks of processor time that a process has used, and whether a thread of it would run."""
+    """Processor time of a process in clock ticks, and whether a thread of it runs or could run."""
     ticks, runs = 0, False
     for task in tasks(pid):
         fields = stat(f"{pid}/task/{task}")
@@ -55,7 +55,7 @@ def activity(pid: int) -> tuple[int, bool]:
 
 
 def tasks(pid: int) -> list[str]:
-    """Ids of its threads; none if it has ended."""
+    """Ids of the threads of `pid`; [] if it has ended."""
     try:
         return os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 (names alone)
     except OSError:
@@ -63,7 +63,7 @@ def tasks(pid: int) -> list[str]:
 
 
 def stat(which: str | int) -> list[str]:
-    """What /proc/WHICH/stat tells behind the name, which may hold anything; [] if it has ended."""
+    """Fields of /proc/WHICH/stat after the name, which may hold spaces; [] if it has ended."""
     return read(f"/proc/{which}/stat").rpartition(")")[2].split()
 
 
@@ -76,7 +76,7 @@ def read(path: str) -> str:
 
 
 def kill_all(groups: list[int]) -> None:
-    """Kill these process groups, and every descendant and adopted orphan of this process."""
+    """Kill these process groups, and all descendants and adopted orphans of this process."""
     for group in groups:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(group, signal.SIGKILL)
@@ -93,7 +93,7 @@ def kill_all(groups: list[int]) -> None:
 
 
 def terminate(pid: int, patience: float) -> None:
-    """Have a child end: ask it, wait for `patience` seconds, then kill it."""
+    """End the child `pid`: send SIGTERM, after `patience` seconds SIGKILL, and wait for it."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         until = time.monotonic() + patience
         while time.monotonic() < until:
@@ -107,6 +107,6 @@ def terminate(pid: int, patience: float) -> None:
 
 
 def describe_exit(status: int) -> str:
-    """How a process ended, by what waiting for it told."""
+    """How a process ended, from its wait status: "signal 9" or "exit code 1"."""
     code = os.waitstatus_to_exitcode(status)
     return f"signal {-code}" if code < 0 else f"exit code {code}"

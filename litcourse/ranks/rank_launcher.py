@@ -1,8 +1,8 @@
-"""Starting the ranks of a job and reading what became of it.
+"""Starts the ranks of a job and reads their outcomes.
 
-Between the process that asks and the ranks stands a `supervisor`. It is forked from the process
-that asks, so that the ranks find all that is there: Lightning imported, classes of a notebook.
-Where a fork can't serve, a fresh program is the supervisor, and gets the work by cloudpickle.
+A `supervisor` process stands between the caller and the ranks. It is a fork of the caller, so
+the ranks have Lightning imported and see the classes of a notebook. Where a fork can't train, a
+new program is the supervisor and gets the work by cloudpickle.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from litcourse.ranks.messages import SLACK, Job, RankSpec
 from litcourse.ranks.processes import terminate
 
 FRESH = "LITCOURSE_FRESH_RANKS"
-"""Variable that, set to 1, has ranks started from a fresh program."""
+"""If this variable is 1, ranks start from a new program and not from a fork of the caller."""
 _PAUSE = 0.005
 _MARGIN = 10.0
 _PATIENCE = 2.0
@@ -36,17 +36,17 @@ _SHOWN_OUTPUT = 2000
 
 @contextlib.contextmanager
 def job_folder() -> Iterator[Path]:
-    """A folder for the files of a job, gone afterwards."""
+    """Make a folder for the files of a job, and remove it afterwards."""
     with tempfile.TemporaryDirectory(prefix="litcourse-ranks-") as path:
         yield Path(path)
 
 
 def run_job(job: Job) -> list[dict[str, Tree]]:
-    """Run a job to its end, whatever that is.
+    """Run a job until it ends or its limit has passed.
 
     Returns:
         for each rank `{"value": ...}`, `{"error": ...}`, `{"stuck": ...}` or `{"died": ...}`,
-        each with its "pid" and the tail of its "output".
+        each with the rank's "pid" and the tail of its "output".
     """
     most = job.limit * SLACK + _MARGIN
     if can_fork():
@@ -68,7 +68,7 @@ def run_job(job: Job) -> list[dict[str, Tree]]:
 def _fork_supervisor(job: Job) -> int:
     parent = os.getpid()
     with warnings.catch_warnings():
-        # From Python 3.12 a fork beside other threads warns. The child uses none of their locks.
+        # Python 3.12 and later warn of a fork beside threads; the child uses none of their locks.
         warnings.simplefilter("ignore", DeprecationWarning)
         pid = os.fork()
     if not pid:
@@ -77,7 +77,7 @@ def _fork_supervisor(job: Job) -> int:
 
 
 def can_fork() -> bool:
-    """Whether a process that is forked from this one can train."""
+    """Whether a fork of this process can train."""
     import torch
 
     if os.environ.get(FRESH) == "1" or sys.platform != "linux":
@@ -86,11 +86,11 @@ def can_fork() -> bool:
         return False
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         return False  # the child would be a rank of that job, with the parent's connections
-    return not torch.cuda.is_available() or _a_child_trains()
+    return not torch.cuda.is_available() or _try_fork()
 
 
-def _a_child_trains() -> bool:
-    """Try it: autograd's threads for a GPU, once there are any, forbid backward in a fork."""
+def _try_fork() -> bool:
+    """Whether backward works in a fork, which autograd refuses once it has threads for a GPU."""
     pid = os.fork()
     if not pid:
         code = 1
@@ -106,18 +106,18 @@ def _a_child_trains() -> bool:
 
 
 def current_seed() -> int:
-    """A seed that the random state determines, and that does not move it."""
+    """A seed computed from torch's random state, which does not change."""
     import torch
 
     return zlib.crc32(torch.get_rng_state().numpy().tobytes())
 
 
 def request_rank(folder: Path, spec: RankSpec) -> None:
-    """In a rank: have the supervisor start another one, as this one was."""
+    """In a rank: ask the supervisor to start another rank."""
     write_atomically(folder / f"launch-{spec.number}", json.dumps(asdict(spec)).encode())
 
 
-# --- what became of it ---------------------------------------------------------------------------
+# --- outcomes ------------------------------------------------------------------------------------
 
 
 def _read_entries(folder: Path) -> list[dict[str, Tree]]:

@@ -1,4 +1,4 @@
-"""Judging what `run_ranks` returned: which rank failed by itself, which ones wait for others."""
+"""Judges what `run_ranks` returned: which rank failed by itself, and which waits for others."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from litcourse.core.question import Finding
 from litcourse.ranks.stack_dumps import is_echo
 
 _SHOWN_FRAMES = 6
-_GLOO_SAYS = "what():  [enforce fail at"
-"""How gloo begins to tell why it ends a process, in a thread of its own."""
+_GLOO_PREFIX = "what():  [enforce fail at"
+"""Start of gloo's message when it ends a process, which it does in a thread of its own."""
 
 
 def read_rank_values(seen: Evidence) -> list[Evidence]:
-    """What each rank returned; ask after `rank_findings` had none."""
+    """The value that each rank returned; valid only if `rank_findings` returns []."""
     return [entry["value"] for entry in seen["ranks"]]
 
 
 def rank_findings(
     seen: Evidence, criteria: tuple[str, ...], world_size: int | None = None
 ) -> list[Finding]:
-    """The first cause that not every rank came to its end; [] if all of them did.
+    """The finding on the rank that failed first; [] if all ranks returned a value.
 
     Args:
-        seen: what `run_ranks` returned, or whatever a hostile kernel put in its place.
-        criteria: that the finding costs.
-        world_size: how many ranks there must be; otherwise at least one.
+        seen: the evidence from `run_ranks`, untrusted.
+        criteria: criteria that the finding costs.
+        world_size: required number of ranks; None requires at least one.
 
     Raises:
-        MalformedError: there are not as many ranks, or an entry is none.
+        MalformedError: the number of ranks differs, or an entry is no outcome of a rank.
     """
     entries = list(enumerate(seen["ranks"]))
     if not entries or (world_size is not None and len(entries) != world_size):
@@ -36,7 +36,7 @@ def rank_findings(
     failed = [(rank, entry) for rank, entry in entries if "value" not in entry]
     if not failed:
         return []
-    rank, entry = min(failed, key=_cause_first)
+    rank, entry = min(failed, key=_failure_order)
     called = f"rank {rank} of {len(entries)}"
     if "error" in entry:
         found = error_finding(entry["error"], criteria)
@@ -47,34 +47,34 @@ def rank_findings(
         code = "LIT931" if is_cause(entry) else "LIT934"
         got, where = (
             "; ".join(filter(None, [entry["died"].text(), _gloo_message(entry)])),
-            _own_lines(entries),
+            _student_lines(entries),
         )
         return [Finding(code, criteria, called, "an end by itself", got, where)]
     return [_stuck_finding(entry["stuck"], entries, criteria)]
 
 
 def is_cause(entry: Evidence) -> bool:
-    """Whether a rank failed by itself, not because another one was gone or elsewhere."""
+    """Whether a rank failed by itself, and not because another rank ended or diverged."""
     if "error" in entry:
         return not is_echo(entry["error"]["message"].text())
     return "died" in entry and not is_echo(_gloo_message(entry))
 
 
-def _cause_first(numbered: tuple[int, Evidence]) -> tuple[bool, bool, float, int]:
-    """Causes come first, then what gloo has to say, then what was earlier."""
+def _failure_order(numbered: tuple[int, Evidence]) -> tuple[bool, bool, float, int]:
+    """Sort key: causes first, then ranks with a message of gloo, then the earlier time."""
     rank, entry = numbered
     return not is_cause(entry), not _gloo_message(entry), _time_of(entry), rank
 
 
 def _gloo_message(entry: Evidence) -> str:
-    """What gloo said as it ended the process itself, or ""."""
+    """The message of gloo, if gloo ended the process, or ""."""
     lines = entry["output"].text().splitlines() if "output" in entry else []
-    said = [line.partition(_GLOO_SAYS)[2] for line in lines if _GLOO_SAYS in line]
-    return f"gloo: {said[0].partition('] ')[2]}" if said else ""
+    messages = [line.partition(_GLOO_PREFIX)[2] for line in lines if _GLOO_PREFIX in line]
+    return f"gloo: {messages[0].partition('] ')[2]}" if messages else ""
 
 
-def _own_lines(entries: list[tuple[int, Evidence]]) -> str:
-    """Where in the student's code exceptions of the ranks came up."""
+def _student_lines(entries: list[tuple[int, Evidence]]) -> str:
+    """The lines of the student's code at which ranks raised."""
     descriptions = [
         (rank, entry["error"]["line"].text()) for rank, entry in entries if "error" in entry
     ]
@@ -88,7 +88,7 @@ def _time_of(entry: Evidence) -> float:
 def _stuck_finding(
     first: Evidence, entries: list[tuple[int, Evidence]], criteria: tuple[str, ...]
 ) -> Finding:
-    single = len(entries) == 1  # in a backward, say, which is a collective among several
+    single = len(entries) == 1  # one rank can't wait for others, whatever its stack looks like
     descriptions = "; ".join(
         f"rank {rank} {_describe_rank(entry, single=single)}" for rank, entry in entries
     )
@@ -106,5 +106,5 @@ def _describe_rank(entry: Evidence, *, single: bool) -> str:
         return "is done" if "value" in entry else "has failed"
     stuck = entry["stuck"]
     waits, line = "" if single else stuck["waits_for"].text(), stuck["line"].text()
-    does = f"waits in {waits}" if waits else "goes on and on" if stuck["busy"].flag() else "sleeps"
-    return f"{does} ({line})" if line else does
+    state = f"waits in {waits}" if waits else "goes on and on" if stuck["busy"].flag() else "sleeps"
+    return f"{state} ({line})" if line else state

@@ -1,4 +1,4 @@
-"""What a process does that was forked to be a rank, before and after its work."""
+"""Runs one rank in a forked process: sets the process up, does the work, writes the outcome."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from litcourse.ranks.processes import die_with_parent
 from litcourse.ranks.stack_dumps import is_echo
 
 DUMP = signal.SIGRTMIN + 7 if hasattr(signal, "SIGRTMIN") else signal.SIGUSR2
-"""Asks a rank for its stack; SIGUSR1 and 2 mean something to Slurm's jobs."""
+"""The signal on which a rank dumps its stack; Slurm jobs use SIGUSR1 and SIGUSR2 otherwise."""
 
 
 def run_rank(spec: RankSpec, work: Callable[[], Tree], folder: Path, seed: int) -> None:
@@ -42,9 +42,9 @@ def run_rank(spec: RankSpec, work: Callable[[], Tree], folder: Path, seed: int) 
         sys.stderr.flush()
         _write(folder / f"outcome-{number}", outcome)
         if "value" in outcome and not leaves:
-            while True:  # the others may wait for this rank: they are to be seen waiting
+            while True:  # if this rank ended, others that wait for it would fail and not wait
                 time.sleep(60)
-    except BaseException as error:  # noqa: BLE001 (nothing may get back into the parent's code)
+    except BaseException as error:  # noqa: BLE001 (a fork must not return into the parent's code)
         _write(folder / f"outcome-{number}", {"error": describe(error, "starting the rank")})
     finally:
         os._exit(1)
@@ -60,7 +60,7 @@ def _run_work(work: Callable[[], Tree]) -> dict[str, Tree]:
 
 
 def root_cause(error: BaseException) -> BaseException:
-    """The exception that came first, where a failing tear-down raised another one."""
+    """The exception that caused `error`, if `error` only says that another rank failed."""
     seen = {id(error)}
     while is_echo(str(error)):
         before = error.__cause__ or error.__context__
@@ -80,7 +80,7 @@ def _write(path: Path, outcome: dict[str, Tree]) -> None:
 
 
 def _redirect(path: Path) -> None:
-    """Send all output, of libraries and of further processes too, to a file."""
+    """Send all output to a file, also that of C libraries and of child processes."""
     number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for stream in (1, 2):
         os.dup2(number, stream)
@@ -96,7 +96,7 @@ def _redirect(path: Path) -> None:
 
 
 def _set_up_rank(environment: dict[str, str], stack: Path, number: int, seed: int) -> None:
-    """One thread, no interactive session, signals, random states and variables of its own."""
+    """Set threads, signals, variables and random states, and leave the interactive session."""
     import torch
 
     torch.set_num_threads(1)
@@ -105,18 +105,18 @@ def _set_up_rank(environment: dict[str, str], stack: Path, number: int, seed: in
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     file = stack.open("w", encoding="utf-8")
     faulthandler.register(DUMP, file=file, all_threads=True)
-    faulthandler.enable(file, all_threads=False)  # a crash inside a library leaves its stack
+    faulthandler.enable(file, all_threads=False)  # dumps the stack if a library crashes
     _protect_handler()
-    own = drop_job_variables(os.environ)
+    kept = drop_job_variables(os.environ)
     os.environ.clear()
-    os.environ.update({**own, **cpu_variables(), **environment})
+    os.environ.update({**kept, **cpu_variables(), **environment})
     _forget_gpus()
     _seed_all(seed + number)
     _be_non_interactive(int(environment.get("RANK", "0")))
 
 
 def cpu_variables() -> dict[str, str]:
-    """Variables of a rank on a CPU: no GPU is visible, one thread, gloo over the loopback."""
+    """Variables of a rank on the CPU: no visible GPU, one thread, gloo over the loopback."""
     return {
         "CUDA_VISIBLE_DEVICES": "",
         "OMP_NUM_THREADS": "1",
@@ -125,16 +125,16 @@ def cpu_variables() -> dict[str, str]:
 
 
 def _forget_gpus() -> None:
-    """This process counts none, and so may fork others, as a fresh program may."""
+    """Have torch see no GPU and no bad fork, so that this process can fork like a new program."""
     import torch
 
-    # Not None: counting anew, without NVML, would forbid CUDA to whatever this process forks.
+    # 0, not None: torch would count again, and a count without NVML spoils CUDA in later forks.
     torch.cuda._cached_device_count = 0  # noqa: SLF001 (no public way)
     torch.cuda._is_in_bad_fork = lambda: False  # noqa: SLF001 (as above)
 
 
 def _protect_handler() -> None:
-    """Lightning 2.6 resets all signals after a fit, to none those that Python did not set."""
+    """Keep `DUMP`: Lightning 2.6 resets all signals after a fit, and drops non-Python handlers."""
     original = signal.signal
 
     def guarded(number: int, handler: Any) -> Any:
@@ -157,7 +157,7 @@ def _loopback_name() -> str:
 
 
 def _be_non_interactive(rank: int) -> None:
-    """Lightning refuses strategies of several processes in a notebook, which this is no more."""
+    """Leave the notebook's interactive mode, where Lightning refuses DDP strategies."""
     if hasattr(sys, "ps1"):
         del sys.ps1
     for name, module in list(sys.modules.items()):

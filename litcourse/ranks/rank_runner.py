@@ -1,4 +1,4 @@
-"""Running a piece of a student's code on several ranks, for real, on the CPU."""
+"""Runs a student's code on several real ranks, on the CPU."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from litcourse.ranks.messages import Job, RankSpec
 
 
 def all_done(run: dict[str, Tree]) -> bool:
-    """Whether each rank of what `run_ranks` returned came to its end, so that more is worth it."""
+    """Whether every rank returned a value, so that a probe may go on; `run` is from `run_ranks`."""
     return all("value" in entry for entry in run["ranks"])
 
 
@@ -24,19 +24,22 @@ def run_ranks(
 ) -> dict[str, Tree]:
     """Call `work(rank)` in one process for each rank of a gloo job on this machine.
 
-    Variables are those of torchrun, so that `L.Trainer(accelerator="cpu", strategy="ddp",
-    devices=world_size // nodes, num_nodes=nodes)` takes part and launches nothing. Each rank has
-    one thread and a random state of its own, which follows from the caller's.
+    The ranks have torchrun's variables, so that `L.Trainer(accelerator="cpu", strategy="ddp",
+    devices=world_size // nodes, num_nodes=nodes)` joins the job and launches nothing. Each rank has
+    one thread and its own random state, which depends on the caller's.
 
     Args:
-        work: returns evidence; may use whatever the caller sees, classes of a notebook too.
+        work: returns evidence; may use all that the caller sees, also classes of a notebook.
         world_size: number of ranks.
-        nodes: simulated nodes, each with as many ranks.
+        nodes: number of simulated nodes, each with the same number of ranks.
         limit: seconds, counted while ranks have the processor or sleep.
 
     Returns:
         `{"ranks": [...], "seconds": ...}`; for each rank `{"value": ...}`, `{"error": ...}`,
         `{"stuck": {"waits_for", "line", "stack", ...}}` or `{"died": ...}`, with its "output".
+
+    Raises:
+        ValueError: `nodes` does not divide `world_size`, or `world_size` is below 1.
     """
     per_node = world_size // nodes
     if per_node * nodes != world_size or world_size < 1:

@@ -1,8 +1,8 @@
-"""A supervisor that is a fresh program, where a fork of the asking process can't serve.
+"""Starts a supervisor as a new program, where a fork of the caller can't train.
 
-`python -m litcourse.ranks.spawned_supervisor FOLDER` reads a job from the folder and forks its
-ranks; it has imported what the job needs by then, and no GPU is visible to it. What is unpickled
-here was pickled a moment ago by the very process that waits, a student's kernel.
+`python -m litcourse.ranks.spawned_supervisor FOLDER` reads a job from the folder, imports torch
+and forks the ranks; it sees no GPU. It unpickles only the data that its caller, a student's
+kernel, has just pickled for it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MOST_FOR_IMPORTS = 120.0
 
 
 def start_supervisor(job: Job) -> int:
-    """Start the program for `job`; returns its pid."""
+    """Start the program for `job` and return its pid."""
     import cloudpickle  # type: ignore[import-untyped]
 
     lines = {name: entry for name, entry in linecache.cache.items() if not Path(name).is_file()}
@@ -45,13 +45,13 @@ def main() -> None:
     """Supervise the job in the folder that the command line names."""
     parent, file = os.getppid(), Path(sys.argv[1]) / "job"
     data = file.read_bytes()
-    import torch  # noqa: F401 (before any work of the job, so that its limit begins afterwards)
+    import torch  # noqa: F401 (before the job, whose limit does not count the import)
 
-    read = pickle.loads(data)  # noqa: S301 (see above: the asking process's own)
-    linecache.cache.update(read["lines"])
+    content = pickle.loads(data)  # noqa: S301 (the caller's own data, see above)
+    linecache.cache.update(content["lines"])
     from litcourse.ranks.supervisor import supervise
 
-    supervise(read["job"], parent)
+    supervise(content["job"], parent)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a rank was doing: reading the stacks that faulthandler wrote."""
+"""Reads the stack dumps that faulthandler writes, to find out what a rank waits for."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _FRAME = re.compile(r'  File "(?P<file>[^"]*)", line (?P<line>\d+) in (?P<name>.
 _C10D = "torch/distributed/distributed_c10d.py"
 _DDP = "torch/nn/parallel/distributed.py"
 _SKIPPED = {"wrapper", "func_wrapper"}
-_AT_START = {
+_START_COLLECTIVES = {
     "_sync_module_states": "broadcast (the first weights, as DDP starts)",
     "_sync_params_and_buffers": "broadcast (the first weights, as DDP starts)",
     "_verify_param_shape_across_processes": "all_gather (shapes of the weights, as DDP starts)",
 }
-_ON_THE_WAY = {
+_COLLECTIVE_CALLERS = {
     "save_checkpoint": "in save_checkpoint",
     "_broadcast_sigterm_tensor": "Lightning's own, before each batch",
     "reduce_boolean_decision": "in reduce_boolean_decision",
@@ -26,13 +26,13 @@ _ON_THE_WAY = {
     "log": "in log",
     "all_gather": "in all_gather",
 }
-"""Functions that call collectives, and what to say of the one that waits."""
-_BELOW = (
+"""Functions that call collectives, and the words for a rank that waits in one."""
+_RANK_START_FILES = (
     "litcourse/ranks/rank_process.py",
     "litcourse/ranks/supervisor.py",
     "litcourse/ranks/rank_runner.py",
 )
-_RUNS_SCRIPTS = "litcourse/scripts/script_process.py"
+_SCRIPT_FILE = "litcourse/scripts/script_process.py"
 _SHOWN = 14
 _LIBRARIES = tuple(
     str(Path(sysconfig.get_paths()[name]).resolve()) for name in ("stdlib", "purelib", "platlib")
@@ -49,20 +49,20 @@ class Frame:
 
     @property
     def is_own(self) -> bool:
-        """Whether it is the student's code: no library, nothing of ours."""
+        """Whether the frame is the student's code, and not of a library or of litcourse."""
         path = self.file
         ours = path.startswith(f"{Path(__file__).parents[1]}{os.sep}")
         return not ours and not path.startswith((*_LIBRARIES, "<frozen"))
 
     @property
     def text(self) -> str:
-        """The line itself."""
+        """The line of source."""
         return linecache.getline(self.file, self.line).strip()
 
     @property
     def file_name(self) -> str:
-        """The file as a person calls it."""
-        is_cell = not Path(self.file).is_file()  # a kernel names cells after files that are none
+        """The file's name for a person."""
+        is_cell = not Path(self.file).is_file()  # a kernel gives each cell the name of no file
         return "the cell" if is_cell else Path(self.file).name
 
     def __str__(self) -> str:
@@ -75,33 +75,33 @@ class Frame:
 
 
 def read_main_thread(dump: str) -> list[Frame]:
-    """Frames of the thread that the newest dump calls current, innermost first."""
+    """Frames of the newest dump's "Current thread", innermost first."""
     newest = dump.rpartition("Current thread")[2]
     frames = []
     for line in newest.splitlines()[1:]:
         found = _FRAME.match(line)
-        if not found or found["file"].endswith(_BELOW):
-            break  # below is what started the rank, and the stack of whoever forked it
+        if not found or found["file"].endswith(_RANK_START_FILES):
+            break  # the frames below started the rank, or belong to the process that forked it
         frames.append(Frame(found["file"], int(found["line"]), found["name"]))
     return frames
 
 
 def find_collective(frames: list[Frame]) -> str:
-    """The collective that a stack waits in, or "" if it waits in none."""
+    """The collective in which a stack waits, or ""."""
     if not frames:
         return ""
     innermost = frames[0]
     if innermost.name == "_engine_run_backward":
         return "all_reduce (gradients, in backward)"
-    if innermost.name in _AT_START:
-        return _AT_START[innermost.name]
+    if innermost.name in _START_COLLECTIVES:
+        return _START_COLLECTIVES[innermost.name]
     if innermost.file.endswith(_DDP):
         return "broadcast (buffers, in forward)"
     if "torch/distributed/" not in innermost.file:
         return ""
     waiting = next((f.name for f in frames if _names_a_collective(f)), innermost.name)
     names = [frame.name for frame in frames if not frame.is_own and frame.name != waiting]
-    via = next((said for name, said in _ON_THE_WAY.items() if name in names), "")
+    via = next((note for name, note in _COLLECTIVE_CALLERS.items() if name in names), "")
     return f"{waiting} ({via})" if via else waiting
 
 
@@ -110,14 +110,14 @@ def _names_a_collective(frame: Frame) -> bool:
 
 
 def format_stack(frames: list[Frame]) -> str:
-    """The stack for a person: innermost first, the student's own lines always among them."""
-    frames = [f for f in frames if f.name not in _SKIPPED and not f.file.endswith(_RUNS_SCRIPTS)]
+    """The stack as text, innermost frame first; long stacks keep the student's frames."""
+    frames = [f for f in frames if f.name not in _SKIPPED and not f.file.endswith(_SCRIPT_FILE)]
     own = [frame for frame in frames[_SHOWN:] if frame.is_own]
     return "\n".join(map(str, [*frames[:_SHOWN], *own[:_SHOWN]]))
 
 
 def own_line(frames: list[Frame]) -> str:
-    """The student's innermost line, or ""."""
+    """The innermost frame of the student's code as text, or ""."""
     own = next((frame for frame in frames if frame.is_own), None)
     return "" if own is None else f"line {own.line} of {own.file_name}, in {own.name}: {own.text}"
 
@@ -130,5 +130,5 @@ _ECHO = re.compile(
 
 
 def is_echo(message: str) -> bool:
-    """Whether an error only says that another rank is gone or elsewhere."""
+    """Whether an error only says that another rank ended or is in another collective."""
     return bool(_ECHO.search(message))

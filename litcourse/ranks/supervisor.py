@@ -1,8 +1,8 @@
-"""The process between the one that asks and the ranks: it starts, watches and ends them.
+"""Supervises the ranks of a job: starts, watches and ends them, in a process of its own.
 
-It holds the port at which the ranks meet, adopts what they leave behind, and kills all of it in
-the end, also when the process that asked is gone. It has one thread and runs nothing of a
-student's.
+The supervisor holds the port of the ranks' rendezvous, adopts orphans of the ranks, and kills all
+of them in the end, also if the calling process has ended. It has one thread and runs no code of a
+student.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ from litcourse.ranks.rank_process import DUMP, run_rank
 
 TICK = 0.01
 SAMPLE = 0.25
-"""Seconds between two looks at whether the ranks do anything."""
+"""Seconds between two samples of the ranks' activity."""
 IDLE_SAMPLES = 6
-"""So many looks in a row at which every rank slept in a collective are a deadlock."""
+"""A deadlock is so many samples in a row in which every rank sleeps in a collective."""
 GRACE = 2.0
-"""Seconds that ranks have to end after another one failed."""
+"""Seconds that ranks have to end after another rank failed."""
 _OUTPUT_KEPT = 8 * 2**20
 _MOST_RANKS = 32
 _NAP = 1.5 / TICKS
-"""Seconds of work between two looks that count as none: one tick may be anybody's."""
+"""Seconds of work between two samples that count as sleep: one clock tick may be noise."""
 
 
 @dataclass
@@ -69,7 +69,7 @@ def supervise(job: Job, parent: int) -> None:
         os.setsid()
         adopt_orphans()
         supervisor.run()
-    except BaseException:  # noqa: BLE001 (nothing may get back into the parent's code)
+    except BaseException:  # noqa: BLE001 (a fork must not return into the parent's code)
         with contextlib.suppress(OSError), (job.folder / "supervisor-output").open("a") as file:
             traceback.print_exc(file=file)
     finally:
@@ -89,7 +89,7 @@ class _Supervisor:
         self.failed_at = 0.0
 
     def stop(self, *_: object) -> None:
-        """The process that asked does not want to wait any longer."""
+        """End the job: the calling process does not wait any longer."""
         self.stopped = True
 
     def run(self) -> None:
@@ -102,7 +102,7 @@ class _Supervisor:
                 self.report()
         finally:
             kill_all([rank.pid for rank in self.ranks])
-            if os.getppid() != self.parent:  # nobody else is there to do it
+            if os.getppid() != self.parent:  # the calling process is gone and can't remove it
                 shutil.rmtree(self.job.folder, ignore_errors=True)
 
     def start_rank(self, spec: RankSpec) -> None:
@@ -114,7 +114,7 @@ class _Supervisor:
         self.ranks.append(_Rank(spec.number, pid, self.job.folder / f"outcome-{spec.number}"))
 
     def watch(self) -> None:
-        """Until all ranks have finished, or it is clear that they never will."""
+        """Wait until all ranks have finished, or are sure never to finish."""
         began = looked = time.monotonic()
         while not self.stopped and os.getppid() == self.parent:
             self.reap()
@@ -131,7 +131,7 @@ class _Supervisor:
             time.sleep(TICK)
 
     def reap(self) -> None:
-        """Note which ranks are gone; forget orphans that are."""
+        """Wait for ended children: record those that are ranks, ignore orphans."""
         with contextlib.suppress(ChildProcessError):
             while True:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -145,17 +145,17 @@ class _Supervisor:
                     rank.ended = {"died": describe_exit(status), "at": time.monotonic()}
 
     def start_requested(self) -> None:
-        """Start the ranks that others asked for."""
+        """Start the ranks that other ranks requested."""
         for path in sorted(self.job.folder.glob("launch-*[0-9]")):
             with contextlib.suppress(OSError, ValueError, TypeError):
-                asked = RankSpec(**json.loads(path.read_text(encoding="utf-8")))
-                known = any(rank.number == asked.number for rank in self.ranks)
+                spec = RankSpec(**json.loads(path.read_text(encoding="utf-8")))
+                known = any(rank.number == spec.number for rank in self.ranks)
                 if not known and len(self.ranks) < _MOST_RANKS:
-                    self.start_rank(asked)
+                    self.start_rank(spec)
             path.unlink()
 
     def sample_activity(self, passed: float) -> None:
-        """Advance the clock by the time that the ranks really had."""
+        """Advance the clock by the processor time of the ranks, or by `passed` if all sleep."""
         pids = [pid for rank in self.unfinished() for pid in process_tree(rank.pid)]
         seen = {pid: activity(pid) for pid in pids}
         worked = sum(max(0, ticks - self.used.get(pid, 0)) for pid, (ticks, _) in seen.items())
@@ -171,7 +171,7 @@ class _Supervisor:
         return [rank for rank in self.ranks if not rank.finished]
 
     def should_give_up(self, now: float, *, late: bool) -> bool:
-        """Whether nothing will come of it; then what each rank waits for is noted."""
+        """Whether the ranks will never finish; if so, record what each of them waits for."""
         left_alone = self.failed_at and now - self.failed_at > GRACE and self.idle > 1
         asleep = self.idle > 0 and self.idle % IDLE_SAMPLES == 0
         if not (late or left_alone or asleep):
@@ -201,7 +201,7 @@ class _Supervisor:
         for _ in range(50):
             time.sleep(TICK)
             if _size(path) > before:
-                time.sleep(TICK)  # for the rest of it
+                time.sleep(TICK)  # until the rest of the dump is written
                 return stack_dumps.read_main_thread(
                     path.read_text(encoding="utf-8", errors="replace")
                 )
@@ -215,10 +215,10 @@ class _Supervisor:
 
 @contextlib.contextmanager
 def _hold_port() -> Iterator[int]:
-    """A port that nobody else gets while it is held, and that rank 0 can listen at.
+    """Reserve a port at which rank 0 can listen, while the context lasts.
 
-    Two sockets with SO_REUSEADDR, which torch's store sets too, may have one port as long as one
-    of them at most listens.
+    Two sockets with SO_REUSEADDR, which torch's store sets too, may share a port as long as at
+    most one of them listens.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as holder:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -234,7 +234,7 @@ def _size(path: Path) -> int:
 
 
 def _truncate_output(path: Path) -> None:
-    """Keep a rank that prints without end from filling the disk; it appends, so this is safe."""
+    """Empty a large output file, so that endless prints don't fill the disk; ranks append to it."""
     if _size(path) > _OUTPUT_KEPT:
         with contextlib.suppress(OSError):
             os.truncate(path, 0)
