@@ -1,12 +1,12 @@
-"""Running a program that a student wrote, as `python NAME ARGUMENTS` would.
+"""Runs a student's script as `python NAME ARGUMENTS` does.
 
 Read in this order:
 
-1. `script_runner`: `run_script`, warm, and `run_fresh`, the command as it stands.
-2. `script_outcomes`: what a judge says of a run, `script_findings`.
-3. `script_process`: the process that is the script.
-4. `recorder`: notes what each Trainer of it does.
-5. `interruption`: a callback that cuts a run off.
+1. `script_runner`: `run_script` in a fork with warm imports, `run_fresh` by the command itself.
+2. `script_outcomes`: `script_findings`, which a judge calls.
+3. `script_process`: executes the script in the forked process.
+4. `recorder`: records what each Trainer of a script does.
+5. `interruption`: a callback that interrupts training.
 """
 
 from litcourse.scripts.script_outcomes import (

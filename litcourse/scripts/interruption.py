@@ -1,4 +1,4 @@
-"""A job that is cut off, as a callback that any program can be given on its command line.
+"""Interrupts a job by a callback, which LightningCLI takes on the command line.
 
 python train.py fit --trainer.callbacks+=litcourse.scripts.interruption.Interruption
 """
@@ -13,28 +13,28 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 
 class Interruption(L.Callback):
-    """Interrupts training after some batches of an epoch, as <kbd>Ctrl</kbd>+<kbd>C</kbd> would.
+    """Interrupts training after some batches of an epoch, as <kbd>Ctrl</kbd>+<kbd>C</kbd> does.
 
-    Until then no later epoch is better than the first, whatever a checkpoint monitors: as it
-    happens, now and then, to everybody.
+    Until then no epoch improves on the first one, whatever metric a checkpoint monitors: so the
+    best checkpoint is not the latest, as also happens in real jobs.
 
     Args:
-        epoch: the epoch, from 0; those before it are left to run to their end.
-        batches: of that epoch, until then.
+        epoch: epoch to interrupt, from 0; earlier epochs run to their end.
+        batches: number of batches of that epoch before the interruption.
     """
 
     def __init__(self, epoch: int = 2, batches: int = 1) -> None:
         self.epoch, self.batches = epoch, batches
 
     def on_train_epoch_start(self, trainer: L.Trainer, *_: Any) -> None:
-        """Let what was kept as the best so far be out of reach."""
+        """Set the best scores so far to values that no later epoch reaches."""
         for callback in trainer.checkpoint_callbacks:
             if isinstance(callback, ModelCheckpoint):
                 score = torch.tensor(float("inf" if callback.mode == "max" else "-inf"))
                 callback.best_k_models.update(dict.fromkeys(callback.best_k_models, score))
 
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
-        """Interrupt, if it is time."""
+        """Interrupt after `batches` batches of `epoch`."""
         done = trainer.fit_loop.epoch_loop.batch_progress.current.ready
         if trainer.current_epoch >= self.epoch and done >= self.batches:
             raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""Judging what `run_script` returned: whether the script came to its end, and what it trained."""
+"""Judges what `run_script` returned: whether the script ran to its end and trained."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from litcourse.ranks.rank_outcomes import is_cause, rank_findings
 
 
 def script_findings(seen: Evidence, criteria: tuple[str, ...]) -> list[Finding]:
-    """What kept the script from running to its end and training; [] if nothing did.
+    """The finding on why a script did not run to its end or did not train; [] if it did both.
 
-    Of an import only what kept it from its end; a Trainer that runs there is for the judge.
+    For `import_script` only the end counts: the caller judges Trainers that an import makes.
     """
     called = seen["command"].text()
     found = [_script_finding(finding, called) for finding in rank_findings(seen, criteria)]
@@ -19,7 +19,7 @@ def script_findings(seen: Evidence, criteria: tuple[str, ...]) -> list[Finding]:
         return found
     for entry in seen["ranks"]:
         status = entry["value"]["exit"].integer() if "value" in entry else 0
-        if status:  # what others were left waiting for
+        if status:  # other ranks may have waited for this one
             got = f"exit code {status}"
             return [Finding("LIT941", criteria, called, "exit code 0", got, _last_line(entry))]
     if found:
@@ -44,18 +44,18 @@ def _training_findings(seen: Evidence, criteria: tuple[str, ...], asked: int) ->
 
 
 def count_noun(number: int, noun: str) -> str:
-    """The number with its noun: 1 rank, 2 ranks."""
+    """A number with its noun: "1 rank", "2 ranks"."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def all_trainers(seen: Evidence) -> list[Evidence]:
-    """The records of all Trainers that a run made, those of its ranks first."""
-    own = [record for entry in seen["ranks"] for record in entry["trainers"]]
-    return [*own, *seen["elsewhere"]]
+    """The records of all Trainers of a run, those of its ranks first."""
+    records = [record for entry in seen["ranks"] for record in entry["trainers"]]
+    return [*records, *seen["elsewhere"]]
 
 
 def fitted_trainers(seen: Evidence) -> list[Evidence]:
-    """The records of those whose fit ran."""
+    """The records of all Trainers of a run that called `fit`."""
     return [record for record in all_trainers(seen) if record["fitted"].flag()]
 
 

@@ -1,4 +1,4 @@
-"""What happens in a process that was forked to run a script."""
+"""Executes a script in a forked process."""
 
 from __future__ import annotations
 
@@ -29,8 +29,13 @@ _LAUNCHERS = (
 def run_as_program(path: Path, arguments: tuple[str, ...], called: str) -> Tree:
     """Execute the file at `path` as `python FILE ARGUMENTS` does.
 
+    Args:
+        path: the script.
+        arguments: its command-line arguments.
+        called: name of the run in a description of an error.
+
     Raises:
-        ExitRank: it ended with an error; `called` is how its description calls the run.
+        ExitRank: the script raised, or exited with another status than 0.
     """
     main = types.ModuleType("__main__")
     sys.modules["__main__"] = main
@@ -39,9 +44,9 @@ def run_as_program(path: Path, arguments: tuple[str, ...], called: str) -> Tree:
 
 
 def import_as_module(path: Path, called: str) -> Tree:
-    """Execute the file at `path` as `import` does, noting whether it reads the command line.
+    """Execute the file at `path` as `import` does, and record whether it reads the command line.
 
-    The command line is somebody else's, a test runner's, and not empty.
+    The command line is that of a test runner, which the file must not read.
 
     Raises:
         ExitRank: as in `run_as_program`.
@@ -49,11 +54,11 @@ def import_as_module(path: Path, called: str) -> Tree:
     parsed = []
     original = argparse.ArgumentParser.parse_known_args
 
-    def noting(parser: Any, *arguments: Any, **keywords: Any) -> Any:
+    def parse_and_record(parser: Any, *arguments: Any, **keywords: Any) -> Any:
         parsed.append(True)
         return original(parser, *arguments, **keywords)
 
-    argparse.ArgumentParser.parse_known_args = noting  # type: ignore[method-assign, assignment]
+    argparse.ArgumentParser.parse_known_args = parse_and_record  # type: ignore[method-assign, assignment]
     module = types.ModuleType(path.stem)
     sys.modules[path.stem] = module
     sys.argv = _Arguments(["pytest", "-q", "tests"], str(path), parsed)
@@ -61,32 +66,32 @@ def import_as_module(path: Path, called: str) -> Tree:
 
 
 class _Arguments(list[str]):
-    """A command line that notes in `parsed` that the file `reader` itself reads it."""
+    """A command line that appends to `parsed` when the file `reader` reads it."""
 
     def __init__(self, arguments: list[str], reader: str, parsed: list[bool]) -> None:
         super().__init__(arguments)
         self._reader = reader
         self._parsed = parsed
 
-    def _note(self) -> None:
+    def _record(self) -> None:
         if sys._getframe(2).f_code.co_filename == self._reader:  # noqa: SLF001 (no public way)
             self._parsed.append(True)
 
     def __getitem__(self, index: Any) -> Any:
-        if index != 0:  # the name of the program, which is nobody's argument
-            self._note()
+        if index != 0:  # the program's name is no argument
+            self._record()
         return super().__getitem__(index)
 
     def __iter__(self) -> Iterator[str]:
-        self._note()
+        self._record()
         return super().__iter__()
 
     def __contains__(self, value: object) -> bool:
-        self._note()
+        self._record()
         return super().__contains__(value)
 
     def __len__(self) -> int:
-        self._note()
+        self._record()
         return super().__len__()
 
 
@@ -98,37 +103,37 @@ def _execute(
     module.__file__ = str(path)
     linecache.checkcache(str(path))
     try:
-        # Not with the __future__ of this module: annotations would not be evaluated.
+        # dont_inherit: the __future__ import of this module would keep annotations unevaluated.
         code = compile(path.read_text(encoding="utf-8"), str(path), "exec", dont_inherit=True)
-        exec(code, module.__dict__)  # noqa: S102 (a student's script is here to be run)
+        exec(code, module.__dict__)  # noqa: S102 (runs a student's script on purpose)
     except SystemExit as end:
-        status = _status(end.code)
+        status = _exit_status(end.code)
         if status:
             raise ExitRank({"value": {**value(), "exit": status}}) from None
     except BaseException as error:  # noqa: BLE001 (a student's script may raise anything)
-        noted = {key: known for key, known in value().items() if key != "exit"}
-        raise ExitRank({**noted, "error": _describe(error, path, called)}) from None
+        rest = {key: known for key, known in value().items() if key != "exit"}
+        raise ExitRank({**rest, "error": _describe_error(error, path, called)}) from None
     return value()
 
 
-def _status(code: object) -> int:
+def _exit_status(code: object) -> int:
     if code is None or isinstance(code, int):
         return code or 0
     print(code, file=sys.stderr)  # noqa: T201 (as Python does)
     return 1
 
 
-def _describe(error: BaseException, path: Path, called: str) -> dict[str, Tree]:
-    """The error as data, with the script's line; the traceback goes where a program's goes."""
+def _describe_error(error: BaseException, path: Path, called: str) -> dict[str, Tree]:
+    """The error as data, with the script's line; prints the traceback, as a program does."""
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename != str(path):
         trace = trace.tb_next
     traceback.print_exception(type(error), error, trace)
     cause = root_cause(error)
-    return {**describe(cause, called), "line": _line(cause.__traceback__, path)}
+    return {**describe(cause, called), "line": _find_script_line(cause.__traceback__, path)}
 
 
-def _line(trace: TracebackType | None, path: Path) -> str:
+def _find_script_line(trace: TracebackType | None, path: Path) -> str:
     found = ""
     for frame, number in traceback.walk_tb(trace):
         if frame.f_code.co_filename == str(path):
@@ -138,16 +143,16 @@ def _line(trace: TracebackType | None, path: Path) -> str:
 
 
 def launch_by_fork(files: Path) -> None:
-    """Have Lightning's launcher get its further ranks from the supervisor, forked."""
+    """Have Lightning's launcher request further ranks from the supervisor, which forks them."""
 
     class Popen:
-        """A rank in place of a fresh program; the supervisor starts, watches and ends it."""
+        """A rank of the supervisor in place of a subprocess."""
 
         returncode = None
         pid = 0
 
         def __new__(cls, command: list[str], **keywords: Any) -> Any:
-            """A real program where the command is not this script's own."""
+            """Start a real subprocess if the command does not run this script."""
             if command[1:2] != [os.path.abspath(sys.argv[0])]:  # noqa: PTH100 (Lightning's way)
                 return subprocess.Popen(command, **keywords)
             return object.__new__(cls)
@@ -157,10 +162,10 @@ def launch_by_fork(files: Path) -> None:
             rank_launcher.request_rank(files, RankSpec(number, env, tuple(command[2:])))
 
         def poll(self) -> None:
-            """Never known here."""
+            """Return None: the supervisor alone knows whether the rank has ended."""
 
         def send_signal(self, number: int) -> None:
-            """Not from here."""
+            """Do nothing: the supervisor ends the rank."""
 
     for name in _LAUNCHERS:
         module = sys.modules.get(name)

@@ -1,9 +1,9 @@
-"""Running a script that a student wrote: as `python NAME ARGUMENTS` would, only warm.
+"""Runs a student's script as `python NAME ARGUMENTS` does, but without its imports.
 
-A fresh program spends ten seconds and more on imports. Here the script is executed as `__main__`
-in a process forked from this one, which has Lightning imported. Where the script's Trainer would
-start the script again for further ranks, these are forked too, so that a script gets just as many
-ranks as it asks for. `run_fresh` runs the same command as it stands.
+A new program spends ten seconds and more on imports. `run_script` forks this process, which has
+Lightning imported, and executes the script there as `__main__`. Where the script's Trainer would
+start the script again for further ranks, the supervisor forks those too, as many as the Trainer
+requests. `run_fresh` runs the command itself.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from litcourse.scripts import recorder
 from litcourse.scripts.script_process import import_as_module, launch_by_fork, run_as_program
 
 FRESH = "LITCOURSE_FRESH_SCRIPTS"
-"""Variable that, set to 1, has `run_script` do as `run_fresh` does."""
+"""If this variable is 1, `run_script` calls `run_fresh`."""
 
 
 def run_script(
@@ -46,18 +46,18 @@ def run_script(
 
     Args:
         source: text of the script.
-        name: file name that it gets in `folder`.
-        argv: its arguments.
-        world_size: ranks that the command asks for; the script itself decides on how many it runs.
+        name: file name of the script in `folder`.
+        argv: command-line arguments.
+        world_size: number of ranks that `argv` asks for; the script decides how many it starts.
         limit: seconds that the ranks may take.
-        folder: where it runs; the current one by default.
+        folder: working folder of the script; the current one by default.
         most_epochs: a fit of more epochs returns at once, and its record says "endless".
 
     Returns:
-        `{"command", "asked", "ranks": [...], "elsewhere": [...], "seconds"}`. Each rank as in
-        `litcourse.ranks.run_ranks`, its value `{"exit": code}`, and with its "trainers", see
-        `litcourse.scripts.recorder`. "elsewhere" are the Trainers of processes that the script
-        started in another way than Lightning's launcher of scripts does.
+        `{"command", "asked", "ranks": [...], "elsewhere": [...], "seconds"}`. "ranks" are as in
+        `litcourse.ranks.run_ranks`, each with value `{"exit": code}` and "trainers", the records of
+        `litcourse.scripts.recorder`. "elsewhere" are the records of processes that the script
+        started in another way than by Lightning's subprocess launcher.
     """
     if os.environ.get(FRESH) == "1":
         return run_fresh(
@@ -79,10 +79,11 @@ def run_script(
 def import_script(
     source: str, name: str, *, limit: float = 20.0, folder: Path | None = None
 ) -> dict[str, Tree]:
-    """What importing the script does, instead of running it.
+    """Import the script instead of running it.
 
     Returns:
-        as `run_script`; the rank's value also has "parsed", whether it read the command line.
+        as `run_script`; the rank's value also has "parsed": whether the script read the command
+        line.
     """
     path = _write_script(source, name, folder)
     called = f"import {path.stem}"
@@ -95,7 +96,7 @@ def import_script(
 
 
 def format_command(name: str, argv: list[str]) -> str:
-    """What a person types to repeat a run."""
+    """The command that repeats a run."""
     return shlex.join(["python", name, *argv])
 
 
@@ -106,7 +107,7 @@ def _write_script(source: str, name: str, folder: Path | None) -> Path:
 
 
 def _import_ahead(source: str) -> None:
-    """Import here, once, what every run of the script would import anew in its own process."""
+    """Import once, in this process, the slow modules that each run of the script would import."""
     wanted = ["torch.utils.tensorboard"]  # Lightning's default logger, where it is installed
     wanted += ["lightning.pytorch.cli"] if "LightningCLI" in source else []
     for name in wanted:
@@ -132,14 +133,14 @@ def _run_job(
 
 
 def _assign_records(records: list[dict[str, Tree]], entries: list[dict[str, Tree]]) -> list[Tree]:
-    """Give each rank the Trainers of its process; return those of other processes."""
+    """Add to each rank the records of its process; return the records of other processes."""
     pids = {entry["pid"] for entry in entries}
     for entry in entries:
         entry["trainers"] = [record for record in records if record["pid"] == entry["pid"]]
     return [record for record in records if record["pid"] not in pids]
 
 
-# --- as fresh programs ---------------------------------------------------------------------------
+# --- as a new program ----------------------------------------------------------------------------
 
 
 def run_fresh(
@@ -152,20 +153,20 @@ def run_fresh(
     folder: Path | None = None,
     most_epochs: int | None = None,
 ) -> dict[str, Tree]:
-    """Run the script by the very command that findings quote: slow, and with nothing in between.
+    """Run the script as a new program, by the command that findings quote; slow.
 
     Args:
-        source: as all the others, see `run_script`.
-        name: as there.
-        argv: as there.
-        world_size: as there.
-        limit: seconds by the clock; then all of it is killed.
-        folder: as there.
-        most_epochs: as there.
+        source: as for `run_script`.
+        name: as for `run_script`.
+        argv: as for `run_script`.
+        world_size: as for `run_script`.
+        limit: wall-clock seconds, after which the whole process group is killed.
+        folder: as for `run_script`.
+        most_epochs: as for `run_script`.
 
     Returns:
-        as `run_script`. Of ranks that the script started itself the exit code is not known; it
-        reads 0 if their fit came to its end.
+        as `run_script`. The exit code of a rank that the script itself started is unknown; "exit"
+        is 0 if the rank's fit ended, else 1.
     """
     path = _write_script(source, name, folder)
     started = time.monotonic()
