@@ -41,7 +41,8 @@ all code of a student through `attempt`, so that an exception becomes evidence.
 
 `fake_gpu` simulates a GPU:
 
-- `run_on_fake_gpu(make, batch, step)`: finds tensors that code makes on the CPU (lab 1, `wrap`).
+- `run_on_fake_gpu(work)`: a Trainer trains there; a tensor that was made on the CPU raises
+  (lab 1, `wrap`).
 
 `run_files` reads the files that a run wrote; it never executes code in a checkpoint:
 

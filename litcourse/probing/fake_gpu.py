@@ -1,45 +1,226 @@
-"""Simulates a GPU with torch's fake tensors, which have a device and a shape but no values.
+"""A GPU that is not there: tensors with values that say they lie on another device.
 
-Fake tensors refuse an operation on tensors of different devices just as a real GPU does, so a
-laptop can find a module that makes tensors on the CPU. FakeTensorMode is private to torch (it
-works in 2.6 to 2.15); only this module uses it.
+Inside `run_on_fake_gpu` the device `DEVICE` exists. Each of its tensors is a `torch.Tensor`
+subclass around an ordinary CPU tensor, so it has values, and training runs to its end. Every
+operation passes through `__torch_dispatch__`, which raises where tensors of both devices meet, as a
+GPU does. The device calls itself "meta": torch never reads the memory of such a tensor, so no
+kernel can crash on it.
+
+It needs no driver. It uses torch's hooks `__torch_dispatch__` and `__torch_function__`
+(https://pytorch.org/docs/stable/notes/extending.html); seen to work with torch 2.6 and 2.15.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn, Self
 
 import torch
-from torch import nn
-from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
+from lightning.pytorch.accelerators import Accelerator
+from lightning.pytorch.strategies import SingleDeviceStrategy
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
+from torch.utils._pytree import tree_leaves, tree_map
+
+DEVICE = torch.device("meta")
+_CPU = torch.device("cpu")
+_aten = torch.ops.aten
+_TO_ANOTHER_DEVICE = {_aten._to_copy.default, _aten.copy_.default}  # noqa: SLF001 (its name)
+_INDEXING = {
+    _aten.index.Tensor,
+    _aten.index_put.default,
+    _aten.index_put_.default,
+    _aten._index_put_impl_.default,
+}
+"""Operations whose indices may lie on the CPU, whatever they index."""
 
 
-def run_on_fake_gpu(
-    make: Callable[[], nn.Module],
-    batch: list[torch.Tensor],
-    step: Callable[[nn.Module, tuple[Any, ...]], object],
-) -> bool:
-    """Call `step(network, batch)` with a network and a batch on a fake GPU.
+class DeviceMismatchError(RuntimeError):
+    """One operation got tensors of both devices."""
 
-    Args:
-        make: makes the network.
-        batch: tensors whose shapes and dtypes the fake batch has.
-        step: runs the student's code.
 
-    Returns:
-        True if `step` returned; False if it asked for a value, e.g. by `.item()`, which a fake
-        tensor does not have. Up to there all devices matched.
+class FakeGPUTensor(torch.Tensor):
+    """A tensor on the fake GPU; its values are in `values`, on the CPU."""
+
+    values: torch.Tensor  # type: ignore[assignment]  # the method is that of sparse tensors
+
+    def __new__(cls, values: torch.Tensor) -> Self:
+        """Wrap `values`, which the new tensor shares."""
+        made: Self = torch.Tensor._make_wrapper_subclass(  # noqa: SLF001 (the documented way)
+            cls,
+            values.size(),
+            strides=values.stride(),
+            storage_offset=values.storage_offset(),
+            dtype=values.dtype,
+            layout=values.layout,
+            device=DEVICE,
+        )
+        made.values = values
+        return made
+
+    @classmethod
+    def __torch_dispatch__(  # type: ignore[override]  # as torch's own subclasses have it
+        cls, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        """Run an operation on tensors that outlived the context."""
+        del types
+        return _run(func, args, kwargs or {})
+
+    # torch refuses these to every tensor on "meta"; a GPU's have values.
+
+    def item(self) -> Any:
+        """The value of a tensor of one element."""
+        return self.values.item()
+
+    def tolist(self) -> Any:
+        """The values as nested lists."""
+        return self.values.tolist()
+
+    def __bool__(self) -> bool:
+        return bool(self.values)
+
+    def __int__(self) -> int:
+        return int(self.values)
+
+    def __float__(self) -> float:
+        return float(self.values)
+
+    def __index__(self) -> int:
+        return int(self.values.__index__())
+
+    def __repr__(self, *, tensor_contents: Any = None) -> str:  # type: ignore[override]
+        del tensor_contents
+        return f"{self.values!r} on a fake GPU"
+
+    def numpy(self, **_: Any) -> NoReturn:
+        """Refuse, as a GPU's tensor does."""
+        raise TypeError("a GPU's tensor has no numpy array. Use Tensor.cpu() first.")
+
+    def __array__(self, *_: Any, **__: Any) -> NoReturn:
+        self.numpy()
+
+
+def _values(node: Any) -> Any:
+    return node.values if isinstance(node, FakeGPUTensor) else node
+
+
+def _wrap(node: Any) -> Any:
+    plain = isinstance(node, torch.Tensor) and not isinstance(node, FakeGPUTensor)
+    return FakeGPUTensor(node) if plain else node
+
+
+def _run(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Run an operation on the values, and put its result where a GPU would have it."""
+    tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
+    on_gpu = any(isinstance(tensor, FakeGPUTensor) for tensor in tensors)
+    if on_gpu:
+        _check_devices(operation, args, tensors)
+    asked = kwargs.get("device")
+    device = None if asked is None else torch.device(asked)
+    if device == DEVICE:
+        kwargs = {**kwargs, "device": _CPU}
+    result = operation(*tree_map(_values, args), **tree_map(_values, kwargs))
+    if operation is _aten.copy_.default:
+        return args[0]
+    if device is not None and device != DEVICE:
+        return result
+    if device is None and not on_gpu:
+        return result
+    wrapped = tree_map(_wrap, result)
+    # In-place operations return their argument, and views share its storage.
+    return return_and_correct_aliasing(operation, args, kwargs, wrapped) if on_gpu else wrapped
+
+
+def _check_devices(operation: Any, args: tuple[Any, ...], tensors: list[torch.Tensor]) -> None:
+    """Raise where a GPU would: a CPU tensor of more than one number beside one of the GPU's."""
+    if operation in _TO_ANOTHER_DEVICE:
+        return
+    if operation in _INDEXING and isinstance(args[0], FakeGPUTensor):
+        return
+    strangers = [t for t in tensors if not isinstance(t, FakeGPUTensor) and t.dim() > 0]
+    if strangers:
+        raise DeviceMismatchError(
+            "Expected all tensors to be on the same device, but found at least two devices, "
+            f"the GPU's and cpu, in {operation}."
+        )
+
+
+class _Operations(TorchDispatchMode):
+    """Sees operations that get no tensor of the fake GPU and are to make one."""
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        del types
+        return _run(func, args, kwargs or {})
+
+
+class _FromData(TorchFunctionMode):
+    """Sees `torch.tensor(data, device=...)`, which for "meta" would forget its data."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        del types
+        kwargs = dict(kwargs or {})
+        if func is torch.Tensor.new_tensor:
+            beside, *args_left = args
+            kwargs = {"dtype": beside.dtype, "device": beside.device, **kwargs}
+            func, args = torch.tensor, tuple(args_left)
+        asked = kwargs.get("device")
+        makes = func in {torch.tensor, torch.as_tensor, torch.asarray}
+        if not makes or asked is None or torch.device(asked) != DEVICE:
+            return func(*args, **kwargs)
+        if args and isinstance(args[0], FakeGPUTensor):
+            dtype = kwargs.get("dtype") or args[0].dtype
+            return args[0].to(dtype, copy=func is torch.tensor)
+        return func(*args, **{**kwargs, "device": _CPU}).to(DEVICE)
+
+
+class _FakeGPU(Accelerator):
+    """Lightning's view of the device; there is nothing to set up or to free."""
+
+    def setup_device(self, device: torch.device) -> None:
+        """Nothing."""
+
+    def teardown(self) -> None:
+        """Nothing."""
+
+    @staticmethod
+    def parse_devices(devices: Any) -> Any:
+        """Take what was asked for."""
+        return devices
+
+    @staticmethod
+    def get_parallel_devices(devices: Any) -> list[torch.device]:
+        """The one device."""
+        del devices
+        return [DEVICE]
+
+    @staticmethod
+    def auto_device_count() -> int:
+        """One."""
+        return 1
+
+    @staticmethod
+    def is_available() -> bool:
+        """Always."""
+        return True
+
+    @staticmethod
+    def name() -> str:
+        """Its name among accelerators."""
+        return "fake_gpu"
+
+
+def run_on_fake_gpu(work: Callable[[dict[str, Any]], Any]) -> Any:
+    """Call `work(arguments)`; `L.Trainer(**arguments)` then trains on a GPU that is not there.
 
     Raises:
-        Exception: any exception of `step`, e.g. torch's for devices that do not match.
+        DeviceMismatchError: an operation gets tensors of the GPU and of the CPU.
+        Exception: whatever else `work` raises.
     """
-    with FakeTensorMode():
-        with torch.device("cuda"):
-            images = tuple(torch.empty(t.shape, dtype=t.dtype) for t in batch)
-            network = make()
-        try:
-            step(network, images)
-        except DataDependentOutputException:
-            return False
-    return True
+    strategy = SingleDeviceStrategy(device=DEVICE, accelerator=_FakeGPU())
+    arguments = {"strategy": strategy, "accelerator": "auto", "devices": 1}
+    with _FromData(), _Operations():  # type: ignore[no-untyped-call]
+        return work(arguments)

@@ -7,6 +7,7 @@ LOSS = "loss = F.cross_entropy(self(images), labels)"
 LOG = 'self.log("train_loss", loss)'
 ADAM = "torch.optim.Adam(self.parameters(), lr=self.hparams.lr)"
 KEEP = "self.model = model"
+METRICS = ("class LitClassifier", "import torchmetrics\n\n\nclass LitClassifier")
 
 CASES = [
     right(
@@ -66,6 +67,108 @@ CASES = [
             def configure_optimizers(self):
                 return torch.optim.Adam(self.parameters(), self.lr)
         """,
+    ),
+    right(
+        "a metric of torchmetrics logs the loss",
+        (KEEP, KEEP + "\n        self.mean_loss = torchmetrics.MeanMetric()"),
+        (
+            LOG,
+            'self.mean_loss(loss)\n        self.log("train_loss", self.mean_loss, on_epoch=True)',
+        ),
+        METRICS,
+    ),
+    right(
+        "a collection of metrics beside the loss",
+        (
+            KEEP,
+            KEEP + "\n        self.metrics = torchmetrics.MetricCollection({\n"
+            "            'acc': torchmetrics.Accuracy('multiclass', num_classes=10),\n"
+            "            'cm': torchmetrics.ConfusionMatrix('multiclass', num_classes=10)})",
+        ),
+        (LOSS, "logits = self(images)\n        loss = F.cross_entropy(logits, labels)"),
+        (LOG, LOG + "\n        self.metrics(logits, labels)"),
+        METRICS,
+    ),
+    right(
+        "asks for values in the step",
+        (
+            LOG,
+            "assert torch.isfinite(loss) and loss.item() >= 0 and labels.tolist()\n        " + LOG,
+        ),
+    ),
+    right(
+        "tensors made beside the batch, in each way",
+        (
+            LOSS,
+            "ones = torch.ones(10, device=self.device) * images.new_tensor([1.0] * 10)\n"
+            "        ones = ones * torch.tensor([1.0] * 10, device=images.device)\n"
+            "        ones = ones * torch.ones_like(ones) * torch.ones(10).to(images)\n"
+            "        loss = F.cross_entropy(self(images), labels, weight=ones)",
+        ),
+    ),
+    right(
+        "weights of the classes in a buffer",
+        (KEEP, KEEP + "\n        self.register_buffer('weights', torch.ones(10))"),
+        (LOSS, "loss = F.cross_entropy(self(images), labels, weight=self.weights)"),
+    ),
+    right(
+        "rows and columns by hand",
+        (
+            LOSS,
+            "rows = torch.arange(len(labels))\n"
+            "        loss = -self(images).log_softmax(dim=1)[rows, labels].mean()",
+        ),
+    ),
+    right(
+        "looks at values on the CPU",
+        (LOSS, "logits = self(images)\n        loss = F.cross_entropy(logits, labels)"),
+        (
+            LOG,
+            LOG + "\n        hits = logits.argmax(dim=1).cpu() == labels.cpu()\n"
+            "        assert hits.numpy().shape == (len(labels),)",
+        ),
+    ),
+    wrong(
+        "weights of the classes that are no buffer",
+        "LIT142",
+        (KEEP, KEEP + "\n        self.weights = torch.ones(10)"),
+        (LOSS, "loss = F.cross_entropy(self(images), labels, weight=self.weights)"),
+    ),
+    wrong(
+        "one-hot rows out of a matrix on the CPU",
+        "LIT142",
+        (LOSS, "rows = torch.eye(10)[labels]\n        loss = F.cross_entropy(self(images), rows)"),
+    ),
+    wrong(
+        "manual optimization with a tensor on the CPU",
+        "LIT142",
+        code="""
+        class LitClassifier(L.LightningModule):
+            def __init__(self, model, lr=1e-3):
+                super().__init__()
+                self.automatic_optimization = False
+                self.model, self.lr = model, lr
+
+            def forward(self, x):
+                return self.model(x)
+
+            def training_step(self, batch, batch_idx):
+                x, y = batch
+                optimizer = self.optimizers()
+                optimizer.zero_grad()
+                loss = F.cross_entropy(self(x), y, weight=torch.ones(10))
+                self.manual_backward(loss)
+                optimizer.step()
+                self.log("train_loss", loss)
+
+            def configure_optimizers(self):
+                return torch.optim.Adam(self.parameters(), self.lr)
+        """,
+    ),
+    wrong(
+        "numpy in the step",
+        "LIT902",
+        (LOSS, LOSS + "\n        assert loss.detach().numpy() >= 0"),
     ),
     wrong("returns a number", "LIT001", (RETURN, "return loss.item()")),
     wrong("returns nothing", "LIT102", (RETURN, "pass")),

@@ -6,7 +6,6 @@ the loss, gradients, weights and log. The judge takes the same steps in plain to
 
 from __future__ import annotations
 
-import inspect
 from random import Random
 from typing import Any
 
@@ -122,20 +121,16 @@ def _train(module: Any, case: dict[str, Any]) -> dict[str, Any]:
 
 
 def _probe_device(cls: Any, case: dict[str, Any]) -> dict[str, Any]:
-    """One `training_step` where network and batch lie on a GPU that is not there."""
-    plain = {"layers": case["network"]["layers"]}
+    """The same training where Lightning puts network and batches on a GPU that is not there."""
 
-    def step(network: nn.Module, images: tuple[Any, ...]) -> None:
-        module = cls(network, lr=0.1)
-        takes_index = len(inspect.signature(module.training_step).parameters) > 1
-        module.training_step(images, 0) if takes_index else module.training_step(images)
+    def train(arguments: dict[str, Any]) -> dict[str, Any]:
+        recorder = Recorder(case["seed"])
+        trainer = quiet_trainer(**arguments, max_epochs=1, callbacks=[recorder])
+        module = cls(build_network(case["network"]), lr=case["lr"])
+        trainer.fit(module, make_loader(case["batches"]))
+        return {"batches": len(recorder.losses)}
 
-    def run() -> dict[str, Any]:
-        return {
-            "to_its_end": run_on_fake_gpu(lambda: build_network(plain), case["batches"][0], step)
-        }
-
-    return attempt(run, "training_step on another device")
+    return attempt(lambda: run_on_fake_gpu(train), "Trainer.fit on a GPU")
 
 
 # --- judge ------------------------------------------------------------------------------
@@ -303,18 +298,18 @@ def _judge_log(kind: str, seen: Evidence) -> list[Finding]:
 def _judge_device(seen: Evidence, found: list[Finding]) -> list[Finding]:
     if any("device" in finding.criteria for finding in found):
         return []
+    called, cost = f"Trainer.fit on a GPU, {STEPS} batches", ("device",)
     if "error" not in seen:
-        seen["to_its_end"].flag()  # either will do: a step that asks for a value ends early
-        return []
+        batches = seen["batches"].integer()
+        if batches == STEPS:
+            return []
+        code = found[0].code if found else "LIT134"  # what kept it from its end on the CPU too
+        return [Finding(code, cost, called, f"{STEPS} batches", str(batches))]
     kind, message = seen["error"]["type"].text(), seen["error"]["message"].text()
-    if kind == "FakeTensorDeviceMismatchError" or "same device" in message:
-        called = "training_step with network and batch on a GPU"
-        line = seen["error"]["line"].text()
-        expected = "tensors made on the batch's device"
-        return [Finding("LIT142", ("device",), called, expected, "tensors on the CPU", line)]
-    if "not attached to a `Trainer`" in message:
-        return []  # manual optimization asks the Trainer for its optimizer
-    return [error_finding(seen["error"], ("device",))]
+    if kind == "DeviceMismatchError" or "same device" in message:
+        expected, line = "tensors made on the batch's device", seen["error"]["line"].text()
+        return [Finding("LIT142", cost, called, expected, "tensors on the CPU", line)]
+    return [error_finding(seen["error"], cost)]
 
 
 QUESTION = Question(
