@@ -28,6 +28,7 @@ FUNCTION = "function"
 POINTS = 5
 """Points of a new question, until somebody weighs it."""
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
+_HEADING = re.compile(r"^## Question \d+ · ", re.MULTILINE)
 _KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 _SETUP = """\
 try:
@@ -176,8 +177,18 @@ def _write_cells(lab: Lab, place: int | None, cells: list[NotebookNode]) -> None
         summary = (i for i, cell in enumerate(notebook.cells) if _is_summary(cell))
         place = next(summary, len(notebook.cells))
     notebook.cells[place:place] = cells
+    _number_questions(notebook)
     lab.folder.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, lab.path)
+
+
+def _number_questions(notebook: NotebookNode) -> None:
+    """Number the headings of questions anew, in their order."""
+    count = 0
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown" and _HEADING.search(cell.source):
+            count += 1
+            cell.source = _HEADING.sub(f"## Question {count} · ", cell.source, count=1)
 
 
 def _is_summary(cell: NotebookNode) -> bool:
@@ -186,7 +197,8 @@ def _is_summary(cell: NotebookNode) -> bool:
 
 def _cells(name: str, answer: str) -> list[NotebookNode]:
     """Task, solution and check cell of the question `name`."""
-    task = f"## `{name}`\n\n### Your task ({POINTS} points)\n\n"
+    title = name.replace("_", " ")
+    task = f"## Question 0 · `{name}`: {title}\n\n### Your task ({POINTS} points)\n\n"
     task += "Say what to write, why, and how it is judged."
     check = {"grade": True, "locked": True, "points": POINTS}
     solution = new_code_cell(answer.rstrip(), id=name)

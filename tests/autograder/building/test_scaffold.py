@@ -60,6 +60,12 @@ def test_a_question_comes_behind_another(tiny: Course) -> None:
     place = ids.index("add_one-check")
     assert ids[place + 1 : place + 4] == ["add_two-task", "add_two", "add_two-check"]
     build(tiny)
+    headings = [c.source.splitlines()[0] for c in lab.notebook.cells if c.id.endswith("-task")]
+    assert headings == [
+        "## Question 1 · `add_one`: add one",
+        "## Question 2 · `add_two`: add two",
+        "## Question 3 · `add_three`: add three",
+    ]
 
 
 @pytest.mark.parametrize(
