@@ -1,8 +1,7 @@
-"""Who asks a question, and how.
+"""Runs a question for a notebook, for the grader or for otter.
 
 1. `notebook`: a student's check; draws, probes and judges in one process.
-2. `kernel_entry`: the grader's end in the student's process; it only probes.
-3. `otter`: what the test files of an otter bundle call.
-4. `reference_solution`: what the probe finds on the instructor's solution, where that is the
-   expected value.
+2. `kernel_entry`: probes in the student's process for the grader, and does not judge.
+3. `otter`: called by the test files of an otter bundle.
+4. `reference_solution`: evidence from the instructor's solution, for judges that compare with it.
 """

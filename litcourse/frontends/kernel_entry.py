@@ -1,7 +1,7 @@
-"""The grader's end in the student's process: read inputs, probe, write evidence.
+"""Runs in the student's process for the grader: reads inputs, probes, writes evidence.
 
-Nothing here judges, and nothing expected is here. The trusted side draws the inputs and
-judges the evidence (`autograder.secret`).
+This module does not judge and holds no expected value. The trusted side draws the inputs
+(`autograder.secret`) and judges the evidence.
 """
 
 from __future__ import annotations
@@ -34,5 +34,5 @@ def write_evidence(
         data = encode(evidence)
     except SerializationError as error:
         data = encode({"error": describe(error, f"the check of {question_id}")})
-    # Not to a second file that is renamed: in the sandbox this one alone can be written.
+    # No write_atomically: the sandbox lets this process write to this one file alone.
     Path(outbox).write_bytes(data)

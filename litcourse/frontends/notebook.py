@@ -1,4 +1,4 @@
-"""A check in the process that asks, as a student's notebook and otter have it."""
+"""Runs a whole check in the calling process, for a student's notebook and for otter."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def check_question(
     rng: Random,
     solution: Sequence[str] = (),
 ) -> Any:
-    """Draw, probe and judge in this process, as a student's check and otter do.
+    """Draw, probe and judge in this process.
 
     Args:
         lab: id of the lab.
@@ -42,11 +42,11 @@ def check_question(
         a `litcourse.core.question.Verdict`; LIT903 where the judge itself is at fault.
     """
     question = find_question(lab, question_id)
-    with keep_torch_state():  # making networks moves torch's random state, which is the notebook's
+    with keep_torch_state():  # draw may change torch's random state, which the notebook uses
         inputs = question.draw(rng)
     if question.by_solution:
-        found = measure_solution(question, inputs.shown, solution) if solution else None
-        inputs = add_solution(inputs, found or load_frozen_evidence(lab, question_id))
+        measured = measure_solution(question, inputs.shown, solution) if solution else None
+        inputs = add_solution(inputs, measured or load_frozen_evidence(lab, question_id))
     evidence = take_evidence(question, inputs.shown, namespace)
     try:
         return grade(lab, question_id, inputs, evidence)

@@ -1,7 +1,7 @@
-"""What the test files of an otter bundle call: one question, asked where its check cell stands.
+"""Runs one question for the test files of an otter bundle, at the place of its check cell.
 
-Inputs are drawn anew at each run. Probe and judge both run in the kernel that runs the
-student's code, which is otter's own trust model.
+Each run draws new inputs. Probe and judge both run in the kernel that runs the student's code,
+which is otter's own trust model.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ SEED_BITS = 128
 
 
 class NotEarnedError(Exception):
-    """A criterion that is not earned; its text is the finding."""
+    """The answer does not earn a criterion; the message is the finding."""
 
     def __init__(self, finding: Finding) -> None:
         super().__init__(finding_text(finding))
 
 
 class CheckedQuestion:
-    """A question and, once a test case wants it, its verdict.
+    """A question and its verdict, which the first test case computes.
 
-    otter makes one of these per run of a test file, so the probe runs once for all
-    criteria, and anew where a student copied the check cell.
+    otter makes one object per run of a test file, so the probe runs once for all criteria, and
+    again if a student copied the check cell.
 
     Args:
         lab: id of the lab.
@@ -48,7 +48,7 @@ class CheckedQuestion:
             env: the names that the notebook has defined so far.
 
         Raises:
-            NotEarnedError: it is not.
+            NotEarnedError: a finding costs the criterion.
         """
         verdict = self.verdict(env)
         criterion = next(c for c in verdict.question.criteria if c.id == criterion_id)
@@ -57,7 +57,7 @@ class CheckedQuestion:
             raise NotEarnedError(finding)
 
     def verdict(self, env: Mapping[str, Any]) -> Verdict:
-        """The verdict on the names in `env`; found out once."""
+        """The verdict on the names in `env`; computed once."""
         if self._verdict is None:
             rng = Random(SystemRandom().getrandbits(SEED_BITS))
             verdict: Verdict = check_question(self.lab, self.question_id, env, rng, self.solution)
@@ -66,7 +66,7 @@ class CheckedQuestion:
 
 
 def finding_text(finding: Finding) -> str:
-    """A finding as lines: title and code, what is known of it, what to do."""
+    """A finding as lines of text: title and code, details, what to do."""
     from litcourse.feedback.catalogue import shown_entry
 
     entry = shown_entry(finding.code)

@@ -1,8 +1,8 @@
-"""Where the expected value is the answer itself: what a probe finds on the instructor's solution.
+"""Evidence from the instructor's solution, for questions whose expected value is the answer itself.
 
-Such a question sets `by_solution`, and its judge compares with `draw.withheld["solution"]`. For the
-inputs of a student's own check that evidence was frozen when the lab was built and ships beside
-the question; whoever holds the solution computes it for other inputs.
+Such a question sets `by_solution`, and its judge compares with `inputs.withheld["solution"]`. For
+the inputs of a student's own check, `autograder build` freezes that evidence in a file that ships
+beside the question. For other inputs the instructor's side measures it.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ FROZEN = "frozen"
 
 
 class SolutionError(RuntimeError):
-    """A solution fails the probe by which answers are compared with it; the message says how."""
+    """The probe fails on the instructor's solution; the message says how."""
 
 
 def add_solution(inputs: Inputs, evidence: Tree) -> Inputs:
-    """`draw` with what the probe found on the solution, for the judge alone."""
+    """`inputs` with the evidence from the solution, for the judge alone."""
     return Inputs(inputs.shown, {**inputs.withheld, SOLUTION: evidence})
 
 
 def draw_inputs(question: Question, rng: Random, cells: Sequence[str]) -> Inputs:
-    """Inputs from `rng`; of a question that is judged by its solution, with what that gives.
+    """Inputs from `rng`, with the evidence from the solution if the question is `by_solution`.
 
     Args:
         question: the question.
-        rng: source of the inputs.
-        cells: as for `measure_solution`; other questions do not look at them.
+        rng: random source of the inputs.
+        cells: as for `measure_solution`; used only if the question is `by_solution`.
 
     Raises:
-        SolutionError: the solution fails.
+        SolutionError: the probe fails on the solution.
     """
     inputs = question.draw(rng)
     if not question.by_solution:
@@ -56,16 +56,16 @@ def draw_inputs(question: Question, rng: Random, cells: Sequence[str]) -> Inputs
 
 
 def frozen_file(lab: str, question_id: str) -> Traversable:
-    """Where the evidence for public inputs lies; it need not be there yet."""
+    """The file with the frozen evidence; it may not exist yet."""
     package = importlib.import_module(f"litcourse.labs.{lab}")
     return files(package) / FROZEN / f"{question_id}.safetensors"
 
 
 def load_frozen_evidence(lab: str, question_id: str) -> Tree:
-    """What the probe found on the solution, on the inputs of a student's own check.
+    """The evidence from the solution for the inputs of a student's own check.
 
     Raises:
-        FileNotFoundError: the lab was not built since the question came.
+        FileNotFoundError: nobody has built the lab since the question was added.
     """
     file = frozen_file(lab, question_id)
     if not file.is_file():
@@ -77,20 +77,20 @@ def load_frozen_evidence(lab: str, question_id: str) -> Tree:
 
 
 def measure_solution(question: Question, shown: dict[str, Tree], cells: Sequence[str]) -> Tree:
-    """What the probe finds on a solution.
+    """The evidence from a solution.
 
     Args:
         question: the question.
         shown: the inputs.
-        cells: sources of the notebook's code cells up to the solution, solved, run in order;
-            those that begin with a cell magic are left out.
+        cells: sources of the solved notebook's code cells up to the solution, to run in order;
+            cells that begin with a cell magic are skipped.
     """
     return take_evidence(question, shown, _run_cells(tuple(cells)))
 
 
 @lru_cache(maxsize=32)
 def _run_cells(cells: tuple[str, ...]) -> dict[str, Any]:
-    """The names that `cells` define; they are the instructor's, so they run here."""
+    """The names that `cells` define; the instructor wrote them, so they run in this process."""
     from IPython.core.inputtransformer2 import TransformerManager
 
     names: dict[str, Any] = {"__name__": "__main__"}
