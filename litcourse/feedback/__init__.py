@@ -1,4 +1,4 @@
-"""What a student reads.
+"""Shows verdicts and findings to students.
 
 1. `catalogue` reads `findings/*.toml`: title, reason and remedy of every finding.
 2. `rendering` shows a verdict: as a card (`card.html.jinja`), as text, in nbgrader's Validate.

@@ -1,4 +1,4 @@
-"""The catalogue of findings, `findings/*.toml`, read by cards, `explain` and the command line."""
+"""Reads the catalogue of findings, `findings/*.toml`, for cards, `explain` and the command line."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from litcourse.core.names import UnknownNameError
 
 @dataclass(frozen=True)
 class Entry:
-    """What the catalogue says of a finding.
+    """The catalogue's entry for a finding.
 
     Args:
         code: stable code, e.g. "LIT004".
         title: what happened, in one line.
-        why: what it means and how it comes about, a paragraph.
+        why: meaning and cause, a paragraph.
         fix: what to do.
         read: where to read on; may be empty.
     """
@@ -63,7 +63,7 @@ def catalogue() -> dict[str, Entry]:
 
 
 def shown_entry(code: str) -> Entry:
-    """The entry as a card shows it: a code that the catalogue lacks must not cost the card."""
+    """The entry for a card; a placeholder for an unknown code, so that the card still appears."""
     why = (
         "The course has no text for this finding. That is a fault of the course, not of your code."
     )

@@ -1,4 +1,4 @@
-"""A small line chart as SVG: a card must be able to show one where no plotting library is."""
+"""Draws a small line chart as SVG, without a plotting library, which students may not have."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import math
 _WIDTH, _HEIGHT = 440, 170
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 424, 14, 132
 _MOST_POINTS, _MOST_MARKS, _X_LABELS = 1000, 60, 8
-# Grey and blue of middle lightness: legible on the page of a light and of a dark theme.
+# Colours of middle lightness are legible in a light and in a dark theme.
 _GREY, _BLUE, _GREEN = "#7d7d7d", "#1e88e5", "#43a047"
 
 
 def draw_curve(values: list[float], least: float, x: str = "epoch", y: str = "val_acc") -> str:
-    """An SVG of `values` by position, the first highest one ringed and `least` as a dashed line.
+    """An SVG of `values` by position, with a ring at the maximum and a dashed line at `least`.
 
     Args:
-        values: what to draw, at most the first 1,000; those that are not finite are left out.
-        least: a limit to compare with, same unit.
-        x: what the position counts; positions start at 0.
-        y: name of the values.
+        values: values to draw, at most the first 1,000; non-finite values are left out.
+        least: a limit, in the unit of `values`.
+        x: label of the positions, which start at 0.
+        y: label of the values.
 
     Returns:
         the SVG, 440x170 units; "" if there is nothing to draw.
@@ -31,7 +31,7 @@ def draw_curve(values: list[float], least: float, x: str = "epoch", y: str = "va
 
     def to_point(position: float, value: float) -> tuple[float, float]:
         along = _LEFT + (_RIGHT - _LEFT) * position / last
-        # Divided first: the span of two huge values would overflow.
+        # Divided before the subtraction: the span of two huge values would overflow.
         up = (value / 2 - low / 2) / (high / 2 - low / 2)
         return round(along, 1), round(_BOTTOM - (_BOTTOM - _TOP) * up, 1)
 

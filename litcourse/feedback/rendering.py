@@ -1,4 +1,4 @@
-"""How a verdict looks: an HTML card, text for a terminal, or what nbgrader's Validate needs."""
+"""Renders a verdict as an HTML card, as text for a terminal, or for nbgrader's Validate."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 WIDTH = 79
 _LONGEST = 1000
-"""Characters that are shown of a detail, which can be as long as a student's code made it."""
+"""A card shows so many characters of a detail, whose length a student's code determines."""
 _VALIDATE_WIDTH = 80  # nbgrader 0.9.6 cuts lines after 83 columns, its indent included
 
 
 class Report:
-    """What a check returns; how it shows itself depends on who asked.
+    """The result of a check: a card in a notebook, text in a terminal, points for nbgrader.
 
     Args:
-        verdict: the verdict, or None where otter's own tests speak in its place.
+        verdict: the verdict, or None if otter's own tests report it.
     """
 
     def __init__(self, verdict: Verdict | None) -> None:
@@ -80,7 +80,7 @@ def _first_lines(finding: Finding, width: int) -> list[str]:
 
 
 def finding_details(finding: Finding) -> list[tuple[str, str]]:
-    """Name and value of what is known of a finding: called, expected, got, where."""
+    """Names and values of a finding's non-empty details: called, expected, got, where."""
     pairs = [(name, getattr(finding, name)) for name in ("called", "expected", "got", "where")]
     return [(name, value[:_LONGEST]) for name, value in pairs if value]
 
