@@ -1,4 +1,4 @@
-"""Embedded digits as `fit` draws them, and the weights that a run on them left."""
+"""Draws embedded digits for `fit`, and loads the weights of a run on them."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ NEIGHBOURS = 5
 
 @cache
 def _pool() -> tuple[Tensor, Tensor, Tensor]:
-    """All embedded digits: uint8 (N, 28, 28); labels; which are clear.
+    """All embedded digits: images uint8 (N, 28, 28), labels (N,), and a mask of clear ones (N,).
 
-    A digit is clear if its five nearest neighbours have its label. Some of the others nobody
-    could name for sure; scoring on clear ones alone keeps a right answer far from the limit.
+    A digit is clear if its five nearest neighbours have its label. Some others are ambiguous even
+    to a person; scoring on clear ones alone keeps a right answer far above the limit.
     """
     images, labels = [], []
     for train in (True, False):
@@ -39,15 +39,15 @@ def _pool() -> tuple[Tensor, Tensor, Tensor]:
 
 
 def draw_digits(rng: Random, train: int, val: int, withheld: int) -> Inputs:
-    """Digits, all moved alike by at most a pixel, under a permutation of their labels.
+    """Digits with permuted labels, all shifted by the same offset of at most a pixel.
 
-    Images are uint8 (N, 1, 28, 28), for `normalise`: a fourth of what floats take.
+    Images are uint8 (N, 1, 28, 28), a fourth of the size of floats; `normalise` converts them.
 
     Args:
         rng: random source.
-        train: samples to train on, given.
-        val: clear samples to validate on, given.
-        withheld: clear samples for the judge alone.
+        train: number of training samples.
+        val: number of clear validation samples.
+        withheld: number of clear samples for the judge alone.
     """
     source = make_generator(rng)
     images, labels, clear = _pool()
@@ -73,9 +73,9 @@ def normalise(images: Tensor) -> Tensor:
 
 
 def own_weights(path: str) -> dict[str, Tensor]:
-    """As `load_weights`, also where `save_hyperparameters()` put the network into the file.
+    """As `load_weights`, also for a file in which `save_hyperparameters()` pickled the network.
 
-    For a file that this very process wrote: to read a network is to run code.
+    Only for a file that this process wrote, since unpickling a network runs code.
     """
     try:
         return load_weights(path)

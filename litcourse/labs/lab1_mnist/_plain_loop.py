@@ -1,4 +1,4 @@
-"""The plain torch loop that `wrap` is held against, and the ways to miss it."""
+"""The plain torch loop with which `wrap` is compared, and the same loop with common mistakes."""
 
 from __future__ import annotations
 
@@ -21,12 +21,15 @@ STEP_TOLERANCE = 3e-3
 
 
 def plain_loop(case: dict[str, Any], **change: Any) -> dict[str, Any]:
-    """The same steps in plain torch; `change` bends one thing, to name a mistake.
+    """The same steps in plain torch; `change` puts one mistake into them.
 
     Args:
         case: a drawn case.
         change: `loss` (a function of logits and labels), `optimizer` (a function of
             parameters and lr), `mode` ("eval" switches dropout and batch norm).
+
+    Returns:
+        "losses" of all steps, "gradients" of the first step, "weights" after the last.
     """
     model = build_network(case["network"]).train(change.get("mode") != "eval")
     loss_of: Callable[..., Tensor] = change.get("loss", F.cross_entropy)
@@ -71,7 +74,7 @@ _OPTIMIZER_NAMES = {
 
 
 def first_loss(case: dict[str, Any], **change: Any) -> float:
-    """The loss of the first batch alone, of the loop that `plain_loop` describes."""
+    """The first loss of `plain_loop`, without the steps."""
     model = build_network(case["network"]).train(change.get("mode") != "eval")
     images, labels = case["batches"][0]
     torch.default_generator.manual_seed(case["seed"])
@@ -90,10 +93,10 @@ def which_weights(
     if any(n not in seen or seen[n].shape != right[n].shape for n in right):
         return "LIT139", "a network of other tensors"
     moved = [n for n in right if distance(right[n], start[n]) > 0]
-    still = [n for n in moved if n in seen and distance(seen[n], start[n]) == 0]
-    if still and len(still) < len(moved):
-        return "LIT136", "weights that never move: " + ", ".join(still)
-    if len(still) == len(moved):
+    unmoved = [n for n in moved if n in seen and distance(seen[n], start[n]) == 0]
+    if unmoved and len(unmoved) < len(moved):
+        return "LIT136", "weights that never move: " + ", ".join(unmoved)
+    if len(unmoved) == len(moved):
         return "LIT137", "no weight moved, although the optimizer stepped"
     if any("num_batches" in n and distance(seen[n], right[n]) > 0 for n in right):
         return "LIT138", "weights and statistics of a network that ran more than once per step"
@@ -107,7 +110,7 @@ def which_weights(
 def furthest(
     right: dict[str, Tensor], seen: dict[str, Tensor], start: dict[str, Tensor] | None
 ) -> tuple[float, str]:
-    """The largest relative difference, and its tensor; of changes since `start` if given."""
+    """The largest relative difference, of changes since `start` if given, and its tensor's name."""
     gaps = {}
     for name, value in right.items():
         base = start[name] if start else torch.zeros_like(value)

@@ -1,4 +1,4 @@
-"""What `wrap`'s probe notes of each step of a student's module."""
+"""Records the losses and gradients of a student's module for `wrap`'s probe."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from litcourse.probing.trainers import copy_tensors, returned_loss
 
 
 class Recorder(L.Callback):
-    """Seeds each step as the plain loop will, and copies what a step leaves behind."""
+    """Seeds each step as `plain_loop` does, and copies losses and first gradients."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -20,7 +20,7 @@ class Recorder(L.Callback):
         self.gradients: dict[str, Tensor] = {}
 
     def on_train_batch_start(self, *_: Any) -> None:
-        """Seed dropout, on the CPU alone: torch.manual_seed keeps a stack trace for each GPU."""
+        """Seed dropout on the CPU alone: torch.manual_seed keeps a stack trace for each GPU."""
         torch.default_generator.manual_seed(self.seed)
 
     def on_before_optimizer_step(self, _: Any, module: Any, __: Any) -> None:
@@ -30,5 +30,5 @@ class Recorder(L.Callback):
             self.gradients = copy_tensors(grads)
 
     def on_train_batch_end(self, _: Any, __: Any, outputs: Any, *___: Any) -> None:
-        """Copy what `training_step` returned."""
+        """Record the loss that `training_step` returned."""
         self.losses.append(returned_loss(outputs))

@@ -1,8 +1,8 @@
-"""datamodule: `MNISTDataModule`, judged by what its loaders give.
+"""datamodule: `MNISTDataModule` serves MNIST as a Trainer needs it.
 
-The probe serves drawn images through torchvision's own MNIST, whose download is replaced by
-one that writes them; so it also sees when the student's class fetches. Every drawn image is
-unlike all others, which tells the judge which sample is where.
+The probe replaces the download of torchvision's MNIST by one that writes drawn images, and so
+also records when the student's class downloads. All drawn images differ, so the judge recognises
+each sample in each loader.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ def draw(rng: Random) -> Inputs:
 
 
 def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
-    """Use the class as Lightning does on one rank, on another, again, and with other seeds."""
+    """Use the class as Lightning does; see `probe_class`."""
     evidence: dict[str, Any] = probe_class(student[KIND.class_name], shown, KIND)
     return evidence
 
 
 def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
-    """What each loader gave, against the drawn images."""
+    """Compare each loader's samples with the drawn images."""
     return judge_class(KIND, evidence, ALL) or judge_module(KIND, inputs, evidence)
 
 

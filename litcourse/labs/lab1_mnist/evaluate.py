@@ -1,9 +1,8 @@
 """evaluate: exact epoch metrics in validation and test.
 
-The probe lets a real Trainer validate, test and validate again on drawn samples whose last
-batch is smaller, and brings back the logged values beside the logits that the student's own
-module gives. The judge computes the metrics from those logits, so a wrong `forward` costs
-nothing here.
+In the probe a real Trainer validates, tests and validates again on drawn samples whose last batch
+is smaller; the evidence is the logged values and the logits of the student's module. The judge
+computes the metrics from those logits, so a wrong `forward` costs nothing here.
 """
 
 from __future__ import annotations
@@ -49,9 +48,9 @@ def draw(rng: Random) -> Inputs:
 
 
 def _draw_set(rng: Random, network: dict[str, Any], size: int) -> dict[str, Tensor]:
-    """Samples of which the network gets about half right, and all of the last, small batch.
+    """Samples of which the network gets about half right, but all in the last, smaller batch.
 
-    So every way to average wrongly gives another number.
+    So each wrong average gives a different number.
     """
     last = rng.randrange(1, size // 2)
     images, labels = draw_batch(rng, size * rng.randrange(4, 7) + last, (1, SIDE, SIDE))
@@ -70,25 +69,26 @@ def _draw_set(rng: Random, network: dict[str, Any], size: int) -> dict[str, Tens
 def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
     """Validate, test and validate again with each network."""
     cls = student["EvaluatedClassifier"]
-    own = student["LitClassifier"]
+    base_cls = student["LitClassifier"]
     cases = {
         kind: _probe_case(cls, case, shown["batch_size"]) for kind, case in shown["cases"].items()
     }
     first = next(iter(shown["cases"].values()))
-    base = attempt(lambda: _probe_base(own, first), "LitClassifier(model)(images)")
-    return {"bases": bases(cls), "is_subclass": _derives(cls, own), "base": base, "cases": cases}
+    base = attempt(lambda: _probe_base(base_cls, first), "LitClassifier(model)(images)")
+    is_subclass = _is_subclass(cls, base_cls)
+    return {"bases": bases(cls), "is_subclass": is_subclass, "base": base, "cases": cases}
 
 
-def _probe_base(own: Any, case: dict[str, Any]) -> dict[str, Any]:
-    """Whether the class that this question stands on can be built and called."""
-    module = own(build_network(case["network"])).eval()
+def _probe_base(base_cls: Any, case: dict[str, Any]) -> dict[str, Any]:
+    """Build and call the class from which the answer derives; it may be unsolved."""
+    module = base_cls(build_network(case["network"])).eval()
     with torch.no_grad():
         module(case["sets"]["first"]["images"])
     return {}
 
 
-def _derives(cls: object, own: object) -> bool:
-    return isinstance(cls, type) and isinstance(own, type) and issubclass(cls, own)
+def _is_subclass(cls: object, base: object) -> bool:
+    return isinstance(cls, type) and isinstance(base, type) and issubclass(cls, base)
 
 
 def _probe_case(cls: Any, case: dict[str, Any], size: int) -> dict[str, Any]:
@@ -139,7 +139,7 @@ def _probe_run(
 
 
 def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
-    """Compare what was logged with the metrics of the student's own logits."""
+    """Compare the logged values with the metrics of the student's own logits."""
     every = tuple(criterion.id for criterion in QUESTION.criteria)
     if not evidence["is_subclass"].flag():
         got = first_base(evidence["bases"])
@@ -181,7 +181,7 @@ def _judge_keys(step: str, name: str, seen: Evidence) -> list[Finding]:
     wanted = {f"{step}_loss", f"{step}_acc"}
     logged = set(seen["logged"].keys())
     listed = ", ".join(sorted(logged)) or "nothing"
-    called, got = _where(step, name), f"logged: {listed}"
+    called, got = _name_call(step, name), f"logged: {listed}"
     found = [Finding("LIT201", (key,), called, key, got) for key in sorted(wanted - logged)]
     extra = sorted(logged - wanted)
     if extra:
@@ -190,7 +190,7 @@ def _judge_keys(step: str, name: str, seen: Evidence) -> list[Finding]:
     return found
 
 
-def _where(step: str, name: str) -> str:
+def _name_call(step: str, name: str) -> str:
     call = "Trainer.validate" if step == "val" else "Trainer.test"
     return f"{call}, once more" if name == "second" else call
 
@@ -213,16 +213,16 @@ def _judge_values(labels: Tensor, size: int, step: str, name: str, seen: Evidenc
         right = float(values.mean())
         if is_close(got, right, TOLERANCE * max(1.0, abs(right))):
             continue
-        code, note = _which_value(key, got, values, size, hit, macro_accuracy(predicted, labels))
+        code, note = _explain_value(key, got, values, size, hit, macro_accuracy(predicted, labels))
         expected = f"{key} = {right:.5f}"
-        found.append(Finding(code, (key,), _where(step, name), expected, f"{got:.5f}", note))
+        found.append(Finding(code, (key,), _name_call(step, name), expected, f"{got:.5f}", note))
     return found
 
 
-def _which_value(
+def _explain_value(
     key: str, got: float, values: Tensor, size: int, hit: Tensor, macro: float
 ) -> tuple[str, str]:
-    """The finding whose mistake gives just this value, and a note."""
+    """The code of the mistake that gives exactly this value, and a note."""
     right = float(values.mean())
     means = torch.stack([chunk.mean() for chunk in values.split(size)])
     candidates = [

@@ -1,9 +1,9 @@
-"""fit: `train` returns a trainer that kept the best, stopped early and logged.
+"""fit: `train` returns a Trainer that saved the best checkpoint, stopped early and logged.
 
-Two runs follow given curves: a scripted module logs what it is told, so checkpoint, early
-stopping and log are judged whatever the student's own module does. A third run trains the
-student's own classes on drawn digits whose labels were permuted; the weights of its best
-checkpoint come back and are scored on digits that the process never saw.
+In two runs a scripted module logs a drawn curve, so the judge can test checkpoint, early stopping
+and log without the student's own module. A third run trains the student's classes on drawn digits
+with permuted labels; the judge scores the weights of its best checkpoint on digits that the
+student's process never saw.
 """
 
 from __future__ import annotations
@@ -33,25 +33,25 @@ ALL = ("best", "stop", "log", "device", "data", "converge")
 CURVES = ("gap", "rising")
 PATIENCE = 3
 LEAST_ACCURACY = 0.90
-"""On embedded digits never seen; right answers reach 0.95 to 0.99 (`make bench`)."""
+"""Accuracy on unseen embedded digits; right answers reach 0.95 to 0.99 (`make bench`)."""
 
 
 def draw(rng: Random) -> Inputs:
     """Two curves, and digits under a drawn permutation of their labels."""
     digits = draw_digits(rng, train=1250, val=197, withheld=350)
     shown = {
-        "curves": {"gap": _gap(rng), "rising": _rising(rng)},
+        "curves": {"gap": _draw_gap_curve(rng), "rising": _draw_rising_curve(rng)},
         "digits": digits.shown,
         "network": {"in_features": 784, "hidden": [rng.randrange(90, 120)], "classes": 10},
         "lr": rng.uniform(3e-3, 4e-3),
-        "epochs": 5,  # too few for early stopping to end a run that is on its way
+        "epochs": 5,  # too few for early stopping to end a run that improves
         "seed": rng.randrange(2**31),
     }
     return Inputs(shown, digits.withheld)
 
 
-def _gap(rng: Random) -> dict[str, Any]:
-    """Rises, falls for two epochs, rises to its best, then falls until patience ends."""
+def _draw_gap_curve(rng: Random) -> dict[str, Any]:
+    """A curve that rises, falls for two epochs, rises to its best, then falls past the patience."""
     rise = sorted(rng.uniform(0.2, 0.5) for _ in range(rng.randrange(2, 4)))
     fall = [rise[-1] - 0.05, rise[-1] - 0.1]
     best = rise[-1] + rng.uniform(0.1, 0.3)
@@ -60,10 +60,10 @@ def _gap(rng: Random) -> dict[str, Any]:
     return {"values": values, "max_epochs": len(values)}
 
 
-def _rising(rng: Random) -> dict[str, Any]:
-    """Rises to the end: nothing stops it but max_epochs.
+def _draw_rising_curve(rng: Random) -> dict[str, Any]:
+    """A curve that rises to its end, so that only max_epochs stops the run.
 
-    Five epochs: a checkpoint of every second or third epoch misses the last, the best.
+    With five epochs a checkpoint of every second or third epoch misses the last one, the best.
     """
     values = sorted(rng.uniform(0.2, 0.9) for _ in range(5))
     values = [round(value + 0.01 * epoch, 4) for epoch, value in enumerate(values)]
@@ -80,8 +80,8 @@ def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
     missing = student.missing(("LitClassifier", "EvaluatedClassifier"))
     if missing is not None:
         return {"curves": curves, "digits": {"waits": str(missing["name"])}}
-    own = student["EvaluatedClassifier"]
-    return {"curves": curves, "digits": attempt(lambda: _probe_digits(train, own, shown), "train")}
+    cls = student["EvaluatedClassifier"]
+    return {"curves": curves, "digits": attempt(lambda: _probe_digits(train, cls, shown), "train")}
 
 
 def _probe_curve(train: Any, name: str, curve: dict[str, Any]) -> dict[str, Any]:
@@ -103,13 +103,13 @@ def _probe_curve(train: Any, name: str, curve: dict[str, Any]) -> dict[str, Any]
             "trained_on": module.trained_on,
             "steps": trainer.global_step,
             "logged": read_csv_column(run_dir, "val_acc"),
-            **_checkpoint_evidence(trainer),
+            **_read_checkpoint(trainer),
         }
 
     return attempt(run, "train(module, datamodule, max_epochs, run_dir)")
 
 
-def _checkpoint_evidence(trainer: L.Trainer) -> dict[str, Any]:
+def _read_checkpoint(trainer: L.Trainer) -> dict[str, Any]:
     callback = find_checkpoint(trainer, "val_acc")
     weights = load_weights(getattr(callback, "best_model_path", ""))
     return {
@@ -118,23 +118,23 @@ def _checkpoint_evidence(trainer: L.Trainer) -> dict[str, Any]:
     }
 
 
-def _probe_digits(train: Any, own: Any, shown: dict[str, Any]) -> dict[str, Any]:
+def _probe_digits(train: Any, cls: Any, shown: dict[str, Any]) -> dict[str, Any]:
     torch.manual_seed(shown["seed"])
     shape = shown["network"]
     network = MLP(shape["in_features"], tuple(shape["hidden"]), shape["classes"])
-    made = attempt(lambda: {"module": own(network, lr=shown["lr"])}, "EvaluatedClassifier(...)")
-    if "error" in made:
-        return {"waits": "EvaluatedClassifier", **made}
+    built = attempt(lambda: {"module": cls(network, lr=shown["lr"])}, "EvaluatedClassifier(...)")
+    if "error" in built:
+        return {"waits": "EvaluatedClassifier", **built}
     digits = shown["digits"]
     images = {name: normalise(digits[name]) for name in ("train_images", "val_images")}
     data = TensorDataModule({**digits, **images}, batch_size=50)
     with record_trainers():
-        trainer = train(made["module"], data, shown["epochs"], "digits")
+        trainer = train(built["module"], data, shown["epochs"], "digits")
     callback = find_checkpoint(trainer, "val_acc")
     state = own_weights(getattr(callback, "best_model_path", ""))
-    own_part = {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
+    of_model = {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
     return {
-        "weights": copy_tensors(own_part),
+        "weights": copy_tensors(of_model),
         "curve": read_csv_column("digits", "val_acc"),
         "start": float(network(images["val_images"]).float().mean()),
     }
@@ -144,7 +144,7 @@ def _probe_digits(train: Any, own: Any, shown: dict[str, Any]) -> dict[str, Any]
 
 
 def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
-    """The curves first; then how well the returned weights do on unseen digits."""
+    """Judge the two curves, then the accuracy of the returned weights on unseen digits."""
     curves = inputs.shown["curves"]
     each = [f for name in CURVES for f in _judge_curve(curves[name], evidence["curves"][name])]
     fatal = [finding for finding in each if finding.criteria == ALL]
@@ -173,7 +173,7 @@ def _judge_curve(curve: dict[str, Any], seen: Evidence) -> list[Finding]:
     ]
 
 
-def _shown(values: list[float]) -> str:
+def _format_values(values: list[float]) -> str:
     return ", ".join(f"{value:.4g}" for value in values)
 
 
@@ -181,7 +181,7 @@ def _judge_best(curve: dict[str, Any], seen: Evidence) -> list[Finding]:
     ran = seen["epochs"].integer()
     values = curve["values"][: max(1, min(ran, len(curve["values"])))]
     wanted, cost = values.index(max(values)), ("best",)
-    called = f"val_acc: {_shown(values)}"
+    called = f"val_acc: {_format_values(values)}"
     expected = f"the checkpoint of epoch {wanted}"
     if seen["best_epoch"].is_none:
         got = f"no readable best checkpoint; monitor {seen['monitor'].text()}"
@@ -199,7 +199,7 @@ def _judge_best(curve: dict[str, Any], seen: Evidence) -> list[Finding]:
 
 
 def stopped_after(values: list[float], patience: int, max_epochs: int) -> int:
-    """Epochs that a run on `values` takes under early stopping by the highest value."""
+    """Number of epochs of a run on `values` with early stopping in mode "max"."""
     best, waited = float("-inf"), 0
     for epoch, value in enumerate(values[:max_epochs]):
         waited = 0 if value > best else waited + 1
@@ -210,20 +210,22 @@ def stopped_after(values: list[float], patience: int, max_epochs: int) -> int:
 
 
 def _judge_stop(curves: dict[str, Any], seen: Evidence) -> list[Finding]:
-    """The first curve on which a run ended elsewhere, named by what explains both curves."""
+    """The finding on the first run with a wrong number of epochs; its code explains both runs."""
     ran = {name: seen[name]["epochs"].integer() for name in CURVES}
     for name, curve in curves.items():
         values, most = curve["values"], curve["max_epochs"]
         wanted = stopped_after(values, PATIENCE, most)
         if ran[name] != wanted:
-            called = f"max_epochs={most}, val_acc: {_shown(values)}"
+            called = f"max_epochs={most}, val_acc: {_format_values(values)}"
             got = f"{ran[name]} epochs"
-            return [Finding(_why(curves, ran), ("stop",), called, f"{wanted} epochs", got)]
+            return [
+                Finding(_explain_epochs(curves, ran), ("stop",), called, f"{wanted} epochs", got)
+            ]
     return []
 
 
-def _why(curves: dict[str, Any], ran: dict[str, int]) -> str:
-    """The finding whose mistake ends both runs where they ended."""
+def _explain_epochs(curves: dict[str, Any], ran: dict[str, int]) -> str:
+    """The code of the mistake that gives the epochs of both runs."""
 
     def explains(patience: int, sign: float = 1.0) -> bool:
         return all(
@@ -246,9 +248,11 @@ def _judge_log(curve: dict[str, Any], seen: Evidence) -> list[Finding]:
     same = len(got) == len(wanted)
     if same and all(abs(a - b) < 1e-4 for a, b in zip(got, wanted, strict=True)):  # noqa: PLR2004
         return []
-    called, expected = "val_acc in the CSV files under run_dir", _shown(wanted)
+    called, expected = "val_acc in the CSV files under run_dir", _format_values(wanted)
     code, shown = (
-        ("LIT431", _shown(got)) if got else ("LIT430", "no CSV file there with such a column")
+        ("LIT431", _format_values(got))
+        if got
+        else ("LIT430", "no CSV file there with such a column")
     )
     return [Finding(code, ("log",), called, expected, shown)]
 
@@ -281,21 +285,21 @@ def _judge_digits(inputs: Inputs, seen: Evidence) -> list[Finding]:
         detail = f"{seen['error']['type'].text()} in it" if "error" in seen else "not defined"
         return [Finding("LIT904", cost, called, f"{name} solved", f"{name}: {detail}")]
     if "error" in seen:
-        return [_waits_or_fails(seen["error"], cost)]
-    model = _rebuilt(inputs, seen["weights"].tensors())
+        return [_error_or_waiting_finding(seen["error"], cost)]
+    model = _rebuild_network(inputs, seen["weights"].tensors())
     if model is None:
         return [Finding("LIT461", cost, called, "weights of the given MLP", "others, or none")]
     labels = inputs.withheld["labels"]
-    named = model(normalise(inputs.withheld["images"])).argmax(1)
-    right = float((named == labels).float().mean())
-    if right >= LEAST_ACCURACY:
+    predicted = model(normalise(inputs.withheld["images"])).argmax(1)
+    accuracy = float((predicted == labels).float().mean())
+    if accuracy >= LEAST_ACCURACY:
         return []
     expected = f"at least {LEAST_ACCURACY:.0%} of {len(labels)} unseen digits"
-    where = f"val_acc by epoch: {_shown(seen['curve'].numbers()) or 'none'}"
-    return [Finding("LIT460", cost, called, expected, f"{right:.1%}", where)]
+    where = f"val_acc by epoch: {_format_values(seen['curve'].numbers()) or 'none'}"
+    return [Finding("LIT460", cost, called, expected, f"{accuracy:.1%}", where)]
 
 
-def _waits_or_fails(error: Evidence, cost: tuple[str, ...]) -> Finding:
+def _error_or_waiting_finding(error: Evidence, cost: tuple[str, ...]) -> Finding:
     finding = error_finding(error, cost)
     if finding.code not in {"LIT900", "LIT010", "LIT011", "LIT130"}:
         return finding
@@ -304,7 +308,7 @@ def _waits_or_fails(error: Evidence, cost: tuple[str, ...]) -> Finding:
     return Finding("LIT904", cost, finding.called, expected, got, finding.where)
 
 
-def _rebuilt(inputs: Inputs, weights: dict[str, Tensor]) -> MLP | None:
+def _rebuild_network(inputs: Inputs, weights: dict[str, Tensor]) -> MLP | None:
     shape = inputs.shown["network"]
     network = MLP(shape["in_features"], tuple(shape["hidden"]), shape["classes"])
     model = with_weights(network, weights)
@@ -312,7 +316,7 @@ def _rebuilt(inputs: Inputs, weights: dict[str, Tensor]) -> MLP | None:
 
 
 def picture(_: Inputs, evidence: Evidence) -> str:
-    """val_acc of the run on the digits, by epoch."""
+    """A chart of val_acc by epoch, of the run on the digits."""
     digits = evidence["digits"]
     if "curve" not in digits:
         return ""

@@ -1,9 +1,9 @@
-"""reload: `load_best` gives back the model of the best epoch.
+"""reload: `load_best` returns the model of the best epoch.
 
-The probe trains the student's own class on a drawn network, and sets the weights of each
-epoch from outside, so that one epoch in the middle is the best by far. The weights of what
-`load_best` returns come back and are compared, on images that the process never saw, with
-those of the best and of the last epoch.
+The probe trains the student's own class on a drawn network. A callback sets the weights of each
+epoch, so that one epoch in the middle is the best by far. The judge compares the outputs of the
+returned weights with those of the best and the last epoch, on images that the student's process
+never saw.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ ALL = ("best", "whole", "mode")
 SIDE = 6
 TOLERANCE = 1e-4
 CLEARLY = 0.8
-"""No other epoch reaches this share of the best one's labels."""
+"""Every other epoch agrees with less than this share of the best epoch's labels."""
 CALLED = "load_best(trainer)"
 
 
 def draw(rng: Random) -> Inputs:
-    """A plain and a conv network, weights for each epoch, and which epoch is best."""
+    """A plain and a conv network, weights for each epoch, and the number of the best epoch."""
     networks = draw_networks(rng, SIDE)
     cases = {}
     kept: dict[str, Any] = {}
@@ -44,38 +44,39 @@ def draw(rng: Random) -> Inputs:
         epochs = rng.randrange(3, 5)
         best = rng.randrange(1, epochs - 1)
         images, _ = draw_batch(rng, 40, (1, SIDE, SIDE))
-        states, labels = _told_apart(rng, networks[kind], images, epochs, best)
+        states, labels = _draw_states(rng, networks[kind], images, epochs, best)
         cases[kind] = {
             "layers": networks[kind]["layers"],
             "states": states,
-            "data": _data(images, labels),
+            "data": _name_tensors(images, labels),
         }
         kept[kind] = {"best": best, "images": draw_batch(rng, 20, (1, SIDE, SIDE))[0]}
     return Inputs({"cases": cases}, kept)
 
 
-def _told_apart(
+def _draw_states(
     rng: Random, network: dict[str, Any], images: Tensor, epochs: int, best: int
 ) -> tuple[list[dict[str, Tensor]], Tensor]:
-    """Weights for each epoch, and labels that those of the best epoch alone get right.
+    """Weights for each epoch, and labels that only the weights of the best epoch get right.
 
-    Drawn weights can favour one class for all images; two such epochs would tie.
+    Drawn weights can predict one class for all images, and two such epochs would tie; so this
+    draws until they differ.
     """
     while True:
         states = [draw_state(network, rng)["state"] for _ in range(epochs)]
-        guesses = [_guesses(network, state, images) for state in states]
-        shares = [float((guess == guesses[best]).float().mean()) for guess in guesses]
+        labels = [_predict(network, state, images) for state in states]
+        shares = [float((each == labels[best]).float().mean()) for each in labels]
         if all(share < CLEARLY for i, share in enumerate(shares) if i != best):
-            return states, guesses[best]
+            return states, labels[best]
 
 
-def _guesses(network: dict[str, Any], state: dict[str, Tensor], images: Tensor) -> Tensor:
+def _predict(network: dict[str, Any], state: dict[str, Tensor], images: Tensor) -> Tensor:
     with torch.no_grad():
         logits: Tensor = build_network({"layers": network["layers"], "state": state}).eval()(images)
     return logits.argmax(1)
 
 
-def _data(images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+def _name_tensors(images: Tensor, labels: Tensor) -> dict[str, Tensor]:
     return {
         "train_images": images[:8],
         "train_labels": labels[:8],
@@ -88,7 +89,7 @@ def _data(images: Tensor, labels: Tensor) -> dict[str, Tensor]:
 
 
 class _SetWeights(L.Callback):
-    """Gives the network its drawn weights before each epoch's validation."""
+    """Sets the network's weights to the drawn ones before each epoch's validation."""
 
     def __init__(self, states: list[dict[str, Tensor]]) -> None:
         self.states = states
@@ -99,23 +100,23 @@ class _SetWeights(L.Callback):
 
 
 def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
-    """Train each network with the student's class, then ask for the best."""
+    """Train each network with the student's class, then call `load_best`."""
     missing = student.missing(("LitClassifier", "EvaluatedClassifier"))
     if missing is not None:
         return {"waits": str(missing["name"])}
-    own, load_best = student["EvaluatedClassifier"], student["load_best"]
+    cls, load_best = student["EvaluatedClassifier"], student["load_best"]
     cases = shown["cases"].items()
-    return {"cases": {kind: _probe_case(own, load_best, kind, case) for kind, case in cases}}
+    return {"cases": {kind: _probe_case(cls, load_best, kind, case) for kind, case in cases}}
 
 
-def _probe_case(own: Any, load_best: Any, kind: str, case: dict[str, Any]) -> dict[str, Any]:
-    trained = attempt(lambda: {"trainer": _trained(own, kind, case)}, "EvaluatedClassifier")
-    if "error" in trained:
-        return {"waits": trained["error"]}
-    return attempt(lambda: _asked(load_best, own, trained["trainer"]), CALLED)
+def _probe_case(cls: Any, load_best: Any, kind: str, case: dict[str, Any]) -> dict[str, Any]:
+    run = attempt(lambda: {"trainer": _train(cls, kind, case)}, "EvaluatedClassifier")
+    if "error" in run:
+        return {"waits": run["error"]}
+    return attempt(lambda: _call_load_best(load_best, cls, run["trainer"]), CALLED)
 
 
-def _trained(own: Any, kind: str, case: dict[str, Any]) -> L.Trainer:
+def _train(cls: Any, kind: str, case: dict[str, Any]) -> L.Trainer:
     torch.manual_seed(0)
     checkpoint = ModelCheckpoint(f"reload-{kind}", monitor="val_acc", mode="max")
     trainer = quiet_trainer(
@@ -123,17 +124,17 @@ def _trained(own: Any, kind: str, case: dict[str, Any]) -> L.Trainer:
         callbacks=[_SetWeights(case["states"]), checkpoint],
         enable_checkpointing=True,
     )
-    trainer.fit(own(build_network(case), lr=0.0), TensorDataModule(case["data"], batch_size=8))
+    trainer.fit(cls(build_network(case), lr=0.0), TensorDataModule(case["data"], batch_size=8))
     return trainer
 
 
-def _asked(load_best: Any, own: Any, trainer: L.Trainer) -> dict[str, Any]:
+def _call_load_best(load_best: Any, cls: Any, trainer: L.Trainer) -> dict[str, Any]:
     result = load_best(trainer)
     network = getattr(result, "model", None)
     if not isinstance(result, nn.Module) or not isinstance(network, nn.Module):
         return {"returned": type(result).__name__, "bases": bases(type(result))}
     return {
-        "returned": "own" if isinstance(result, own) else type(result).__name__,
+        "returned": "own" if isinstance(result, cls) else type(result).__name__,
         "weights": copy_tensors(network.state_dict()),
         "training": [name for name, part in result.named_modules() if part.training],
     }
@@ -143,7 +144,7 @@ def _asked(load_best: Any, own: Any, trainer: L.Trainer) -> dict[str, Any]:
 
 
 def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
-    """Outputs of the returned weights against those of the best epoch's."""
+    """Compare the outputs of the returned weights with those of the best epoch's weights."""
     if "waits" in evidence:
         got = f"{evidence['waits'].text()} is not defined"
         return [Finding("LIT904", ALL, CALLED, "wrap and evaluate solved", got)]
@@ -161,7 +162,7 @@ def _judge_case(inputs: Inputs, kind: str, seen: Evidence) -> list[Finding]:
         where = error["line"].text()
         return [Finding("LIT904", ALL, CALLED, "wrap and evaluate solved", got, where)]
     if "error" in seen:
-        return [_raised(seen["error"])]
+        return [_exception_finding(seen["error"])]
     if seen["returned"].text() != "own":
         got = seen["returned"].text()
         return [Finding("LIT500", ALL, CALLED, "an EvaluatedClassifier", got)]
@@ -174,7 +175,7 @@ def _judge_case(inputs: Inputs, kind: str, seen: Evidence) -> list[Finding]:
     return found
 
 
-def _raised(error: Evidence) -> Finding:
+def _exception_finding(error: Evidence) -> Finding:
     message = error["message"].text()
     finding = error_finding(error, ALL)
     code = finding.code
@@ -200,13 +201,13 @@ def _judge_weights(inputs: Inputs, kind: str, weights: dict[str, Tensor]) -> lis
             shape = tuple(weights[other].shape) if other in weights else "nothing"
             got += f", {other}: {shape}"
         return [Finding("LIT505", ("best", "whole"), CALLED, expected, got, where)]
-    outputs = _outputs(inputs, kind, weights)
-    gap = distance(outputs, _outputs(inputs, kind, right))
+    outputs = _compute_outputs(inputs, kind, weights)
+    gap = distance(outputs, _compute_outputs(inputs, kind, right))
     if gap <= TOLERANCE:
         return []
     expected = f"the outputs of epoch {kept['best']}, the best by val_acc"
     for epoch, state in enumerate(states):
-        if distance(outputs, _outputs(inputs, kind, state)) <= TOLERANCE:
+        if distance(outputs, _compute_outputs(inputs, kind, state)) <= TOLERANCE:
             last = epoch == len(states) - 1
             code, got = ("LIT501" if last else "LIT502"), f"those of epoch {epoch}"
             return [Finding(code, ("best",), CALLED, expected, got, where)]
@@ -214,7 +215,7 @@ def _judge_weights(inputs: Inputs, kind: str, weights: dict[str, Tensor]) -> lis
     return [Finding("LIT506", ("best", "whole"), CALLED, expected, got, where)]
 
 
-def _outputs(inputs: Inputs, kind: str, state: dict[str, Tensor]) -> Tensor:
+def _compute_outputs(inputs: Inputs, kind: str, state: dict[str, Tensor]) -> Tensor:
     plan = {"layers": inputs.shown["cases"][kind]["layers"], "state": state}
     with torch.no_grad():
         outputs: Tensor = build_network(plan).eval()(inputs.withheld[kind]["images"])

@@ -1,8 +1,8 @@
 """timer: `EpochTimer` logs the wall time of each training epoch.
 
 The probe trains a module that sleeps for drawn times, with and without validation; two runs
-go on from a checkpoint, of the middle of an epoch and of its end. A callback of its own notes
-when which hook was called; the judge makes times of that and compares.
+resume from a checkpoint, one from the middle of an epoch and one from its end. The probe's own
+callback records the time of each hook, from which the judge computes the right values.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ ALL = ("logged", "true", "without_val", "resumed")
 RUNS = {"plain": "true", "without_val": "without_val", "resumed": "resumed", "after": "resumed"}
 KEY = "epoch_seconds"
 RELATIVE, ABSOLUTE = 0.10, 0.1
-"""A value may differ from the truth by 10 % and a tenth of a second."""
+"""A value may differ from the measured time by 10% of it plus a tenth of a second."""
 EPOCHS = 2
 
 
 def draw(rng: Random) -> Inputs:
-    """How long the first batch of the last epoch and a validation take, in seconds.
+    """Seconds of the first batch of the last epoch, and seconds of a validation.
 
-    No longer than it needs: a batch or a validation that is left out, or an epoch before that is
-    counted in, must be more than the tolerance of an epoch that lasts as long as both.
+    They are as short as possible: a missing batch or validation, or an earlier epoch counted in,
+    must exceed the tolerance for an epoch that lasts as long as both.
     """
     batch, val = rng.uniform(0.17, 0.19), rng.uniform(0.17, 0.19)
     return Inputs({"batch": round(batch, 3), "val": round(val, 3)})
@@ -46,7 +46,7 @@ def draw(rng: Random) -> Inputs:
 
 
 class Sleeper(L.LightningModule):
-    """Trains nothing much, and takes its time over it.
+    """A module that learns nothing and sleeps in one batch and in each validation.
 
     Args:
         batch: seconds of the first batch of the last epoch; the others take none.
@@ -59,7 +59,7 @@ class Sleeper(L.LightningModule):
         self.layer = torch.nn.Linear(1, 1)
 
     def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
-        """Sleep, if it is that batch, and return a loss."""
+        """Sleep in the first batch of the last epoch, and return a loss."""
         if batch_idx == 0 and self.current_epoch + 1 == self.trainer.max_epochs:
             time.sleep(self.batch_seconds)
         loss: Tensor = self.layer(batch[0]).sum()
@@ -70,36 +70,36 @@ class Sleeper(L.LightningModule):
         time.sleep(self.val_seconds)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Gradient descent that moves nothing."""
+        """Gradient descent with learning rate 0."""
         return torch.optim.SGD(self.parameters(), lr=0.0)
 
 
 class HookRecorder(L.Callback):
-    """Notes when which hook was called; the judge makes times of it."""
+    """Records the time of each hook, from which the judge computes the epochs' times."""
 
     def __init__(self) -> None:
         self.hooks: list[str] = []
         self.moments: list[float] = []
 
-    def _note(self, hook: str) -> None:
+    def _record(self, hook: str) -> None:
         self.hooks.append(hook)
         self.moments.append(time.perf_counter())
 
     def on_train_start(self, *_: Any) -> None:
-        """Also where a resumed epoch goes on."""
-        self._note("go")
+        """Record a start: an epoch resumed in its middle has no `on_train_epoch_start`."""
+        self._record("go")
 
     def on_train_epoch_start(self, *_: Any) -> None:
-        """An epoch."""
-        self._note("go")
+        """Record an epoch's start."""
+        self._record("go")
 
     def on_train_epoch_end(self, *_: Any) -> None:
-        """Its end."""
-        self._note("stop")
+        """Record an epoch's end."""
+        self._record("stop")
 
 
 class Reader(L.Callback):
-    """Reads the logged value of each epoch, once Lightning has gathered it."""
+    """Reads each epoch's logged value when Lightning has put it into `callback_metrics`."""
 
     def __init__(self) -> None:
         self.logged: list[float | str | None] = []
@@ -110,25 +110,25 @@ class Reader(L.Callback):
         self.logged.append(None if value is None else to_number(value))
 
     def on_train_epoch_start(self, trainer: L.Trainer, *_: Any) -> None:
-        """The metrics of the epoch before are there, if one has ended in this run."""
+        """Read the value of the previous epoch, if one has ended in this run."""
         if self.ended:
             self._read(trainer)
 
     def on_train_epoch_end(self, *_: Any) -> None:
-        """Count it."""
+        """Count the epochs of this run."""
         self.ended += 1
 
     def on_train_end(self, trainer: L.Trainer, *_: Any) -> None:
-        """Those of the last epoch too."""
+        """Read the value of the last epoch."""
         self._read(trainer)
 
 
-def _batches(count: int) -> DataLoader[Any]:
+def _make_loader(count: int) -> DataLoader[Any]:
     return DataLoader(TensorDataset(torch.ones(count, 1)), batch_size=1)
 
 
 def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
-    """Runs with validation, without, and resumed in the middle of an epoch or after one."""
+    """Run with validation, without it, and resumed in the middle of an epoch or after one."""
     cls = student["EpochTimer"]
     evidence: dict[str, Any] = {"bases": bases(cls)}
     called = "Trainer(callbacks=[EpochTimer()]).fit(...)"
@@ -141,7 +141,7 @@ def _run(cls: Any, shown: dict[str, Any], name: str) -> dict[str, Any]:
     resumed, start = RUNS[name] == "resumed", None
     module = Sleeper(0.0 if resumed else shown["batch"], shown["val"])
     if resumed:
-        start = _checkpoint(shown, in_the_middle=name == "resumed")
+        start = _save_checkpoint(shown, in_the_middle=name == "resumed")
     recorder, reader = HookRecorder(), Reader()
     sanity = int(name == "plain")  # as in a Trainer without further arguments
     trainer = quiet_trainer(
@@ -149,13 +149,13 @@ def _run(cls: Any, shown: dict[str, Any], name: str) -> dict[str, Any]:
         callbacks=[recorder, reader, cls()],
         num_sanity_val_steps=sanity,
     )
-    val = None if name == "without_val" else _batches(1)
-    trainer.fit(module, _batches(2), val, ckpt_path=start, weights_only=True if start else None)
+    val = None if name == "without_val" else _make_loader(1)
+    trainer.fit(module, _make_loader(2), val, ckpt_path=start, weights_only=True if start else None)
     return {"hooks": recorder.hooks, "moments": recorder.moments, "logged": reader.logged}
 
 
 class _SaveInTheMiddle(L.Callback):
-    """Writes a checkpoint after the first of an epoch's batches."""
+    """Writes a checkpoint after the first batch."""
 
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
         """Save once."""
@@ -163,10 +163,10 @@ class _SaveInTheMiddle(L.Callback):
             trainer.save_checkpoint("middle.ckpt")
 
 
-def _checkpoint(shown: dict[str, Any], *, in_the_middle: bool) -> str:
-    """A checkpoint of an epoch's middle or end, from a run without the callback."""
+def _save_checkpoint(shown: dict[str, Any], *, in_the_middle: bool) -> str:
+    """Save a checkpoint of an epoch's middle or end, in a run without the student's callback."""
     trainer = quiet_trainer(max_epochs=1, callbacks=[_SaveInTheMiddle()])
-    trainer.fit(Sleeper(0.0, shown["val"]), _batches(2))
+    trainer.fit(Sleeper(0.0, shown["val"]), _make_loader(2))
     if in_the_middle:
         return "middle.ckpt"
     trainer.save_checkpoint("end.ckpt")
@@ -177,7 +177,7 @@ def _checkpoint(shown: dict[str, Any], *, in_the_middle: bool) -> str:
 
 
 def judge(_: Inputs, evidence: Evidence) -> list[Finding]:
-    """What was logged, epoch by epoch, against the probe's own clock."""
+    """Compare each epoch's logged value with the probe's own times."""
     if not derives_from(evidence["bases"], "Callback"):
         got, expected = first_base(evidence["bases"]), "of lightning.Callback"
         return [Finding("LIT600", ALL, "class EpochTimer", expected, got)]
@@ -188,7 +188,7 @@ def judge(_: Inputs, evidence: Evidence) -> list[Finding]:
     return found
 
 
-def _spans(seen: Evidence) -> list[float]:
+def _epoch_seconds(seen: Evidence) -> list[float]:
     """Seconds from each epoch's last "go" to its "stop"."""
     spans, begun = [], 0.0
     for hook, moment in zip(seen["hooks"].texts(), seen["moments"].numbers(), strict=False):
@@ -209,7 +209,7 @@ _CALLS = {
 def _judge_run(name: str, cost: tuple[str, ...], seen: Evidence) -> list[Finding]:
     if "error" in seen:
         return [error_finding(seen["error"], cost)]
-    truth, called = _spans(seen), _CALLS[name]
+    truth, called = _epoch_seconds(seen), _CALLS[name]
     logged = [None if value.is_none else value.number() for value in seen["logged"]]
     if all(value is None for value in logged):
         return [Finding("LIT601", cost, called, f"{KEY} in each epoch", "not logged")]
@@ -224,12 +224,12 @@ def _judge_run(name: str, cost: tuple[str, ...], seen: Evidence) -> list[Finding
 def _judge_values(
     cost: tuple[str, ...], called: str, truth: list[float], values: list[float]
 ) -> list[Finding]:
-    if all(_true(value, right) for value, right in zip(values, truth, strict=True)):
+    if all(_is_right(value, right) for value, right in zip(values, truth, strict=True)):
         return []
     code = "LIT603"
-    if all(_true(v, 1000 * r) for v, r in zip(values, truth, strict=True)):
+    if all(_is_right(v, 1000 * r) for v, r in zip(values, truth, strict=True)):
         code = "LIT604"
-    elif len(truth) > 1 and _true(values[-1], sum(truth)) and _true(values[0], truth[0]):
+    elif len(truth) > 1 and _is_right(values[-1], sum(truth)) and _is_right(values[0], truth[0]):
         code = "LIT605"
     elif all(value < right for value, right in zip(values, truth, strict=True)):
         code = "LIT606"
@@ -238,7 +238,7 @@ def _judge_values(
     return [Finding(code, cost[-1:], called, expected, got)]
 
 
-def _true(value: float, right: float) -> bool:
+def _is_right(value: float, right: float) -> bool:
     return is_close(value, right, RELATIVE * right + ABSOLUTE)
 
 

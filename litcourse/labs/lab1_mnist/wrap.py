@@ -1,7 +1,7 @@
 """wrap: `LitClassifier` trains any torch classifier just as the plain torch loop does.
 
-The probe lets a real Trainer take three optimizer steps on drawn networks and brings back
-the loss, gradients, weights and log. The judge takes the same steps in plain torch.
+In the probe a real Trainer takes three optimizer steps on drawn networks; losses, gradients,
+weights and log are the evidence. The judge takes the same steps in plain torch.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ ALL = ("forward", "loss", "step", "log", "device")
 
 
 def draw(rng: Random) -> Inputs:
-    """Four networks, their batches, a learning rate each; sizes of batches differ."""
+    """Four networks, each with a learning rate and batches of different sizes."""
     cases = {}
     for kind, network in draw_networks(rng, SIDE).items():
         cases[kind] = {
@@ -76,7 +76,7 @@ def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
 
 def _probe_case(cls: Any, case: dict[str, Any]) -> dict[str, Any]:
     model = build_network(case["network"])
-    made = "LitClassifier(model, lr=...)"
+    called = "LitClassifier(model, lr=...)"
 
     def run() -> dict[str, Any]:
         module = cls(model, lr=case["lr"])
@@ -91,7 +91,7 @@ def _probe_case(cls: Any, case: dict[str, Any]) -> dict[str, Any]:
             "training": attempt(lambda: _train(module, case), "Trainer.fit(LitClassifier(...))"),
         }
 
-    return attempt(run, made)
+    return attempt(run, called)
 
 
 def _forward(module: Any, images: Tensor) -> dict[str, Any]:
@@ -121,7 +121,7 @@ def _train(module: Any, case: dict[str, Any]) -> dict[str, Any]:
 
 
 def _probe_device(cls: Any, case: dict[str, Any]) -> dict[str, Any]:
-    """The same training where Lightning puts network and batches on a GPU that is not there."""
+    """Train once more, with network and batches on a fake GPU."""
 
     def train(arguments: dict[str, Any]) -> dict[str, Any]:
         recorder = Recorder(case["seed"])
@@ -138,25 +138,25 @@ def _probe_device(cls: Any, case: dict[str, Any]) -> dict[str, Any]:
 
 def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
     """Compare with the plain loop, network by network, up to the first difference."""
-    found = _not_lightning(evidence) or _each_case(inputs, evidence["cases"])
+    found = _judge_base(evidence) or _judge_cases(inputs, evidence["cases"])
     found.extend(_judge_device(evidence["device"], found))
     return found
 
 
-def _not_lightning(evidence: Evidence) -> list[Finding]:
-    noted, kind = evidence["bases"], "LightningModule"
-    if derives_from(noted, kind):
+def _judge_base(evidence: Evidence) -> list[Finding]:
+    names, kind = evidence["bases"], "LightningModule"
+    if derives_from(names, kind):
         return []
-    other = derives_from(noted, kind, BOTH_PACKAGES)
-    base = f"pytorch_lightning's {kind}" if other else first_base(noted)
+    other = derives_from(names, kind, BOTH_PACKAGES)
+    base = f"pytorch_lightning's {kind}" if other else first_base(names)
     expected, got = f"a subclass of lightning.{kind}", f"a subclass of {base}"
     return [Finding("LIT100", ALL, "class LitClassifier", expected, got)]
 
 
-def _each_case(inputs: Inputs, cases: Evidence) -> list[Finding]:
-    """The findings of one network: of one that shows a wrong loss, else of the first with any.
+def _judge_cases(inputs: Inputs, cases: Evidence) -> list[Finding]:
+    """The findings on one network: the first with a wrong loss, else the first with any finding.
 
-    A loss that is wrong by little can look right on one batch, and its gradients give it away.
+    A slightly wrong loss can look right on one network's batch, which then shows wrong gradients.
     """
     each = [_judge_case(kind, case, cases[kind]) for kind, case in inputs.shown["cases"].items()]
     wrong = [found for found in each if found]
@@ -175,15 +175,15 @@ def _judge_case(kind: str, case: dict[str, Any], seen: Evidence) -> list[Finding
     if "error" in training:
         return [*found, error_finding(training["error"], ALL[1:])]
     steps = training["optimizer_steps"].integer()
-    if "_MockOptimizer" in training["optimizers"].texts():  # Lightning's name for none at all
+    if "_MockOptimizer" in training["optimizers"].texts():  # Lightning's class for no optimizer
         steps = 0
     if steps != STEPS:
-        return [*found, _other_steps(kind, steps), *_judge_log(kind, training)]
+        return [*found, _steps_finding(kind, steps), *_judge_log(kind, training)]
     loss = _judge_loss(kind, case, training)
     found += loss + _judge_log(kind, training)
     if any("step" in finding.criteria for finding in loss):
         return found
-    # A loss that was recognised is paid for once: the step is held against that loss.
+    # A recognised wrong loss costs once: the step is compared with a loop that has that loss.
     expected = plain_loop(case, **(OTHER_LOSSES[loss[0].code] if loss else {}))
     return [*found, *_judge_step(kind, case, expected, training)]
 
@@ -197,7 +197,7 @@ def _judge_identity(kind: str, case: dict[str, Any], seen: Evidence) -> list[Fin
     return [Finding("LIT101", ALL, "LitClassifier(model)", expected, got, f"network {kind!r}")]
 
 
-def _other_steps(kind: str, steps: int) -> Finding:
+def _steps_finding(kind: str, steps: int) -> Finding:
     code, cost = ("LIT134", ("loss", "step")) if steps else ("LIT130", ("step",))
     called, expected = f"Trainer.fit, {STEPS} batches", f"{STEPS} optimizer steps"
     return Finding(code, cost, called, expected, str(steps), f"network {kind!r}")
@@ -233,7 +233,7 @@ def _judge_loss(kind: str, case: dict[str, Any], seen: Evidence) -> list[Finding
     where = f"network {kind!r}, first batch"
     first = next(iter(seen["losses"]), None)
     if first is None or first.is_none:
-        if not seen["automatic"].flag():  # the log and the weights speak for manual steps
+        if not seen["automatic"].flag():  # manual steps return no loss; log and weights are judged
             return []
         return [Finding("LIT102", cost, called, "the loss", "None", where)]
     loss, right = first.number(), first_loss(case)
