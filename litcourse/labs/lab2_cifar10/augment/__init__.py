@@ -1,14 +1,14 @@
-"""augment: `CIFAR10DataModule`, judged by what its loaders give, and by many draws of training.
+"""augment: `CIFAR10DataModule` serves CIFAR10, and augments the training images alone.
 
-The probe serves drawn images through torchvision's own CIFAR10, whose download is replaced by
-one that writes them. Every image is noise and unlike all others, so each crop tells which image
-it shows, from where, and whether it is mirrored. The split is judged as in lab 1.
+The probe replaces the download of torchvision's CIFAR10 by one that writes drawn images. All
+images are noise and differ, so the judge finds out which image a crop shows, from which place, and
+whether it is mirrored. It judges the split as lab 1 does.
 
 Read in this order:
 
-1. `litcourse.probing.datamodules`: what is asked of every data module.
-2. `_crops`: where in a drawn image a crop of it lies.
-3. `_statistics`: whether many crops look as if each was drawn anew.
+1. `litcourse.probing.datamodules`: judges any data module.
+2. `_crops`: finds the image, the place and the mirroring of a crop.
+3. `_statistics`: tests whether crops are drawn anew for each sample.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from litcourse.probing.datamodules.uses import judge_class, judge_module
 
 ALL = ("augment", "images", "split", "repeat", "order", "loaders", "prepare")
 PASSES = 10
-"""Further passes over the training loader: with some 150 samples each about 1,500 draws."""
+"""Number of further passes over the training loader; 150 samples in each give 1,500 draws."""
 KIND = CroppedKind(
     "CIFAR10DataModule",
     (3, 32, 32),
@@ -75,7 +75,7 @@ def draw(rng: Random) -> Inputs:
     counts = {"train": (165, 190), "test": (25, 40)}
     shown = {
         **draw_sets(rng, KIND.shape, counts, (0.12, 0.15, 0.2)),
-        # Read off the loaders, none is started; numbers that nobody writes down by chance.
+        # No worker starts: the probe only reads num_workers. Nobody uses these numbers by default.
         "num_workers": rng.choice([3, 5, 6, 7]),
         "seed": rng.randrange(2**31),
     }
@@ -86,10 +86,10 @@ def draw(rng: Random) -> Inputs:
 
 
 def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
-    """Use the class as Lightning does; in between, many passes over the training loader."""
+    """Use the class as Lightning does, with many more passes over the training loader."""
 
-    def more(module: Any) -> dict[str, Any]:
-        # Seeded, so that a student's own check says the same each time it is asked.
+    def measure_draws(module: Any) -> dict[str, Any]:
+        # Seeded, so that a student's own check has the same verdict each time.
         random.seed(shown["seed"])
         np.random.seed(shown["seed"])  # noqa: NPY002 (whatever source the student's code uses)
         torch.manual_seed(shown["seed"])
@@ -99,15 +99,16 @@ def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
         ]
         sizes = [[len(keys) for keys in batches] for batches in passes]
         keys = [torch.cat(batches) for batches in passes]
-        return {"draws": keys, "draw_sizes": sizes, **_sets(loader, module.val_dataloader())}
+        sets = _describe_sets(loader, module.val_dataloader())
+        return {"draws": keys, "draw_sizes": sizes, **sets}
 
-    evidence: dict[str, Any] = probe_class(student[KIND.class_name], shown, KIND, more)
+    evidence: dict[str, Any] = probe_class(student[KIND.class_name], shown, KIND, measure_draws)
     return evidence
 
 
-def _sets(train: Any, val: Any) -> dict[str, Any]:
-    """Whether two loaders serve one data set, and whether a Subset was given a transform."""
-    (train_set, *train_parts), (val_set, *val_parts) = _layers(train), _layers(val)
+def _describe_sets(train: Any, val: Any) -> dict[str, Any]:
+    """Whether two loaders serve one data set, and whether a Subset has an attribute `transform`."""
+    (train_set, *train_parts), (val_set, *val_parts) = _unwrap_subsets(train), _unwrap_subsets(val)
     parts = [*train_parts, *val_parts]
     return {
         "one_set": train_set is val_set,
@@ -115,7 +116,7 @@ def _sets(train: Any, val: Any) -> dict[str, Any]:
     }
 
 
-def _layers(loader: Any) -> list[Any]:
+def _unwrap_subsets(loader: Any) -> list[Any]:
     """The data set of a loader, then the plain Subsets around it."""
     found = [getattr(loader, "dataset", None)]
     while type(found[0]) is Subset:
@@ -127,29 +128,29 @@ def _layers(loader: Any) -> list[Any]:
 
 
 def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
-    """Validation and test as they are, training by the statistics of its draws; then the split."""
+    """Judge that validation and test are unchanged, training by its draws, then the split."""
     fatal = judge_class(KIND, evidence, ALL)
     if fatal:
-        return [_named(finding) for finding in fatal]
+        return [_name_fixed_split(finding) for finding in fatal]
     changed = _judge_unchanged(inputs, evidence["first"]) or _judge_crops(inputs, evidence["first"])
     found = judge_module(KIND, inputs, evidence, changed)
     if not any("repeat" in finding.criteria for finding in found):
         found += _judge_reseeded(evidence["first"])
     if any("augment" in finding.criteria for finding in found):
         return found
-    # Images of the test set among those of training are a matter of the split.
+    # `judge_split` judges test images in the training loader; here they are left out.
     mixed = any(f.called == "train_dataloader()" and "split" in f.criteria for f in found)
     return [*_judge_augmented(inputs, evidence["first"], among_others=mixed), *found]
 
 
-def _named(finding: Finding) -> Finding:
-    """Torch's word on a split by fixed numbers does not say that the data may be others."""
+def _name_fixed_split(finding: Finding) -> Finding:
+    """LIT2263 for torch's error on a split by fixed numbers, whose text omits the cause."""
     fixed = "Sum of input lengths" in finding.got
     return replace(finding, code="LIT2263") if fixed else finding
 
 
 def _judge_reseeded(first: Evidence) -> list[Finding]:
-    """The split has a generator of its own."""
+    """Judge that the split uses its own generator and does not seed torch."""
     if not first["reseeded"].flag():
         return []
     expected, got = "torch's random state as it was", "another seed"
@@ -157,11 +158,11 @@ def _judge_reseeded(first: Evidence) -> list[Finding]:
 
 
 def _judge_unchanged(inputs: Inputs, first: Evidence) -> list[Finding]:
-    """Validation and test show the whole image, upright."""
+    """Judge that validation and test show the whole image, not mirrored."""
     for name, part in (("val", "train"), ("test", "test")):
         images = first[name]["images"].tensor()
         if images.shape[1:] != KIND.shape or images.dtype != torch.float32 or not len(images):
-            return []  # that is judged elsewhere
+            return []  # `judge_images` judges that
         crops = locate_crops(right_images(KIND, inputs, part), grid(images))
         known = crops.image != UNKNOWN
         moved = (crops.down != PAD) | (crops.across != PAD) | (crops.mirrored != 0)
@@ -173,7 +174,7 @@ def _judge_unchanged(inputs: Inputs, first: Evidence) -> list[Finding]:
 
 
 def _judge_crops(inputs: Inputs, first: Evidence) -> list[Finding]:
-    """Training shows crops and mirror images of what is there; others can't be told apart."""
+    """Judge that training shows crops or mirror images; other images can't be recognised."""
     images = first["train"]["images"].tensor()
     if images.shape[1:] != KIND.shape or images.dtype != torch.float32:
         return []
@@ -181,7 +182,7 @@ def _judge_crops(inputs: Inputs, first: Evidence) -> list[Finding]:
     if not none or UNKNOWN not in identify(KIND, inputs, "test", images[none]):
         return []
     if UNKNOWN in identify(KIND, inputs, "train", first["val"]["images"].tensor()):
-        return []  # then it is not the augmentation
+        return []  # validation has unknown images too, so augmentation is not the cause
     cost = ("augment", "images", "split", "repeat", "order")
     expected = "crops out of 4 pixels of padding, mirrored or not"
     got = f"{len(none)} of {len(images)} images are none"
@@ -203,11 +204,11 @@ def _judge_augmented(inputs: Inputs, first: Evidence, *, among_others: bool) -> 
     passes = split_crops(crops, [len(rows) for rows in keys])
     both = zip(passes, sizes, strict=True)
     found = judge_draws([drop_unknown(*one) if among_others else one for one in both])
-    return [_caused(finding, first) for finding in found]
+    return [_explain_unchanged(finding, first) for finding in found]
 
 
-def _caused(finding: Finding, first: Evidence) -> Finding:
-    """Why images are not augmented, where the data sets tell."""
+def _explain_unchanged(finding: Finding, first: Evidence) -> Finding:
+    """The finding with a code for the cause of missing augmentation, if the data sets show it."""
     if finding.code != "LIT2230":
         return finding
     if first["on_subset"].flag():

@@ -1,7 +1,7 @@
-"""Where in a drawn image a crop of it lies: 81 places, mirrored or not.
+"""Finds the image, the place (one of 81) and the mirroring of a crop.
 
-The middle 24x24 pixels of a crop to 32x32 out of 4 pixels of padding always show the image
-itself, whatever fills the border. A grid of them identifies image, place and mirroring at once.
+A crop to 32x32 of an image with 4 pixels of padding always shows the image in its middle 24x24
+pixels, whatever fills the padding. A grid of these pixels identifies image, place and mirroring.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from litcourse.probing.dataset_formats.cifar10 import write_cifar10
 
 SIDE, PAD = 32, 4
 PLACES = 2 * PAD + 1
-"""Places of a crop along each axis: its corner is 0 to 8 pixels into the padded image."""
+"""Number of places of a crop along each axis: its corner is at pixel 0 to 8 of the padded image."""
 MIDDLE = slice(PAD, SIDE - PAD)
 STRIDE = 8
 GRID = (SIDE - 2 * PAD) // STRIDE
@@ -26,13 +26,13 @@ _AT_ONCE = 512  # crops compared at a time
 
 @dataclass(frozen=True)
 class Crops:
-    """What `locate_crops` found of N crops, each (N,) int64; -1 where the image is not known.
+    """Image, place and mirroring of N crops, each (N,) int64.
 
     Args:
-        image: index of the drawn image.
-        down: rows from the padded image's top to the crop's.
-        across: columns from its left edge.
-        mirrored: 1 where the image is flipped.
+        image: index of the drawn image; -1 if the crop shows none.
+        down: rows from the padded image's top to the crop's top.
+        across: columns from the padded image's left edge to the crop's left edge.
+        mirrored: 1 where the image is mirrored, else 0.
     """
 
     image: Tensor
@@ -42,11 +42,11 @@ class Crops:
 
 
 def grid(images: Tensor) -> Tensor:
-    """Every eighth of the middle pixels of images (N, 3, 32, 32), as rows (N, 27)."""
+    """Every eighth of the middle pixels of images (N, 3, 32, 32) along each axis, as (N, 27)."""
     return images[:, :, MIDDLE, MIDDLE][:, :, ::STRIDE, ::STRIDE].flatten(1)
 
 
-def _table(known: Tensor) -> Tensor:
+def _all_grids(known: Tensor) -> Tensor:
     """Grids of all crops, (N * 2 * 81, 27), by image, mirroring, row, column."""
     sides = torch.stack([known, known.flip(3)], dim=1)
     span = (GRID - 1) * STRIDE + 1
@@ -56,11 +56,11 @@ def _table(known: Tensor) -> Tensor:
 
 
 def locate_crops(known: Tensor, keys: Tensor) -> Crops:
-    """The crops whose `grid` left `keys` (M, 27), of the `known` images (N, 3, 32, 32).
+    """The crops of `known` images (N, 3, 32, 32) that have these `keys`, by `grid`: (M, 27).
 
-    Each channel may be scaled and shifted: that leaves its correlation at 1.
+    A crop may scale and shift each channel, which leaves the channel's correlation at 1.
     """
-    right = _standardise(_table(known))
+    right = _standardise(_all_grids(known))
     best = [(_standardise(rows) @ right.T).max(dim=1) for rows in keys.split(_AT_ONCE)]
     if not best:
         none = torch.zeros(0, dtype=torch.int64)
@@ -75,13 +75,13 @@ def locate_crops(known: Tensor, keys: Tensor) -> Crops:
 
 
 def split_crops(crops: Crops, sizes: list[int]) -> list[Crops]:
-    """The crops of several passes, told apart by how many each had."""
+    """The crops of several passes, by the number of crops in each pass."""
     parts = (part.split(sizes) for part in (crops.image, crops.down, crops.across, crops.mirrored))
     return [Crops(*columns) for columns in zip(*parts, strict=True)]
 
 
 def drop_unknown(crops: Crops, sizes: list[int]) -> tuple[Crops, list[int]]:
-    """A pass without the images that are none of the known, and what is left of its batches."""
+    """A pass without unknown images, and the new sizes of its batches."""
     known = crops.image != UNKNOWN
     counts = [int(batch.sum()) for batch in known.split(sizes)]
     parts = (crops.image, crops.down, crops.across, crops.mirrored)
@@ -96,7 +96,7 @@ def _standardise(rows: Tensor) -> Tensor:
 
 
 def crop(known: Tensor, crops: Crops) -> tuple[Tensor, Tensor]:
-    """The crops themselves (M, 3, 32, 32), and where they show image and not padding."""
+    """The crops (M, 3, 32, 32), and a mask of the pixels that are not padding, of that shape."""
     images, shown = [], []
     for number, down, across, mirrored in zip(
         crops.image, crops.down, crops.across, crops.mirrored, strict=True
@@ -111,7 +111,7 @@ def crop(known: Tensor, crops: Crops) -> tuple[Tensor, Tensor]:
 
 
 class CroppedKind(Kind):
-    """CIFAR10's images, recognised where they were cropped and mirrored."""
+    """CIFAR10's images, which it also recognises when cropped and mirrored."""
 
     def write(self, root: Path, sets: dict[str, dict[str, Tensor]]) -> None:
         """Write the drawn sets where torchvision looks for CIFAR10 below `root`."""
@@ -119,7 +119,7 @@ class CroppedKind(Kind):
 
     def key(self, images: Tensor) -> Tensor:
         """The grid of the images' middle."""
-        if images.shape[1:] != self.shape:  # of no use, and a finding of its own
+        if images.shape[1:] != self.shape:  # another finding judges the shape
             return images.flatten(1)[:, : self.key_pixels]
         return grid(images)
 
@@ -130,7 +130,7 @@ class CroppedKind(Kind):
         return self.recognise_keys(known, grid(images))
 
     def recognise_keys(self, known: Tensor, keys: Tensor) -> list[int]:
-        """The same for grids."""
+        """As `recognise`, for grids."""
         if keys.shape[1] != self.key_pixels or keys.is_complex():
             return [UNKNOWN] * len(keys)
         return [int(index) for index in locate_crops(known, keys).image]
@@ -138,6 +138,6 @@ class CroppedKind(Kind):
     def comparable(
         self, known: Tensor, images: Tensor, indices: list[int]
     ) -> tuple[Tensor, Tensor]:
-        """The crop that each image is; padding may be filled with anything."""
+        """The right pixels of each crop, and a mask of the pixels that are not padding."""
         del indices
         return crop(known, locate_crops(known, grid(images)))

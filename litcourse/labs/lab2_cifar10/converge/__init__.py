@@ -1,13 +1,13 @@
-"""converge: `train_cifar10` trains a SmallCNN that does well, and again the same from a seed.
+"""converge: `train_cifar10` trains an accurate SmallCNN, reproducibly from a seed.
 
-The student's own `LitResNet` and function train on drawn images of three kinds whose labels
-were permuted. The weights come back and are scored on images that the process never saw. Three
-tiny runs more show what a seed decides.
+The student's function and `LitResNet` train on drawn images of three classes with permuted
+labels. The judge scores the weights on images that the student's process never saw. Three small
+runs show what the seed determines.
 
 Read in this order:
 
-1. `_shapes`: draws the images, and permutes their labels.
-2. This module: the runs, and how well their weights do.
+1. `_shapes`: draws images and permutes their labels.
+2. This module: runs the training and judges the weights.
 """
 
 from __future__ import annotations
@@ -35,22 +35,22 @@ from litcourse.probing.trainers import copy_tensors, quiet_trainer, record_train
 ALL = ("accuracy", "same", "other", "place")
 CALLED = "train_cifar10(datamodule, max_epochs, run_dir, seed)"
 LEAST_ACCURACY = 0.75
-"""Of unseen images. In 380 runs of right answers (tools/measure_converge.py on one thread of
-x86_64, torch 2.15, lightning 2.6.6) the means of five kinds were 0.97 to 0.985. The lowest run
-had 0.863, one of SGD without Nesterov; their standard deviation, 0.022, is the largest of all, and
-the limit lies ten of them below their mean."""
+"""Accuracy on unseen images. In 380 runs of five kinds of right answers (tools/measure_converge.py
+on one thread of x86_64, torch 2.15, lightning 2.6.6) the mean of each kind was 0.97 to 0.985. SGD
+without Nesterov had the lowest run, 0.863, and the largest standard deviation, 0.022; the limit
+is ten of these below its mean."""
 TRAIN, VAL, KEPT, BATCH, EPOCHS = 480, 60, 300, 32, 6
 RUN_DIR = "main"
 SETTINGS = ("max_lr", "weight_decay")
-"""Of an optimizer's groups: what LitResNet's arguments decide."""
+"""Entries of an optimizer's parameter groups that LitResNet's arguments determine."""
 SAME = 1e-3
-"""Relative difference of weights that counts as none: a GPU adds in no fixed order."""
+"""Weights that differ by less are equal, relatively: a GPU adds in no fixed order."""
 FEW = 48
-"""Samples of the tiny runs: three batches."""
+"""Number of samples of the small runs: three batches."""
 
 
 def draw(rng: Random) -> Inputs:
-    """Images under a permutation of their labels, and seeds."""
+    """Images with permuted labels, and seeds."""
     shapes = draw_shapes(rng, TRAIN, VAL, KEPT)
     seed, other = rng.sample(range(1, 2**31), 2)
     shown = {"shapes": shapes.shown, "seed": seed, "other": other, "state": rng.randrange(2**31)}
@@ -61,66 +61,68 @@ def draw(rng: Random) -> Inputs:
 
 
 class ShapeData(TensorDataModule):
-    """Drawn images in batches, with a test loader for whoever asks for one.
+    """Drawn images in batches, which also counts the calls of `train_dataloader` in `asked`.
 
     Args:
-        tensors: as of `TensorDataModule`; images are laid out as convolutions like them, channels
-            last, which saves a quarter of their time.
+        tensors: as for `TensorDataModule`; images are stored channels last, which saves a quarter
+            of a convolution's time.
         batch_size: samples in a batch.
     """
 
     def __init__(self, tensors: dict[str, Tensor], batch_size: int) -> None:
-        super().__init__({name: _laid(value) for name, value in tensors.items()}, batch_size)
+        super().__init__(
+            {name: _to_channels_last(value) for name, value in tensors.items()}, batch_size
+        )
         self.asked = 0
 
     def train_dataloader(self) -> Any:
-        """Training samples; it is counted how often somebody asks for them."""
+        """Training samples; counts the call."""
         self.asked += 1
         return super().train_dataloader()
 
     def test_dataloader(self) -> Any:
-        """The images of validation: there are no others here."""
+        """The validation images, for code that needs a test loader."""
         return self.val_dataloader()
 
 
-def _laid(tensor: Tensor) -> Tensor:
+def _to_channels_last(tensor: Tensor) -> Tensor:
     images = tensor.dim() == 4  # noqa: PLR2004 (N, channels, height, width)
     return tensor.contiguous(memory_format=torch.channels_last) if images else tensor
 
 
 def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
-    """Train once in earnest, then three times a little."""
-    train, own = student["train_cifar10"], student["LitResNet"]
-    made = attempt(lambda: _own(own), "LitResNet(SmallCNN())")
-    if "error" in made:
-        return {"waits": made}
+    """Run the main training, then three small ones."""
+    train, cls = student["train_cifar10"], student["LitResNet"]
+    built = attempt(lambda: _build(cls), "LitResNet(SmallCNN())")
+    if "error" in built:
+        return {"waits": built}
     shapes = shown["shapes"]
     evidence = {"main": attempt(lambda: probe_main(shown, student), CALLED)}
     if "error" in evidence["main"] or evidence["main"]["returned"]:
         return evidence
     few = {name: value[:FEW] for name, value in shapes.items()}
-    evidence["defaults"] = attempt(lambda: _defaults(own, few), "LitResNet(SmallCNN())")
+    evidence["defaults"] = attempt(lambda: _read_defaults(cls, few), "LitResNet(SmallCNN())")
     for number, (name, seed) in enumerate(
         (("first", shown["seed"]), ("again", shown["seed"]), ("other", shown["other"]))
     ):
-        torch.manual_seed(shown["state"] + number)  # whatever ran before must not matter
-        evidence[name] = attempt(lambda n=name, s=seed: _short(train, n, few, s), CALLED)  # type: ignore[misc]
+        torch.manual_seed(shown["state"] + number)  # an earlier random state must not matter
+        evidence[name] = attempt(lambda n=name, s=seed: _run_small(train, n, few, s), CALLED)  # type: ignore[misc]
     return evidence
 
 
-def _own(own: Any) -> dict[str, Any]:
-    own(SmallCNN())
+def _build(cls: Any) -> dict[str, Any]:
+    cls(SmallCNN())
     return {}
 
 
 def probe_main(shown: dict[str, Any], student: Student) -> dict[str, Any]:
-    """The run in earnest, and the weights that came of it."""
-    train, own, shapes = student["train_cifar10"], student["LitResNet"], shown["shapes"]
+    """Run the main training; the evidence holds its weights, settings and files."""
+    train, cls, shapes = student["train_cifar10"], student["LitResNet"], shown["shapes"]
     torch.manual_seed(shown["state"])
     data, before = ShapeData(shapes, BATCH), list_files()
     with record_trainers():
         result = train(data, EPOCHS, RUN_DIR, shown["seed"])
-    wrong = _not_a_pair(result, own)
+    wrong = _name_wrong_result(result, cls)
     if wrong:
         return {"returned": wrong}
     trainer, module = result
@@ -130,61 +132,61 @@ def probe_main(shown: dict[str, Any], student: Student) -> dict[str, Any]:
         "steps": trainer.global_step,
         "epochs": trainer.current_epoch,
         "network": type(module.model).__name__,
-        "weights": _weights(module),
-        "settings": _settings(trainer),
+        "weights": _read_weights(module),
+        "settings": _read_settings(trainer),
         "elsewhere": [f for f in sorted(list_files() - before) if not f.startswith(f"{RUN_DIR}/")],
         "curve": read_csv_column(RUN_DIR, "val_acc"),
     }
 
 
-def _defaults(own: Any, few: dict[str, Tensor]) -> dict[str, Any]:
-    """Rate and decay of the student's own class, made as the task asks for."""
+def _read_defaults(cls: Any, few: dict[str, Tensor]) -> dict[str, Any]:
+    """Learning rate and weight decay of a `LitResNet(SmallCNN())` in a fit."""
     trainer = quiet_trainer(max_epochs=1, limit_val_batches=0)
-    trainer.fit(own(SmallCNN()), datamodule=ShapeData(few, FEW // 3))
-    return {"settings": _settings(trainer)}
+    trainer.fit(cls(SmallCNN()), datamodule=ShapeData(few, FEW // 3))
+    return {"settings": _read_settings(trainer)}
 
 
-def _settings(trainer: Any) -> dict[str, float | str]:
-    """The largest of each setting over the groups of the trainer's first optimizer.
+def _read_settings(trainer: Any) -> dict[str, float | str]:
+    """The largest value of each setting over the groups of the trainer's first optimizer.
 
-    OneCycleLR keeps its highest rate in the groups, whatever the length of the run.
+    OneCycleLR keeps its highest rate in the groups as "max_lr", for any length of the run.
     """
     groups = [group for one in trainer.optimizers[:1] for group in one.param_groups]
     names = [name for name in SETTINGS if groups and all(name in group for group in groups)]
     return {name: to_number(max(group[name] for group in groups)) for name in names}
 
 
-def _not_a_pair(result: Any, own: Any) -> str:
-    """What came in place of a trainer and a module; "" if these came."""
+def _name_wrong_result(result: Any, cls: Any) -> str:
+    """The type of a result that is not a pair of a Trainer and a `cls`; "" if it is."""
     if not isinstance(result, tuple) or len(result) != 2:  # noqa: PLR2004 (a pair)
         return type(result).__name__
     trainer, module = result
-    if isinstance(trainer, L.Trainer) and isinstance(module, own):
+    if isinstance(trainer, L.Trainer) and isinstance(module, cls):
         return ""
     return f"({type(trainer).__name__}, {type(module).__name__})"
 
 
-def _weights(module: Any) -> dict[str, Tensor]:
+def _read_weights(module: Any) -> dict[str, Tensor]:
     model = getattr(module, "model", None)
     return copy_tensors(model.state_dict()) if isinstance(model, nn.Module) else {}
 
 
-def _short(train: Any, name: str, few: dict[str, Tensor], seed: int) -> dict[str, Any]:
+def _run_small(train: Any, name: str, few: dict[str, Tensor], seed: int) -> dict[str, Any]:
     with record_trainers():
         _, module = train(ShapeData(few, FEW // 3), 1, name, seed)
-    return {"weights": _weights(module)}
+    return {"weights": _read_weights(module)}
 
 
 # --- judge ------------------------------------------------------------------------------
 
 
 def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
-    """How well the weights do on unseen images, and whether the seed decides what they are."""
+    """Judge the weights' accuracy on unseen images, and whether the seed determines them."""
     if "waits" in evidence:
-        return [_waiting(evidence["waits"]["error"], ALL)]
+        return [_waiting_finding(evidence["waits"]["error"], ALL)]
     main = evidence["main"]
     if "error" in main:
-        return [_error(main["error"], ALL)]
+        return [_exception_finding(main["error"], ALL)]
     returned = main["returned"].text()
     if returned:
         expected = "a pair of the Trainer and the LitResNet that it trained"
@@ -197,14 +199,14 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
 
 
 def _judge_defaults(evidence: Evidence) -> list[Finding]:
-    """The settings of the run beside those of the student's own LitResNet(SmallCNN())."""
+    """Compare the main run's settings with those of the student's LitResNet(SmallCNN())."""
     if "error" in evidence["defaults"]:
-        return []  # the run in earnest shows what is wrong
-    own, seen = evidence["defaults"]["settings"], evidence["main"]["settings"]
+        return []  # the main run shows what is wrong
+    defaults, seen = evidence["defaults"]["settings"], evidence["main"]["settings"]
     for name in SETTINGS:
-        if name not in own or name not in seen:
+        if name not in defaults or name not in seen:
             continue
-        right, got = own[name].number(), seen[name].number()
+        right, got = defaults[name].number(), seen[name].number()
         if not abs(got - right) <= SAME * abs(right):
             called, expected = CALLED, f"{name}={right:g}, LitResNet's default"
             return [Finding("LIT2430", ("accuracy",), called, expected, f"{name}={got:g}")]
@@ -219,7 +221,7 @@ def _judge_place(main: Evidence) -> list[Finding]:
     return [Finding("LIT2350", ("place",), CALLED, expected, got)]
 
 
-def _waiting(error: Evidence, cost: tuple[str, ...]) -> Finding:
+def _waiting_finding(error: Evidence, cost: tuple[str, ...]) -> Finding:
     found = error_finding(error, cost)
     expected = "question schedule solved: a LitResNet that trains and logs"
     if _OF_THE_TRAINER in found.where:
@@ -229,14 +231,14 @@ def _waiting(error: Evidence, cost: tuple[str, ...]) -> Finding:
     return Finding("LIT904", cost, found.called, expected, found.got, found.where)
 
 
-def _error(error: Evidence, cost: tuple[str, ...]) -> Finding:
-    """An exception, of this question or of one that it stands on."""
+def _exception_finding(error: Evidence, cost: tuple[str, ...]) -> Finding:
+    """The finding on an exception, of this question or of an earlier one that it needs."""
     found = error_finding(error, cost)
     elsewhere = _OF_THE_TRAINER in found.where
     unsolved = found.code == "LIT900" and "in train_cifar10:" not in found.where
     module = any(f"in {name}:" in found.where for name in _OF_THE_MODULE)
     if unsolved or elsewhere or module or found.code in {"LIT010", "LIT130"}:
-        return _waiting(error, cost)
+        return _waiting_finding(error, cost)
     return found
 
 
@@ -249,7 +251,7 @@ def _judge_accuracy(inputs: Inputs, main: Evidence) -> list[Finding]:
     weights = main["weights"].tensors()
     right = share_right(inputs, weights)
     if right is None:
-        got = f"those of a {main['network'].text()}{_other_shape(weights)}"
+        got = f"those of a {main['network'].text()}{_describe_shape_gap(weights)}"
         return [Finding("LIT2411", cost, CALLED, "the weights of a SmallCNN()", got)]
     wanted = EPOCHS * -(-TRAIN // BATCH)
     steps = main["steps"].integer()
@@ -269,20 +271,20 @@ def _judge_accuracy(inputs: Inputs, main: Evidence) -> list[Finding]:
 
 
 def share_right(inputs: Inputs, weights: dict[str, Tensor]) -> float | None:
-    """The share of unseen images that a SmallCNN with these weights gets right.
+    """The accuracy of a SmallCNN with these weights on unseen images, 0 to 1.
 
-    None if they are not those of a SmallCNN.
+    None if the weights are not those of a SmallCNN.
     """
     model = with_weights(SmallCNN(), weights)
     if model is None:
         return None
     with torch.no_grad():
-        guesses = model(_laid(inputs.withheld["images"])).argmax(1)
+        guesses = model(_to_channels_last(inputs.withheld["images"])).argmax(1)
     return float((guesses == inputs.withheld["labels"]).float().mean())
 
 
-def _other_shape(weights: dict[str, Tensor]) -> str:
-    """How the first weight that a SmallCNN() has in another shape differs, if there is one."""
+def _describe_shape_gap(weights: dict[str, Tensor]) -> str:
+    """The first weight whose shape differs from a SmallCNN()'s, as text; "" if there is none."""
     for name, value in SmallCNN().state_dict().items():
         if name in weights and weights[name].shape != value.shape:
             shapes = f"{tuple(weights[name].shape)}, not {tuple(value.shape)}"
@@ -293,23 +295,23 @@ def _other_shape(weights: dict[str, Tensor]) -> str:
 def _judge_seeds(evidence: Evidence) -> list[Finding]:
     for name, criterion in (("first", "same"), ("again", "same"), ("other", "other")):
         if "error" in evidence[name]:
-            return [_error(evidence[name]["error"], (criterion,))]
+            return [_exception_finding(evidence[name]["error"], (criterion,))]
     first, again, other = (
         evidence[name]["weights"].tensors() for name in ("first", "again", "other")
     )
     found = []
-    apart = _apart(first, again)
-    if apart:
+    difference = _find_difference(first, again)
+    if difference:
         called, expected = "train_cifar10, twice with one seed", "the same weights"
-        found.append(Finding("LIT2420", ("same",), called, expected, f"{apart} differs"))
-    if not _apart(first, other):
+        found.append(Finding("LIT2420", ("same",), called, expected, f"{difference} differs"))
+    if not _find_difference(first, other):
         called, expected = "train_cifar10 with two seeds", "other weights"
         found.append(Finding("LIT2421", ("other",), called, expected, "the same weights"))
     return found
 
 
-def _apart(one: dict[str, Tensor], other: dict[str, Tensor]) -> str:
-    """The first tensor in which two sets of weights differ; "" if none does."""
+def _find_difference(one: dict[str, Tensor], other: dict[str, Tensor]) -> str:
+    """The name of the first tensor in which two sets of weights differ; "" if none does."""
     if not one or not have_same_keys(one, other):
         return "the set of tensors"
     for name, value in one.items():
@@ -321,7 +323,7 @@ def _apart(one: dict[str, Tensor], other: dict[str, Tensor]) -> str:
 
 
 def picture(_: Inputs, evidence: Evidence) -> str:
-    """val_acc of the run, by epoch."""
+    """A chart of val_acc by epoch, of the main run."""
     if "main" not in evidence or "curve" not in evidence["main"]:
         return ""
     values = evidence["main"]["curve"].numbers()

@@ -1,4 +1,4 @@
-"""Embedded colour images as `converge` draws them: three classes under new names."""
+"""Draws embedded colour images of three classes, with permuted labels, for `converge`."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from litcourse.embedded.sets import EmbeddedCIFAR10
 from litcourse.probing.networks import CLASSES, make_generator
 
 CHOSEN = ("ring", "square", "two dots")
-"""What a SmallCNN learns to tell apart within a second; all ten take it a minute."""
+"""A SmallCNN learns these three classes within a second; all ten take a minute."""
 HALF = 2
-"""Images are halved, which makes a step four times as cheap; a SmallCNN takes any size."""
+"""Half the side makes a step four times as cheap; a SmallCNN takes images of any size."""
 
 
 @cache
@@ -37,13 +37,13 @@ def _pool() -> tuple[Tensor, Tensor]:
 
 
 def draw_shapes(rng: Random, train: int, val: int, withheld: int) -> Inputs:
-    """Images, all turned alike and with channels in a drawn order, under permuted labels.
+    """Images, all with one rotation and one order of channels, and their permuted labels.
 
     Args:
         rng: random source.
-        train: samples to train on, given.
-        val: samples to validate on, given.
-        withheld: samples for the judge alone.
+        train: number of training samples.
+        val: number of validation samples.
+        withheld: number of samples for the judge alone.
     """
     source = make_generator(rng)
     images, labels = _pool()
@@ -52,13 +52,13 @@ def draw_shapes(rng: Random, train: int, val: int, withheld: int) -> Inputs:
     names = torch.randperm(CLASSES, generator=source)
     channels, turns = rng.sample(range(3), 3), rng.randrange(4)
 
-    def taken(indices: Tensor) -> Tensor:
+    def transform(indices: Tensor) -> Tensor:
         return images[indices][:, channels].rot90(turns, (2, 3)).contiguous()
 
     shown = {
-        "train_images": taken(learned),
+        "train_images": transform(learned),
         "train_labels": names[labels[learned]],
-        "val_images": taken(checked),
+        "val_images": transform(checked),
         "val_labels": names[labels[checked]],
     }
-    return Inputs(shown, {"images": taken(unseen), "labels": names[labels[unseen]]})
+    return Inputs(shown, {"images": transform(unseen), "labels": names[labels[unseen]]})

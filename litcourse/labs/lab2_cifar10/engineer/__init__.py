@@ -1,14 +1,14 @@
-"""engineer: `make_trainer` hands on what it is asked for, and keeps what a run is worth.
+"""engineer: `make_trainer` makes a Trainer from its arguments, with checkpoints and a log.
 
-Trainers are made for many arguments on machines with and without GPUs, simulated ones, and what
-they resolved to is compared with what was asked for. Two short runs on the CPU then show what
-clipping, accumulation and precision do to a module, and what is left on disk.
+The probe makes Trainers for many arguments on simulated machines with and without GPUs; the judge
+compares what they resolved to with the arguments. Two short runs on the CPU show the effects of
+clipping, accumulation and precision on a module, and the files that a run writes.
 
 Read in this order:
 
-1. `_measured_module`: the module that the Trainers train, which tells how it was treated.
-2. `_trainer`: judges what Trainers resolved to, and what the two runs did and left.
-3. `_csv_log`: judges what the log of a run holds.
+1. `_measured_module`: the module that the Trainers train; it records steps and precision.
+2. `_trainer`: judges the resolved Trainers, and the steps and files of the two runs.
+3. `_csv_log`: judges the CSV log of a run.
 """
 
 from __future__ import annotations
@@ -43,32 +43,34 @@ from litcourse.probing.trainers import record_trainers
 
 CALLED = "make_trainer(max_epochs=..., run_dir=..., ...)"
 EPOCH = 13
-"""Batches of an epoch: six epochs have more than the 50 steps after which Lightning logs, and the
-steps that are logged, every n of them, are not just the last ones of epochs."""
+"""Batches of an epoch: six epochs have more than the 50 steps after which Lightning logs, and a
+log of every n-th step does not hold only last steps of epochs."""
 WIDTH = 5
 
 
 def draw(rng: Random) -> Inputs:
-    """Arguments for simulated machines, and two runs."""
+    """Arguments for simulated machines, arguments and curves of two runs, and the training rows."""
     rows = torch.randn(EPOCH, WIDTH, generator=make_generator(rng))
     shown = {
-        "made": [{"gpus": gpus, "arguments": arguments} for gpus, arguments in _asked(rng)],
+        "made": [
+            {"gpus": gpus, "arguments": arguments} for gpus, arguments in _draw_arguments(rng)
+        ],
         "runs": {
-            "plain": {"arguments": {"max_epochs": 6}, "curve": _curve(rng)},
-            "tuned": {"arguments": _tuned(rng), "curve": _curve(rng)[:3]},
+            "plain": {"arguments": {"max_epochs": 6}, "curve": _draw_curve(rng)},
+            "tuned": {"arguments": _draw_tuned_arguments(rng), "curve": _draw_curve(rng)[:3]},
         },
         "rows": rows * torch.logspace(-1, 1, EPOCH)[:, None],
     }
     return Inputs(shown)
 
 
-def _asked(rng: Random) -> list[tuple[int, dict[str, Any]]]:
-    """GPUs of a machine, and what is asked for on it."""
+def _draw_arguments(rng: Random) -> list[tuple[int, dict[str, Any]]]:
+    """Pairs of a machine's number of GPUs and the arguments of `make_trainer` on it."""
     few, many = rng.randrange(2, 4), rng.randrange(4, 9)
     chosen = sorted(rng.sample(range(1, many), 2))
     mixed = rng.choice(["bf16-mixed", "16-mixed"])
     number = {"clip": round(rng.uniform(0.3, 3), 3), "accumulate": rng.randrange(2, 9)}
-    asked: list[tuple[int, dict[str, Any]]] = [
+    calls: list[tuple[int, dict[str, Any]]] = [
         (0, {}),
         (many, {}),
         (many, {"accelerator": "gpu", "devices": few}),
@@ -79,21 +81,21 @@ def _asked(rng: Random) -> list[tuple[int, dict[str, Any]]]:
         (0, {"precision": "bf16-true", "devices": "auto"}),
         (0, {"precision": "64-true", "accumulate": rng.randrange(2, 9)}),
     ]
-    return [(gpus, {"max_epochs": rng.randrange(2, 40), **words}) for gpus, words in asked]
+    return [(gpus, {"max_epochs": rng.randrange(2, 40), **words}) for gpus, words in calls]
 
 
-def _curve(rng: Random) -> list[float]:
-    """Rises, then falls to its end: the best epoch is neither the last nor the lowest."""
+def _draw_curve(rng: Random) -> list[float]:
+    """A curve that rises, then falls to its end: its best epoch is neither last nor lowest."""
     rise = sorted(rng.uniform(0.2, 0.6) for _ in range(2))
     fall = sorted((rng.uniform(0.05, 0.5) * rise[-1] for _ in range(4)), reverse=True)
     return [round(value, 4) for value in (*rise, *fall)]
 
 
-def _tuned(rng: Random) -> dict[str, Any]:
+def _draw_tuned_arguments(rng: Random) -> dict[str, Any]:
     return {
         "max_epochs": 3,
         "clip": round(rng.uniform(0.8, 1.5), 3),
-        "accumulate": rng.choice([2, 5]),  # of 13 batches: the last window is a shorter one
+        "accumulate": rng.choice([2, 5]),  # neither divides 13 batches: the last window is shorter
         "precision": "bf16-mixed",
     }
 
@@ -104,19 +106,19 @@ def _tuned(rng: Random) -> dict[str, Any]:
 def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
     """Make the Trainers, and run two."""
     make = student["make_trainer"]
-    made = [attempt(lambda one=one: _made(make, one), CALLED) for one in shown["made"]]  # type: ignore[misc]
+    made = [attempt(lambda one=one: _resolve(make, one), CALLED) for one in shown["made"]]  # type: ignore[misc]
     runs = {}
     for name, run in shown["runs"].items():
         runs[name] = attempt(lambda name=name, run=run: _run(make, name, run, shown), CALLED)  # type: ignore[misc]
     return {"made": made, "runs": runs}
 
 
-def _made(make: Any, one: dict[str, Any]) -> dict[str, Any]:
+def _resolve(make: Any, one: dict[str, Any]) -> dict[str, Any]:
     with simulated_cluster(1, one["gpus"]):
         trainer = make(run_dir="made", **one["arguments"])
         if not isinstance(trainer, L.Trainer):
             return {"returned": type(trainer).__name__}
-        return {"returned": "Trainer", **resolved(trainer), **_steps(trainer)}
+        return {"returned": "Trainer", **resolved(trainer), **_read_steps(trainer)}
 
 
 def _run(make: Any, name: str, run: dict[str, Any], shown: dict[str, Any]) -> dict[str, Any]:
@@ -124,17 +126,17 @@ def _run(make: Any, name: str, run: dict[str, Any], shown: dict[str, Any]) -> di
     before = list_files()
     epochs = run["arguments"]["max_epochs"]
     module = Measured(run["curve"], WIDTH, longest=epochs + 1)
-    with record_trainers(), _default_loggers() as defaults:  # the first: no bars, no summary
+    with record_trainers(), _record_default_loggers() as defaults:  # without bars and summary
         trainer = make(run_dir=run_dir, accelerator="cpu", devices=1, **run["arguments"])
     if not isinstance(trainer, L.Trainer):
         return {"returned": type(trainer).__name__}
-    asked = _steps(trainer)
+    steps = _read_steps(trainer)
     with contextlib.suppress(TooLongError):
         trainer.fit(module, rows_of(shown["rows"]), rows_of(shown["rows"][:VAL_BATCHES]))
     new = sorted(list_files() - before)
     return {
         "returned": "Trainer",
-        **asked,
+        **steps,
         "epochs": module.epochs,
         "validations": module.validations,
         "val_batches": module.val_batches,
@@ -144,15 +146,15 @@ def _run(make: Any, name: str, run: dict[str, Any], shown: dict[str, Any]) -> di
         "files": [file for file in new if file.startswith(f"{run_dir}/")],
         "elsewhere": [file for file in new if not file.startswith(f"{run_dir}/")],
         "val_acc": read_csv_column(run_dir, "val_acc"),
-        "columns": _columns(run_dir),
+        "columns": _read_columns(run_dir),
         "default_logger": any(logger in defaults for logger in trainer.loggers),
-        "checkpoints": [_checkpoint(callback) for callback in _checkpoints(trainer)],
-        "saved": [_saved(str(file)) for file in sorted(run_dir.rglob("*.ckpt"))],
+        "checkpoints": [_describe_checkpoint(callback) for callback in _find_checkpoints(trainer)],
+        "saved": [_read_checkpoint(str(file)) for file in sorted(run_dir.rglob("*.ckpt"))],
     }
 
 
-def _steps(trainer: L.Trainer) -> dict[str, Any]:
-    """What a Trainer was told of steps, before callbacks change it."""
+def _read_steps(trainer: L.Trainer) -> dict[str, Any]:
+    """A Trainer's accumulation and clipping, before callbacks change them."""
     accumulate: Any = trainer.accumulate_grad_batches
     number = accumulate if isinstance(accumulate, int) else None
     clip = trainer.gradient_clip_val
@@ -164,17 +166,17 @@ def _steps(trainer: L.Trainer) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _default_loggers() -> Iterator[list[Any]]:
-    """The loggers that Lightning chooses by itself while the context lasts.
+def _record_default_loggers() -> Iterator[list[Any]]:
+    """Record the loggers that Lightning chooses by default while the context lasts.
 
-    It is TensorBoard's where that is installed, a CSV file elsewhere: no choice to rely on.
+    The default is TensorBoard if it is installed, else a CSV file, so no run can rely on it.
     """
-    made: list[Any] = []
+    loggers: list[Any] = []
 
-    def noted(original: Any) -> Any:
+    def wrap(original: Any) -> Any:
         def make(*arguments: Any, **keywords: Any) -> Any:
-            made.append(original(*arguments, **keywords))
-            return made[-1]
+            loggers.append(original(*arguments, **keywords))
+            return loggers[-1]
 
         return make
 
@@ -182,27 +184,27 @@ def _default_loggers() -> Iterator[list[Any]]:
     before = {name: getattr(logger_connector, name) for name in names}
     try:
         for name, original in before.items():
-            setattr(logger_connector, name, noted(original))
-        yield made
+            setattr(logger_connector, name, wrap(original))
+        yield loggers
     finally:
         for name, original in before.items():
             setattr(logger_connector, name, original)
 
 
-def _columns(run_dir: Path) -> list[dict[str, Any]]:
-    """The columns of all CSV logs: a name, and the values at steps."""
+def _read_columns(run_dir: Path) -> list[dict[str, Any]]:
+    """The columns of all CSV logs, each with its name, steps and values."""
     found = []
     for file in sorted(run_dir.rglob("*.csv")):
         rows = read_csv_rows(file)
         for name in rows[0] if rows else ():
-            points = [(_number(row.get("step")), _number(row.get(name))) for row in rows]
+            points = [(_to_number(row.get("step")), _to_number(row.get(name))) for row in rows]
             known = [(int(step), value) for step, value in points if not math.isnan(step + value)]
             steps, values = [step for step, _ in known], [value for _, value in known]
             found.append({"name": name, "steps": steps, "values": values})
     return found
 
 
-def _number(cell: str | None) -> float:
+def _to_number(cell: str | None) -> float:
     """A cell's finite number, else NaN."""
     try:
         number = float(cell or "nan")
@@ -211,20 +213,20 @@ def _number(cell: str | None) -> float:
     return number if math.isfinite(number) else math.nan
 
 
-def _checkpoints(trainer: Any) -> list[ModelCheckpoint]:
+def _find_checkpoints(trainer: Any) -> list[ModelCheckpoint]:
     return [one for one in trainer.callbacks if isinstance(one, ModelCheckpoint)]
 
 
-def _checkpoint(callback: ModelCheckpoint) -> dict[str, Any]:
+def _describe_checkpoint(callback: ModelCheckpoint) -> dict[str, Any]:
     return {
         "monitor": str(callback.monitor),
-        "best": _saved(callback.best_model_path),
-        "last": _saved(callback.last_model_path),
+        "best": _read_checkpoint(callback.best_model_path),
+        "last": _read_checkpoint(callback.last_model_path),
     }
 
 
-def _saved(path: str) -> dict[str, Any]:
-    """The epoch in which a checkpoint was written, None if there is none; if a run can go on."""
+def _read_checkpoint(path: str) -> dict[str, Any]:
+    """The epoch of a checkpoint, None without a file, and whether a run can resume from it."""
     content = load_checkpoint(path)
     weights = content.get("state_dict", {})
     epoch = int(weights["epoch_mark"]) if "epoch_mark" in weights else None
@@ -235,7 +237,7 @@ def _saved(path: str) -> dict[str, Any]:
 
 
 def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
-    """What was resolved, then what the runs did and left."""
+    """Judge the resolved Trainers, then the steps and files of the runs."""
     found = judge_made(inputs, evidence["made"], by_other_means(inputs, evidence["runs"]))
     if any(len(finding.criteria) == len(QUESTION.criteria) for finding in found):
         return found

@@ -1,4 +1,4 @@
-"""The judge's part of `engineer` that reads CSV logs: `val_acc` of epochs, and rates of steps."""
+"""Judges the CSV logs of `engineer`: `val_acc` of each epoch, and learning rates of steps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from litcourse.core.evidence import Evidence, MalformedError, is_close
 from litcourse.core.question import Finding, Inputs
 
 SELDOM = 50
-"""Steps after which Lightning logs, and after which a rate has to be in the log."""
+"""Lightning logs every 50 steps, so the log must hold a rate at least as often."""
 COST = ("log",)
 
 
@@ -23,20 +23,20 @@ class _Column:
     values: list[float]
 
     def follows(self, rates: list[float]) -> bool:
-        """Whether these are the rates of their steps; a count of steps may start or end them."""
-        return any(self._are(rates, shift) for shift in (0, 1, -1))
+        """Whether the values are the rates of their steps, with an offset of at most one step."""
+        return any(self._matches(rates, shift) for shift in (0, 1, -1))
 
-    def _are(self, rates: list[float], shift: int) -> bool:
+    def _matches(self, rates: list[float], shift: int) -> bool:
         points = [(step + shift, value) for step, value in self._points()]
         known = [(step, value) for step, value in points if 0 <= step < len(rates)]
         return bool(known) and all(is_close(value, rates[step], 1e-6) for step, value in known)
 
     def is_of(self, rates: list[float]) -> bool:
-        """Whether these are rates of some steps."""
+        """Whether each value is the rate of some step."""
         return all(any(is_close(value, rate, 1e-6) for rate in rates) for value in self.values)
 
     def within(self, batches: int) -> list[int]:
-        """Steps that neither begin nor end an epoch."""
+        """The steps that are neither first nor last of an epoch."""
         return [step for step in self.steps if 0 < step % batches < batches - 1]
 
     def often(self) -> bool:
@@ -49,7 +49,7 @@ class _Column:
 
 
 def judge_log(inputs: Inputs, run: dict[str, Any], seen: Evidence, called: str) -> list[Finding]:
-    """A log of one's own choice, `val_acc` of each epoch, and the rate of steps."""
+    """Judge that the student chose a logger, and that it has `val_acc` and the learning rate."""
     if seen["default_logger"].flag():
         got = "the logger that Lightning chooses if it is told of none"
         return [Finding("LIT2362", COST, called, "a CSV log", got)]
@@ -65,28 +65,28 @@ def judge_log(inputs: Inputs, run: dict[str, Any], seen: Evidence, called: str) 
 
 
 def _judge_rates(inputs: Inputs, run: dict[str, Any], seen: Evidence, called: str) -> list[Finding]:
-    """Some column, whatever its name, has the rates of steps."""
+    """Judge that a column of any name has the rates of steps."""
     rates, batches = seen["rates"].numbers(), len(inputs.shown["rows"])
     steps = run["arguments"]["max_epochs"] * batches
     if len(rates) != steps or steps < SELDOM:
         return []
-    columns = [column for node in seen["columns"] if (column := _column(node)).steps]
+    columns = [column for node in seen["columns"] if (column := _read_column(node)).steps]
     right = [column for column in columns if column.follows(rates)]
     if any(column.within(batches) and column.often() for column in right):
         return []
     expected = f"the learning rate of a step, at least every {SELDOM} of {steps}"
-    # Behind the last step the rate moves on, to one that no step has.
+    # After the last step the schedule sets a rate that no step has, on which `is_of` fails.
     of_steps = [c for c in columns if c in right or c.is_of(rates)]
     of_epochs = [c for c in of_steps if not c.within(batches)]
     if of_epochs:
         shown = ", ".join(str(step) for step in of_epochs[0].steps[:8])
         got = f"{of_epochs[0].name}: at the start or end of epochs alone, steps {shown}"
         return [Finding("LIT2342", COST, called, expected, got)]
-    return [Finding("LIT2341", COST, called, expected, _instead(columns, right))]
+    return [Finding("LIT2341", COST, called, expected, _describe_columns(columns, right))]
 
 
-def _instead(columns: list[_Column], right: list[_Column]) -> str:
-    """What there is in place of a column of rates."""
+def _describe_columns(columns: list[_Column], right: list[_Column]) -> str:
+    """The columns that the log has in place of one with rates, as text."""
     if right:
         return f"{right[0].name}: at the steps {right[0].steps[:8]}"
     named = [column.name for column in columns if column.name.startswith(("lr", "learning"))]
@@ -96,7 +96,7 @@ def _instead(columns: list[_Column], right: list[_Column]) -> str:
     return "no such column among " + (", ".join(names[:8]) or "none")
 
 
-def _column(node: Evidence) -> _Column:
+def _read_column(node: Evidence) -> _Column:
     steps, values = node["steps"].integers(), node["values"].numbers()
     if len(steps) != len(values):
         raise MalformedError(node.path, "value for each step")

@@ -1,4 +1,4 @@
-"""The module that `engineer`'s Trainers train: it learns nothing and tells how it was treated."""
+"""The module that `engineer`'s Trainers train, which records steps, rates and precision."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from torch.utils.data import DataLoader, TensorDataset
 
 
 class TooLongError(RuntimeError):
-    """A run that went on past its end, perhaps for ever."""
+    """A run has more epochs than it should, and may be endless."""
 
 
 class Measured(L.LightningModule):
-    """Follows given gradients and a given `val_acc`, and notes what the Trainer makes of them.
+    """A module with given gradients and a given `val_acc`, which records what the Trainer does.
 
-    The gradient of a batch is the mean of its rows, so what the optimizer's step does to the
-    weights shows whether, and how, it was clipped. The learning rate is another one in each step.
-    The buffer `epoch_mark` tells when a checkpoint was written.
+    The gradient of a batch is the mean of its rows, so the change of the weights in a step shows
+    whether and how the Trainer clipped it. Each step has its own learning rate. The buffer
+    `epoch_mark` holds the epoch of a checkpoint.
 
     Args:
-        curve: `val_acc` of each epoch; the last one is repeated past its end.
+        curve: `val_acc` of each epoch; the last value is repeated past its end.
         width: numbers in a row.
-        longest: epochs after which another one raises `TooLongError`.
+        longest: number of epochs; a further one raises `TooLongError`.
     """
 
     def __init__(self, curve: list[float], width: int, longest: int) -> None:
@@ -45,7 +45,7 @@ class Measured(L.LightningModule):
         return torch.cat([self.first, self.second])
 
     def training_step(self, batch: list[Tensor], _: int) -> Tensor:
-        """A loss whose gradient is the mean of the batch's rows; takes note of the precision."""
+        """A loss whose gradient is the mean of the batch's rows; records the dtype of a product."""
         if self.epochs >= self.longest:
             raise TooLongError
         rows = batch[0]
@@ -54,16 +54,16 @@ class Measured(L.LightningModule):
         return (rows * self._flat()).sum(dim=1).mean()
 
     def on_before_optimizer_step(self, optimizer: Any) -> None:
-        """Weights and rate."""
+        """Record weights and learning rate."""
         self.weights_seen.append(self._flat().detach().float().cpu().clone())
         self.rates.append(float(optimizer.param_groups[0]["lr"]))
 
     def on_train_epoch_end(self) -> None:
-        """Count the epoch; Lightning has validated it by now."""
+        """Count the epoch, after its validation."""
         self.epochs += 1
 
     def on_train_end(self) -> None:
-        """Where the last step led."""
+        """Record the weights after the last step."""
         self.weights_seen.append(self._flat().detach().float().cpu().clone())
 
     def validation_step(self, batch: list[Tensor], _: int) -> None:
@@ -73,11 +73,11 @@ class Measured(L.LightningModule):
         self.val_batches += not self.trainer.sanity_checking
 
     def on_validation_epoch_end(self) -> None:
-        """Count the validation, unless Lightning only tries it out."""
+        """Count the validation, except Lightning's sanity check."""
         self.validations += not self.trainer.sanity_checking
 
     def configure_optimizers(self) -> Any:
-        """Gradient descent whose rate falls with each step."""
+        """Gradient descent with a rate that falls with each step."""
         optimizer = torch.optim.SGD(self.parameters(), lr=0.5)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 / (1 + 0.01 * step))
         return {

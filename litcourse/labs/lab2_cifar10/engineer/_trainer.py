@@ -1,4 +1,4 @@
-"""The judge's parts of `engineer`: what Trainers resolved to, and what two runs did and left."""
+"""Judges the resolved Trainers of `engineer`, and the steps and files of its two runs."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from litcourse.labs.lab2_cifar10.engineer._csv_log import judge_log
 ALL = ("hardware", "precision", "steps", "best", "last", "log", "place")
 VAL_BATCHES = 2
 STEP_TOLERANCE = 1e-3
-"""Relative, of one step's length; bf16-mixed leaves these products in float32."""
+"""Relative to one step's length; bf16-mixed computes these products in float32."""
 UNSET = {"accumulate": 1, "clip_val": None}
-"""What a Trainer has of steps that was not told of them."""
+"""The Trainer's defaults for accumulation and clipping."""
 OF_HARDWARE = {"LIT013": "LIT2310", "LIT007": "LIT2364"}
-"""Findings of exceptions that have another cause, and another cure, where a Trainer is made."""
+"""Codes of exceptions that have another cause, and another remedy, when a Trainer is made."""
 
 
-def _call(arguments: dict[str, Any], machine: str) -> str:
+def _format_call(arguments: dict[str, Any], machine: str) -> str:
     words = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
     return f"make_trainer({words}, run_dir=...) {machine}"
 
 
 def by_other_means(inputs: Inputs, runs: Evidence) -> set[str]:
-    """What a run did as asked although its Trainer was not told: a callback did it.
+    """Settings that a run followed although its Trainer has the default: a callback did it.
 
-    Where that is so, a Trainer that was made and not run tells nothing of it.
+    For these settings a Trainer that never runs shows nothing.
     """
     run, seen = inputs.shown["runs"]["tuned"], runs["tuned"]
     if "error" in seen or seen["returned"].text() != "Trainer":
@@ -40,16 +40,16 @@ def by_other_means(inputs: Inputs, runs: Evidence) -> set[str]:
     ended = seen["epochs"].integer() == run["arguments"]["max_epochs"]
     if not ended or _judge_steps(inputs, run, seen, ""):
         return set()
-    return {name for name, value in UNSET.items() if _setting(seen, name) == value}
+    return {name for name, value in UNSET.items() if _read_setting(seen, name) == value}
 
 
 def judge_made(inputs: Inputs, made: Evidence, free: set[str]) -> list[Finding]:
-    """The first difference of each kind between what was asked for and what was resolved.
+    """The first difference of each kind between the arguments and the resolved Trainers.
 
     Args:
-        draw: the inputs.
-        made: evidence of Trainers that were made.
-        free: attributes that tell nothing where they are not set.
+        inputs: the inputs of the check.
+        made: evidence of the Trainers that `make_trainer` made.
+        free: settings that may keep their default, from `by_other_means`.
     """
     found: dict[str, Finding] = {}
     broken: list[Finding] = []
@@ -58,31 +58,33 @@ def judge_made(inputs: Inputs, made: Evidence, free: set[str]) -> list[Finding]:
         raise MalformedError(made.path, "entry for each call")
     for one, seen in zip(inputs.shown["made"], entries, strict=True):
         gpus = one["gpus"]
-        called = _call(one["arguments"], f"on a machine with {gpus} GPU{'' if gpus == 1 else 's'}")
+        called = _format_call(
+            one["arguments"], f"on a machine with {gpus} GPU{'' if gpus == 1 else 's'}"
+        )
         if "error" in seen:
-            broken.append(replace(_raised(seen["error"], ("hardware",)), called=called))
+            broken.append(replace(_exception_finding(seen["error"], ("hardware",)), called=called))
             continue
         if seen["returned"].text() != "Trainer":
             got = seen["returned"].text()
             return [Finding("LIT2300", ALL, called, "a lightning Trainer", got)]
-        for finding in _differences(one["arguments"], gpus, seen, called, free):
+        for finding in _judge_resolved(one["arguments"], gpus, seen, called, free):
             found.setdefault(finding.criteria[0], finding)
     if len(broken) == len(entries):
         return [replace(broken[0], criteria=ALL)]
-    # Except for a GPU that is insisted on, it shows best what is wrong where nothing was raised.
-    insisted = next((f for f in broken if f.code in OF_HARDWARE.values()), None)
-    hardware = insisted or found.get("hardware") or next(iter(broken), None)
+    # A Trainer that needs a GPU explains most, then a wrong Trainer, then another exception.
+    needs_gpu = next((f for f in broken if f.code in OF_HARDWARE.values()), None)
+    hardware = needs_gpu or found.get("hardware") or next(iter(broken), None)
     rest = [finding for criterion, finding in found.items() if criterion != "hardware"]
     return [hardware, *rest] if hardware else rest
 
 
-def _raised(error: Evidence, criteria: tuple[str, ...]) -> Finding:
+def _exception_finding(error: Evidence, criteria: tuple[str, ...]) -> Finding:
     found = error_finding(error, criteria)
     return replace(found, code=OF_HARDWARE.get(found.code, found.code))
 
 
 def world_size(arguments: dict[str, Any], gpus: int) -> int:
-    """Processes that `devices` asks for on a machine with so many GPUs."""
+    """The number of processes that `devices` means on a machine with `gpus` GPUs."""
     devices = arguments.get("devices", "auto")
     if isinstance(devices, list):
         return len(devices)
@@ -91,7 +93,7 @@ def world_size(arguments: dict[str, Any], gpus: int) -> int:
     return int(devices)
 
 
-def _differences(
+def _judge_resolved(
     arguments: dict[str, Any], gpus: int, seen: Evidence, called: str, free: set[str]
 ) -> list[Finding]:
     on_gpu = gpus > 0 and arguments.get("accelerator", "auto") != "cpu"
@@ -111,12 +113,12 @@ def _differences(
     for code, criterion, name, right in wanted:
         got = _read(seen[name], right)
         if got != right:
-            named = _named(code, right, got)
-            found.append(Finding(named, (criterion,), called, f"{name} {right}", f"{got}"))
-    return [*found, *_different_steps(arguments, seen, called, free)]
+            exact = _refine_code(code, right, got)
+            found.append(Finding(exact, (criterion,), called, f"{name} {right}", f"{got}"))
+    return [*found, *_judge_step_settings(arguments, seen, called, free)]
 
 
-def _different_steps(
+def _judge_step_settings(
     arguments: dict[str, Any], seen: Evidence, called: str, free: set[str]
 ) -> list[Finding]:
     cost, found = ("steps",), []
@@ -124,11 +126,11 @@ def _different_steps(
     wanted = {"accumulate": arguments.get("accumulate", 1), "clip_val": clip}
     codes = {"accumulate": "LIT2321", "clip_val": "LIT2322"}
     for name, right in wanted.items():
-        setting = _setting(seen, name)
+        setting = _read_setting(seen, name)
         if setting == right or (name in free and setting == UNSET[name]):
             continue
         expected = f"{name} {right}"
-        if name == "accumulate" and setting is None:  # then no run comes to its first step
+        if name == "accumulate" and setting is None:  # not an integer, so no run takes a step
             return [Finding("LIT2366", ALL, called, expected, seen["accumulate_text"].text())]
         found.append(Finding(codes[name], cost, called, expected, f"{setting}"))
     if clip is not None and seen["clip_algorithm"].is_none is False:
@@ -138,17 +140,17 @@ def _different_steps(
     return found
 
 
-def _setting(seen: Evidence, name: str) -> float | None:
-    """What a Trainer was told of `accumulate` or `clip_val`; of the latter None for no clipping."""
+def _read_setting(seen: Evidence, name: str) -> float | None:
+    """A Trainer's `accumulate` or `clip_val`; None for a `clip_val` that does not clip."""
     if seen[name].is_none:
         return None
     number = seen[name].number()
-    # Lightning clips where the number is above 0, and to inf is not at all.
+    # Lightning clips only if the value is above 0; clipping to inf changes nothing.
     return None if name == "clip_val" and (number <= 0 or number == math.inf) else number
 
 
 def _read(node: Evidence, like: Any) -> Any:
-    """The node's value, as a value of the kind that is expected there."""
+    """The node's value as text or number, whichever `like` is."""
     if node.is_none:
         return None
     if isinstance(like, str):
@@ -157,7 +159,7 @@ def _read(node: Evidence, like: Any) -> Any:
     return int(number) if isinstance(like, int) and number == int(number) else number
 
 
-def _named(code: str, right: Any, got: Any) -> str:
+def _refine_code(code: str, right: Any, got: Any) -> str:
     if code == "LIT2312" and "bf16" in str(right) and str(got).startswith("16"):
         return "LIT2313"
     return code
@@ -167,12 +169,12 @@ def _named(code: str, right: Any, got: Any) -> str:
 
 
 def judge_runs(inputs: Inputs, runs: Evidence, blamed: list[Finding]) -> list[Finding]:
-    """What two runs did and left; criteria that are lost already are not looked at again."""
+    """Judge the steps and files of two runs, without criteria that `blamed` already costs."""
     lost = {criterion for finding in blamed for criterion in finding.criteria}
     found: dict[str, Finding] = {}
     for name, run in inputs.shown["runs"].items():
         arguments = {**run["arguments"], "accelerator": "cpu", "devices": 1}
-        called = "fit after " + _call(arguments, "")
+        called = "fit after " + _format_call(arguments, "")
         for finding in _judge_run(inputs, run, runs[name], called):
             if finding.criteria == ALL:
                 return [finding]
@@ -190,7 +192,7 @@ def _judge_run(inputs: Inputs, run: dict[str, Any], seen: Evidence, called: str)
     if epochs != wanted:
         got = f"more than {wanted}" if epochs > wanted else f"{epochs}"
         return [Finding("LIT2320", ("steps",), called, f"{wanted} epochs", got)]
-    # Where validation did not run with each epoch, its best one is another.
+    # If validation skipped epochs, the best epoch is another one.
     best = _judge_best(run, seen, called) if seen["validations"].integer() == wanted else []
     return [
         *_judge_precision(run, seen, called),
@@ -203,7 +205,7 @@ def _judge_run(inputs: Inputs, run: dict[str, Any], seen: Evidence, called: str)
 
 
 def _judge_error(error: Evidence, called: str) -> Finding:
-    found = _raised(error, ALL)
+    found = _exception_finding(error, ALL)
     if "has no logger" in found.got:
         return Finding("LIT2340", ("log",), called, "a CSV log", found.got)
     if "with an interactive environment" in found.got:
@@ -214,7 +216,7 @@ def _judge_error(error: Evidence, called: str) -> Finding:
 def _judge_trained(
     inputs: Inputs, run: dict[str, Any], seen: Evidence, called: str
 ) -> list[Finding]:
-    """Whether each epoch had all batches of the training loader."""
+    """Judge that each epoch had all batches of the training loader."""
     wanted = run["arguments"]["max_epochs"] * len(inputs.shown["rows"])
     got = len(seen["dtypes"].texts())
     if got == wanted:
@@ -223,7 +225,7 @@ def _judge_trained(
 
 
 def _judge_validated(run: dict[str, Any], seen: Evidence, called: str) -> list[Finding]:
-    """Whether validation ran once after each epoch, on all batches of its loader."""
+    """Judge that validation ran once after each epoch, on all batches of its loader."""
     epochs, cost = run["arguments"]["max_epochs"], ("log",)
     validations, batches = seen["validations"].integer(), seen["val_batches"].integer()
     if validations != epochs:
@@ -246,7 +248,7 @@ def _judge_precision(run: dict[str, Any], seen: Evidence, called: str) -> list[F
 
 
 def _judge_steps(inputs: Inputs, run: dict[str, Any], seen: Evidence, called: str) -> list[Finding]:
-    """Each step's length and direction, from where the weights were before and after it."""
+    """Judge each step's length and direction by the weights before and after it."""
     arguments, cost = run["arguments"], ("steps",)
     window, batches = arguments.get("accumulate", 1), len(inputs.shown["rows"])
     wanted = arguments["max_epochs"] * -(-batches // window)
@@ -254,13 +256,13 @@ def _judge_steps(inputs: Inputs, run: dict[str, Any], seen: Evidence, called: st
     if len(rates) != wanted:
         expected, got = f"{wanted} optimizer steps", f"{len(rates)}"
         return [Finding("LIT2321", cost, called, expected, got)]
-    weights_seen = _vectors(inputs, seen["places"], wanted + 1)
-    # The loss is linear, so gradients are known, whatever hooks do to them before they are seen.
-    slopes = _slopes(inputs.shown["rows"], window) * arguments["max_epochs"]
+    weights_seen = _read_vectors(inputs, seen["places"], wanted + 1)
+    # The loss is linear, so the right gradients are known even if a hook changes the real ones.
+    slopes = _compute_gradients(inputs.shown["rows"], window) * arguments["max_epochs"]
     clip = arguments.get("clip")
     for step, (rate, slope) in enumerate(zip(rates, slopes, strict=True)):
         moved = (weights_seen[step] - weights_seen[step + 1]) / max(rate, 1e-9)
-        if torch.allclose(moved, _clipped(slope, clip), rtol=STEP_TOLERANCE, atol=1e-4):
+        if torch.allclose(moved, _clip(slope, clip), rtol=STEP_TOLERANCE, atol=1e-4):
             continue
         by_value = clip is not None and torch.allclose(
             moved, slope.clamp(-clip, clip), rtol=STEP_TOLERANCE, atol=1e-4
@@ -273,19 +275,19 @@ def _judge_steps(inputs: Inputs, run: dict[str, Any], seen: Evidence, called: st
     return []
 
 
-def _slopes(rows: Tensor, window: int) -> list[Tensor]:
-    """The gradient of each step of an epoch; Lightning divides a shorter last window alike."""
+def _compute_gradients(rows: Tensor, window: int) -> list[Tensor]:
+    """The gradient of each step of an epoch; Lightning divides a shorter window by `window` too."""
     return [part.sum(dim=0) / window for part in rows.split(window)]
 
 
-def _clipped(slope: Tensor, clip: float | None) -> Tensor:
+def _clip(slope: Tensor, clip: float | None) -> Tensor:
     if clip is None:
         return slope
     shorter: Tensor = slope * min(1.0, clip / (float(slope.norm()) + 1e-6))
     return shorter
 
 
-def _vectors(inputs: Inputs, nodes: Evidence, count: int) -> list[Tensor]:
+def _read_vectors(inputs: Inputs, nodes: Evidence, count: int) -> list[Tensor]:
     found = [node.tensor() for node in nodes]
     width = inputs.shown["rows"].shape[1:]
     if len(found) != count or any(v.shape != width or v.dtype != torch.float32 for v in found):
@@ -301,7 +303,7 @@ def _judge_best(run: dict[str, Any], seen: Evidence, called: str) -> list[Findin
     watching = [c for c in seen["checkpoints"] if c["monitor"].text() == "val_acc"]
     if not watching:
         return [Finding("LIT2330", cost, called, expected, "none that monitors val_acc")]
-    marks = [_epoch(c["best"]) for c in watching]
+    marks = [_read_epoch(c["best"]) for c in watching]
     if wanted in marks:
         return []
     got = "no file" if marks[0] is None else f"that of epoch {marks[0]}"
@@ -310,24 +312,24 @@ def _judge_best(run: dict[str, Any], seen: Evidence, called: str) -> list[Findin
 
 
 def _judge_last(run: dict[str, Any], seen: Evidence, called: str) -> list[Finding]:
-    """A file of the last epoch, or what `save_last` wrote, from which a run can go on."""
+    """Judge that a run can resume from a file of the last epoch or of `save_last`."""
     final, cost = run["arguments"]["max_epochs"] - 1, ("last",)
     saved = list(seen["saved"])
-    last = [c["last"] for c in seen["checkpoints"] if _epoch(c["last"]) is not None]
-    last += [file for file in saved if _epoch(file) == final]
+    last = [c["last"] for c in seen["checkpoints"] if _read_epoch(c["last"]) is not None]
+    last += [file for file in saved if _read_epoch(file) == final]
     if any(file["resumable"].flag() for file in last):
         return []
     if last:
         expected, got = "a last checkpoint to go on from", "no state of the optimizer in it"
         return [Finding("LIT2532", cost, called, expected, got)]
-    epochs = sorted({epoch for file in saved if (epoch := _epoch(file)) is not None})
+    epochs = sorted({epoch for file in saved if (epoch := _read_epoch(file)) is not None})
     got = f"files of epochs {epochs}" if epochs else "no checkpoint under run_dir"
     expected = f"a checkpoint of epoch {final}, or what save_last=True writes"
     return [Finding("LIT2331", cost, called, expected, got)]
 
 
-def _epoch(saved: Evidence) -> int | None:
-    """The epoch of a checkpoint file, None if there is none."""
+def _read_epoch(saved: Evidence) -> int | None:
+    """The epoch of a checkpoint file; None if there is no file."""
     return None if saved["epoch"].is_none else saved["epoch"].integer()
 
 

@@ -1,16 +1,16 @@
-"""schedule: `LitResNet` takes SGD's steps at OneCycleLR's rates, however long the run is.
+"""schedule: `LitResNet` takes SGD's steps at OneCycleLR's rates, for a run of any length.
 
-The probe lets real Trainers fit drawn networks: plainly, with accumulated gradients, with
-`max_steps`, and as two ranks. It notes learning rate, momentum, gradients and weights at each
-optimizer step. The judge redoes curve and steps in plain torch.
+In the probe real Trainers fit a drawn network: plainly, with accumulated gradients, with
+`max_steps`, and on two ranks. A callback records learning rate, momentum, gradients and weights at
+each optimizer step. The judge computes the same rates and steps in plain torch.
 
-Read in this order; all but `_telling_sets` are the judge's:
+Read in this order; the judge uses all but `_telling_sets`:
 
-1. `_one_cycle`: what torch's OneCycleLR and SGD do, step by step.
-2. `_telling_sets`: draws the sets that are validated and tested on.
-3. `_rates`: the learning rates of each run.
-4. `_steps`: the gradients, the weights and the log of the plain run.
-5. `_gradients`: the gradients of several batches, accumulated or on two ranks.
+1. `_one_cycle`: computes the rates of OneCycleLR and the steps of SGD.
+2. `_telling_sets`: draws the sets for validation and test.
+3. `_rates`: judges the learning rates of each run.
+4. `_steps`: judges gradients, weights and log of the plain run.
+5. `_gradients`: judges gradients of several batches, accumulated or on two ranks.
 """
 
 from __future__ import annotations
@@ -59,16 +59,16 @@ ALL = ("rate", "everywhere", "loss", "step", "log")
 SIDE = 6
 SHAPE = (3, SIDE, SIDE)
 SIZE = 7
-"""Samples in a batch of validation and test."""
+"""Number of samples in a batch of validation and test."""
 ARGUMENTS = ("max_lr", "weight_decay")
-"""Of LitResNet, beside the network."""
+"""LitResNet's arguments after the network."""
 PLAIN = "Trainer.fit(LitResNet(model, ...))"
 
 
 def draw(rng: Random) -> Inputs:
-    """A network, its batches, the class's arguments, and how the other runs are limited."""
+    """A network, its batches, the class's arguments, and the limits of the other runs."""
     shown = {
-        "network": _network(rng),
+        "network": _draw_network(rng),
         "batches": [
             draw_batch(rng, rng.randrange(9, 15), SHAPE) for _ in range(rng.randrange(4, 7))
         ],
@@ -83,10 +83,10 @@ def draw(rng: Random) -> Inputs:
     return Inputs({**shown, **telling_sets(rng, shown)})
 
 
-def _network(rng: Random) -> dict[str, Any]:
+def _draw_network(rng: Random) -> dict[str, Any]:
     """A small conv net with batch norm and dropout.
 
-    The convolution has no bias: behind it comes a norm, so its gradient would be mere rounding.
+    The convolution has no bias: a norm follows, so the bias's gradient would be rounding error.
     """
     width = rng.randrange(5, 9)
     inner = width * (SIDE // 2) ** 2
@@ -106,11 +106,11 @@ def _network(rng: Random) -> dict[str, Any]:
 
 
 class Recorder(L.Callback):
-    """Notes what stands at each optimizer step; seeds each batch as the judge will.
+    """Records each optimizer step, and seeds each batch as the judge does.
 
     Args:
-        seed: of the random state at the start of each batch.
-        rates_alone: leave weights and gradients out.
+        seed: seed of the random state at the start of each batch.
+        rates_alone: record no weights and gradients.
     """
 
     def __init__(self, seed: int, *, rates_alone: bool = False) -> None:
@@ -125,7 +125,7 @@ class Recorder(L.Callback):
         torch.manual_seed(self.seed)
 
     def on_before_optimizer_step(self, _: Any, module: Any, optimizer: Any) -> None:
-        """Rates as the optimizer has them; weights that have not moved yet."""
+        """Record the optimizer's rates, and the weights before the step."""
         keys = ("lr", "momentum", "weight_decay")
         groups = optimizer.param_groups
         self.groups.append({k: [to_number(group.get(k, "none")) for group in groups] for k in keys})
@@ -137,39 +137,41 @@ class Recorder(L.Callback):
         self.gradients.append(copy_tensors(zero))
 
     def on_train_batch_end(self, _: Any, __: Any, outputs: Any, *___: Any) -> None:
-        """What `training_step` returned."""
+        """Record the loss that `training_step` returned."""
         self.losses.append(returned_loss(outputs))
 
 
 def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
     """Fit plainly and test; then fit in three other ways, and once with the defaults."""
     cls = student["LitResNet"]
-    start = attempt(lambda: _start(cls, shown), "LitResNet(model, ...)")
-    evidence = {"bases": bases(cls), "start": start, "plain": _plain(cls, shown)}
+    start = attempt(lambda: _read_start(cls, shown), "LitResNet(model, ...)")
+    evidence = {"bases": bases(cls), "start": start, "plain": _run_plain(cls, shown)}
     if "error" in evidence["plain"]:
         return evidence
-    evidence["accumulated"] = _other(cls, shown, _accumulated)
-    evidence["max_steps"] = _other(cls, shown, _max_steps, rates_alone=True)
-    evidence["defaults"] = _other(cls, shown, _max_steps, rates_alone=True, arguments=())
-    evidence["ranks"] = run_ranks(lambda rank: _other(cls, shown, partial(_ranks, rank=rank)))
+    evidence["accumulated"] = _run_other(cls, shown, _fit_accumulated)
+    evidence["max_steps"] = _run_other(cls, shown, _fit_max_steps, rates_alone=True)
+    evidence["defaults"] = _run_other(cls, shown, _fit_max_steps, rates_alone=True, arguments=())
+    evidence["ranks"] = run_ranks(
+        lambda rank: _run_other(cls, shown, partial(_fit_rank, rank=rank))
+    )
     return evidence
 
 
-def _made(cls: Any, shown: dict[str, Any], names: tuple[str, ...] = ARGUMENTS) -> Any:
+def _build(cls: Any, shown: dict[str, Any], names: tuple[str, ...] = ARGUMENTS) -> Any:
     return cls(build_network(shown["network"]), **{name: shown[name] for name in names})
 
 
-def _start(cls: Any, shown: dict[str, Any]) -> dict[str, Any]:
-    model = _made(cls, shown).model
+def _read_start(cls: Any, shown: dict[str, Any]) -> dict[str, Any]:
+    model = _build(cls, shown).model
     return {"state": copy_tensors(model.state_dict()) if isinstance(model, torch.nn.Module) else {}}
 
 
-def _plain(cls: Any, shown: dict[str, Any]) -> dict[str, Any]:
+def _run_plain(cls: Any, shown: dict[str, Any]) -> dict[str, Any]:
     recorder = Recorder(shown["seed"])
 
     def run() -> dict[str, Any]:
-        module = _made(cls, shown)
-        sets = {name: _loader(shown, name) for name in ("val", "test")}
+        module = _build(cls, shown)
+        sets = {name: _make_loader(shown, name) for name in ("val", "test")}
         trainer = quiet_trainer(max_epochs=shown["epochs"], callbacks=[recorder])
         trainer.fit(module, make_loader(shown["batches"]), sets["val"])
         evidence = {
@@ -177,55 +179,57 @@ def _plain(cls: Any, shown: dict[str, Any]) -> dict[str, Any]:
             "optimizers": [type(optimizer).__name__ for optimizer in trainer.optimizers],
             "automatic": bool(module.automatic_optimization),
             "fit": logged_values(trainer),
-            "val_logits": _logits(module.model, shown["val"][0]),
+            "val_logits": _compute_logits(module.model, shown["val"][0]),
         }
         trainer.test(module, sets["test"], verbose=False)
-        logits = _logits(module.model, shown["test"][0])
+        logits = _compute_logits(module.model, shown["test"][0])
         return {**evidence, "test": logged_values(trainer), "test_logits": logits}
 
-    return {**_noted(run, recorder, PLAIN), "losses": recorder.losses}
+    return {**_collect_evidence(run, recorder, PLAIN), "losses": recorder.losses}
 
 
-def _loader(shown: dict[str, Any], name: str) -> Any:
+def _make_loader(shown: dict[str, Any], name: str) -> Any:
     images, labels = shown[name]
     return make_sample_loader(images, labels, shown["size"])
 
 
-def _logits(model: Any, images: Tensor) -> Tensor:
+def _compute_logits(model: Any, images: Tensor) -> Tensor:
     with torch.no_grad():
         logits: Tensor = model.eval()(images)
     model.train()
     return logits.detach().clone()
 
 
-def _noted(run: Callable[[], dict[str, Any]], recorder: Recorder, called: str) -> dict[str, Any]:
-    """What `run` returns or raises, beside what was noted until then."""
+def _collect_evidence(
+    run: Callable[[], dict[str, Any]], recorder: Recorder, called: str
+) -> dict[str, Any]:
+    """What `run` returns or raises, and the recorder's lists."""
     evidence = attempt(run, called)
-    noted: dict[str, Any] = {"groups": recorder.groups}
+    records: dict[str, Any] = {"groups": recorder.groups}
     if not recorder.rates_alone:
-        noted |= {"weights": recorder.weights, "gradients": recorder.gradients}
-    return {**evidence, **noted}
+        records |= {"weights": recorder.weights, "gradients": recorder.gradients}
+    return {**evidence, **records}
 
 
-def _other(
+def _run_other(
     cls: Any,
     shown: dict[str, Any],
-    way: Callable[..., None],
+    fit: Callable[..., None],
     *,
     rates_alone: bool = False,
     arguments: tuple[str, ...] = ARGUMENTS,
 ) -> dict[str, Any]:
-    """What was noted of a run that is not the plain one."""
+    """The evidence of a run by `fit`, other than the plain one."""
     recorder = Recorder(shown["seed"], rates_alone=rates_alone)
 
     def run() -> dict[str, Any]:
-        way(_made(cls, shown, arguments), shown, recorder)
+        fit(_build(cls, shown, arguments), shown, recorder)
         return {}
 
-    return _noted(run, recorder, PLAIN)
+    return _collect_evidence(run, recorder, PLAIN)
 
 
-def _accumulated(module: Any, shown: dict[str, Any], recorder: Recorder) -> None:
+def _fit_accumulated(module: Any, shown: dict[str, Any], recorder: Recorder) -> None:
     trainer = quiet_trainer(
         max_epochs=shown["epochs"],
         accumulate_grad_batches=shown["accumulate"],
@@ -234,13 +238,13 @@ def _accumulated(module: Any, shown: dict[str, Any], recorder: Recorder) -> None
     trainer.fit(module, make_loader(shown["batches"]))
 
 
-def _max_steps(module: Any, shown: dict[str, Any], recorder: Recorder) -> None:
+def _fit_max_steps(module: Any, shown: dict[str, Any], recorder: Recorder) -> None:
     trainer = quiet_trainer(max_epochs=-1, max_steps=shown["max_steps"], callbacks=[recorder])
     trainer.fit(module, make_loader(shown["batches"]))
 
 
-def _ranks(module: Any, shown: dict[str, Any], recorder: Recorder, *, rank: int) -> None:
-    """Two ranks share the images of "test", in order: Lightning's own sampler would shuffle."""
+def _fit_rank(module: Any, shown: dict[str, Any], recorder: Recorder, *, rank: int) -> None:
+    """Fit on this rank's share of "test", in order; Lightning's own sampler would shuffle."""
     trainer = quiet_trainer(
         max_epochs=shown["epochs"], strategy="ddp", devices=RANKS, callbacks=[recorder]
     )
@@ -255,21 +259,21 @@ def _ranks(module: Any, shown: dict[str, Any], recorder: Recorder, *, rank: int)
 
 
 def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
-    """Curve, steps and log of the plain run; then curve and gradients of the other runs."""
+    """Judge rates, steps and log of the plain run, then rates and gradients of the other runs."""
     if not derives_from(evidence["bases"], "LightningModule"):
         expected, got = "of lightning.LightningModule", first_base(evidence["bases"])
         return [Finding("LIT2100", ALL, "class LitResNet", expected, got)]
     plain = evidence["plain"]
-    fatal = _not_kept(inputs, evidence["start"])
+    fatal = _judge_start(inputs, evidence["start"])
     if fatal:
         return fatal
     if "error" in plain:
-        return [_broken(inputs, plain)]
-    fatal = _not_trained(inputs, plain)
+        return [_exception_finding(inputs, plain)]
+    fatal = _judge_training(inputs, plain)
     if fatal:
         return fatal
     rates, gradients = judge_rates(inputs, plain), judge_gradients(inputs, plain)
-    # What is wrong in the plain run is so in the others, and paid for.
+    # A mistake in the plain run shows in the others too, and costs only once.
     steps = judge_steps(inputs, plain)
     elsewhere = [] if rates else judge_elsewhere(inputs, evidence)
     if not (rates or steps or elsewhere):
@@ -285,27 +289,27 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
     ]
 
 
-def _not_kept(inputs: Inputs, made: Evidence) -> list[Finding]:
-    """The class can't be made, or its `self.model` is not the given network."""
-    if "error" in made:
-        return [error_finding(made["error"], ALL)]
-    shown, start = inputs.shown["network"]["state"], made["state"].tensors()
+def _judge_start(inputs: Inputs, seen: Evidence) -> list[Finding]:
+    """Judge that the class can be built, and that its `self.model` is the given network."""
+    if "error" in seen:
+        return [error_finding(seen["error"], ALL)]
+    shown, start = inputs.shown["network"]["state"], seen["state"].tensors()
     if have_same_keys(shown, start) and all(distance(start[n], shown[n]) == 0 for n in shown):
         return []
     expected, got = "self.model is the given network", f"another one, {len(start)} tensors"
     return [Finding("LIT101", ALL, "LitResNet(model)", expected, got)]
 
 
-def _broken(inputs: Inputs, plain: Evidence) -> Finding:
-    """The run ended with an exception, perhaps the schedule's own."""
+def _exception_finding(inputs: Inputs, plain: Evidence) -> Finding:
+    """The finding on a run that raised, perhaps in its schedule."""
     found = error_finding(plain["error"], ALL)
     if "monitor when a `ReduceLROnPlateau`" in found.got:
         return replace(found, code="LIT2116")
     return overrun_finding(inputs, plain, found)
 
 
-def _not_trained(inputs: Inputs, plain: Evidence) -> list[Finding]:
-    """No step, or another number of them."""
+def _judge_training(inputs: Inputs, plain: Evidence) -> list[Finding]:
+    """Judge that the run took the right number of optimizer steps."""
     wanted = inputs.shown["epochs"] * len(inputs.shown["batches"])
     steps, expected = len(list(plain["groups"])), f"{wanted} optimizer steps"
     losses = list(plain["losses"])

@@ -1,7 +1,8 @@
-"""The judge's part of `schedule` that looks at gradients made of several batches.
+"""Judges the gradients of `schedule` that come from several batches.
 
-With accumulation, and on several ranks, the gradient of a step is the mean of those of its
-parts. Lightning and DDP take that mean; code that takes it again is right in a plain run alone.
+With accumulation, and on several ranks, the gradient of a step is the mean of the batches'
+gradients. Lightning and DDP compute that mean; code that divides again is right only in a plain
+run.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ ON_RANKS = "fit on two ranks"
 
 
 def judge_parts(inputs: Inputs, evidence: Evidence) -> list[Finding]:
-    """The gradients of the run with accumulation and, if these are right, those of two ranks.
+    """Judge the gradients of the run with accumulation and, if they are right, of two ranks.
 
-    To be asked where both runs came to their end, in as many steps as a right answer takes.
+    Both runs must have ended, with the right number of steps.
     """
     called = f"{ACCUMULATED}={inputs.shown['accumulate']}"
     found = _judge_run(inputs, evidence["accumulated"], called, _windows(inputs))
@@ -47,12 +48,16 @@ def _windows(inputs: Inputs) -> list[list[Any]]:
 
 
 def _shards(inputs: Inputs) -> list[list[Any]]:
-    """The batches of both ranks in each step: samples are dealt in turn, the first ones twice."""
+    """The batches of both ranks in each step, as DistributedSampler deals them without shuffle.
+
+    Samples go to the ranks in turn; the first ones come twice if the number is odd.
+    """
     images, labels = inputs.shown["test"]
     order = list(range(len(labels)))
     order += order[: -len(order) % RANKS]
-    own = [torch.tensor(order[rank::RANKS]).split(inputs.shown["size"]) for rank in range(RANKS)]
-    epoch = [[[images[part], labels[part]] for part in parts] for parts in zip(*own, strict=True)]
+    shards = [torch.tensor(order[rank::RANKS]).split(inputs.shown["size"]) for rank in range(RANKS)]
+    steps = zip(*shards, strict=True)
+    epoch = [[[images[part], labels[part]] for part in parts] for parts in steps]
     return epoch * int(inputs.shown["epochs"])
 
 
@@ -60,12 +65,12 @@ def _judge_run(
     inputs: Inputs, seen: Evidence, called: str, steps: Sequence[list[Any]]
 ) -> list[Finding]:
     weights, gradients = read_states(inputs, seen)
-    # Nobody sets the gradients of weights back that are in no optimizer: those are another finding.
+    # Weights in no optimizer keep old gradients, for which there is another finding.
     moved = [n for n, end in weights[-1].items() if not torch.equal(end, weights[0][n])]
     most = max(map(len, steps))
     for step, batches in enumerate(steps[: len(weights)]):
         if len(batches) < most:
-            continue  # what a smaller last window is divided by is Lightning's affair
+            continue  # Lightning decides how it divides a smaller last window
         parts = [gradient_of(inputs, weights[step], pair) for pair in batches]
         names = moved or list(weights[step])
         right = _sum(parts, [1 / most] * most, names)
@@ -79,7 +84,7 @@ def _judge_run(
 
 
 def _sum(parts: list[Gradient], factors: list[float], names: list[str]) -> Gradient:
-    """The sum of gradients, each times its factor."""
+    """The sum of gradients, each multiplied by its factor."""
     pairs = list(zip(parts, factors, strict=True))
     return {n: torch.stack([part[n] * factor for part, factor in pairs]).sum(0) for n in names}
 
@@ -87,7 +92,7 @@ def _sum(parts: list[Gradient], factors: list[float], names: list[str]) -> Gradi
 def _why(
     seen: Gradient, parts: list[Gradient], names: list[str], *, ranks: bool
 ) -> tuple[str, str]:
-    """The finding whose mistake gives just this gradient, and what came in place of the mean."""
+    """The code of the mistake that gives exactly this gradient, and a note."""
     count = len(parts)
     scaled = "LIT2144" if ranks else "LIT2141"
     ways = [
@@ -96,7 +101,7 @@ def _why(
     ]
     if not ranks:
         last = [0.0] * (count - 1) + [1 / count]
-        twice = [1 / count] + [1 + 1 / count] * (count - 1)  # the first backward is wiped
+        twice = [1 / count] + [1 + 1 / count] * (count - 1)  # zero_grad drops the first backward
         ways += [
             ("LIT2142", "that of the last batch alone", last),
             ("LIT2143", "batches that count more than once", twice),

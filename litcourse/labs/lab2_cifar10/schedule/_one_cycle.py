@@ -1,4 +1,4 @@
-"""What torch's OneCycleLR and SGD do, step by step: that is what `schedule` is held against."""
+"""Computes the rates of torch's OneCycleLR and the steps of SGD, with which `schedule` compares."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from torch import Tensor
 from litcourse.core.comparison import distance
 
 LR_TOLERANCE = 1e-4
-"""Of the highest rate. The curve is computed in double precision on both sides."""
+"""Relative to the highest rate; both curves are computed in double precision."""
 STEP_TOLERANCE = 1e-3
-"""Relative, of a weight's change over a run: its float32 steps are redone in float64."""
+"""Relative to a weight's change over a run: float32 steps are compared with float64 ones."""
 MOST_PLANNED = 5000
-"""Steps of the longest plan that is looked for, more than ten epochs of the real CIFAR10 in batches
-of 128. The first rates of a longer one hardly differ from a constant."""
+"""`planned_total` tries cycles of fewer steps than this, which is more than ten epochs of CIFAR10
+in batches of 128. The first rates of a longer cycle are almost constant."""
 
 
 def one_cycle(max_lr: float, total: int, **change: Any) -> tuple[list[float], list[float]]:
@@ -25,8 +25,8 @@ def one_cycle(max_lr: float, total: int, **change: Any) -> tuple[list[float], li
 
     Args:
         max_lr: the highest rate.
-        total: steps of the whole cycle.
-        change: arguments that differ from OneCycleLR's defaults, to name a mistake.
+        total: number of steps of the cycle.
+        change: arguments that differ from OneCycleLR's defaults, to find a mistake.
     """
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(()))], lr=max_lr, momentum=0.9)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr, total_steps=total, **change)
@@ -41,7 +41,7 @@ def one_cycle(max_lr: float, total: int, **change: Any) -> tuple[list[float], li
 
 
 def same_curve(seen: list[float], right: list[float]) -> bool:
-    """Whether two lists of rates or momenta agree; NaN agrees with nothing."""
+    """Whether two lists of rates or momenta are equal; NaN equals nothing."""
     if len(seen) != len(right) or not all(map(math.isfinite, seen)):
         return False
     slack = LR_TOLERANCE * max(right, default=0.0)
@@ -63,9 +63,9 @@ OTHER_CURVES: tuple[dict[str, Any], ...] = (
 
 
 def planned_total(seen: list[float], max_lr: float) -> int | None:
-    """The total for which OneCycleLR would give these first rates, if there is one.
+    """The total for which OneCycleLR gives these first rates, or None.
 
-    A cycle of `total` steps that ends before the run does must fit as far as it goes.
+    A cycle that is shorter than the run must match up to its end.
     """
     if not all(map(math.isfinite, seen)):
         return None
@@ -78,7 +78,7 @@ def planned_total(seen: list[float], max_lr: float) -> int | None:
 
 
 def _rate(max_lr: float, total: int, step: int) -> float:
-    """OneCycleLR's rate by its formula: a thousand plans made by torch itself take seconds."""
+    """OneCycleLR's rate by its formula, since a thousand schedules of torch itself take seconds."""
     peak, low = 0.3 * total - 1, max_lr / 25
     if step <= peak:
         start, end, share = low, max_lr, step / peak
@@ -112,7 +112,7 @@ def step_sgd(
 
 
 class Walk:
-    """The way of a network's weights through a run, to be explained.
+    """A network's weights and gradients through a run, to compare with SGD's steps.
 
     Args:
         weights: the weights before each step.
@@ -131,13 +131,13 @@ class Walk:
     def unexplained(
         self, rates: list[float], momenta: list[float], decay: float, *, free: bool = True
     ) -> str:
-        """The first weight that SGD does not bring to where it came, or "".
+        """The first weight whose change is not that of SGD, or "".
 
         Args:
             rates: learning rate of each step.
             momenta: momentum of each step.
-            decay: weight decay of weights.
-            free: whether norms and biases, which have one dimension, may go without decay.
+            decay: weight decay.
+            free: whether norms and biases, which have one dimension, may have no decay.
         """
         missed = ""
         for nesterov in (True, False):
@@ -146,7 +146,7 @@ class Walk:
                     name
                     for name in self.final
                     if not self._fits(
-                        name, rates, momenta, _decays(self, name, decay, free), nesterov
+                        name, rates, momenta, _allowed_decays(self, name, decay, free), nesterov
                     )
                 ),
                 "",
@@ -173,5 +173,5 @@ class Walk:
         return any(distance(change, end - start) <= STEP_TOLERANCE for end in ends)
 
 
-def _decays(walk: Walk, name: str, decay: float, free: bool) -> tuple[float, ...]:
+def _allowed_decays(walk: Walk, name: str, decay: float, free: bool) -> tuple[float, ...]:
     return (decay, 0.0) if free and walk.final[name].dim() <= 1 else (decay,)

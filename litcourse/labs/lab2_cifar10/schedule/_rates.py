@@ -1,4 +1,4 @@
-"""The judge's part of `schedule` that looks at learning rates, in one run and in the others."""
+"""Judges the learning rates of `schedule`, in the plain run and in the others."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ RATE = ("rate", "everywhere")
 RANKS = 2
 SHOWN = 8
 DEFAULT_MAX_LR, DEFAULT_DECAY = 0.1, 5e-4
-"""Of the arguments of LitResNet, as the task has them."""
+"""Defaults of LitResNet's arguments, from the task."""
 ACCUMULATED = "fit with accumulate_grad_batches"
 OVERRUN = "Tried to step"
-"""How OneCycleLR's exception begins when it is stepped past its end."""
+"""Start of OneCycleLR's exception when a run steps it past its end."""
 
 
 def read_noted(seen: Evidence, key: str) -> list[float]:
-    """`key` of every step; NaN where an optimizer has none, or its groups differ."""
+    """`key` of each step, such as "lr"; NaN if an optimizer has none, or its groups differ."""
     values = []
     for step in seen["groups"]:
-        groups = [_number(g) for g in step[key]]
-        alike = groups and _still(groups)
+        groups = [_to_number(g) for g in step[key]]
+        alike = groups and _is_constant(groups)
         values.append(groups[0] if alike else math.nan)
     return values
 
@@ -47,23 +47,23 @@ def _is_number(node: Evidence) -> bool:
 
 
 def format_rates(rates: list[float]) -> str:
-    """Some rates as a person reads them."""
+    """The first rates as text."""
     few = ", ".join(f"{rate:.3g}" for rate in rates[:SHOWN])
     return f"{few}, …" if len(rates) > SHOWN else few or "no step"
 
 
 def overrun_finding(inputs: Inputs, plain: Evidence, error: Finding) -> Finding:
-    """The finding of a run that ended in `error`, if the schedule was at its end too early."""
+    """`error` with a code for a schedule that ended before the run, if that is the cause."""
     if OVERRUN not in error.got:
         return error
     total = inputs.shown["epochs"] * len(inputs.shown["batches"])
     right, _ = one_cycle(inputs.shown["max_lr"], total)
-    code = "LIT2115" if _twice(read_noted(plain, "lr"), right) else "LIT2112"
+    code = "LIT2115" if _steps_twice(read_noted(plain, "lr"), right) else "LIT2112"
     return replace(error, code=code, expected=f"a cycle of {total} steps")
 
 
 def judge_rates(inputs: Inputs, plain: Evidence) -> list[Finding]:
-    """The rates and momenta of the plain run."""
+    """Judge the rates and momenta of the plain run."""
     max_lr, total = inputs.shown["max_lr"], inputs.shown["epochs"] * len(inputs.shown["batches"])
     seen, (right, momenta) = read_noted(plain, "lr"), one_cycle(max_lr, total)
     expected = format_rates(right)
@@ -78,20 +78,20 @@ def judge_rates(inputs: Inputs, plain: Evidence) -> list[Finding]:
     return []
 
 
-def _twice(seen: list[float], right: list[float]) -> bool:
-    """Whether the schedule took two steps for one of the optimizer."""
-    halves = (right[start::2] for start in (0, 1))  # before the first step of SGD, or after it
+def _steps_twice(seen: list[float], right: list[float]) -> bool:
+    """Whether the schedule took two steps for each step of the optimizer."""
+    halves = (right[start::2] for start in (0, 1))  # the schedule steps after SGD, or before
     least = len(right) // 2 - 1
     return len(seen) >= least and any(same_curve(seen[:least], half[:least]) for half in halves)
 
 
-def _by_hand(seen: list[float], right: list[float], batches: Iterable[int]) -> bool:
-    """Whether the schedule moved with every batch, before its optimizer step or after it.
+def _steps_per_batch(seen: list[float], right: list[float], batches: Iterable[int]) -> bool:
+    """Whether the schedule took a step for each batch, before the optimizer's step or after it.
 
     Args:
         seen: the rate of each optimizer step.
-        right: the cycle.
-        batches: how many batches had been seen at each optimizer step, its own included.
+        right: the rates of the cycle.
+        batches: the number of batches up to each optimizer step, its own included.
     """
     for later in (0, 1):
         moved = [right[n - later] for n in batches if n - later < len(right)]
@@ -102,34 +102,34 @@ def _by_hand(seen: list[float], right: list[float], batches: Iterable[int]) -> b
 
 
 def _why(seen: list[float], right: list[float], max_lr: float, batches: int) -> tuple[str, str]:
-    """The finding whose mistake gives just these rates, and a note."""
+    """The code of the mistake that gives exactly these rates, and a note."""
     if any(not math.isfinite(rate) for rate in seen):
         return "LIT2118", "parameter groups with different rates"
     epochs = [seen[i : i + batches] for i in range(0, len(seen), batches)]
-    if _still(seen):
+    if _is_constant(seen):
         return "LIT2110", "always the same"
-    if all(map(_still, epochs)):
+    if all(map(_is_constant, epochs)):
         return "LIT2111", "it changes between epochs alone"
-    if _twice(seen, right):
+    if _steps_twice(seen, right):
         return "LIT2115", "every second rate of the cycle"
-    if _by_hand(seen, right, range(1, len(right) + 1)):
+    if _steps_per_batch(seen, right, range(1, len(right) + 1)):
         return "LIT2106", "the cycle, one step ahead"
-    return _which_cycle(seen, right, max_lr)
+    return _explain_cycle(seen, right, max_lr)
 
 
-def _still(rates: list[float]) -> bool:
+def _is_constant(rates: list[float]) -> bool:
     return max(rates) - min(rates) <= 1e-9  # noqa: PLR2004 (rounding of one rate)
 
 
-def _bent(max_lr: float, total: int, change: dict[str, Any]) -> list[float]:
-    """The rates of another cycle; none where torch can't have it, as a rise of no step at all."""
+def _compute_changed(max_lr: float, total: int, change: dict[str, Any]) -> list[float]:
+    """The rates of a cycle with `change`; [] if torch refuses it, e.g. a rise of no steps."""
     try:
         return one_cycle(max_lr, total, **change)[0]
     except ZeroDivisionError:
         return []
 
 
-def _which_cycle(seen: list[float], right: list[float], max_lr: float) -> tuple[str, str]:
+def _explain_cycle(seen: list[float], right: list[float], max_lr: float) -> tuple[str, str]:
     planned = planned_total(seen, max_lr)
     if planned is not None:
         return "LIT2112", f"a cycle of about {planned} steps in a run of {len(seen)}"
@@ -137,7 +137,7 @@ def _which_cycle(seen: list[float], right: list[float], max_lr: float) -> tuple[
     if scale > 0 and planned_total([rate / scale for rate in seen], max_lr):
         return "LIT2113", f"a cycle whose peak is {scale * max_lr:.3g}, not {max_lr:.3g}"
     for change in OTHER_CURVES:
-        if same_curve(seen, _bent(max_lr, len(seen), change)):
+        if same_curve(seen, _compute_changed(max_lr, len(seen), change)):
             name, value = next(iter(change.items()))
             return "LIT2114", f"as with {name}={value}"
     return "LIT2119", ""
@@ -147,8 +147,8 @@ def _which_cycle(seen: list[float], right: list[float], max_lr: float) -> tuple[
 
 
 def judge_elsewhere(inputs: Inputs, evidence: Evidence) -> list[Finding]:
-    """The rates with accumulation, with max_steps, and on each of two ranks."""
-    for name, (called, total) in _plans(inputs).items():
+    """Judge the rates with accumulation, with max_steps, and on each of two ranks."""
+    for name, (called, total) in _list_runs(inputs).items():
         found = _judge_run(inputs, evidence[name], called, total)
         if found:
             return found
@@ -170,7 +170,7 @@ def judge_elsewhere(inputs: Inputs, evidence: Evidence) -> list[Finding]:
 
 
 def judge_defaults(inputs: Inputs, seen: Evidence) -> list[Finding]:
-    """The highest rate and the decay of a module that was given its network alone."""
+    """Judge the highest rate and the weight decay of `LitResNet(model)`."""
     cost, called = ("everywhere",), "LitResNet(model), then fit"
     expected = f"max_lr={DEFAULT_MAX_LR:g} and weight_decay={DEFAULT_DECAY:g}"
     if "error" in seen:
@@ -178,17 +178,17 @@ def judge_defaults(inputs: Inputs, seen: Evidence) -> list[Finding]:
         code = "LIT2150" if "required positional argument" in found.got else found.code
         return [replace(found, code=code, called=called, expected=expected)]
     rates, (right, _) = read_noted(seen, "lr"), one_cycle(DEFAULT_MAX_LR, inputs.shown["max_steps"])
-    decay = max((_number(g) for step in seen["groups"] for g in step["weight_decay"]), default=0)
+    decay = max((_to_number(g) for step in seen["groups"] for g in step["weight_decay"]), default=0)
     got = [] if same_curve(rates, right) else [f"rates up to {max(rates, default=0):.3g}"]
     got += [] if abs(decay - DEFAULT_DECAY) <= 1e-9 else [f"weight_decay={decay:g}"]  # noqa: PLR2004
     return [Finding("LIT2150", cost, called, expected, " and ".join(got))] if got else []
 
 
-def _number(node: Evidence) -> float:
+def _to_number(node: Evidence) -> float:
     return node.number() if _is_number(node) else math.nan
 
 
-def _plans(inputs: Inputs) -> dict[str, tuple[str, int]]:
+def _list_runs(inputs: Inputs) -> dict[str, tuple[str, int]]:
     shown = inputs.shown
     windows = math.ceil(len(shown["batches"]) / shown["accumulate"])
     accumulated = f"{ACCUMULATED}={shown['accumulate']}"
@@ -199,8 +199,8 @@ def _plans(inputs: Inputs) -> dict[str, tuple[str, int]]:
     }
 
 
-def _batches(inputs: Inputs) -> list[int]:
-    """How many batches had been seen at each optimizer step of the accumulated run."""
+def _count_batches(inputs: Inputs) -> list[int]:
+    """The number of batches up to each optimizer step of the accumulated run."""
     count, window = len(inputs.shown["batches"]), inputs.shown["accumulate"]
     ends = [min(n + window, count) for n in range(0, count, window)]
     return [epoch * count + end for epoch in range(inputs.shown["epochs"]) for end in ends]
@@ -211,7 +211,7 @@ def _judge_run(inputs: Inputs, seen: Evidence, called: str, total: int) -> list[
     right, _ = one_cycle(inputs.shown["max_lr"], total)
     if "error" not in seen and same_curve(rates, right):
         return []
-    if called.startswith(ACCUMULATED) and _by_hand(rates, right, _batches(inputs)):
+    if called.startswith(ACCUMULATED) and _steps_per_batch(rates, right, _count_batches(inputs)):
         note = "it moves with every batch, not with every optimizer step"
         return [Finding("LIT2106", cost, called, format_rates(right), format_rates(rates), note)]
     if "error" in seen:

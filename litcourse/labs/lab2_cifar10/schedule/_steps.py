@@ -1,4 +1,4 @@
-"""The judge's part of `schedule` that looks at gradients, weights and what was logged."""
+"""Judges gradients, weights and log of the plain run of `schedule`."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from litcourse.labs.lab2_cifar10.schedule._rates import read_noted
 from litcourse.probing.networks import build_network
 
 GRADIENT_TOLERANCE = 1e-3
-"""Relative, of one weight's gradient; float32 sums differ in their last digits."""
+"""Relative to one weight's gradient; float32 sums differ in their last digits."""
 LOG_TOLERANCE = 1e-5
 USUAL_DECAYS = (0.0, 5e-4, 1e-4, 1e-2)
-"""What torch's optimizers and this task's signature have as a default."""
+"""Defaults of torch's optimizers and of the task's signature, and a usual value."""
 
 
 def _batch(inputs: Inputs, step: int) -> list[Tensor]:
@@ -32,7 +32,7 @@ def _batch(inputs: Inputs, step: int) -> list[Tensor]:
 def gradient_of(
     inputs: Inputs, weights: dict[str, Tensor], pair: list[Tensor], **change: Any
 ) -> dict[str, Tensor]:
-    """The gradient of the mean cross-entropy of a batch, images and labels, at `weights`."""
+    """The gradient of the mean cross-entropy at `weights`, for the images and labels `pair`."""
     model = build_network(inputs.shown["network"]).train(change.get("mode") != "eval")
     model.load_state_dict(weights, strict=False)
     images, labels = pair
@@ -45,12 +45,15 @@ def gradient_of(
 def read_states(
     inputs: Inputs, run: Evidence, *more: Evidence
 ) -> tuple[list[dict[str, Tensor]], list[dict[str, Tensor]]]:
-    """Weights and gradients of each step, once they are known to have the network's shapes.
+    """Weights and gradients of each step, with the network's names and shapes, in float32.
 
     Args:
-        draw: the inputs.
+        inputs: the inputs of the check.
         run: evidence of a run.
-        more: sets of tensors that must have these shapes too.
+        more: further dicts of tensors that must have these shapes too.
+
+    Raises:
+        MalformedError: a step is missing, or a name, shape or dtype differs.
     """
     shapes = {n: p.shape for n, p in build_network(inputs.shown["network"]).named_parameters()}
     weights = [step.tensors() for step in run["weights"]]
@@ -67,12 +70,15 @@ def read_states(
     return weights, gradients
 
 
-def _walk(inputs: Inputs, plain: Evidence) -> Walk:
+def _read_walk(inputs: Inputs, plain: Evidence) -> Walk:
     return Walk(*read_states(inputs, plain, plain["final"]), plain["final"].tensors())
 
 
 def furthest(seen: dict[str, Tensor], right: dict[str, Tensor]) -> tuple[float, str]:
-    """The largest difference of one gradient, relative to its size or a part of the whole's."""
+    """The largest difference of one tensor's gradient, relative to its norm, and the tensor's name.
+
+    The norm counts as at least a hundredth of the whole gradient's norm.
+    """
     complete = torch.stack([value.norm() for value in right.values()]).norm()
     gaps = {}
     for name, value in right.items():
@@ -83,40 +89,40 @@ def furthest(seen: dict[str, Tensor], right: dict[str, Tensor]) -> tuple[float, 
 
 
 def judge_gradients(inputs: Inputs, plain: Evidence) -> list[Finding]:
-    """Each step's gradient, at the weights that the run itself had there."""
-    walk = _walk(inputs, plain)
-    # Nobody sets the gradients of weights back that are in no optimizer: those are another finding.
-    still = {name for name, end in walk.final.items() if torch.equal(end, walk.weights[0][name])}
+    """Judge each step's gradient, at the weights that the run itself had."""
+    walk = _read_walk(inputs, plain)
+    # Weights in no optimizer keep old gradients, for which there is another finding.
+    unmoved = {name for name, end in walk.final.items() if torch.equal(end, walk.weights[0][name])}
     for step, (weights, seen) in enumerate(zip(walk.weights, walk.gradients, strict=True)):
         right = gradient_of(inputs, weights, _batch(inputs, step))
-        moved = {name: value for name, value in right.items() if name not in still}
+        moved = {name: value for name, value in right.items() if name not in unmoved}
         gap, name = furthest(seen, moved or right)
         if gap > GRADIENT_TOLERANCE:
-            code = _which_loss(inputs, walk, step)
+            code = _explain_gradient(inputs, walk, step)
             where = f"step {step}, gradient of {name}, relative difference {gap:.2g}"
             expected = "the gradient of the batch's mean cross-entropy"
             return [Finding(code, ("loss",), "fit, each step", expected, "another", where)]
     return []
 
 
-def _which_loss(inputs: Inputs, walk: Walk, step: int) -> str:
+def _explain_gradient(inputs: Inputs, walk: Walk, step: int) -> str:
     for code, change in OTHER_LOSSES.items():
         other = gradient_of(inputs, walk.weights[step], _batch(inputs, step), **change)
         if furthest(walk.gradients[step], other)[0] <= GRADIENT_TOLERANCE:
             return "LIT2148" if code == "LIT116" else code
     right = gradient_of(inputs, walk.weights[step], _batch(inputs, step))
-    if step and _added(walk.gradients[step - 1], right, walk.gradients[step]):
+    if step and _is_sum(walk.gradients[step - 1], right, walk.gradients[step]):
         return "LIT2147"
-    return "LIT2146" if _shortened(walk.gradients[step], right) else "LIT2130"
+    return "LIT2146" if _is_clipped(walk.gradients[step], right) else "LIT2130"
 
 
-def _added(before: dict[str, Tensor], right: dict[str, Tensor], seen: dict[str, Tensor]) -> bool:
+def _is_sum(before: dict[str, Tensor], right: dict[str, Tensor], seen: dict[str, Tensor]) -> bool:
     both = {name: before[name] + value for name, value in right.items()}
     return furthest(seen, both)[0] <= GRADIENT_TOLERANCE
 
 
-def _shortened(seen: dict[str, Tensor], right: dict[str, Tensor]) -> bool:
-    """Whether `seen` is `right` times a number, or `right` with its values cut off."""
+def _is_clipped(seen: dict[str, Tensor], right: dict[str, Tensor]) -> bool:
+    """Whether `seen` is `right` times a positive number, or `right` with clamped values."""
     one, other = (torch.cat([g[n].flatten() for n in right]).double() for g in (seen, right))
     factor = float(one @ other / (other @ other))
     most = float(one.abs().max())
@@ -128,8 +134,8 @@ def _shortened(seen: dict[str, Tensor], right: dict[str, Tensor]) -> bool:
 
 
 def judge_steps(inputs: Inputs, plain: Evidence) -> list[Finding]:
-    """The weights, redone from the run's own gradients, rates and momenta."""
-    walk, cost = _walk(inputs, plain), ("step",)
+    """Judge the weights by SGD's steps from the run's own gradients, rates and momenta."""
+    walk, cost = _read_walk(inputs, plain), ("step",)
     rates, momenta = read_noted(plain, "lr"), read_noted(plain, "momentum")
     called, decay = "fit, the weights after all steps", inputs.shown["weight_decay"]
     expected = f"SGD with momentum and weight_decay={decay:.4f}"
@@ -141,11 +147,10 @@ def judge_steps(inputs: Inputs, plain: Evidence) -> list[Finding]:
         return []
     if "SGD" not in plain["optimizers"].texts():
         return [Finding("LIT2120", cost, called, expected, names)]
-    still = [n for n, end in walk.final.items() if torch.equal(end, walk.weights[0][n])]
-    if still:
-        return [
-            Finding("LIT136", cost, called, expected, "weights that never move", ", ".join(still))
-        ]
+    unmoved = [n for n, end in walk.final.items() if torch.equal(end, walk.weights[0][n])]
+    if unmoved:
+        names = ", ".join(unmoved)
+        return [Finding("LIT136", cost, called, expected, "weights that never move", names)]
     for other in USUAL_DECAYS:
         if not walk.unexplained(rates, momenta, other):
             code = "LIT2121" if other == 0 else "LIT2123"
@@ -157,7 +162,7 @@ def judge_steps(inputs: Inputs, plain: Evidence) -> list[Finding]:
 
 
 def judge_log(inputs: Inputs, plain: Evidence) -> list[Finding]:
-    """`train_loss` is a loss of the run; the others are exact over their sets."""
+    """Judge that `train_loss` is a loss of the run, and that the others are exact."""
     return (
         _judge_train_loss(plain)
         or [
@@ -198,13 +203,13 @@ def _judge_values(
         got_value, right = plain[run][key].number(), float(values.mean())
         if is_close(got_value, right, LOG_TOLERANCE * max(1.0, right)):
             continue
-        code = _which_metric(inputs, key, logits, labels, got_value)
+        code = _explain_metric(inputs, key, logits, labels, got_value)
         return [Finding(code, ("log",), called, f"{right:.5f}", f"{got_value:.5f}")]
     return []
 
 
-def _which_metric(inputs: Inputs, key: str, logits: Tensor, labels: Tensor, got: float) -> str:
-    """The finding whose mistake gives just this value."""
+def _explain_metric(inputs: Inputs, key: str, logits: Tensor, labels: Tensor, got: float) -> str:
+    """The code of the mistake that gives exactly this value."""
     hits = (logits.argmax(1) == labels).float()
     loss = key.endswith("loss")
     values = F.cross_entropy(logits, labels, reduction="none") if loss else hits
@@ -215,9 +220,11 @@ def _which_metric(inputs: Inputs, key: str, logits: Tensor, labels: Tensor, got:
     if is_close(got, 100 * right, 1e-3):
         return "LIT208"
     if loss:
-        return "LIT111" if is_close(got, _softmaxed(logits, labels), LOG_TOLERANCE) else "LIT2140"
+        return (
+            "LIT111" if is_close(got, _softmax_loss(logits, labels), LOG_TOLERANCE) else "LIT2140"
+        )
     return "LIT207" if is_close(got, macro_accuracy(logits.argmax(1), labels), 1e-5) else "LIT2140"
 
 
-def _softmaxed(logits: Tensor, labels: Tensor) -> float:
+def _softmax_loss(logits: Tensor, labels: Tensor) -> float:
     return float(F.cross_entropy(logits.softmax(1), labels))

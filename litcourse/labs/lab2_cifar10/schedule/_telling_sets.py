@@ -1,4 +1,4 @@
-"""Sets for validation and test on which every way to measure wrongly gives another number."""
+"""Draws sets for validation and test on which each wrong metric gives a different number."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from litcourse.labs.lab2_cifar10.schedule._one_cycle import one_cycle
 from litcourse.probing.networks import CLASSES, build_network, draw_batch, make_generator
 
 LEAST = 0.01
-"""By how much accuracies of different kinds must differ."""
+"""Accuracies of different kinds differ by more than this."""
 TRIES = 200
 
 
@@ -23,15 +23,15 @@ def telling_sets(rng: Random, shown: dict[str, Any]) -> dict[str, list[Tensor]]:
 
     Args:
         rng: random source.
-        shown: network, batches, rates and seed of the run after which they are measured.
+        shown: network, batches, rates and seed of the plain run, which precedes the metrics.
     """
-    model = _trained(shown)
+    model = _train(shown)
     shape = tuple(shown["batches"][0][0].shape[1:])
-    return {name: _drawn(rng, model, shown["size"], shape) for name in ("val", "test")}
+    return {name: _draw_set(rng, model, shown["size"], shape) for name in ("val", "test")}
 
 
-def _trained(shown: dict[str, Any]) -> torch.nn.Module:
-    """The network after the plain run, or nearly: momentum may be Nesterov's or not."""
+def _train(shown: dict[str, Any]) -> torch.nn.Module:
+    """The network after the plain run, approximately: a right answer may use Nesterov momentum."""
     model = build_network(shown["network"]).train()
     total = shown["epochs"] * len(shown["batches"])
     optimizer = torch.optim.SGD(
@@ -48,7 +48,9 @@ def _trained(shown: dict[str, Any]) -> torch.nn.Module:
     return model.eval()
 
 
-def _drawn(rng: Random, model: torch.nn.Module, size: int, shape: tuple[int, ...]) -> list[Tensor]:
+def _draw_set(
+    rng: Random, model: torch.nn.Module, size: int, shape: tuple[int, ...]
+) -> list[Tensor]:
     for _ in range(TRIES):
         count = size * rng.randrange(4, 6) + rng.randrange(1, 4)
         images, _ = draw_batch(rng, count, shape)

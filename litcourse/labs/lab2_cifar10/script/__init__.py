@@ -1,13 +1,13 @@
-"""script: `train.py` is a program that the command line drives, run for real, again and again.
+"""script: `train.py` is a LightningCLI program that its command line controls.
 
-All runs share a folder, and not one line of the file changes between them: on one process, on
-two under DDP, in bf16, and one that is interrupted and then goes on from what it left. What the
-Trainers did comes back, and which checkpoints there are after each run.
+The probe runs the same file several times in one folder: in one process, in two under DDP, in
+bf16, and in a run that is interrupted and then resumed. The evidence is the records of the
+Trainers and the checkpoints that each run wrote.
 
 Read in this order:
 
-1. `litcourse.scripts`: how a script is run, and what is noted of its Trainers.
-2. `_script_runs`: judges what the Trainers of a run did, and what the run left.
+1. `litcourse.scripts`: runs a script and records its Trainers.
+2. `_script_runs`: judges the Trainers and checkpoints of a run.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from litcourse.scripts import run_script
 
 FILE = "train.py"
 LIMIT = 40.0
-"""Seconds of a run, in a process that has Lightning imported already."""
+"""Seconds that a run may take, in a process that has imported Lightning already."""
 CUT_OFF = ("interrupted", "resumed")
 RUNS = ("one", "two", "bf16", *CUT_OFF)
 BATCHES = 2
-"""In an epoch. Not 1, which may be read as the share 1.0: all of them."""
+"""Batches in an epoch. Not 1, which limit_train_batches may read as 1.0, all batches."""
 FEW = [
     f"--trainer.limit_train_batches={BATCHES}",
     f"--trainer.limit_val_batches={BATCHES}",
@@ -43,12 +43,12 @@ CUT = "--trainer.callbacks+=litcourse.scripts.interruption.Interruption"
 
 
 def draw(rng: Random) -> Inputs:
-    """Epochs of the runs; the one that is cut off, in its third, has the more."""
+    """Epochs of the short runs, and of the run that is interrupted in its third epoch."""
     return Inputs({"short": 1, "long": rng.randrange(3, 5)})
 
 
 def arguments(shown: dict[str, Any]) -> dict[str, list[str]]:
-    """The arguments of each run; those of "resumed" lack the checkpoint."""
+    """The arguments of each run; "resumed" gets the checkpoint's path later."""
     short, long = (["fit", f"--trainer.max_epochs={shown[run]}", *FEW] for run in ("short", "long"))
     ranks = ["--trainer.accelerator=cpu", "--trainer.devices=2", "--trainer.strategy=ddp"]
     return {
@@ -64,8 +64,8 @@ def arguments(shown: dict[str, Any]) -> dict[str, list[str]]:
 
 
 def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
-    """Run it in each way, in one folder; nothing more after a first run that trains nothing."""
-    for train in (True, False):  # drawn once, and handed down to every process of the runs
+    """Run the script in each way, in one folder; stop after a first run that trains nothing."""
+    for train in (True, False):  # drawn once; the processes of all runs inherit the cache
         EmbeddedCIFAR10(train)
     source = student.file(FILE)
     evidence: dict[str, Any] = {}
@@ -78,43 +78,43 @@ def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
         epochs = shown["long" if name in CUT_OFF else "short"]
         ranks = 2 if name == "two" else 1
         evidence[name], left = _run(source, [*argv, *more], ranks, epochs)
-        if name == "one" and not _trained(evidence[name]):  # the others would be no better
+        if name == "one" and not _has_trained(evidence[name]):  # the others would fail too
             return {"one": evidence[name], **dict.fromkeys(RUNS[1:])}
     return evidence
 
 
 def _run(source: str, argv: list[str], ranks: int, epochs: int) -> tuple[dict[str, Any], list[str]]:
-    before = _checkpoints()
+    before = _list_checkpoints()
     run = run_script(source, FILE, argv, world_size=ranks, limit=LIMIT, most_epochs=epochs)
-    after = _checkpoints()
+    after = _list_checkpoints()
     written = [path for path in after if before.get(path) != after[path]]
     left = sorted(written, key=lambda path: after[path])
     return {"run": run, "checkpoints": left}, left
 
 
-def _checkpoints() -> dict[str, int]:
-    """When each checkpoint below the folder was last written, in nanoseconds."""
+def _list_checkpoints() -> dict[str, int]:
+    """The modification time in nanoseconds of each checkpoint below the working folder."""
     return {str(path): path.stat().st_mtime_ns for path in Path().rglob("*.ckpt")}
 
 
-def _trained(seen: dict[str, Any]) -> bool:
+def _has_trained(seen: dict[str, Any]) -> bool:
     ranks = seen["run"]["ranks"]
     ended = not any("stuck" in entry for entry in ranks)
-    made = [one for entry in ranks for one in entry["trainers"]]
-    return ended and any(one["fitted"] and not one["endless"] for one in made)
+    records = [one for entry in ranks for one in entry["trainers"]]
+    return ended and any(one["fitted"] and not one["endless"] for one in records)
 
 
 # --- judge ------------------------------------------------------------------------------
 
 
 def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
-    """Each run by what its Trainers did and what it left."""
+    """Judge each run by the records of its Trainers and by its checkpoints."""
     every = tuple(criterion.id for criterion in QUESTION.criteria)
     epochs = inputs.shown["short"]
     one = judge_program(evidence["one"], "one", epochs, BATCHES, {})
     if evidence["two"].is_none:
         first = next(iter(one), Finding("LIT903", every))
-        return [Finding(first.code, every, *_words(first))]
+        return [Finding(first.code, every, *_details(first))]
     wanted = {"precision": "bf16-mixed"}
     return [
         *(one or judge_cycle(epochs, inputs.shown["long"], BATCHES, evidence)),
@@ -124,7 +124,7 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
     ]
 
 
-def _words(finding: Finding) -> tuple[str, str, str, str]:
+def _details(finding: Finding) -> tuple[str, str, str, str]:
     return finding.called, finding.expected, finding.got, finding.where
 
 

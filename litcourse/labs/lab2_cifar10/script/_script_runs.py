@@ -1,4 +1,4 @@
-"""The judge's part of `script`: what the Trainers of a run did, and what the run left."""
+"""Judges the Trainers and checkpoints of the runs of `script`."""
 
 from __future__ import annotations
 
@@ -10,42 +10,42 @@ from litcourse.core.question import Finding
 from litcourse.scripts import count_noun, fitted_trainers, script_findings
 
 OVERWRITES = "SaveConfigCallback expected"
-"""How Lightning's exception begins where a log of an earlier run would be overwritten."""
+"""Start of Lightning's exception when a run would overwrite an earlier run's config."""
 CYCLE_OVER = "Tried to step"
-"""How OneCycleLR's exception begins in a run of more steps than its total_steps."""
+"""Start of OneCycleLR's exception in a run of more steps than its total_steps."""
 COMPLETE = 2
-"""Epochs that come to their end before `litcourse.scripts.interruption` interrupts a run."""
+"""Number of epochs before the one in which `litcourse.scripts.interruption` interrupts a run."""
 AN_OBJECT = re.compile(r"ValueError: \w+\( \(\w+\): |\w+: Cannot add arguments from: \{")
-"""How LightningCLI shows a module, or a data module, that is no class."""
+"""LightningCLI's error for a module, or a data module, that is an object and not a class."""
 NO_SUBCOMMAND = "unrecognized arguments: fit"
-"""How the parser's last line ends where LightningCLI was given run=False."""
+"""End of the parser's last line if the script calls LightningCLI with run=False."""
 WEIGHTS_ALONE = ("contains only the model", "save_weights_only", "'pytorch-lightning_version'")
-"""In Lightning's exceptions; the last is a key that a bare state_dict lacks."""
+"""Parts of Lightning's exceptions; the last is a key that a bare state_dict lacks."""
 
 
 def judge_program(
     seen: Evidence, cost: str, epochs: int, batches: int, wanted: dict[str, str]
 ) -> list[Finding]:
-    """One run: it trained as the command asks, and left a checkpoint.
+    """Judge that a run trained as its command asks, and wrote a checkpoint.
 
     Args:
-        seen: of the run.
+        seen: evidence of the run.
         cost: the criterion.
-        epochs: that the command asks for.
-        batches: of an epoch.
-        wanted: what else its Trainers must have resolved to.
+        epochs: epochs that the command asks for.
+        batches: batches in an epoch.
+        wanted: further attributes that its Trainers must have resolved to.
     """
     run, criteria = seen["run"], (cost,)
-    failed = _endless(run, criteria, epochs) or script_findings(run, criteria)
+    failed = _judge_endless(run, criteria, epochs) or script_findings(run, criteria)
     if failed:
-        return [_named(finding) for finding in failed]
+        return [_refine_finding(finding) for finding in failed]
     called, fits = run["command"].text(), fitted_trainers(run)
     found = _judge_ranks(fits, called, criteria, 2 if cost == "two" else 1)
     if found:
         return found
     for record in fits:
-        asked = {"max_epochs": str(epochs), **wanted}
-        found = _judge_record(record, called, criteria, asked, epochs * batches)
+        right = {"max_epochs": str(epochs), **wanted}
+        found = _judge_record(record, called, criteria, right, epochs * batches)
         if found:
             return found
     weights = {record["weights"].text() for record in fits if record["finished"].flag()}
@@ -60,7 +60,7 @@ def judge_program(
 def _judge_ranks(
     fits: list[Evidence], called: str, criteria: tuple[str, ...], ranks: int
 ) -> list[Finding]:
-    """One fit on each of as many ranks as were asked for."""
+    """Judge that each of `ranks` ranks ran one fit."""
     sizes = [record["world_size"].integer() for record in fits]
     if sizes == [ranks] * ranks:
         return []
@@ -71,8 +71,8 @@ def _judge_ranks(
     return [Finding("LIT943", criteria, called, expected, f"world sizes {sizes}")]
 
 
-def _endless(run: Evidence, criteria: tuple[str, ...], epochs: int) -> list[Finding]:
-    """A fit of more epochs than the command asks for, which was let return at once."""
+def _judge_endless(run: Evidence, criteria: tuple[str, ...], epochs: int) -> list[Finding]:
+    """Judge that no fit has more epochs than the command asks for; such a fit returned at once."""
     for record in fitted_trainers(run):
         if record["endless"].flag():
             most = record["max_epochs"]
@@ -106,8 +106,8 @@ def _text(node: Evidence) -> str:
     return "none" if node.is_none else node.text()
 
 
-def _named(finding: Finding) -> Finding:
-    """A script's own exception by the finding that says more of it."""
+def _refine_finding(finding: Finding) -> Finding:
+    """The finding with a more exact code for the script's exception, if there is one."""
     if OVERWRITES in finding.got:
         return replace(finding, code="LIT2510")
     if finding.code == "LIT941" and finding.where.endswith(NO_SUBCOMMAND):
@@ -122,45 +122,45 @@ def _named(finding: Finding) -> Finding:
 
 
 def judge_cycle(short: int, long: int, batches: int, evidence: Evidence) -> list[Finding]:
-    """The one-cycle schedules of a short run and of a longer one are not equally long.
+    """Judge that the one-cycle schedules of a short and a longer run differ in length.
 
     Args:
-        short: epochs of the one run.
-        long: epochs of the other.
-        batches: of an epoch.
-        evidence: of all runs.
+        short: epochs of the short run.
+        long: epochs of the longer run.
+        batches: batches in an epoch.
+        evidence: evidence of all runs.
     """
     one, other = evidence["one"]["run"], evidence["interrupted"]["run"]
-    written_down = sorted(_cycles(one, short) & _cycles(other, long))
-    if not written_down:
+    constant = sorted(_cycle_lengths(one, short) & _cycle_lengths(other, long))
+    if not constant:
         return []
     called, expected = one["command"].text(), f"a cycle of {count_noun(short * batches, 'step')}"
-    got = f"total_steps={written_down[0]}, in this run as in one of {long} epochs"
+    got = f"total_steps={constant[0]}, in this run as in one of {long} epochs"
     return [Finding("LIT2112", ("one",), called, expected, got)]
 
 
-def _cycles(run: Evidence, epochs: int) -> set[int]:
-    """Lengths of the one-cycle schedules of its fits of so many epochs."""
+def _cycle_lengths(run: Evidence, epochs: int) -> set[int]:
+    """Lengths of the one-cycle schedules in the run's fits of `epochs` epochs."""
     fits = [record for record in fitted_trainers(run) if "cycles" in record]
-    asked = [each for each in fits if not each["max_epochs"].is_none]
-    right = [each for each in asked if each["max_epochs"].integer() == epochs]
+    limited = [each for each in fits if not each["max_epochs"].is_none]
+    right = [each for each in limited if each["max_epochs"].integer() == epochs]
     return {length for each in right for length in each["cycles"].integers()}
 
 
 def judge_resumed(epochs: int, batches: int, evidence: Evidence) -> list[Finding]:
-    """The run that is cut off leaves a checkpoint, and another run goes on from it.
+    """Judge that the interrupted run writes a checkpoint, from which another run resumes.
 
     Args:
-        epochs: that both commands ask for.
-        batches: of an epoch.
-        evidence: of all runs.
+        epochs: epochs that both commands ask for.
+        batches: batches in an epoch.
+        evidence: evidence of all runs.
     """
     cut, resumed = evidence["interrupted"], evidence["resumed"]
-    found = _endless(cut["run"], ("resumed",), epochs) or _judge_cut(cut, epochs)
+    found = _judge_endless(cut["run"], ("resumed",), epochs) or _judge_cut(cut, epochs)
     if found:
         return found
     if resumed.is_none:
-        return _nothing_left(cut)
+        return _no_checkpoint_findings(cut)
     found = judge_program(resumed, "resumed", epochs, batches, {})
     if found and found[0].code != "LIT2502":
         return found
@@ -170,7 +170,7 @@ def judge_resumed(epochs: int, batches: int, evidence: Evidence) -> list[Finding
 def _judge_cut(cut: Evidence, epochs: int) -> list[Finding]:
     cost, called, fits = ("resumed",), cut["run"]["command"].text(), fitted_trainers(cut["run"])
     if not fits:
-        failed = [_named(finding) for finding in script_findings(cut["run"], cost)]
+        failed = [_refine_finding(finding) for finding in script_findings(cut["run"], cost)]
         return failed or [Finding("LIT942", cost, called, "a Trainer that runs fit", "none")]
     taken = [record["current_epoch"].integer() for record in fits if record["finished"].flag()]
     if taken and min(taken) < epochs:
@@ -183,7 +183,7 @@ def _judge_cut(cut: Evidence, epochs: int) -> list[Finding]:
 
 
 def _judge_start(run: Evidence, complete: int) -> list[Finding]:
-    """It goes on behind the `complete` steps of the epochs that came to their end."""
+    """Judge that the run resumes after the `complete` steps of the finished epochs."""
     start = min(record["start_step"].integer() for record in fitted_trainers(run))
     cost, called, got = ("resumed",), run["command"].text(), f"it starts at step {start}"
     if start == 0:
@@ -195,10 +195,10 @@ def _judge_start(run: Evidence, complete: int) -> list[Finding]:
     return []
 
 
-def _nothing_left(cut: Evidence) -> list[Finding]:
+def _no_checkpoint_findings(cut: Evidence) -> list[Finding]:
     called = cut["run"]["command"].text()
     expected = "a checkpoint of the epochs that were complete"
     failed = [f for f in script_findings(cut["run"], ("resumed",)) if f.code == "LIT940"]
     if failed and "KeyboardInterrupt" not in failed[0].got:
-        return [_named(finding) for finding in failed]
+        return [_refine_finding(finding) for finding in failed]
     return [Finding("LIT2530", ("resumed",), called, expected, "none")]
