@@ -1,8 +1,8 @@
-"""Why the ranks of `synced` parted: which of them synced what, and when.
+"""Explains why ranks of `synced` diverge: records which metrics each rank logs with `sync_dist`.
 
-A rank that hangs or crashes in a collective of Lightning's own shows no line of the student's:
-what was logged with `sync_dist` is talked over later. So each rank takes note of it as it logs,
-in a file, which is there whatever becomes of the process.
+Lightning syncs such a metric after the student's hook has returned, so the stack of a rank that
+hangs or crashes there shows no line of the student. Each rank therefore records the metric in a
+file when it logs it; the file survives the process.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from litcourse.core.evidence import Evidence
 from litcourse.core.question import Finding
 
 _ON_STEP = " on each step"
-_PARTED = {"LIT931", "LIT932", "LIT934"}
+_DIVERGENCE_CODES = {"LIT931", "LIT932", "LIT934"}
 
 
 def record_synced(rank: int) -> None:
-    """Let this process, a rank, note what it logs with `sync_dist` from now on."""
+    """Have this process, a rank, record the metrics that it logs with `sync_dist` from now on."""
     original = L.LightningModule.log
     signature = inspect.signature(original)
-    noted: set[str] = set()
+    recorded: set[str] = set()
 
     @wraps(original)
     def log(self: Any, *values: Any, **named: Any) -> None:
@@ -36,8 +36,8 @@ def record_synced(rank: int) -> None:
         if shown.get("sync_dist"):
             note = f"{shown['name']} in {self._current_fx_name}"
             note += _ON_STEP if shown.get("on_step") else ""
-            if note not in noted:
-                noted.add(note)
+            if note not in recorded:
+                recorded.add(note)
                 with _file(rank).open("a", encoding="utf-8") as file:
                     file.write(note.replace("\n", " ") + "\n")
 
@@ -45,7 +45,7 @@ def record_synced(rank: int) -> None:
 
 
 def read_synced(world_size: int) -> list[list[str]]:
-    """The notes of each rank, which are gone afterwards."""
+    """The records of each rank, such as "val_loss in validation_step"; removes the files."""
     found = []
     for path in map(_file, range(world_size)):
         found.append(path.read_text(encoding="utf-8").splitlines() if path.is_file() else [])
@@ -58,8 +58,8 @@ def _file(rank: int) -> Path:
 
 
 def explain_divergence(finding: Finding, run: Evidence, synced: Evidence) -> Finding:
-    """The finding of a hang or a crash by the mistake that explains it, if one does."""
-    if finding.code not in _PARTED:
+    """The finding on a hang or a crash, with the code of the mistake that explains it, if any."""
+    if finding.code not in _DIVERGENCE_CODES:
         return finding
     notes = [set(rank.texts()) for rank in synced]
     stacks = [entry["stuck"]["stack"].text() for entry in run["ranks"] if "stuck" in entry]
@@ -72,7 +72,7 @@ def explain_divergence(finding: Finding, run: Evidence, synced: Evidence) -> Fin
         got = f"synced: {validation[0]}; {finding.got}"
         return replace(finding, code="LIT3332", got=got)
     if any(rank != notes[0] for rank in notes):
-        said = [f"rank {i}: {', '.join(sorted(rank)) or 'nothing'}" for i, rank in enumerate(notes)]
-        expected, got = "every rank syncs the same metrics", "; ".join(said)
+        each = [f"rank {i}: {', '.join(sorted(rank)) or 'nothing'}" for i, rank in enumerate(notes)]
+        expected, got = "every rank syncs the same metrics", "; ".join(each)
         return replace(finding, code="LIT3331", expected=expected, got=got)
     return finding

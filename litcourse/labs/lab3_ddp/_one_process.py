@@ -1,4 +1,4 @@
-"""What one process on the batches of all ranks comes to, and the ways to miss it."""
+"""Computes weights and metrics of one process on the batches of all ranks, and judges the ranks."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from litcourse.probing.networks import build_network
 from litcourse.probing.trainers import copy_tensors
 
 TOLERANCE = 1e-5
-"""Relative, of weights by norm and of metrics: float32 sums in another order."""
+"""Relative difference of weights (by norm) and metrics: float32 sums in another order."""
 RUN = "Trainer(strategy='ddp', devices=2).fit(SyncedClassifier(model, lr), ...)"
 
 
 def one_process(shown: dict[str, Any], epochs: int, **change: Any) -> dict[str, Tensor]:
-    """Weights after plain steps on the global batches; `change` bends one thing.
+    """Weights after plain steps on the global batches; `change` puts one mistake into them.
 
     Args:
         shown: the drawn inputs.
-        epochs: how many.
+        epochs: number of epochs.
         change: `loss` (a function of logits and labels), `scale` (of the learning rate),
-            `optimizer` (a function of parameters and lr), `ranks` (whose batches are used).
+            `optimizer` (a function of parameters and lr), `ranks` (numbers of the ranks to use).
     """
     model = build_network(shown["network"])
     loss_of: Callable[..., Tensor] = change.get("loss", F.cross_entropy)
@@ -49,41 +49,41 @@ def one_process(shown: dict[str, Any], epochs: int, **change: Any) -> dict[str, 
 
 
 def judge_weights(shown: dict[str, Any], epochs: int, ranks: list[Evidence]) -> list[Finding]:
-    """The weights that every rank holds at the end, against those of one process."""
+    """Compare each rank's final weights with those of one process."""
     seen = [rank["end"].tensors() for rank in ranks]
     right = one_process(shown, epochs)
-    gaps = [_gap(right, weights) for weights in seen]
+    gaps = [_largest_gap(right, weights) for weights in seen]
     if max(gaps) <= TOLERANCE:
         return []
-    code, got = _which_weights(shown, epochs, seen)
-    where = f"relative difference of the change, rank by rank: {_shown(gaps)}"
+    code, got = _explain_weights(shown, epochs, seen)
+    where = f"relative difference of the change, rank by rank: {_format_values(gaps)}"
     expected = "the weights of one process on the global batches"
     return [Finding(code, ("weights",), RUN, expected, got, where)]
 
 
-def _gap(right: dict[str, Tensor], seen: dict[str, Tensor]) -> float:
-    """The largest relative distance of a tensor."""
+def _largest_gap(right: dict[str, Tensor], seen: dict[str, Tensor]) -> float:
+    """The largest relative distance of a tensor; infinite if the names differ."""
     if set(right) != set(seen):
         return math.inf
     return max(distance(seen[name], value) for name, value in right.items())
 
 
-def _which_weights(
+def _explain_weights(
     shown: dict[str, Any], epochs: int, seen: list[dict[str, Tensor]]
 ) -> tuple[str, str]:
     start = shown["network"]["state"]
-    if all(_gap(start, weights) == 0 for weights in seen):
+    if all(_largest_gap(start, weights) == 0 for weights in seen):
         return "LIT3310", "no weight moved"
-    if _gap(seen[0], seen[1]) > TOLERANCE:
+    if _largest_gap(seen[0], seen[1]) > TOLERANCE:
         return "LIT3311", "other weights on each rank"
-    for code, change, got in _others(len(seen)):
-        if _gap(one_process(shown, epochs, **change), seen[0]) <= TOLERANCE:
+    for code, change, got in _list_mistakes(len(seen)):
+        if _largest_gap(one_process(shown, epochs, **change), seen[0]) <= TOLERANCE:
             return code, got
     return "LIT3317", "others, the same on every rank"
 
 
-def _others(world: int) -> list[tuple[str, dict[str, Any], str]]:
-    """Findings, the change that explains them, and words for it."""
+def _list_mistakes(world: int) -> list[tuple[str, dict[str, Any], str]]:
+    """Codes of mistakes, each with its `change` of `one_process` and a note."""
     return [
         ("LIT3312", {"scale": float(world)}, f"those of {world} times the learning rate"),
         ("LIT3313", {"scale": 1.0 / world}, f"those of a learning rate divided by {world}"),
@@ -108,9 +108,9 @@ def _others(world: int) -> list[tuple[str, dict[str, Any], str]]:
 
 
 def judge_metrics(shown: dict[str, Any], ranks: list[Evidence]) -> list[Finding]:
-    """Each metric of each epoch, on each rank, against the samples of all ranks.
+    """Compare each metric, in each epoch and on each rank, with its value over all ranks' samples.
 
-    It is computed from the ranks' own weights, so wrong ones are paid for once.
+    The right value comes from the ranks' own weights, so wrong weights cost only once.
     """
     found = []
     epochs = list(zip(*(rank["epochs"] for rank in ranks), strict=False))
@@ -129,13 +129,13 @@ def judge_metrics(shown: dict[str, Any], ranks: list[Evidence]) -> list[Finding]
     return found
 
 
-def _values(key: str, shown: dict[str, Any], ends: list[Evidence]) -> list[Tensor] | None:
-    """Of each rank's samples the loss or the hit, float64; None where weights do not fit."""
+def _compute_values(key: str, shown: dict[str, Any], ends: list[Evidence]) -> list[Tensor] | None:
+    """Loss or hit of each sample, rank by rank, float64; None if the weights do not fit."""
     values = []
     for end, (inputs, labels) in zip(ends, shown["val"], strict=True):
         model = build_network(shown["network"])
         right, seen = model.state_dict(), end["weights"].tensors()
-        if _gap(right, seen) == math.inf:
+        if _largest_gap(right, seen) == math.inf:
             return None
         model.load_state_dict(seen)
         with torch.no_grad():
@@ -150,42 +150,42 @@ def _judge_metric(
 ) -> Finding | None:
     called = f"{key} after epoch {epoch}, rank by rank"
     logged = [end["logged"] for end in ends]
-    there = [key in values for values in logged]
-    if not all(there):
-        code = "LIT3321" if any(there) else "LIT3320"
-        names = ", ".join(logged[there.index(False)].keys()) or "nothing"
-        absent = f"rank {there.index(False)} logged {names}"
+    present = [key in values for values in logged]
+    if not all(present):
+        code = "LIT3321" if any(present) else "LIT3320"
+        names = ", ".join(logged[present.index(False)].keys()) or "nothing"
+        absent = f"rank {present.index(False)} logged {names}"
         return Finding(code, (key,), called, f"{key} on every rank", absent)
     got = [values[key].number() for values in logged]
-    values = _values(key, shown, ends)
+    values = _compute_values(key, shown, ends)
     if values is None:
         return Finding("LIT3317", (key,), called, "weights of the given network", "others")
     right = float(torch.cat(values).mean())
-    if all(_same(value, right) for value in got):
+    if all(_is_equal(value, right) for value in got):
         return None
-    code, note = _which_value(got, values, shown["val_batch"])
+    code, note = _explain_value(got, values, shown["val_batch"])
     sizes = " and ".join(str(len(part)) for part in values)
     where = f"{note}; shards of {sizes} samples" if note else f"shards of {sizes} samples"
-    return Finding(code, (key,), called, f"{right:.6f} on each", _shown(got), where)
+    return Finding(code, (key,), called, f"{right:.6f} on each", _format_values(got), where)
 
 
-def _same(value: float, right: float) -> bool:
+def _is_equal(value: float, right: float) -> bool:
     return math.isfinite(value) and abs(value - right) <= TOLERANCE * max(1.0, abs(right))
 
 
-def _shown(values: list[float]) -> str:
+def _format_values(values: list[float]) -> str:
     return ", ".join(f"{value:.6g}" for value in values)
 
 
-def _which_value(got: list[float], values: list[Tensor], size: int) -> tuple[str, str]:
-    """The finding whose mistake gives just these values, and a note."""
+def _explain_value(got: list[float], values: list[Tensor], size: int) -> tuple[str, str]:
+    """The code of the mistake that gives exactly these values, and a note."""
     if any(not math.isfinite(value) for value in got):
         return "LIT3322", "not a finite number"
     own = [float(part.mean()) for part in values]
     batches = [torch.stack([chunk.mean() for chunk in part.split(size)]) for part in values]
     by_batch = [float(means.mean()) for means in batches]
     every, world, means = torch.cat(values), len(values), torch.cat(batches)
-    # Lightning averages the count of batches as an integer, where each of them counts as one.
+    # If each batch counts as one sample, Lightning averages their number over ranks as an integer.
     as_one = float(means.sum()) / world / max(1, len(means) // world)
     candidates: list[tuple[str, list[float], str]] = [
         ("LIT3323", own, "each rank has the value of its own shard"),
@@ -200,10 +200,10 @@ def _which_value(got: list[float], values: list[Tensor], size: int) -> tuple[str
         ("LIT3328", [own[0]] * world, "rank 0's own value on each rank"),
     ]
     for code, right, note in candidates:
-        if all(_same(a, b) for a, b in zip(got, right, strict=True)):
+        if all(_is_equal(a, b) for a, b in zip(got, right, strict=True)):
             return code, note
-    by_itself = [_same(got[rank], own[rank]) for rank in range(world)]
-    if any(by_itself) and not all(_same(value, got[0]) for value in got):
+    by_itself = [_is_equal(got[rank], own[rank]) for rank in range(world)]
+    if any(by_itself) and not all(_is_equal(value, got[0]) for value in got):
         return "LIT3323", f"rank {by_itself.index(True)} has the value of its own shard"
     gaps = [value - float(every.mean()) for value in got]
     worst = max(range(world), key=lambda rank: abs(gaps[rank]))

@@ -1,4 +1,4 @@
-"""Running two ranks, and exceptions that only a run on several ranks can meet."""
+"""Makes a Trainer for a job of `run_ranks`, and names exceptions that only such a job raises."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _PATTERNS = (
     ("LIT3310", r"Skipping the `training_step` by returning None in distributed training"),
     ("LIT3330", r"DistributedDataParallel is not needed when a module"),
 )
-"""Texts of lightning 2.6 and torch 2.15."""
+"""Messages of lightning 2.6 and torch 2.15."""
 
 
 def ddp_trainer(world_size: int, *, nodes: int = 1, **arguments: Any) -> L.Trainer:
-    """A quiet Trainer that takes part in a job of `run_ranks`, samples dealt out by the probe."""
+    """A quiet Trainer that joins a job of `run_ranks`, and adds no DistributedSampler."""
     defaults = {"strategy": "ddp", "use_distributed_sampler": False, "log_every_n_steps": 1}
     layout = {"devices": world_size // nodes, "num_nodes": nodes}
     return quiet_trainer(**(defaults | layout | arguments))
@@ -35,13 +35,13 @@ def run_findings(
     world_size: int,
     known: tuple[tuple[str, str], ...] = (),
 ) -> list[Finding]:
-    """None if each of `world_size` ranks came to its end; exceptions by their names.
+    """The findings on ranks that failed, with exact codes; [] if all `world_size` ranks ended.
 
     Args:
-        seen: what `run_ranks` returned.
-        criteria: that a finding costs.
+        seen: the evidence from `run_ranks`.
+        criteria: criteria that a finding costs.
         world_size: number of ranks.
-        known: codes and patterns of exceptions that the question names, besides those above.
+        known: codes and patterns of exceptions that this question names, besides those above.
     """
     found = rank_findings(seen, criteria)
     if not found:
@@ -49,10 +49,10 @@ def run_findings(
         if ranks == world_size:
             return []
         return [Finding("LIT903", criteria, "", f"{world_size} ranks", str(ranks))]
-    return [_named(finding, known) for finding in found]
+    return [_refine_code(finding, known) for finding in found]
 
 
-def _named(finding: Finding, known: tuple[tuple[str, str], ...]) -> Finding:
+def _refine_code(finding: Finding, known: tuple[tuple[str, str], ...]) -> Finding:
     if finding.code != RAISED:
         return finding
     for code, pattern in (*known, *_PATTERNS):

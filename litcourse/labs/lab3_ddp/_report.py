@@ -1,4 +1,4 @@
-"""Reading the reports of `rank_zero`: who wrote, and whether the numbers are those of the job."""
+"""Judges the reports of `rank_zero`: which ranks wrote, and whether the numbers are right."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CALLS = {
 
 
 def judge_writers(seen: Evidence, fit: str) -> list[Finding]:
-    """One rank wrote, and once."""
+    """Judge that exactly one rank wrote, exactly once."""
     ranks = [rank[fit] for rank in read_rank_values(seen)]
     wrote = [number for number, rank in enumerate(ranks) if not rank["text"].is_none]
     cost: tuple[str, ...] = ("nodes",) if fit == "nodes" else ("writer",)
@@ -50,7 +50,7 @@ def judge_writers(seen: Evidence, fit: str) -> list[Finding]:
 
 
 def judge_numbers(shown: dict[str, Any], seen: Evidence, fits: tuple[str, ...]) -> list[Finding]:
-    """What the first rank that wrote has written, by what explains every fit."""
+    """Judge the report of the first rank that wrote, with a code that explains every fit."""
     found = [finding for fit in fits for finding in _judge_fit(shown, seen, fit)]
     for key, code in (("epoch", "LIT3514"), ("samples_seen", "LIT3520")):
         codes = {finding.code for finding in found if finding.criteria == (key,)}
@@ -65,7 +65,7 @@ def _judge_fit(shown: dict[str, Any], seen: Evidence, fit: str) -> list[Finding]
     if written is None:
         return []
     called = _CALLS[fit]
-    report = _parsed(written.text())
+    report = _parse(written.text())
     if report is None:
         got = written.text()[:60] or "an empty file"
         return [Finding("LIT3511", KEYS, called, "a JSON object", got)]
@@ -77,7 +77,7 @@ def _judge_fit(shown: dict[str, Any], seen: Evidence, fit: str) -> list[Finding]
     return found
 
 
-def _parsed(text: str) -> dict[str, Any] | None:
+def _parse(text: str) -> dict[str, Any] | None:
     try:
         report = json.loads(text)
     except (ValueError, RecursionError):
@@ -98,48 +98,48 @@ def _judge_entry(
     if isinstance(value, bool) or not isinstance(value, int | float):
         got = f"{value!r}"[:60]
         return Finding("LIT3513", cost, called, f"a number, {expected}", got)
-    number = _float(value)
-    if _same(number, right):
+    number = _to_float(value)
+    if _is_equal(number, right):
         return None
-    code, note = _WHY[key](number, shown, fit)
+    code, note = _EXPLANATIONS[key](number, shown, fit)
     return Finding(code, cost, called, expected, f"{number:.6g}", note)
 
 
-def _float(value: float) -> float:
+def _to_float(value: float) -> float:
     try:
         return float(value)
     except OverflowError:
         return math.inf
 
 
-def _same(a: float, b: float) -> bool:
+def _is_equal(a: float, b: float) -> bool:
     return math.isfinite(a) and abs(a - b) <= TOLERANCE * max(1.0, abs(b))
 
 
 # --- right values, and wrong ones that have a name ---------------------------------------
 
 
-def _epoch(plan: dict[str, Any]) -> float:
+def _right_epoch(plan: dict[str, Any]) -> float:
     return float(plan["epochs"])
 
 
-def _accuracy(plan: dict[str, Any]) -> float:
+def _right_accuracy(plan: dict[str, Any]) -> float:
     last = [values[-1] for values in plan["accuracy"]]
     return float(sum(last) / len(last))
 
 
-def _samples(plan: dict[str, Any]) -> float:
+def _right_samples(plan: dict[str, Any]) -> float:
     return float(plan["epochs"] * sum(sum(sizes) for sizes in plan["train"]))
 
 
 _RIGHT: dict[str, Callable[[dict[str, Any]], float]] = {
-    "epoch": _epoch,
-    "val_acc": _accuracy,
-    "samples_seen": _samples,
+    "epoch": _right_epoch,
+    "val_acc": _right_accuracy,
+    "samples_seen": _right_samples,
 }
 
 
-def _why_epoch(number: float, shown: dict[str, Any], fit: str) -> tuple[str, str]:
+def _explain_epoch(number: float, shown: dict[str, Any], fit: str) -> tuple[str, str]:
     plan = shown[fit]
     if number == plan["epochs"] - 1:
         return "LIT3505", "the number of the last epoch, counted from 0"
@@ -151,24 +151,24 @@ def _why_epoch(number: float, shown: dict[str, Any], fit: str) -> tuple[str, str
     return "LIT3514", ""
 
 
-def _why_accuracy(number: float, shown: dict[str, Any], fit: str) -> tuple[str, str]:
+def _explain_accuracy(number: float, shown: dict[str, Any], fit: str) -> tuple[str, str]:
     last = [values[-1] for values in shown[fit]["accuracy"]]
     for rank, value in enumerate(last):
-        if _same(number, value):
+        if _is_equal(number, value):
             return "LIT3507", f"rank {rank}'s own value; the ranks logged {last}"
     if not math.isfinite(number):
         return "LIT3513", "not finite"
     means = [sum(values) / len(last) for values in zip(*shown[fit]["accuracy"], strict=True)]
-    if len(means) > 1 and _same(number, max(means)):
+    if len(means) > 1 and _is_equal(number, max(means)):
         return "LIT3515", "the best of the fit"
     return "LIT3515", f"the ranks logged {last}"
 
 
-def _why_samples(number: float, shown: dict[str, Any], fit: str) -> tuple[str, str]:
+def _explain_samples(number: float, shown: dict[str, Any], fit: str) -> tuple[str, str]:
     plan = shown[fit]
     own = [plan["epochs"] * sum(sizes) for sizes in plan["train"]]
     total, world = sum(own), len(own)
-    before = _samples(shown["first"]) if fit == "second" else math.nan
+    before = _right_samples(shown["first"]) if fit == "second" else math.nan
     validated = plan["val"] * world * plan["epochs"]
     where = f"the ranks trained on {' and '.join(map(str, own))} samples"
     explanations: list[tuple[str, list[float], str]] = [
@@ -183,8 +183,8 @@ def _why_samples(number: float, shown: dict[str, Any], fit: str) -> tuple[str, s
     return next(found, ("LIT3520", where))
 
 
-_WHY: dict[str, Callable[[float, dict[str, Any], str], tuple[str, str]]] = {
-    "epoch": _why_epoch,
-    "val_acc": _why_accuracy,
-    "samples_seen": _why_samples,
+_EXPLANATIONS: dict[str, Callable[[float, dict[str, Any], str], tuple[str, str]]] = {
+    "epoch": _explain_epoch,
+    "val_acc": _explain_accuracy,
+    "samples_seen": _explain_samples,
 }

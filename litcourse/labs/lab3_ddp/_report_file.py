@@ -1,4 +1,4 @@
-"""What a rank of `rank_zero` wrote: looking at the report's file, and at what was opened."""
+"""Records which files a rank of `rank_zero` opens, and how often it writes its report."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND
 
 
 def record_opened_files(folder: Path) -> list[str]:
-    """Names of files in `folder` that this process, a rank, opens for writing from now on.
+    """A list to which this process adds each file in `folder` that it opens for writing.
 
-    The list grows as they are opened. Python has no way to end such a watch but the process.
+    It does so until its end: Python can't remove an audit hook.
     """
     names: list[str] = []
     inside = str(folder) + os.sep
@@ -32,22 +32,22 @@ def record_opened_files(folder: Path) -> list[str]:
 
 
 class Watcher(L.Callback):
-    """Looks at the file now and then; two different times of change are two writings."""
+    """Reads the file's modification time after each hook; two different times are two writes."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.before = self._there() or ""
+        self.before = self._read() or ""
         if path.is_file():
-            os.utime(path, ns=(1, 1))  # the same second is to tell the old from the new
+            os.utime(path, ns=(1, 1))  # so that a write in the same second shows too
         self.changes: list[int] = []
 
-    def _there(self) -> str | None:
+    def _read(self) -> str | None:
         if not self.path.is_file():
             return None
         return self.path.read_text(encoding="utf-8", errors="replace")
 
     def look(self) -> None:
-        """Note the time of change, if it is another than the last one."""
+        """Record the modification time, if it is new."""
         try:
             change = self.path.stat().st_mtime_ns
         except OSError:
@@ -72,9 +72,9 @@ class Watcher(L.Callback):
         self.look()
 
     def written(self) -> dict[str, Any]:
-        """How often it was written, the new text (None: nothing), whether the old one is kept."""
+        """The number of writes, the new text (None: no write), whether it follows the old text."""
         self.look()
-        text = self._there() if self.changes else None
+        text = self._read() if self.changes else None
         appended = bool(self.before) and text is not None and text.startswith(self.before)
         appended = appended and text != self.before
         text = text[len(self.before) :] if appended and text is not None else text

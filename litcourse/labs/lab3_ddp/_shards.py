@@ -1,4 +1,4 @@
-"""Who got which samples: what an epoch of all ranks comes to, and the ways to miss it."""
+"""Judges which samples each rank of `sampler` got, in which batches and which order."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ VAL_FROM = 10_000
 """Number of the first validation sample; training samples count from 0."""
 
 Epoch = list[list[list[int]]]
-"""Of each rank its batches, each a list of sample numbers."""
+"""For each rank its batches, each a list of sample numbers."""
 
 
 def epochs_of(seen: Evidence, run: str, part: str) -> list[Epoch]:
-    """The epochs of a run, of every rank; as many as the rank with the fewest has."""
+    """The epochs of a run on all ranks, as many as the rank with the fewest has."""
     ranks = [
         [[batch.integers() for batch in epoch] for epoch in rank[run][part]]
         for rank in read_rank_values(seen)
@@ -35,7 +35,7 @@ def flat(batches: list[list[int]]) -> list[int]:
 
 
 def judge_first(shown: dict[str, Any], seen: Evidence) -> list[Finding]:
-    """Every epoch of the first run: who got what, how many, in which order."""
+    """Judge each epoch of the first run: samples, batches and order of each rank."""
     train, val = (epochs_of(seen, "first", part) for part in ("train", "val"))
     return [
         *_judge_train(shown, train),
@@ -46,26 +46,26 @@ def judge_first(shown: dict[str, Any], seen: Evidence) -> list[Finding]:
 
 
 def judge_more_ranks(shown: dict[str, Any], seen: Evidence) -> list[Finding]:
-    """One epoch of three ranks, each on a node of its own."""
+    """Judge one epoch of three ranks, each on its own node."""
     train, val = (epochs_of(seen, "first", part) for part in ("train", "val"))
-    dealt = [(train, _judge_train(shown, train)), (val, _judge_val(shown, val))]
-    named = [
-        replace(finding, code="LIT3414") if _alike(epochs) else finding
-        for epochs, found in dealt
+    parts = [(train, _judge_train(shown, train)), (val, _judge_val(shown, val))]
+    findings = [
+        replace(finding, code="LIT3414") if _have_equal_shards(epochs) else finding
+        for epochs, found in parts
         for finding in found
     ]
-    return [*named, *_judge_batches(shown, train)]
+    return [*findings, *_judge_batches(shown, train)]
 
 
-def _alike(epochs: list[Epoch]) -> bool:
-    """Whether all ranks of the first epoch have the same samples, as local ranks would."""
+def _have_equal_shards(epochs: list[Epoch]) -> bool:
+    """Whether all ranks have the same samples in the first epoch, as if dealt by local rank."""
     shards = [sorted(flat(batches)) for batches in epochs[0]] if epochs else []
     return all(shard == shards[0] for shard in shards)
 
 
 def _judge_train(shown: dict[str, Any], epochs: list[Epoch]) -> list[Finding]:
     for number, epoch in enumerate(epochs):
-        found = _judge_dealing(epoch, range(shown["train"]), f"epoch {number}", "once")
+        found = _judge_shards(epoch, range(shown["train"]), f"epoch {number}", "once")
         if found:
             return found
     if not epochs:
@@ -79,8 +79,8 @@ _CODES = {
 }
 
 
-def _judge_dealing(epoch: Epoch, wanted: range, called: str, cost: str) -> list[Finding]:
-    """Each of the `wanted` samples once over all ranks, and few repeated ones."""
+def _judge_shards(epoch: Epoch, wanted: range, called: str, cost: str) -> list[Finding]:
+    """Judge that all ranks together have each of the `wanted` samples once, with few repeated."""
     world, codes = len(epoch), _CODES[cost]
     shards = [flat(batches) for batches in epoch]
     counts = Counter(number for shard in shards for number in shard)
@@ -132,9 +132,9 @@ def _judge_order(epochs: list[Epoch]) -> list[Finding]:
     if not orders or not all(map(len, orders[0])):
         return []
     for rank, first in enumerate(orders[0]):
-        beginnings = "; ".join(_beginning(order[rank]) for order in orders)
+        beginnings = "; ".join(_format_start(order[rank]) for order in orders)
         where = f"rank {rank}: {beginnings}"
-        if all(_rising(order[rank], len(order) - 1) for order in orders):
+        if all(_is_rising(order[rank], len(order) - 1) for order in orders):
             return [Finding("LIT3410", cost, called, "a drawn order", "the set's own order", where)]
         if any(order[rank] == first for order in orders[1:]):
             got = "the same in each epoch"
@@ -142,12 +142,12 @@ def _judge_order(epochs: list[Epoch]) -> list[Finding]:
     return []
 
 
-def _beginning(order: list[int]) -> str:
+def _format_start(order: list[int]) -> str:
     return " ".join(map(str, order[:5])) + " …"
 
 
-def _rising(order: list[int], padded: int) -> bool:
-    """Whether the numbers rise, but for at most `padded` repeated ones at the end."""
+def _is_rising(order: list[int], padded: int) -> bool:
+    """Whether the numbers rise, except for at most `padded` repeated ones at the end."""
     rises = next((i + 1 for i in range(len(order) - 1) if order[i + 1] <= order[i]), len(order))
     return len(order) - rises <= padded
 
@@ -156,13 +156,13 @@ def _judge_val(shown: dict[str, Any], epochs: list[Epoch]) -> list[Finding]:
     wanted = range(VAL_FROM, VAL_FROM + shown["val"])
     for number, epoch in enumerate(epochs):
         called = f"epoch {number}"
-        found = _judge_dealing(epoch, wanted, called, "val")
+        found = _judge_shards(epoch, wanted, called, "val")
         if found:
             return found
         for rank, batches in enumerate(epoch):
             order = flat(batches)
-            if not _rising(order, len(epoch) - 1):
-                where = f"rank {rank}: " + _beginning([n - VAL_FROM for n in order])
+            if not _is_rising(order, len(epoch) - 1):
+                where = f"rank {rank}: " + _format_start([n - VAL_FROM for n in order])
                 expected, got = "the set's own order", "another"
                 called = f"validation order, epoch {number}"
                 return [Finding("LIT3423", ("val",), called, expected, got, where)]
@@ -175,9 +175,9 @@ def _judge_val(shown: dict[str, Any], epochs: list[Epoch]) -> list[Finding]:
 
 
 def judge_seed(seen: Evidence) -> list[Finding]:
-    """Each epoch is its number's and the seed's, on every rank, and nothing else's.
+    """Judge that the order depends on epoch and seed alone, on every rank.
 
-    The run called "again" begins with epoch 1.
+    The run "again" begins with epoch 1.
     """
     first, again, other = (
         [[flat(batches) for batches in epoch] for epoch in epochs_of(seen, run, "train")]
@@ -198,7 +198,7 @@ def judge_seed(seen: Evidence) -> list[Finding]:
 
 
 def judge_seeding(seen: Evidence) -> list[Finding]:
-    """The process's own random state was left alone."""
+    """Judge that the student's code does not seed the process."""
     if not any(rank["first"]["seeded"].flag() for rank in read_rank_values(seen)):
         return []
     called, expected = "torch.initial_seed() after the fit", "the seed of before"

@@ -1,7 +1,7 @@
-"""kwargs: `ddp_kwargs` asks a Trainer for nodes and GPUs.
+"""kwargs: `ddp_kwargs` returns a Trainer's arguments for a number of nodes and GPUs.
 
-On simulated clusters a Trainer is built from the student's dictionary, as the first and as the
-last process of the job. What it resolves to comes back.
+The probe builds a Trainer from the student's dictionary on simulated clusters, as the first and
+as the last process of the job. The evidence is what the Trainer resolved to.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ DEFAULT_PRECISION = "bf16-mixed"
 PRECISIONS = ("32-true", "16-mixed", "bf16-mixed", "bf16-true")
 VIEWS = ("first", "last")
 _NOT_DDP = ("DeepSpeedStrategy",)
-"""Strategies of another kind that Lightning derives from DDPStrategy."""
+"""Subclasses of DDPStrategy that do not train by DDP."""
 _QUIET = {
     "logger": False,
     "enable_checkpointing": False,
@@ -35,7 +35,7 @@ _QUIET = {
 
 
 def draw(rng: Random) -> Inputs:
-    """Jobs of one GPU, one node, one GPU per node and many of both; some nodes have more GPUs."""
+    """Jobs of one GPU, one node, one GPU per node, and many of both; some nodes have spare GPUs."""
     shapes = [(1, 1), (1, rng.randrange(2, 8)), (rng.randrange(2, 8), 1), (8, 8)]
     shapes += [(rng.randrange(2, 8), rng.randrange(2, 7)) for _ in range(2)]
     slurm = rng.sample([True, False, True, False, True, False], 6)
@@ -51,7 +51,7 @@ def draw(rng: Random) -> Inputs:
         }
         for i, (nodes, gpus) in enumerate(shapes)
     ]
-    # One node with GPUs to spare, whatever was drawn above: whoever takes all of them is found out.
+    # At least one node has spare GPUs, so that an answer that takes all GPUs fails.
     cases[1]["on_node"] = 8
     return Inputs({"cases": cases})
 
@@ -63,7 +63,7 @@ def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
     """Resolve a Trainer for each job, twice; and call the function twice for one job."""
     function = student["ddp_kwargs"]
     cases = [{view: _resolve(function, case, view) for view in VIEWS} for case in shown["cases"]]
-    return {"cases": cases, "fresh": attempt(lambda: _twice(function), "ddp_kwargs(2, 4)")}
+    return {"cases": cases, "fresh": attempt(lambda: _call_twice(function), "ddp_kwargs(2, 4)")}
 
 
 def _resolve(function: Any, case: dict[str, Any], view: str) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def _resolve(function: Any, case: dict[str, Any], view: str) -> dict[str, Any]:
         "on_node": case["on_node"],
     }
     with simulated_cluster(case["nodes"], case["gpus"], **module):
-        return attempt(lambda: _build(function, case), _called(case))
+        return attempt(lambda: _build(function, case), _format_call(case))
 
 
 def _build(function: Any, case: dict[str, Any]) -> dict[str, Any]:
@@ -83,10 +83,13 @@ def _build(function: Any, case: dict[str, Any]) -> dict[str, Any]:
     arguments = function(case["nodes"], case["gpus"], **more)
     if not isinstance(arguments, dict):
         return {"type": type(arguments).__name__}
-    return {"type": "dict", "trainer": attempt(lambda: _trainer(arguments), "L.Trainer(**kwargs)")}
+    return {
+        "type": "dict",
+        "trainer": attempt(lambda: _resolve_trainer(arguments), "L.Trainer(**kwargs)"),
+    }
 
 
-def _trainer(arguments: dict[str, Any]) -> dict[str, Any]:
+def _resolve_trainer(arguments: dict[str, Any]) -> dict[str, Any]:
     trainer = L.Trainer(**(_QUIET | arguments))
     kind = type(trainer.strategy)
     return {
@@ -96,8 +99,8 @@ def _trainer(arguments: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _twice(function: Any) -> dict[str, Any]:
-    """Whether changing one dictionary changes the next."""
+def _call_twice(function: Any) -> dict[str, Any]:
+    """Empty the dictionary of one call, and compare it with that of the next call."""
     first = function(2, 4)
     before = dict(first)
     first.clear()
@@ -111,7 +114,7 @@ def _twice(function: Any) -> dict[str, Any]:
 
 
 def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
-    """Each job in turn; the first one in which something is wrong speaks for all."""
+    """Judge each job, and return the first finding for each set of criteria."""
     seen = list(evidence["cases"])
     if len(seen) != len(inputs.shown["cases"]):
         return [Finding("LIT903", ALL, "ddp_kwargs(...)", f"{len(inputs.shown['cases'])} jobs", "")]
@@ -120,37 +123,37 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
     found: dict[tuple[str, ...], Finding] = {}
     for case, views in zip(inputs.shown["cases"], seen, strict=True):
         for finding in _judge_case(case, views):
-            if finding.criteria == ALL and shared:  # a Trainer refuses another one's strategy
+            if finding.criteria == ALL and shared:  # a Trainer refuses a strategy of another one
                 return [replace(fresh[0], criteria=ALL)]
             found.setdefault(finding.criteria, finding)
     return [*found.values(), *fresh]
 
 
 def _judge_case(case: dict[str, Any], views: Evidence) -> list[Finding]:
-    """The findings of the first process, or else those of the last one."""
+    """The findings on the first process, or those on the last one if there are none."""
     return next(filter(None, (_judge_view(case, view, views[view]) for view in VIEWS)), [])
 
 
-def _called(case: dict[str, Any]) -> str:
+def _format_call(case: dict[str, Any]) -> str:
     precision = f", {case['precision']!r}" if case["precision"] is not None else ""
     return f"ddp_kwargs({case['nodes']}, {case['gpus']}{precision})"
 
 
-def _where(case: dict[str, Any], view: str) -> str:
+def _format_view(case: dict[str, Any], view: str) -> str:
     slurm = "under Slurm" if case["slurm"] else "without Slurm"
-    return f"{view} process, nodes with {_count(case['on_node'], 'GPU')}, {slurm}"
+    return f"{view} process, nodes with {_count_noun(case['on_node'], 'GPU')}, {slurm}"
 
 
-def _count(number: int, thing: str) -> str:
+def _count_noun(number: int, thing: str) -> str:
     return f"{number} {thing}{'s' * (number != 1)}"
 
 
-def _shape(nodes: int, gpus: int) -> str:
-    return f"{_count(nodes, 'node')}, {_count(gpus, 'GPU')}{' each' * (nodes != 1)}"
+def _format_shape(nodes: int, gpus: int) -> str:
+    return f"{_count_noun(nodes, 'node')}, {_count_noun(gpus, 'GPU')}{' each' * (nodes != 1)}"
 
 
 def _judge_view(case: dict[str, Any], view: str, seen: Evidence) -> list[Finding]:
-    called, where = _called(case), _where(case, view)
+    called, where = _format_call(case), _format_view(case, view)
     if "error" in seen:
         return [error_finding(seen["error"], ALL)]
     kind = seen["type"].text()
@@ -158,7 +161,7 @@ def _judge_view(case: dict[str, Any], view: str, seen: Evidence) -> list[Finding
         return [Finding("LIT3100", ALL, called, "a dict", f"a {kind}")]
     trainer = seen["trainer"]
     if "error" in trainer:
-        return [_refused(case, trainer["error"], where)]
+        return [_refusal_finding(case, trainer["error"], where)]
     if _is_single_by_name(trainer):
         expected, got = "DDPStrategy on GPUs", "SingleDeviceStrategy on the CPU"
         return [Finding("LIT3106", ("ranks", "ddp"), called, expected, got, where)]
@@ -170,34 +173,34 @@ def _judge_view(case: dict[str, Any], view: str, seen: Evidence) -> list[Finding
 
 
 def _is_single_by_name(seen: Evidence) -> bool:
-    """strategy="single_device" knows of no GPU, and leaves the Trainer one rank on the CPU."""
+    """Whether the strategy is "single_device", with which a Trainer uses one rank on the CPU."""
     of_gpus = seen["accelerator"].text() == "CUDAAccelerator"
     single = seen["strategy"].text() == "SingleDeviceStrategy"
     return of_gpus and single and seen["root_device"].text() == "cpu"
 
 
-def _refused(case: dict[str, Any], error: Evidence, where: str) -> Finding:
-    """The Trainer could not be built; more GPUs than a node has is a mistake of its own."""
+def _refusal_finding(case: dict[str, Any], error: Evidence, where: str) -> Finding:
+    """The finding on a Trainer that raises; more GPUs than a node has gets its own code."""
     finding = error_finding(error, ALL)
     code = finding.code
     if "You requested gpu" in finding.got:
         code = "LIT3103"
     elif code == RAISED:
         code = "LIT3101"
-    return Finding(code, ALL, f"L.Trainer(**{_called(case)})", "a Trainer", finding.got, where)
+    return Finding(code, ALL, f"L.Trainer(**{_format_call(case)})", "a Trainer", finding.got, where)
 
 
 def _judge_ranks(case: dict[str, Any], view: str, seen: Evidence) -> list[Finding]:
-    """The number of ranks, and what this one is."""
+    """Judge the number of ranks, and number and device of this rank."""
     nodes, gpus, last = case["nodes"], case["gpus"], view == "last"
-    cost, called, where = ("ranks",), _called(case), _where(case, view)
+    cost, called, where = ("ranks",), _format_call(case), _format_view(case, view)
     accelerator = seen["accelerator"].text()
     if accelerator != "CUDAAccelerator":
         return [Finding("LIT3110", cost, called, "GPUs", accelerator, where)]
     devices, on = seen["devices"].integer(), seen["num_nodes"].integer()
     if (devices, on) != (gpus, nodes):
-        code, wanted = _which(case, devices, on), _shape(nodes, gpus)
-        return [Finding(code, cost, called, wanted, _shape(on, devices), where)]
+        code, wanted = _explain_shape(case, devices, on), _format_shape(nodes, gpus)
+        return [Finding(code, cost, called, wanted, _format_shape(on, devices), where)]
     rank, world = nodes * gpus - 1 if last else 0, nodes * gpus
     device = f"cuda:{gpus - 1 if last else 0}"
     wanted = f"rank {rank} of {world} on {device}"
@@ -210,7 +213,7 @@ def _judge_ranks(case: dict[str, Any], view: str, seen: Evidence) -> list[Findin
     return [Finding("LIT3104", cost, called, wanted, got, where)]
 
 
-def _which(case: dict[str, Any], devices: int, nodes: int) -> str:
+def _explain_shape(case: dict[str, Any], devices: int, nodes: int) -> str:
     if (devices, nodes) == (case["nodes"], case["gpus"]):
         return "LIT3112"
     if nodes != case["nodes"]:
@@ -225,7 +228,7 @@ def _which(case: dict[str, Any], devices: int, nodes: int) -> str:
 def _judge_strategy(case: dict[str, Any], seen: Evidence, where: str) -> list[Finding]:
     if case["nodes"] * case["gpus"] == 1:
         return []
-    called, cost = _called(case), ("ddp",)
+    called, cost = _format_call(case), ("ddp",)
     kinds, method = seen["kinds"].texts(), seen["start_method"].text()
     is_ddp = any(kind.endswith("DDPStrategy") for kind in kinds)
     if not is_ddp or any(kind in _NOT_DDP for kind in kinds):
@@ -238,10 +241,10 @@ def _judge_strategy(case: dict[str, Any], seen: Evidence, where: str) -> list[Fi
 
 def _judge_precision(case: dict[str, Any], seen: Evidence, where: str) -> list[Finding]:
     wanted, got = case["precision"] or DEFAULT_PRECISION, seen["precision"].text()
-    on_cpu = seen["accelerator"].text() == "CPUAccelerator"  # which makes bf16 of 16, by itself
+    on_cpu = seen["accelerator"].text() == "CPUAccelerator"  # Lightning uses bf16 for 16 there
     if got == wanted or (on_cpu and (got, wanted) == ("bf16-mixed", "16-mixed")):
         return []
-    return [Finding("LIT3108", ("precision",), _called(case), wanted, got, where)]
+    return [Finding("LIT3108", ("precision",), _format_call(case), wanted, got, where)]
 
 
 def _judge_fresh(seen: Evidence) -> list[Finding]:

@@ -1,7 +1,7 @@
 """launch: `train_ddp.py` trains on as many ranks as its command line says.
 
-The file is run as a program, once with one rank and once with two, and imported. What its
-Trainers did on each rank comes back.
+The probe imports the file, and runs it as a program with one rank and with two. The evidence is
+the records of its Trainers on each rank.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from litcourse.scripts import (
 FILE = "train_ddp.py"
 ALL = ("one", "two", "epochs", "import")
 LIMIT = 30.0
-"""Seconds of a run, as the task says."""
+"""Seconds that a run may take, from the task."""
 MOST_EPOCHS = 100
-"""The "few epochs" of the task; a fit of more returns at once and is told of."""
+"""Limit for the task's "few epochs"; a fit of more returns at once, recorded as "endless"."""
 
 
 def draw(rng: Random) -> Inputs:
-    """Two numbers of epochs; the run on one rank is left to the script's own default."""
+    """Two numbers of epochs, for the run on two ranks; the other run uses the script's default."""
     return Inputs({"epochs": rng.sample(range(2, 6), 2)})
 
 
@@ -38,26 +38,26 @@ def draw(rng: Random) -> Inputs:
 
 
 def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
-    """Import it, run it on one rank, run it on two."""
+    """Import the script, run it on one rank, run it on two."""
     source = student.file(FILE)
     imported = import_script(source, FILE)
     bounds: dict[str, Any] = {"limit": LIMIT, "most_epochs": MOST_EPOCHS}
     one = run_script(source, FILE, ["--devices", "1"], world_size=1, **bounds)
-    if _started(Evidence(one)):  # each of its processes takes ten seconds to come up
+    if _other_starts(Evidence(one)):  # each process of such a run takes ten seconds to start
         return {"import": imported, "one": one, "two": None}
-    more = ["--devices", "2", "--max_epochs", str(_epochs(shown, Evidence(one)))]
+    more = ["--devices", "2", "--max_epochs", str(_choose_epochs(shown, Evidence(one)))]
     two = run_script(source, FILE, more, world_size=2, **bounds)
     return {"import": imported, "one": one, "two": two}
 
 
-def _epochs(shown: dict[str, Any], one: Evidence) -> int:
-    """For the run on two ranks: not the number that the script takes by default."""
+def _choose_epochs(shown: dict[str, Any], one: Evidence) -> int:
+    """Epochs for the run on two ranks, other than the script's default."""
     default = {record["current_epoch"].integer() for record in fitted_trainers(one)}
     return next(int(epochs) for epochs in shown["epochs"] if {epochs} != default)
 
 
-def _started(run: Evidence) -> list[str]:
-    """How ranks were started that are no programs."""
+def _other_starts(run: Evidence) -> list[str]:
+    """The ways in which the run started ranks, other than as programs."""
     ways = {record["started_by"].text() for record in all_trainers(run)}
     return sorted(ways - {"popen", "program"})
 
@@ -66,23 +66,23 @@ def _started(run: Evidence) -> list[str]:
 
 
 def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
-    """The two runs, then what importing does."""
+    """Judge the two runs, then the import."""
     one, two, imported = evidence["one"], evidence["two"], evidence["import"]
-    if _started(one):
+    if _other_starts(one):
         return [*_judge_starting(one, ("one", "two", "epochs")), *_judge_import(imported)]
     return [
         *_judge_run(one, "one", None),
         *(
             _judge_starting(two, ("two", "epochs"))
-            or _judge_run(two, "two", _epochs(inputs.shown, one))
+            or _judge_run(two, "two", _choose_epochs(inputs.shown, one))
         ),
         *_judge_import(imported),
     ]
 
 
 def _judge_starting(run: Evidence, cost: tuple[str, ...]) -> list[Finding]:
-    """Ranks are programs, and start in no other way."""
-    ways = _started(run)
+    """Judge that all ranks are programs."""
+    ways = _other_starts(run)
     if not ways:
         return []
     called, expected = run["command"].text(), "the program itself, once per rank"
@@ -92,7 +92,7 @@ def _judge_starting(run: Evidence, cost: tuple[str, ...]) -> list[Finding]:
 def _judge_run(seen: Evidence, run: str, epochs: int | None) -> list[Finding]:
     cost = ("one",) if run == "one" else ("two", "epochs")
     called, fits = seen["command"].text(), fitted_trainers(seen)
-    failed = _failed(seen, fits, called, cost)
+    failed = _judge_fits(seen, fits, called, cost)
     if failed:
         return failed
     return [
@@ -101,10 +101,10 @@ def _judge_run(seen: Evidence, run: str, epochs: int | None) -> list[Finding]:
     ]
 
 
-def _failed(
+def _judge_fits(
     seen: Evidence, fits: list[Evidence], called: str, cost: tuple[str, ...]
 ) -> list[Finding]:
-    """What kept the run from being one fit on each rank."""
+    """Judge that the run is one fit on each rank."""
     if any(record["endless"].flag() for record in fits):
         most = max(_most_epochs(record) for record in fits)
         got = "no number of epochs" if most < 0 else f"{most} epochs"
@@ -127,7 +127,7 @@ def _most_epochs(record: Evidence) -> int:
 
 
 def _judge_training(fits: list[Evidence], called: str, cost: tuple[str, ...]) -> list[Finding]:
-    """Each rank trained one of the course's networks to the end, all of them the same."""
+    """Judge that each rank trained a network of the course to the end, with equal weights."""
     for record in fits:
         found = _judge_fit(record, called, cost)
         if found:
@@ -173,8 +173,8 @@ def _judge_import(seen: Evidence) -> list[Finding]:
         got = f"{len(all_trainers(seen))} Trainers made, {fits} of them fitted"
         return [Finding("LIT3701", cost, called, "nothing runs", got)]
     entries = list(seen["ranks"])
-    said = [*entries, *(entry["value"] for entry in entries if "value" in entry)]
-    if any("parsed" in each and each["parsed"].flag() for each in said):
+    records = [*entries, *(entry["value"] for entry in entries if "value" in entry)]
+    if any("parsed" in each and each["parsed"].flag() for each in records):
         return [Finding("LIT3702", cost, called, "nothing is parsed", "the command line was read")]
     return script_findings(seen, cost)
 

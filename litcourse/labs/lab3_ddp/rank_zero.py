@@ -1,9 +1,9 @@
 """rank_zero: `SaveReport` writes one report per job, with the totals of all ranks.
 
-Each rank's callback is given a path of its own, so the files that are there tell which ranks
-wrote. Two fits with the same callback run on two ranks of one node, the second where the report
-of the first lies; a third on two nodes of one rank each, where both ranks have local rank 0; a
-fourth in one process without a process group. Texts of the files come back as they are.
+Each rank's callback gets its own path, so the files show which ranks wrote. Two fits with the
+same callback run on two ranks of one node, the second with the path of the first's report. A third
+runs on two nodes of one rank each, where both ranks have local rank 0; a fourth in one process
+without a process group. The evidence holds the texts of the files.
 """
 
 from __future__ import annotations
@@ -36,24 +36,24 @@ _KNOWN = (
     ("LIT3521", r"FileExistsError|File exists"),
     ("LIT3522", r"[Dd]efault process group has not been initialized"),
 )
-"""Texts of Python 3 and torch 2.15."""
+"""Messages of Python 3 and torch 2.15."""
 
 
 def draw(rng: Random) -> Inputs:
-    """Of each fit: when it stops, sizes of the batches, and what each rank logs as val_acc."""
+    """For each fit its epochs, the sizes of its batches, and each rank's val_acc."""
     return Inputs(
         {
-            "first": _fit_plan(rng, epochs=3, max_epochs=rng.choice([5, 6])),
-            "second": _fit_plan(rng, epochs=1, max_epochs=1),
-            "nodes": _fit_plan(rng, epochs=1, max_epochs=1),
-            "single": _fit_plan(rng, epochs=1, max_epochs=1, world=1),
+            "first": _draw_plan(rng, epochs=3, max_epochs=rng.choice([5, 6])),
+            "second": _draw_plan(rng, epochs=1, max_epochs=1),
+            "nodes": _draw_plan(rng, epochs=1, max_epochs=1),
+            "single": _draw_plan(rng, epochs=1, max_epochs=1, world=1),
         }
     )
 
 
-def _fit_plan(rng: Random, *, epochs: int, max_epochs: int, world: int = WORLD) -> dict[str, Any]:
+def _draw_plan(rng: Random, *, epochs: int, max_epochs: int, world: int = WORLD) -> dict[str, Any]:
     full = rng.randrange(5, 9)
-    # The ranks' counts differ by so much that no two ways to miscount give the same number.
+    # The ranks' counts differ so much that each wrong count gives a different number.
     few = rng.randrange(1, full - 3)
     lasts = rng.sample([few, few + rng.choice([2, 3])], world)
     batches = rng.randrange(2, 4)
@@ -62,12 +62,12 @@ def _fit_plan(rng: Random, *, epochs: int, max_epochs: int, world: int = WORLD) 
         "max_epochs": max_epochs,
         "train": [[full] * batches + [last] for last in lasts],
         "val": rng.randrange(2, 5),
-        "accuracy": [_accuracies(rng, epochs) for _ in range(world)],
+        "accuracy": [_draw_accuracies(rng, epochs) for _ in range(world)],
     }
 
 
-def _accuracies(rng: Random, epochs: int) -> list[float]:
-    """Of each epoch; the last is the worst, so that it is neither the best nor the mean."""
+def _draw_accuracies(rng: Random, epochs: int) -> list[float]:
+    """One value per epoch; the last is the worst, so that it is neither the best nor the mean."""
     return [round(rng.uniform(0.5, 0.9), 3) for _ in range(epochs - 1)] + [
         round(rng.uniform(0.1, 0.4), 3)
     ]
@@ -77,7 +77,7 @@ def _accuracies(rng: Random, epochs: int) -> list[float]:
 
 
 class Scripted(L.LightningModule):
-    """Logs a given, synced val_acc, trains one weight, and ends the fit when told."""
+    """Logs a given val_acc with `sync_dist`, trains one weight, and stops after given epochs."""
 
     def __init__(self, accuracy: list[float]) -> None:
         super().__init__()
@@ -89,12 +89,12 @@ class Scripted(L.LightningModule):
         return (self.weight * batch[0]).mean()
 
     def on_train_epoch_end(self) -> None:
-        """Stop as early stopping would, on every rank."""
+        """Stop as EarlyStopping does, on every rank."""
         if self.current_epoch + 1 >= len(self.accuracy):
             self.trainer.should_stop = True
 
     def validation_step(self, batch: list[Tensor], _: int) -> None:
-        """This rank's value; Lightning averages over the ranks."""
+        """Log this rank's value, which Lightning averages over the ranks."""
         value = self.accuracy[min(self.current_epoch, len(self.accuracy) - 1)]
         self.log("val_acc", value, sync_dist=True, batch_size=len(batch[0]))
 
@@ -104,11 +104,11 @@ class Scripted(L.LightningModule):
 
 
 def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
-    """Two fits on one node, one fit on two nodes, one in a process alone."""
+    """Run two fits on one node, one fit on two nodes, and one in a single process."""
     cls = student["SaveReport"]
 
     def one_node(rank: int) -> dict[str, Any]:
-        path = _own_path("one", rank)
+        path = _make_path("one", rank)
         opened, callback = record_opened_files(path.parent), cls(path)
         return {
             fit: _fit(callback, path, shown[fit], rank, opened, partial(ddp_trainer, WORLD))
@@ -116,12 +116,12 @@ def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
         }
 
     def two_nodes(rank: int) -> dict[str, Any]:
-        path = _own_path("two", rank)
+        path = _make_path("two", rank)
         opened, trainer = record_opened_files(path.parent), partial(ddp_trainer, WORLD, nodes=WORLD)
         return {"nodes": _fit(cls(path), path, shown["nodes"], rank, opened, trainer)}
 
     def single(rank: int) -> dict[str, Any]:
-        path = _own_path("single", rank)
+        path = _make_path("single", rank)
         opened = record_opened_files(path.parent)
         return {"single": _fit(cls(path), path, shown["single"], rank, opened, quiet_trainer)}
 
@@ -135,7 +135,7 @@ def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
     }
 
 
-def _own_path(run: str, rank: int) -> Path:
+def _make_path(run: str, rank: int) -> Path:
     folder = Path(f"{run}-rank-{rank}").absolute()
     folder.mkdir()
     return folder / "report.json"
@@ -162,7 +162,7 @@ def _fit(
 
 
 def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
-    """Who wrote, how often, and what."""
+    """Judge which ranks wrote, how often, and which numbers."""
     if not derives_from(evidence["bases"], "Callback"):
         got, expected = first_base(evidence["bases"]), "of lightning.Callback"
         return [Finding("LIT3500", ALL, "class SaveReport", expected, got)]

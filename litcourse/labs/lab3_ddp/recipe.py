@@ -1,8 +1,8 @@
 """recipe: batch size and learning rate for more GPUs.
 
-What is right here is the answer itself, so this module has no formula: the judge compares with
-what the same probe finds on the instructor's solution (`by_solution`). Ratios to the inputs only
-name what went wrong.
+The right value is the answer itself, so this module has no formula: the judge compares with the
+same probe's evidence on the instructor's solution (`by_solution`). Ratios to the inputs only name
+the mistake.
 """
 
 from __future__ import annotations
@@ -25,37 +25,37 @@ COUNTS = ("batch_size", "world_size", "accumulate")
 TOLERANCE = 1e-9
 ALL = ("lr", "batch", "errors")
 AskedCall = tuple[dict[str, Any], Evidence, Evidence]
-"""The arguments of a call; what came of it by the instructor's solution, and by the student's."""
+"""The arguments of a call, the evidence from the instructor's solution and from the student's."""
 _COSTS = {"lr": ("lr",), "global_batch_size": ("batch",)}
 
 
 def draw(rng: Random) -> Inputs:
-    """Inputs, accumulate left out in some, among inputs of which one or several are not positive.
+    """Valid inputs, some without accumulate, and invalid ones with arguments that are not positive.
 
-    Which are which is for the answer to find out: nothing in their order tells.
+    Their order is random, so that it does not tell valid from invalid.
     """
-    cases = [_case(rng, world, accumulate) for world, accumulate in _plans(rng)]
+    cases = [_draw_case(rng, world, accumulate) for world, accumulate in _draw_plans(rng)]
     cases[rng.randrange(len(cases))]["lr"] = round(rng.uniform(1.0, 5.0), 3)
     names = ("lr", *COUNTS)
     bad = [(name, value) for name in names for value in (0, -rng.randrange(1, 9))]
     invalid = [
-        _case(rng, 4, 2) | {name: value * (0.1 if name == "lr" else 1)} for name, value in bad
+        _draw_case(rng, 4, 2) | {name: value * (0.1 if name == "lr" else 1)} for name, value in bad
     ]
-    invalid.append(_case(rng, rng.choice([1, 4]), 2) | {"lr": math.nan})
-    for negative in (*combinations(names, 2), names):  # whose product is positive
-        case = _case(rng, 4, 2)
+    invalid.append(_draw_case(rng, rng.choice([1, 4]), 2) | {"lr": math.nan})
+    for negative in (*combinations(names, 2), names):  # an even number: their product is positive
+        case = _draw_case(rng, 4, 2)
         invalid.append(case | {name: -case[name] for name in negative})
     return Inputs({"calls": rng.sample([*cases, *invalid], len(cases) + len(invalid))})
 
 
-def _plans(rng: Random) -> list[tuple[int, int | None]]:
-    """World sizes and accumulations; in each pair the two differ, so that each shows."""
+def _draw_plans(rng: Random) -> list[tuple[int, int | None]]:
+    """Pairs of world size and accumulation, which differ in most pairs, so that each shows."""
     worlds = [1, 2, 3, 8, rng.choice([4, 16]), rng.choice([6, 12, 64]), 8]
     accumulations = [1, None, 2, None, 5, rng.choice([3, 7]), 1]
     return [*zip(worlds, accumulations, strict=True), (1, rng.choice([2, 4]))]
 
 
-def _case(rng: Random, world_size: int, accumulate: int | None) -> dict[str, Any]:
+def _draw_case(rng: Random, world_size: int, accumulate: int | None) -> dict[str, Any]:
     case: dict[str, Any] = {
         "lr": round(rng.uniform(0.001, 0.2), 5),
         "batch_size": rng.randrange(8, 200),
@@ -68,7 +68,7 @@ def _case(rng: Random, world_size: int, accumulate: int | None) -> dict[str, Any
 
 
 def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
-    """What the function gives for each input, and what it raises."""
+    """Call the function for each input; record its value or its exception."""
     function = student["scale_recipe"]
     return {"calls": [_call(function, case) for case in shown["calls"]]}
 
@@ -78,15 +78,15 @@ def _call(function: Callable[..., Any], case: dict[str, Any]) -> dict[str, Any]:
 
     def run() -> dict[str, Any]:
         try:
-            return {"value": _described(function(**case))}
+            return {"value": _describe(function(**case))}
         except BaseException as error:
             raised.extend(kind.__name__ for kind in type(error).__mro__)
             raise
 
-    return attempt(run, _shown(case)) | {"raised": raised}
+    return attempt(run, _format_call(case)) | {"raised": raised}
 
 
-def _described(value: object) -> dict[str, Any]:
+def _describe(value: object) -> dict[str, Any]:
     items = value if isinstance(value, dict) else {}
     entries = {str(k): {"type": type(v).__name__, "number": to_number(v)} for k, v in items.items()}
     return {"type": type(value).__name__, "entries": entries}
@@ -96,28 +96,28 @@ def _described(value: object) -> dict[str, Any]:
 
 
 def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
-    """Entry by entry what the instructor's solution gives."""
+    """Compare each entry with that of the instructor's solution."""
     cases, seen = inputs.shown["calls"], list(evidence["calls"])
     right = list(Evidence(inputs.withheld["solution"])["calls"])
     if len(seen) != len(cases):
         return [Finding("LIT3203", ALL, "scale_recipe(...)", f"{len(cases)} answers", "others")]
-    asked = list(zip(cases, right, seen, strict=True))
-    valid = [called for called in asked if "error" not in called[1]]
+    calls = list(zip(cases, right, seen, strict=True))
+    valid = [call for call in calls if "error" not in call[1]]
     for case, _, answer in valid:
         fatal = _judge_form(case, answer)
         if fatal:
             return [fatal]
     found = [f for key in KEYS for f in _judge_key(key, valid)]
-    return [*found, *_judge_invalid(asked)]
+    return [*found, *_judge_invalid(calls)]
 
 
-def _shown(case: dict[str, Any]) -> str:
+def _format_call(case: dict[str, Any]) -> str:
     return f"scale_recipe({', '.join(f'{k}={v}' for k, v in case.items())})"
 
 
 def _judge_form(case: dict[str, Any], answer: Evidence) -> Finding | None:
-    """The answer to a valid input is a dict of just two entries."""
-    called = _shown(case)
+    """Judge that the answer to a valid input is a dict of exactly two entries."""
+    called = _format_call(case)
     if "error" in answer:
         finding = error_finding(answer["error"], ALL)
         if "ValueError" in answer["raised"].texts() and finding.code == "LIT902":
@@ -139,28 +139,34 @@ def _judge_key(key: str, valid: list[AskedCall]) -> list[Finding]:
     for case, answer in zip(cases, answers, strict=True):
         kind = answer["type"].text()
         if key != "lr" and kind != "int":
-            return [Finding("LIT3209", ("batch",), _shown(case), f"{key}, an int", f"a {kind}")]
+            return [
+                Finding("LIT3209", ("batch",), _format_call(case), f"{key}, an int", f"a {kind}")
+            ]
         if kind not in {"int", "float", "float64"}:
-            return [Finding("LIT3214", _COSTS[key], _shown(case), f"{key}, a float", f"a {kind}")]
+            return [
+                Finding("LIT3214", _COSTS[key], _format_call(case), f"{key}, a float", f"a {kind}")
+            ]
     got = [answer["number"].number() for answer in answers]
     right = [answer["number"].number() for answer in wanted]
-    wrong = [i for i, (a, b) in enumerate(zip(got, right, strict=True)) if not _same(a, b)]
+    wrong = [i for i, (a, b) in enumerate(zip(got, right, strict=True)) if not _is_equal(a, b)]
     if not wrong:
         return []
     first = wrong[0]
     expected, actual = f"{key} = {right[first]:.6g}", f"{got[first]:.6g}"
-    code = _why(key, cases, got, right)
-    return [Finding(code, _COSTS[key], _shown(cases[first]), expected, actual)]
+    code = _explain_values(key, cases, got, right)
+    return [Finding(code, _COSTS[key], _format_call(cases[first]), expected, actual)]
 
 
-def _same(a: float, b: float) -> bool:
+def _is_equal(a: float, b: float) -> bool:
     return is_close(a, b, TOLERANCE * max(1.0, abs(b)))
 
 
-def _why(key: str, cases: list[dict[str, Any]], got: list[float], right: list[float]) -> str:
-    """The mistake that explains every answer."""
-    own = "lr" if key == "lr" else "batch_size"
-    inputs = [case[own] for case in cases]
+def _explain_values(
+    key: str, cases: list[dict[str, Any]], got: list[float], right: list[float]
+) -> str:
+    """The code of the mistake that explains every answer."""
+    argument = "lr" if key == "lr" else "batch_size"
+    inputs = [case[argument] for case in cases]
     worlds = [case["world_size"] for case in cases]
     steps = [case.get("accumulate", 1) for case in cases]
     shares = [b / a for a, b in zip(inputs, right, strict=True)]
@@ -175,18 +181,18 @@ def _why(key: str, cases: list[dict[str, Any]], got: list[float], right: list[fl
         ("LIT3208", [a / world for a, world in zip(inputs, worlds, strict=True)]),
     )
     for code, values in explanations:
-        if all(_same(a, b) for a, b in zip(got, values, strict=True)):
+        if all(_is_equal(a, b) for a, b in zip(got, values, strict=True)):
             return code
     return "LIT3203"
 
 
-def _judge_invalid(asked: list[AskedCall]) -> list[Finding]:
-    nan_last = sorted(asked, key=lambda called: math.isnan(called[0]["lr"]))
-    for case, wanted, answer in nan_last:  # it alone is what remains to be told
+def _judge_invalid(calls: list[AskedCall]) -> list[Finding]:
+    nan_last = sorted(calls, key=lambda call: math.isnan(call[0]["lr"]))
+    for case, wanted, answer in nan_last:  # LIT3212 only if all other invalid inputs raise
         expected, raised = wanted["raised"].texts(), answer["raised"].texts()
         if "ValueError" not in expected or "ValueError" in raised:
             continue
-        called = _shown(case)
+        called = _format_call(case)
         if raised:
             got = error_finding(answer["error"], ("errors",)).got
             return [Finding("LIT3211", ("errors",), called, "ValueError", got)]

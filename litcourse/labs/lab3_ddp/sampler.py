@@ -1,8 +1,7 @@
-"""sampler: `ShardedDataModule` deals out the samples, each once per epoch.
+"""sampler: `ShardedDataModule` deals out the samples to the ranks, each once per epoch.
 
-Real ranks fit with the student's loaders; every sample is its own number, and a module of the
-probe's takes note of the numbers that reach each rank, batch by batch. What the epochs of all
-ranks come to is the judge's affair.
+Real ranks fit with the student's loaders. Each sample is its own number, and the probe's module
+records the numbers of each batch on each rank. The judge combines the epochs of all ranks.
 """
 
 from __future__ import annotations
@@ -37,13 +36,14 @@ _KNOWN = (
     ("LIT3404", r"'NoneType' object has no attribute '\w*(world|rank|num_|strategy)"),
     ("LIT3405", r"sampler option is mutually exclusive with shuffle"),
 )
-"""Texts of torch 2.15, and of a data module that has no trainer yet."""
+"""Messages of torch 2.15, and of a data module that has no Trainer yet."""
 
 
 def draw(rng: Random) -> Inputs:
-    """Sets whose sizes are no multiple of the ranks, of two as of three; and two seeds.
+    """Set sizes that neither two nor three divides, and two seeds.
 
-    One sample more than full batches for all: whoever does not pad has a batch more on a rank.
+    The training set has one sample more than full batches for all ranks, so that without padding
+    one rank has one batch more.
     """
     batch = rng.choice([4, 5, 6])
     full_batches = WORLD * MORE * batch
@@ -57,10 +57,10 @@ def draw(rng: Random) -> Inputs:
 
 
 class Notes(L.LightningModule):
-    """Takes note of the samples of each batch, and learns nothing.
+    """Records the samples of each batch, and learns nothing.
 
-    It averages no gradients: so ranks with different numbers of batches come to their end, and
-    the judge can count. On the way it draws random numbers, as a dropout does.
+    It averages no gradients, so that ranks with different numbers of batches all end and the judge
+    can count the batches. It draws random numbers in each step, as dropout does.
     """
 
     def __init__(self, drawn: int) -> None:
@@ -72,31 +72,31 @@ class Notes(L.LightningModule):
         self.val_batches: list[list[list[int]]] = []
 
     def on_train_epoch_start(self) -> None:
-        """A new page."""
+        """Begin the epoch's list."""
         self.train_batches.append([])
 
     def on_validation_epoch_start(self) -> None:
-        """A new page."""
+        """Begin the epoch's list."""
         self.val_batches.append([])
 
     def training_step(self, batch: list[Tensor], _: int) -> None:
-        """Which samples came."""
+        """Record the samples, and draw random numbers."""
         torch.rand(self.drawn)
         self.train_batches[-1].append([int(number) for number in batch[0]])
 
     def validation_step(self, batch: list[Tensor], _: int) -> None:
-        """Which samples came."""
+        """Record the samples."""
         self.val_batches[-1].append([int(number) for number in batch[0]])
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Lightning wants one."""
+        """Lightning requires an optimizer."""
         return torch.optim.SGD(self.parameters(), lr=0.1)
 
 
 def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
-    """Fit on two ranks; once more from the second epoch on, and with another seed.
+    """Fit on two ranks, again from the second epoch, and with another seed.
 
-    Then fit on three ranks, each on a node of its own, where every local rank is 0.
+    Then fit on three ranks, each on its own node, where every local rank is 0.
     """
     cls = student["ShardedDataModule"]
     seed, other = shown["seeds"]
@@ -104,7 +104,7 @@ def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
     def two(rank: int) -> dict[str, Any]:
         return {
             "first": _fit(cls, shown, seed, ddp_trainer(WORLD, max_epochs=EPOCHS), rank),
-            "again": _fit(cls, shown, seed, _resumed(), 100 + rank),
+            "again": _fit(cls, shown, seed, _make_resumed(), 100 + rank),
             "other": _fit(cls, shown, other, ddp_trainer(WORLD, max_epochs=1), rank),
         }
 
@@ -119,8 +119,8 @@ def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
     }
 
 
-def _resumed() -> L.Trainer:
-    """A Trainer that has one epoch behind it, as with a checkpoint; it counts in `processed`."""
+def _make_resumed() -> L.Trainer:
+    """A Trainer with one finished epoch, as if resumed; Lightning reads it from `processed`."""
     trainer = ddp_trainer(WORLD, max_epochs=EPOCHS)
     progress = trainer.fit_loop.epoch_progress.current
     for stage in ("ready", "started", "processed", "completed"):
@@ -129,21 +129,21 @@ def _resumed() -> L.Trainer:
 
 
 def _fit(
-    cls: Any, shown: dict[str, Any], seed: int, trainer: L.Trainer, mood: int
+    cls: Any, shown: dict[str, Any], seed: int, trainer: L.Trainer, process_seed: int
 ) -> dict[str, Any]:
-    """One fit; `mood` decides the process's random state, which has no say in who gets what."""
-    torch.manual_seed(mood)
-    sets = (_numbered(0, shown["train"]), _numbered(VAL_FROM, shown["val"]))
+    """Run a fit; `process_seed` sets the process's random state, which must not affect shards."""
+    torch.manual_seed(process_seed)
+    sets = (_make_set(0, shown["train"]), _make_set(VAL_FROM, shown["val"]))
     data = cls(*sets, batch_size=shown["batch"], seed=seed)
-    notes = Notes(drawn=mood)
-    # A collective before each batch, in which ranks with a batch more would hang or crash.
+    notes = Notes(drawn=process_seed)
+    # This is a collective before each batch, in which a rank with one batch more would hang.
     trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # type: ignore[method-assign]  # noqa: SLF001 (no public switch)
     trainer.fit(notes, datamodule=data)
-    seeded = torch.initial_seed() != mood
+    seeded = torch.initial_seed() != process_seed
     return {"train": notes.train_batches, "val": notes.val_batches, "seeded": seeded}
 
 
-def _numbered(first: int, count: int) -> TensorDataset:
+def _make_set(first: int, count: int) -> TensorDataset:
     return TensorDataset(torch.arange(first, first + count), torch.ones(count))
 
 
@@ -151,7 +151,7 @@ def _numbered(first: int, count: int) -> TensorDataset:
 
 
 def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
-    """The class, the epochs of two ranks, the seed, and at last three ranks."""
+    """Judge the class, the epochs of two ranks, the seed, and then three ranks."""
     if not derives_from(evidence["bases"], "LightningDataModule"):
         got = f"a subclass of {first_base(evidence['bases'])}"
         expected = "a subclass of lightning.LightningDataModule"

@@ -1,7 +1,7 @@
-"""synced: the same weights and the same, exact metrics on every rank.
+"""synced: equal weights and equal, exact metrics on every rank.
 
-Two real ranks train a drawn network on drawn batches and validate on shards that differ in
-size. Their weights and metrics come back. The judge takes the same steps in plain torch, one
+Two real ranks train a drawn network on drawn batches and validate on shards of different sizes.
+The evidence is their weights and metrics. The judge takes the same steps in plain torch, in one
 process on the batches of both ranks, and computes the metrics from each rank's own weights.
 """
 
@@ -36,15 +36,15 @@ from litcourse.ranks import read_rank_values, run_ranks
 WORLD = 2
 EPOCHS = 2
 STEPS = 2
-"""Training batches of a rank in an epoch."""
+"""Number of training batches of a rank in an epoch."""
 FEATURES = 12
 ALL = ("weights", "val_loss", "val_acc", "train_loss")
 _KNOWN = (("LIT3334", r"[Dd]efault process group has not been initialized"),)
-"""Text of torch 2.15."""
+"""Message of torch 2.15."""
 
 
 def draw(rng: Random) -> Inputs:
-    """A network, as many training batches for each rank, and uneven shards to validate on."""
+    """A network, equally many training batches for each rank, and uneven validation shards."""
     width = rng.randrange(10, 24)
     act = rng.choice(["relu", "tanh", "gelu"])
     layers = [["linear", FEATURES, width], [act], ["linear", width, CLASSES]]
@@ -55,7 +55,7 @@ def draw(rng: Random) -> Inputs:
     many = rng.choice([19, 21, 23, 27])
     few = rng.choice([5, 7, 9])
     easy = rng.sample([0.85, 0.25], 2)
-    shards = [_shard(rng, network, n, p) for n, p in zip((many, few), easy, strict=True)]
+    shards = [_draw_shard(rng, network, n, p) for n, p in zip((many, few), easy, strict=True)]
     if rng.random() < 0.5:  # noqa: PLR2004 (either rank may have the larger shard)
         shards.reverse()
     return Inputs(
@@ -69,10 +69,10 @@ def draw(rng: Random) -> Inputs:
     )
 
 
-def _shard(rng: Random, network: dict[str, Any], size: int, easy: float) -> list[Tensor]:
+def _draw_shard(rng: Random, network: dict[str, Any], size: int, easy: float) -> list[Tensor]:
     """Samples of which the network gets about the share `easy` right.
 
-    So the ranks' own metrics differ clearly, and every way to combine them gives another number.
+    So the ranks' own metrics differ clearly, and each wrong mean gives a different number.
     """
     inputs, _ = draw_batch(rng, size, (FEATURES,))
     with torch.no_grad():
@@ -86,13 +86,13 @@ def _shard(rng: Random, network: dict[str, Any], size: int, easy: float) -> list
 
 
 class Reader(L.Callback):
-    """After each validation: the weights that were validated, and what was logged."""
+    """Records weights and logged values after each validation."""
 
     def __init__(self) -> None:
         self.epochs: list[dict[str, Any]] = []
 
     def on_validation_end(self, trainer: L.Trainer, module: Any) -> None:
-        """Copy both."""
+        """Copy the weights and the logged values."""
         weights = copy_tensors(module.model.state_dict())
         self.epochs.append({"weights": weights, "logged": logged_values(trainer)})
 
@@ -100,11 +100,11 @@ class Reader(L.Callback):
 def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
     """Train and validate on two ranks."""
     cls = student["SyncedClassifier"]
-    run = run_ranks(lambda rank: _work(cls, shown, rank), WORLD)
+    run = run_ranks(lambda rank: _train(cls, shown, rank), WORLD)
     return {"bases": bases(cls), "run": run, "synced": read_synced(WORLD)}
 
 
-def _work(cls: Any, shown: dict[str, Any], rank: int) -> dict[str, Any]:
+def _train(cls: Any, shown: dict[str, Any], rank: int) -> dict[str, Any]:
     record_synced(rank)
     network = build_network(shown["network"])
     module = cls(network, shown["lr"])
@@ -132,7 +132,7 @@ def _work(cls: Any, shown: dict[str, Any], rank: int) -> dict[str, Any]:
 
 
 def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
-    """The class, then the weights, then the metrics of those weights."""
+    """Judge the class, then the weights, then the metrics of those weights."""
     if not derives_from(evidence["bases"], "LightningModule"):
         got = f"a subclass of {first_base(evidence['bases'])}"
         expected = "a subclass of lightning.LightningModule"
@@ -157,12 +157,12 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
 
 
 def _judge_by_hand(rank: Evidence) -> list[Finding]:
-    """The strategy alone makes the process group, and wraps the module."""
-    said = {
+    """Judge that the strategy alone makes the process group and wraps the module."""
+    signs = {
         "has_group": ("SyncedClassifier(model, lr)", "init_process_group was called"),
         "wraps": (RUN, "the module holds a DistributedDataParallel"),
     }
-    for name, (called, got) in said.items():
+    for name, (called, got) in signs.items():
         if rank[name].flag():
             expected = "that is left to the Trainer's strategy"
             return [Finding("LIT3334", ("weights",), called, expected, got)]

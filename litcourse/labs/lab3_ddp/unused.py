@@ -1,8 +1,8 @@
-"""unused: a strategy that trains networks whose batches skip branches, and costs nothing else.
+"""unused: a strategy for networks whose batches skip branches, at no cost for other networks.
 
-Drawn networks with branches train on two real ranks under the strategy that the student's
-function gives for them, each rank skipping other branches. The weights come back, and how
-DistributedDataParallel was set up while it trained.
+Two real ranks train drawn networks with branches, under the strategy that the student's function
+returns; each rank skips other branches. The evidence is the weights and the settings of
+DistributedDataParallel in the fit.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ FEATURES = 6
 TOLERANCE = 1e-5
 _PARTS = ("_parameters", "_buffers", "_modules")
 _OFTEN_SET = ("training",)
-"""By eval() and train(); the Trainer sets it as it needs it."""
+"""Attributes that may change: eval() and train() set it, and so does the Trainer."""
 _CALL = "strategy_for_branches(module"
 SKIPPING = ("several", "one")
 ALL = ("ends", "free")
@@ -41,13 +41,13 @@ _NAMES = ("adapter", "gate", "left", "right", "extra.deep", "extra.wide", "exper
 
 
 def draw(rng: Random) -> Inputs:
-    """Networks of which batches skip several branches, one, or none, and what they are fed."""
+    """Networks whose batches skip several branches, one or none, with states and batches."""
     names = {"several": rng.sample(_NAMES, rng.choice([2, 3])), "one": rng.sample(_NAMES, 1)}
-    cases = {kind: _case(rng, names.get(kind, [])) for kind in ("none", *SKIPPING)}
+    cases = {kind: _draw_case(rng, names.get(kind, [])) for kind in ("none", *SKIPPING)}
     return Inputs({"cases": cases, "lr": rng.uniform(0.05, 0.2)})
 
 
-def _case(rng: Random, names: list[str]) -> dict[str, Any]:
+def _draw_case(rng: Random, names: list[str]) -> dict[str, Any]:
     source = make_generator(rng)
     network = Branching(rng.randrange(4, 9), names)
     state = {
@@ -66,15 +66,15 @@ def _case(rng: Random, names: list[str]) -> dict[str, Any]:
         "names": names,
         "state": state,
         "batches": batches,
-        "used": _plan(rng, names),
+        "used": _draw_plan(rng, names),
     }
 
 
-def _plan(rng: Random, names: list[str]) -> list[list[list[str]]]:
-    """Of each rank and step the branches that are used.
+def _draw_plan(rng: Random, names: list[str]) -> list[list[list[str]]]:
+    """The branches that each rank uses in each step.
 
-    Plain DDP waits for ever where one rank skips and the other does not, raises where both skip
-    other ones, and says nothing if that is the last step. All three are here, in this order.
+    Plain DDP hangs if one rank skips a branch that the other uses, raises in the next step if both
+    skip different branches, and does not notice that in the last step. The plan has all three.
     """
     first = rng.randrange(WORLD)
     some, rest = names[:1], names[1:]
@@ -86,8 +86,8 @@ class Branching(nn.Module):
     """A trunk, a head and branches between them, which a batch may skip.
 
     Args:
-        width: of the hidden layer.
-        names: of the branches, with dots where one lies deeper.
+        width: width of the hidden layer.
+        names: names of the branches, with dots for nested ones.
 
     Attributes:
         skippable: the names, as submodules of this network.
@@ -109,7 +109,7 @@ class Branching(nn.Module):
         self.head = nn.Linear(width, 1)
 
     def forward(self, x: Tensor, used: list[str]) -> Tensor:
-        """Return (N, 1) for inputs (N, FEATURES), by way of the branches `used`."""
+        """Return (N, 1) for inputs (N, FEATURES), through the branches `used`."""
         hidden: Tensor = torch.tanh(self.trunk(x))
         for name in used:
             hidden = hidden + torch.tanh(self.get_submodule(name)(hidden))
@@ -121,7 +121,7 @@ class Branching(nn.Module):
 
 
 class Trained(L.LightningModule):
-    """Plain regression with SGD; notes how DDP is set up."""
+    """Plain regression with SGD, which records the settings of DDP."""
 
     def __init__(self, model: nn.Module, lr: float) -> None:
         super().__init__()
@@ -130,7 +130,7 @@ class Trained(L.LightningModule):
         self.ddp: dict[str, Any] = {}
 
     def on_train_batch_start(self, *_: Any) -> None:
-        """What wraps this module while it trains."""
+        """Record the settings of the DistributedDataParallel that wraps this module."""
         wrapped = self.trainer.strategy.model
         if isinstance(wrapped, DistributedDataParallel):
             self.ddp = {
@@ -149,12 +149,12 @@ class Trained(L.LightningModule):
 
 
 def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
-    """Train the network without branches, then those with some."""
+    """Train the network without branches, then the two with branches."""
     function = student["strategy_for_branches"]
 
     def train(rank: int, kind: str) -> dict[str, Any]:
         case = shown["cases"][kind]
-        print(_called(case))  # noqa: T201 (a rank that stays in it leaves its output alone)
+        print(_format_call(case))  # noqa: T201 (a rank that hangs leaves nothing but its output)
         return _train(function, case, shown["lr"], rank)
 
     def work(rank: int, kinds: tuple[str, ...]) -> dict[str, Any]:
@@ -168,9 +168,9 @@ def _train(function: Any, case: dict[str, Any], lr: float, rank: int) -> dict[st
     model = Branching(case["width"], case["names"])
     model.load_state_dict(case["state"])
     module = Trained(model, lr)
-    before = _traits(module)
+    before = _fingerprint(module)
     returned = function(module)
-    changed = sorted({name.strip(".") for name, _ in before.items() ^ _traits(module).items()})
+    changed = sorted({name.strip(".") for name, _ in before.items() ^ _fingerprint(module).items()})
     trainer = ddp_trainer(WORLD, strategy=returned, max_epochs=1)
     method = str(getattr(trainer.strategy, "_start_method", ""))
     seen = {
@@ -179,15 +179,15 @@ def _train(function: Any, case: dict[str, Any], lr: float, rank: int) -> dict[st
         "start_method": method,
         "changed": changed,
     }
-    if method not in {"", "popen"}:  # it would start processes of its own
+    if method not in {"", "popen"}:  # this strategy would start further processes
         return {**seen, "ddp": {}, "weights": {}}
     batches = zip(case["batches"][rank], case["used"][rank], strict=True)
     trainer.fit(module, make_loader([[x, target, used] for (x, target), used in batches]))
     return {**seen, "ddp": module.ddp, "weights": copy_tensors(model.state_dict())}
 
 
-def _traits(module: nn.Module) -> dict[str, str]:
-    """What a function that only reads a module leaves alone: parts, methods, hooks, attributes."""
+def _fingerprint(module: nn.Module) -> dict[str, str]:
+    """Parts, methods, hooks and attributes of a module, to find out whether a call changes it."""
     found = {}
     for name, part in module.named_modules():
         methods = [getattr(type(part), method, None) for method in ("forward", "training_step")]
@@ -205,7 +205,7 @@ def _traits(module: nn.Module) -> dict[str, str]:
 
 
 def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
-    """First what needs no search, then what needs one."""
+    """Judge the network that needs no search for unused parameters, then those that do."""
     found = _judge_run(inputs, "none", evidence["none"], "free")
     return found + _judge_run(inputs, "skipping", evidence["skipping"], "ends")
 
@@ -213,7 +213,9 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
 def _judge_run(inputs: Inputs, run: str, seen: Evidence, cost: str) -> list[Finding]:
     failed = run_findings(seen, (cost,), WORLD)
     if failed:
-        return [replace(_named(found, cost), called=_last_called(seen)) for found in failed]
+        return [
+            replace(_refine_code(found, cost), called=_read_last_call(seen)) for found in failed
+        ]
     for kind in ("none",) if run == "none" else SKIPPING:
         ranks = [rank[kind] for rank in read_rank_values(seen)]
         found = _judge_case(inputs.shown, kind, ranks, cost)
@@ -222,8 +224,8 @@ def _judge_run(inputs: Inputs, run: str, seen: Evidence, cost: str) -> list[Find
     return []
 
 
-def _named(finding: Finding, cost: str) -> Finding:
-    """Waiting ranks, or DDP's own exception, where branches are skipped."""
+def _refine_code(finding: Finding, cost: str) -> Finding:
+    """The finding with a more exact code for ranks that wait, or for DDP's exceptions."""
     if "You selected an invalid strategy name" in finding.got:
         return replace(finding, code="LIT3600")
     if "incompatible constructor arguments" in finding.got and "Reducer" in finding.got:
@@ -235,13 +237,13 @@ def _named(finding: Finding, cost: str) -> Finding:
     return finding
 
 
-def _last_called(seen: Evidence) -> str:
-    """For which network the ranks asked last."""
+def _read_last_call(seen: Evidence) -> str:
+    """The last call that the ranks printed."""
     lines = [line for entry in seen["ranks"] for line in entry["output"].text().splitlines()]
     return next((line for line in reversed(lines) if line.startswith(_CALL)), f"{_CALL})")
 
 
-def _called(case: dict[str, Any]) -> str:
+def _format_call(case: dict[str, Any]) -> str:
     return f"{_CALL}), skippable = {tuple(case['names'])!r}"
 
 
@@ -249,7 +251,7 @@ def _judge_case(
     shown: dict[str, Any], kind: str, ranks: list[Evidence], cost: str
 ) -> Finding | None:
     case, first = shown["cases"][kind], ranks[0]
-    called = _called(case)
+    called = _format_call(case)
     names, method = first["strategy"].texts(), first["start_method"].text()
     if not any(name.endswith("DDPStrategy") for name in names):
         return Finding("LIT3603", (cost,), called, "a DDP strategy", (names or ["none"])[0])
@@ -259,9 +261,9 @@ def _judge_case(
     changed = first["changed"].texts()
     if changed:
         return Finding("LIT3606", (cost,), called, "the module as it was", ", ".join(changed))
-    right = _one_process(shown, kind)
+    right = _train_alone(shown, kind)
     for number, rank in enumerate(ranks):
-        gap = _gap(right, rank["weights"].tensors())
+        gap = _largest_gap(right, rank["weights"].tensors())
         if gap > TOLERANCE:
             where = f"rank {number}, relative difference {gap:.2g}"
             expected = "the weights of one process on all batches"
@@ -272,14 +274,14 @@ def _judge_case(
     return None
 
 
-def _gap(right: dict[str, Tensor], seen: dict[str, Tensor]) -> float:
+def _largest_gap(right: dict[str, Tensor], seen: dict[str, Tensor]) -> float:
     if set(right) != set(seen):
         return float("inf")
     return max(distance(seen[name], value) for name, value in right.items())
 
 
-def _one_process(shown: dict[str, Any], kind: str) -> dict[str, Tensor]:
-    """Plain steps on the mean of the ranks' losses; an unused branch has no gradient."""
+def _train_alone(shown: dict[str, Any], kind: str) -> dict[str, Tensor]:
+    """Weights after plain steps on the mean of the ranks' losses; unused parts have no gradient."""
     case = shown["cases"][kind]
     model = Branching(case["width"], case["names"])
     model.load_state_dict(case["state"])
