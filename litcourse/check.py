@@ -1,4 +1,4 @@
-"""What a check cell calls: `check = Check("lab1_mnist")`, then `check.wrap()`."""
+"""The checks that a notebook's check cells call: `check = Check("lab1_mnist"); check.wrap()`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Check:
         lab: id of the lab, e.g. "lab1_mnist".
 
     Raises:
-        UnknownNameError: there is no such lab; its message lists those there are.
+        UnknownNameError: there is no such lab; its message lists the valid ones.
     """
 
     def __init__(self, lab: str) -> None:
@@ -56,14 +56,14 @@ class Check:
         return _check(self._lab, question_id, sys._getframe(1).f_globals)  # noqa: SLF001 (caller)
 
     def __repr__(self) -> str:
-        """How to ask."""
+        """The calls of all checks."""
         calls = ", ".join(f"check.{question_id}()" for question_id in self._questions)
         return f"Checks of {self._lab}: {calls}"
 
 
 @dataclass(frozen=True, repr=False)
 class QuestionCheck:
-    """The check of one question: what `check.wrap` is before it is called.
+    """The check of one question, such as `check.wrap`.
 
     Args:
         lab: id of the lab.
@@ -78,7 +78,7 @@ class QuestionCheck:
         return _check(self.lab, self.question_id, sys._getframe(1).f_globals)  # noqa: SLF001 (caller)
 
     def __repr__(self) -> str:
-        """What to type, for whoever left out the parentheses."""
+        """A hint for a student who left out the parentheses."""
         return f"Call it: check.{self.question_id}()"
 
 
@@ -89,6 +89,6 @@ def _check(lab: str, question_id: str, namespace: Mapping[str, Any]) -> Report:
 
 
 def _otter_grades() -> bool:
-    """Whether otter executes this notebook: then its own tests ask, where this cell stands."""
+    """Whether otter grades this notebook; its own tests then replace the check."""
     module = sys.modules.get("otter.check.notebook")
     return bool(module and getattr(module.Notebook, "_grading_mode", False))

@@ -10,14 +10,14 @@ from litcourse.core.names import UnknownNameError
 from litcourse.feedback.catalogue import catalogue, explain
 
 UNKNOWN = 2
-"""Exit code for a code that does not exist, as argparse has it for other mistakes."""
+"""Exit code for an unknown finding; argparse uses the same for its own errors."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; its exit code.
+    """Run the command and return its exit code.
 
     Args:
-        arguments: those of the command line unless given.
+        arguments: arguments of the command; None takes those of the command line.
     """
     parser = argparse.ArgumentParser(prog="litcourse", description="Help with the course's labs.")
     commands = parser.add_subparsers(dest="command", required=True)

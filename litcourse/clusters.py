@@ -1,11 +1,11 @@
-"""Clusters that are not there: a Trainer resolved as on N nodes of M GPUs, on any machine.
+"""Simulates a cluster, so that a Trainer resolves as on N nodes of M GPUs, on any machine.
 
-Lightning asks torch how many GPUs there are, and the environment which rank this is. Both are
-answered differently while a context lasts. Nothing can be trained inside; but all that a Trainer
-decides when it is made can be read: strategy, world size, rank, devices, precision.
+Lightning asks torch for the number of GPUs, and the environment for the rank. `simulated_cluster`
+replaces both answers while its context lasts. A Trainer can't train inside, but shows all that it
+decides when it is made: strategy, world size, rank, devices, precision.
 
-Seen to work with lightning 2.6.6. The names that are replaced are private in part, so each
-context checks that they are there and that they have an effect, and says so if not.
+Works with lightning 2.6.6. Some of the replaced names are private, so each context checks that
+they exist and have an effect, and raises `ClusterError` if not.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _INTERACTIVE = (
 
 
 class ClusterError(RuntimeError):
-    """Lightning or torch is not as this module knows it: a simulated cluster would tell lies."""
+    """Lightning or torch has changed, so that a simulated cluster would give wrong results."""
 
     def __init__(self, name: str, what: str) -> None:
         self.name = name
@@ -57,20 +57,20 @@ def simulated_cluster(
     slurm: bool = False,
     on_node: int | None = None,
 ) -> Iterator[None]:
-    """A place in which a Trainer resolves as one process of a job on a cluster.
+    """Have a Trainer resolve as one process of a job on a cluster, while the context lasts.
 
     Args:
-        nodes: nodes of the job.
-        gpus: processes on each node, one for each GPU that was asked for; 0 for a CPU machine.
-        node_rank: the node that this process is on, from 0.
-        local_rank: this process among those of its node, from 0.
-        slurm: with the variables that `srun` sets; without them it is as if `python train.py`
-            had been typed on each node.
-        on_node: GPUs that each node has, if it has more than were asked for.
+        nodes: number of nodes of the job.
+        gpus: number of GPUs of the job on each node, with one process each; 0 for a CPU machine.
+        node_rank: number of this process's node, from 0.
+        local_rank: number of this process on its node, from 0.
+        slurm: whether to set the variables of `srun`; otherwise the process looks like one of
+            `python train.py` on each node.
+        on_node: number of GPUs that each node has; `gpus` by default.
 
     Raises:
         ClusterError: Lightning has changed, so that the simulation has no effect.
-        ValueError: there is no such node or process.
+        ValueError: there is no such node or process, or a node has fewer than `gpus` GPUs.
     """
     tasks = max(1, gpus)
     if nodes < 1 or gpus < 0 or not 0 <= node_rank < nodes or not 0 <= local_rank < tasks:
@@ -78,25 +78,25 @@ def simulated_cluster(
             f"No process {local_rank} on node {node_rank} of {nodes} x {gpus} GPUs: both count "
             "from 0."
         )
-    there = gpus if on_node is None else on_node
-    if there < gpus:
-        raise ValueError(f"A node with {there} GPUs has no place for {gpus} processes.")
+    available = gpus if on_node is None else on_node
+    if available < gpus:
+        raise ValueError(f"A node with {available} GPUs has no place for {gpus} processes.")
     with contextlib.ExitStack() as stack:
-        own = _variables(nodes, tasks, node_rank, local_rank, slurm)
-        stack.enter_context(only_variables(_of_no_job() | own))
+        variables = _job_variables(nodes, tasks, node_rank, local_rank, slurm)
+        stack.enter_context(only_variables(_other_variables() | variables))
         for path in _COUNTERS:
-            stack.enter_context(_replace(path, lambda: there))
+            stack.enter_context(_replace(path, lambda: available))
         for path in _AVAILABLE:
-            stack.enter_context(_replace(path, lambda: there > 0))
+            stack.enter_context(_replace(path, lambda: available > 0))
         stack.enter_context(_replace("torch.backends.mps.is_available", lambda: False))
         for path in _INTERACTIVE:
             stack.enter_context(_replace(path, value=False))
         stack.enter_context(_set_rank(node_rank * tasks + local_rank))
-        _check(nodes, tasks, there, node_rank, local_rank)
+        _check(nodes, tasks, available, node_rank, local_rank)
         yield
 
 
-def _variables(
+def _job_variables(
     nodes: int, tasks: int, node_rank: int, local_rank: int, slurm: bool
 ) -> dict[str, str]:
     if slurm:
@@ -119,8 +119,8 @@ def _variables(
     return found | ({"LOCAL_RANK": str(local_rank)} if local_rank else {})
 
 
-def _of_no_job() -> dict[str, str]:
-    """The variables of this process that say nothing of jobs and GPUs."""
+def _other_variables() -> dict[str, str]:
+    """This process's environment variables, except those of jobs and GPUs."""
     found = drop_job_variables(os.environ)
     found.pop("CUDA_VISIBLE_DEVICES", None)
     return found
@@ -128,7 +128,7 @@ def _of_no_job() -> dict[str, str]:
 
 @contextlib.contextmanager
 def _replace(path: str, value: Any) -> Iterator[None]:
-    """Bind the attribute at `path` to `value` for a while."""
+    """Set the attribute at `path` to `value` while the context lasts."""
     module_name, _, name = path.rpartition(".")
     try:
         module = importlib.import_module(module_name)
@@ -144,7 +144,7 @@ def _replace(path: str, value: Any) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _set_rank(rank: int) -> Iterator[None]:
-    """Trainers set the rank that decides who warns and writes; it is put back."""
+    """Set `rank_zero_only.rank`, and restore it: a Trainer made inside changes it."""
     from lightning.fabric.utilities import rank_zero
 
     rank_zero_only: Any = rank_zero.rank_zero_only
@@ -156,11 +156,11 @@ def _set_rank(rank: int) -> Iterator[None]:
         rank_zero_only.rank = before
 
 
-# --- does it work? -------------------------------------------------------------------------------
+# --- check of the simulation ---------------------------------------------------------------------
 
 
-def _check(nodes: int, tasks: int, there: int, node_rank: int, local_rank: int) -> None:
-    """Resolve a plain Trainer and compare: cheap, and the only proof that all of it took hold."""
+def _check(nodes: int, tasks: int, available: int, node_rank: int, local_rank: int) -> None:
+    """Compare a plain Trainer with the job: cheap, and proof that the replacements work."""
     wanted = {
         "num_devices": tasks,
         "num_nodes": nodes,
@@ -168,7 +168,7 @@ def _check(nodes: int, tasks: int, there: int, node_rank: int, local_rank: int) 
         "node_rank": node_rank,
         "local_rank": local_rank,
         "global_rank": node_rank * tasks + local_rank,
-        "accelerator": "CUDAAccelerator" if there else "CPUAccelerator",
+        "accelerator": "CUDAAccelerator" if available else "CPUAccelerator",
     }
     try:
         trainer = _plain_trainer(nodes, tasks)
@@ -193,11 +193,11 @@ def _read(trainer: L.Trainer, name: str) -> object:
     return value if isinstance(value, int) else type(value).__name__
 
 
-# --- what a Trainer resolved to ------------------------------------------------------------------
+# --- the resolved Trainer ------------------------------------------------------------------------
 
 
 def resolved(trainer: L.Trainer) -> dict[str, Tree]:
-    """What `trainer` decided when it was made, as evidence.
+    """The attributes that `trainer` resolved when it was made, as evidence.
 
     Returns:
         plain data: `world_size`, `num_nodes`, `devices` (per node), `global_rank`, `local_rank`,

@@ -1,13 +1,13 @@
-"""MNIST and CIFAR10 behind one function each: the real images, or a set that needs no network.
+"""MNIST and CIFAR10 by one function each: the real images, or a set that needs no network.
 
-Where the images come from is decided in this order:
+The first of these that exists decides the source of the images:
 
-1. ``root`` given as argument: the real set lies there, or is downloaded to it;
-2. else the environment variable ``LITCOURSE_DATA``: the same, with that folder as root;
-3. else the embedded set, which travels with the package.
+1. the argument ``root``: the folder holds the real set, or torchvision downloads it there;
+2. the environment variable ``LITCOURSE_DATA``: the same, with that folder as root;
+3. the embedded set, which ships with the package.
 
-Both forms keep torchvision's conventions: ``len(dataset)``, ``dataset[i]`` is an image and its
-class, ``.data``, ``.targets`` and ``.classes`` are as torchvision has them.
+Both sets keep torchvision's conventions: ``len(dataset)``, ``dataset[i]`` is an image and its
+class; ``.data``, ``.targets`` and ``.classes`` are as in torchvision.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ CIFAR10_STD = (0.2470, 0.2435, 0.2616)
 """Standard deviation of the real training images, as ``CIFAR10_MEAN``."""
 
 VARIABLE = "LITCOURSE_DATA"
-PATIENCE = 20  # seconds; on a compute node without a route a connection would hang for minutes
+PATIENCE = 20  # seconds; on a compute node without internet a connection would hang for minutes
 
 
 class DataError(RuntimeError):
-    """The real images were asked for and can't be had; the message says what to type next."""
+    """The real images can't be read or downloaded; the message says what to type next."""
 
 
 def mnist(
@@ -103,7 +103,7 @@ def cifar10(
 
 @dataclass(frozen=True)
 class _Root:
-    """A folder, and who named it."""
+    """A folder, and whether the argument or the variable names it."""
 
     path: Path
     origin: str  # "root" or VARIABLE
@@ -111,12 +111,12 @@ class _Root:
 
 @dataclass(frozen=True)
 class _RealSet:
-    """What is to be known of one of torchvision's data sets."""
+    """Name and files of one of torchvision's data sets."""
 
     name: str  # in torchvision.datasets
     folder: str  # below the root
     files: tuple[str, ...]  # in that folder, unpacked
-    packed: tuple[str, ...]  # what torchvision downloads and unpacks, below the root
+    packed: tuple[str, ...]  # archives that torchvision downloads and unpacks, below the root
 
 
 _MNIST_FILES = tuple(
@@ -136,7 +136,7 @@ _CIFAR10 = _RealSet(
 
 
 def _root(argument: str | Path | None) -> _Root | None:
-    """Return the folder that holds, or is to hold, the real images; None means embedded."""
+    """Return the folder for the real images; None means the embedded ones."""
     if argument is not None:
         return _Root(Path(argument).expanduser(), "root")
     variable = os.environ.get(VARIABLE)
@@ -146,7 +146,7 @@ def _root(argument: str | Path | None) -> _Root | None:
 def _real(
     which: _RealSet, root: _Root, train: bool, transform: Callable[[Image.Image], Any] | None
 ) -> VisionDataset:
-    """Open the real set, after bringing it to the root if it isn't there."""
+    """Open the real set, after a download if files are missing."""
     create = partial(getattr(datasets, which.name), root.path, train=train, transform=transform)
     folder = root.path / which.folder
     complete = all(_readable(folder / file) for file in which.files)
@@ -157,13 +157,13 @@ def _real(
             return create(download=True)
     except Exception as error:  # noqa: BLE001 (networks and disks raise anything)
         explain = _damaged if complete else _missing
-        # Without its cause: a hundred lines from urllib would bury the message, which has it.
+        # The message names the cause; a chained traceback of urllib has a hundred lines.
         raise DataError(explain(which, root, error)) from None
 
 
 @contextmanager
 def _quiet_download() -> Iterator[None]:
-    """Keep torchvision's progress bar away, and let no connection hang for long.
+    """Disable torchvision's progress bar, and limit the time of a connection.
 
     nbgrader gives no points to a cell that writes to stderr, and in a notebook the bar is a
     widget that ``redirect_stderr`` alone doesn't reach.
@@ -180,12 +180,12 @@ def _quiet_download() -> Iterator[None]:
 
 
 def _readable(path: Path) -> bool:
-    """Say whether a path is there for us; ``Path.is_file`` raises below a closed folder."""
+    """Whether a path can be read; ``Path.is_file`` raises below a folder without permission."""
     return os.access(path, os.R_OK)
 
 
 def _missing(which: _RealSet, root: _Root, error: Exception) -> str:
-    """Say that the files aren't there and couldn't be brought there, and what helps."""
+    """The message that files are missing and can't be downloaded, with a remedy."""
     folder = root.path / which.folder
     absent = [file for file in which.files if not _readable(folder / file)]
     packed = all(_readable(root.path / file) for file in which.packed)
@@ -206,7 +206,7 @@ def _missing(which: _RealSet, root: _Root, error: Exception) -> str:
 
 
 def _damaged(which: _RealSet, root: _Root, error: Exception) -> str:
-    """Say that the files are there but no data set, and what helps."""
+    """The message that the files can't be read as a data set, with a remedy."""
     folder = root.path / which.folder
     return (
         f"{which.name}: the files are there, but cannot be read as images.\n"
@@ -231,6 +231,6 @@ def _way_out(root: _Root) -> str:
 
 
 def _short(error: Exception) -> str:
-    """Return the last line: torchvision's messages list each mirror, and end with the reason."""
+    """The last line: torchvision's messages list all mirrors, and end with the reason."""
     lines = str(error).strip().splitlines()
     return lines[-1] if lines else "no reason given"

@@ -52,8 +52,7 @@ class MLP(nn.Module):
 class SmallCNN(nn.Module):
     """Three 3x3 convolutions with batch norm, each halving the image and doubling the width.
 
-    Small enough to train in seconds on a laptop. Convolutions have no bias: the batch norm
-    behind each brings its own.
+    Trains in seconds on a laptop. Convolutions have no bias: the batch norm after each has one.
 
     Input (N, 3, 32, 32) float, or smaller, down to 8x8; output (N, classes) logits.
     """
@@ -110,8 +109,8 @@ class ResNet(nn.Module):
     """A residual network for small images: stages of ``BasicBlock``, each twice as wide.
 
     ``blocks`` counts the blocks of each stage; every stage but the first halves the image. The
-    stem is one 3x3 convolution without pooling, because 32x32 pixels leave nothing to throw
-    away early. The default is the usual ResNet-18 for CIFAR10 (11.2 million parameters).
+    stem is one 3x3 convolution without pooling, since 32x32 pixels are few already. The default
+    is the usual ResNet-18 for CIFAR10 (11.2 million parameters).
 
     Input (N, 3, H, W) float; output (N, classes) logits.
     """
@@ -169,7 +168,7 @@ class Block(nn.Module):
         return features
 
     def attention(self, x: Tensor) -> Tensor:
-        """Return what each of the T tokens gathers from all of them, (N, T, dim)."""
+        """Return multi-head self-attention over the T tokens, (N, T, dim)."""
         split = self.qkv(x).unflatten(-1, (3, self.heads, -1))
         query, key, value = split.permute(2, 0, 3, 1, 4)
         mixed = functional.scaled_dot_product_attention(query, key, value)
@@ -178,10 +177,10 @@ class Block(nn.Module):
 
 
 class Head(nn.Module):
-    """Norm and linear layer behind the last ``Block``, a type of its own.
+    """Norm and linear layer after the last ``Block``, as a class of its own.
 
-    A wrapping policy sees one module at a time and tells it by its type: were this a plain
-    ``nn.Linear``, nothing would set it apart from the linear layers inside each ``Block``.
+    A wrapping policy of FSDP sees one module at a time and decides by its class: it could not
+    tell a plain ``nn.Linear`` from the linear layers inside each ``Block``.
 
     Input (N, dim); output (N, outputs).
     """
@@ -200,13 +199,13 @@ class Head(nn.Module):
 class TransformerClassifier(nn.Module):
     """Classifies token sequences: embedding, ``depth`` ``Block``s, mean over tokens, ``Head``.
 
-    With ``tie=True`` the embedding's weight serves twice: the head returns a vector of ``dim``
+    With ``tie=True`` the head shares the embedding's weight: it returns a vector of ``dim``
     numbers, and the logit of class ``k`` is its product with the embedding of token ``k``. The
-    model then reads ``embedding.weight`` outside the embedding's own ``forward``; whoever shards
-    it must keep that weight whole until the last line of the model's ``forward``.
+    model then reads ``embedding.weight`` outside the embedding's own ``forward``, so sharding
+    must keep that weight whole until the last line of the model's ``forward``.
 
-    Positions are encoded by fixed sines and cosines, so that any length T works and no buffer
-    has to follow the model to its device.
+    Fixed sines and cosines encode the positions, so any length T works and no buffer has to
+    follow the model to its device.
 
     Input (N, T) int64 in ``range(vocab)``; output (N, classes) logits. Raises ``ValueError``
     unless ``heads`` divides ``dim`` and, when tied, ``classes`` is at most ``vocab``.

@@ -1,4 +1,4 @@
-"""The images that travel with the package, so that every lab works without a network.
+"""The images that ship with the package, so that every lab works without a network.
 
 1. `sets`: the images as data sets with torchvision's conventions; `litcourse.data` serves them.
 2. `digits`: stands in for MNIST.

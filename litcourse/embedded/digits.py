@@ -34,10 +34,10 @@ def digits() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
 
 
 def enlarge(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Bring images (N, 8, 8) uint8, 0 to 16, to (N, 28, 28) uint8, 0 to 255.
+    """Enlarge images (N, 8, 8) uint8, 0 to 16, to (N, 28, 28) uint8, 0 to 255.
 
-    Bilinear to 20x20, then black all around. In whole numbers, so that every machine computes
-    the same pixels: the weights are multiples of a tenth.
+    Interpolates bilinearly to 20x20, then pads with black. All arithmetic is in integers, since
+    the weights are multiples of a tenth, so every machine computes the same pixels.
     """
     weights = _tenths()
     inner = weights @ images.astype(np.int64) @ weights.T  # 0 to 100 * LEVELS
@@ -49,10 +49,10 @@ def enlarge(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def held_out(labels: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Say which samples are the test set: of each digit every fifth, (N,) bool.
+    """Return a mask of the test set, (N,) bool: every fifth sample of each digit.
 
-    Every digit has the same share in both parts and no sample is in both. The originals do not
-    say who wrote what, so a writer's digits may lie in both.
+    Each digit has the same share in both parts. The originals do not name the writers, so a
+    writer's digits may be in both.
     """
     chosen = np.zeros(len(labels), dtype=bool)
     for digit in range(10):

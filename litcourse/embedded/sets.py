@@ -24,7 +24,7 @@ TEST = (1000, 2)
 
 
 class _Embedded(VisionDataset):  # type: ignore[misc]  # torchvision is not typed
-    """What both sets share: images in memory, turned into PIL images one by one."""
+    """Base of both sets: images in memory, converted to PIL images one by one."""
 
     data: Any
     targets: Any
@@ -51,7 +51,7 @@ class _Embedded(VisionDataset):  # type: ignore[misc]  # torchvision is not type
 
 
 class EmbeddedMNIST(_Embedded):
-    """Handwritten digits, 1438 to train on and 359 to test on.
+    """Handwritten digits, 1438 for training and 359 for test.
 
     ``data`` (N, 28, 28) uint8 and ``targets`` (N,) int64 are tensors, as in torchvision's MNIST.
     """
@@ -69,7 +69,7 @@ class EmbeddedMNIST(_Embedded):
 
 
 class EmbeddedCIFAR10(_Embedded):
-    """Drawings of ten shapes, 5000 to train on and 1000 to test on.
+    """Drawings of ten shapes, 5000 for training and 1000 for test.
 
     ``data`` is a numpy array (N, 32, 32, 3) uint8 and ``targets`` a list of ints, as in
     torchvision's CIFAR10.
@@ -79,14 +79,14 @@ class EmbeddedCIFAR10(_Embedded):
         self, train: bool = True, transform: Callable[[Image.Image], Any] | None = None
     ) -> None:
         super().__init__(transform=transform)
-        images, labels = _drawn(train)
-        self.data = images.copy()  # who changes one data set leaves the next one alone
+        images, labels = _draw_once(train)
+        self.data = images.copy()  # so that a change of one data set does not affect the next
         self.targets = labels.tolist()
         self.classes = list(shapes.CLASSES)
         self.train = train
 
 
 @cache
-def _drawn(train: bool) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def _draw_once(train: bool) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Draw a part once per process: it takes about half a second."""
     return shapes.draw(*(TRAIN if train else TEST))

@@ -1,9 +1,8 @@
-"""Small colour images of ten shapes, drawn by the package: CIFAR10's stand-in.
+"""Draws small colour images of ten shapes, which stand in for CIFAR10.
 
-A shape lies anywhere near the middle, turned by any angle, in any size and colour, darker or
-brighter than a background that is itself cut in two tones and covered with noise. No single
-pixel says anything about the class, so a linear model stays weak; a small convolutional network
-does not. Mirroring an image never changes its class.
+A shape lies near the middle, at any angle, in any size and colour, darker or brighter than a
+background of two tones with noise. No single pixel depends on the class, so a linear model stays
+weak, but a small convolutional network does not. Mirroring an image never changes its class.
 
 The images are the same on every machine: random numbers are raw output of PCG64, which numpy
 promises to keep, and pixels come from operations that IEEE 754 rounds in one way (no sine, no
@@ -26,18 +25,18 @@ if TYPE_CHECKING:
 __all__ = ["CLASSES", "draw"]
 
 SIDE = 32
-MEAN = (125, 123, 114)  # CIFAR10's colour on average, 0 to 255
-RANGE = 200  # between the darkest and the brightest tone; gives CIFAR10's spread
-TINT = 60  # by how much the channels of a colour differ at most
-CUT = 60  # by how much the two tones of a background differ at most
-NOISE = 40  # between the darkest and the brightest grain
+MEAN = (125, 123, 114)  # CIFAR10's mean colour, 0 to 255
+RANGE = 200  # brightest minus darkest tone; gives CIFAR10's standard deviation
+TINT = 60  # largest difference between the channels of a colour
+CUT = 60  # largest difference between the two tones of a background
+NOISE = 40  # brightest minus darkest noise
 
 
 def draw(count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Draw images (count, 32, 32, 3) uint8 and their classes (count,) int64, 0 to 9.
 
-    Classes differ in number by at most one. Equal arguments give equal pixels; another ``seed``
-    gives images that share nothing with the first ones.
+    The classes' counts differ by at most one. Equal arguments give equal pixels; another ``seed``
+    gives independent images.
     """
     source = np.random.PCG64(seed)
     labels = np.argsort(source.random_raw(count), kind="stable").astype(np.int64) % len(CLASSES)
@@ -53,7 +52,7 @@ def _paint(
 ) -> NDArray[np.uint8]:
     """Draw ``count`` images (count, 32, 32, 3) of one class."""
     tone = _uniform(source, count, 1, 1, 1)
-    other = (tone + 0.5) % 1  # half the range away
+    other = (tone + 0.5) % 1  # half the range from tone
     ground = _colour(tone, source) + _cut(count, source)
     figure = _colour(other, source)
     inside = _inside(shape, count, source)
@@ -63,7 +62,7 @@ def _paint(
 
 
 def _inside(shape: Callable[[Plane, Plane], Plane], count: int, source: np.random.PCG64) -> Plane:
-    """Place one shape per image: how much of each pixel it covers, (count, 32, 32, 1), 0 to 1."""
+    """Place one shape per image; return its coverage of each pixel, (count, 32, 32, 1), 0 to 1."""
     y, x = _centred(count, source, reach=4)
     cosine, sine = _direction(count, source)
     radius = 7 + 5 * _uniform(source, count, 1, 1)
@@ -72,7 +71,7 @@ def _inside(shape: Callable[[Plane, Plane], Plane], count: int, source: np.rando
 
 
 def _cut(count: int, source: np.random.PCG64) -> Plane:
-    """Brighten or darken what lies on one side of a random line, (count, 32, 32, 1)."""
+    """Return the background's brightness on both sides of a random line, (count, 32, 32, 1)."""
     y, x = _centred(count, source, reach=10)
     cosine, sine = _direction(count, source)
     side = np.clip(0.5 + cosine * x + sine * y, 0, 1) - 0.5
@@ -88,7 +87,7 @@ def _colour(tone: Plane, source: np.random.PCG64) -> Plane:
 
 
 def _centred(count: int, source: np.random.PCG64, reach: float) -> tuple[Plane, Plane]:
-    """Return rows and columns seen from a point up to ``reach`` pixels off the middle."""
+    """Return rows and columns relative to a point at most ``reach`` pixels from the middle."""
     axis = np.arange(SIDE, dtype=np.float32) - (SIDE - 1) / 2
     off = reach * (2 * _uniform(source, 2, count, 1, 1) - 1)
     return axis[None, :, None] - off[0], axis[None, None, :] - off[1]
@@ -107,18 +106,18 @@ def _uniform(source: np.random.PCG64, *shape: int) -> Plane:
     return raw.astype(np.float32).reshape(shape) * np.float32(2**-24)
 
 
-# The shapes: each takes coordinates in units of its radius and returns how far a point lies
-# outside (above 0) or inside (below 0), in the same unit.
+# Each shape takes coordinates in units of its radius and returns the signed distance to its
+# outline in the same unit: above 0 outside, below 0 inside.
 
 
 def _both(one: Plane, other: Plane) -> Plane:
-    """Return the distance from what two shapes have in common."""
+    """Return the distance to the intersection of two shapes."""
     common: Plane = np.maximum(one, other)
     return common
 
 
 def _rim(distance: Plane, half: float) -> Plane:
-    """Return the distance from a shape's outline, drawn ``half`` to either side of it."""
+    """Return the distance to a shape's outline, which is ``2 * half`` wide."""
     return _both(distance, -distance) - half
 
 
