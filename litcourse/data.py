@@ -197,7 +197,7 @@ def _missing(which: _RealSet, root: _Root, error: Exception) -> str:
         remedy = f"put these files into {folder}, then run this again"
     return (
         f"{which.name}: the images {why}.\n"
-        f"  {_named(root)}\n"
+        f"  {_describe_root(root)}\n"
         f"  looked for: {', '.join(absent)} in {folder}\n"
         f"  what failed: {type(error).__name__}: {_short(error)}\n"
         f"{_way_out(root)}\n"
@@ -210,7 +210,7 @@ def _damaged(which: _RealSet, root: _Root, error: Exception) -> str:
     folder = root.path / which.folder
     return (
         f"{which.name}: the files are there, but cannot be read as images.\n"
-        f"  {_named(root)}\n"
+        f"  {_describe_root(root)}\n"
         f"  looked in: {folder}\n"
         f"  what failed: {type(error).__name__}: {_short(error)}\n"
         f"{_way_out(root)}\n"
@@ -218,7 +218,7 @@ def _damaged(which: _RealSet, root: _Root, error: Exception) -> str:
     )
 
 
-def _named(root: _Root) -> str:
+def _describe_root(root: _Root) -> str:
     origin = "the argument root" if root.origin == "root" else f"the variable {root.origin}"
     state = "" if _readable(root.path) and root.path.is_dir() else ", which is no open folder"
     return f"root: {root.path}{state} (from {origin})"

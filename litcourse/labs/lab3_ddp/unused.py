@@ -74,7 +74,7 @@ def _draw_plan(rng: Random, names: list[str]) -> list[list[list[str]]]:
     """The branches that each rank uses in each step.
 
     Plain DDP hangs if one rank skips a branch that the other uses, raises in the next step if both
-    skip different branches, and does not notice that in the last step. The plan has all three.
+    skip different ones, and does not notice that in the last step. The plan has all three in order.
     """
     first = rng.randrange(WORLD)
     some, rest = names[:1], names[1:]

@@ -76,7 +76,7 @@ def _judge_run(
         right = _sum(parts, [1 / most] * most, names)
         gap, name = furthest(gradients[step], right)
         if gap > GRADIENT_TOLERANCE:
-            code, note = _why(gradients[step], parts, names, ranks=called == ON_RANKS)
+            code, note = _explain_gradient(gradients[step], parts, names, ranks=called == ON_RANKS)
             where = f"step {step}, gradient of {name}, relative difference {gap:.2g}"
             expected = f"the mean of the gradients of {most} batches"
             return [Finding(code, ("everywhere",), called, expected, note, where)]
@@ -89,7 +89,7 @@ def _sum(parts: list[Gradient], factors: list[float], names: list[str]) -> Gradi
     return {n: torch.stack([part[n] * factor for part, factor in pairs]).sum(0) for n in names}
 
 
-def _why(
+def _explain_gradient(
     seen: Gradient, parts: list[Gradient], names: list[str], *, ranks: bool
 ) -> tuple[str, str]:
     """The code of the mistake that gives exactly this gradient, and a note."""
