@@ -129,7 +129,7 @@ def verify(
     raise typer.Exit(code)
 
 
-def _soon() -> None:
+def _start_engine() -> None:
     """Start what takes long, and spare the end what takes long."""
     from autograder.engine.client import engine
 
@@ -163,7 +163,7 @@ def grade(  # noqa: PLR0913, PLR0917 (one for each option)
 ) -> None:
     """Grade what was handed in and is not graded yet; goes on where a run was stopped."""
     course = _course()
-    _soon()
+    _start_engine()
     from autograder.grading import run
 
     options = run.Options(
@@ -182,7 +182,7 @@ def rejudge(
 ) -> None:
     """Judge kept evidence again, after a change of points or of a judge; runs no submission."""
     course = _course()
-    _soon()
+    _start_engine()
     from autograder.grading import run
 
     options = run.Options([lab], student or (), jobs, csv=csv, json=as_json)

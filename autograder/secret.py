@@ -18,7 +18,7 @@ from autograder.course import AuthorError
 
 SECRET_FILE = ".course-secret"  # noqa: S105 (its name, not the secret)
 SECRET_BYTES = 32
-_OTHERS = 0o077
+_OTHER_USERS = 0o077
 
 
 def seed_for(root: Path, student: str, lab: str, question_id: str, sha256: str) -> int:
@@ -35,15 +35,15 @@ def seed_for(root: Path, student: str, lab: str, question_id: str, sha256: str) 
         AuthorError: the secret can be read by other users, or is damaged.
     """
     message = json.dumps([student, lab, question_id, sha256]).encode()
-    digest = hmac.new(_secret(root), message, hashlib.sha256).digest()
+    digest = hmac.new(_read_secret(root), message, hashlib.sha256).digest()
     return int.from_bytes(digest, "big")
 
 
-def _secret(root: Path) -> bytes:
+def _read_secret(root: Path) -> bytes:
     path = root / SECRET_FILE
     if not path.exists():
-        _make(path)
-    if path.stat().st_mode & _OTHERS:
+        _make_secret(path)
+    if path.stat().st_mode & _OTHER_USERS:
         fault = "other users of this machine may read the course secret"
         raise AuthorError(path, "", fault, f"chmod 600 {path}")
     data = path.read_bytes()
@@ -53,7 +53,7 @@ def _secret(root: Path) -> bytes:
     return data
 
 
-def _make(path: Path) -> None:
+def _make_secret(path: Path) -> None:
     """Write a new secret; of several processes that try, on whichever machines, one wins."""
     handle, name = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)  # mode 0600
     part = Path(name)

@@ -40,7 +40,7 @@ def run(course: Course) -> int:
     warm_up()
     console = Console()
     for lab in course.labs.values():
-        results = {**_machine(), "n": REPETITIONS, **_measured(course, lab)}
+        results = {**_machine(), "n": REPETITIONS, **_measure(course, lab)}
         path = course.root / "bench" / "results" / f"{lab.id}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n", encoding="utf-8")
@@ -56,9 +56,9 @@ def _machine() -> dict[str, Any]:
     }
 
 
-def _measured(course: Course, lab: Lab) -> dict[str, Any]:
-    runs = [_in_child(_checked_lab, lab) for _ in range(REPETITIONS)]
-    graded = [_in_child(_graded_lab, lab)["cpu"] for _ in range(REPETITIONS)]
+def _measure(course: Course, lab: Lab) -> dict[str, Any]:
+    runs = [_call_in_fork(_time_checks, lab) for _ in range(REPETITIONS)]
+    graded = [_call_in_fork(_time_grading, lab)["cpu"] for _ in range(REPETITIONS)]
     checks = {
         name: {
             "wall_seconds": _spread([run["checks"][name]["wall"] for run in runs]),
@@ -83,32 +83,32 @@ def _spread(values: list[float]) -> dict[str, float]:
     return {name: round(value, 3) for name, value in found.items()}
 
 
-def _in_child(action: Callable[[Lab], dict[str, Any]], lab: Lab) -> dict[str, Any]:
+def _call_in_fork(action: Callable[[Lab], dict[str, Any]], lab: Lab) -> dict[str, Any]:
     """What `action(lab)` returns in a fork of this process, so that no repetition helps another."""
     context = multiprocessing.get_context("fork")
     with context.Pool(1) as pool:
-        return pool.apply(_apart, (action, lab))
+        return pool.apply(_call_in_folder, (action, lab))
 
 
-def _apart(action: Callable[[Lab], dict[str, Any]], lab: Lab) -> dict[str, Any]:
+def _call_in_folder(action: Callable[[Lab], dict[str, Any]], lab: Lab) -> dict[str, Any]:
     """Do it in a folder of its own, where the lab's programs are written; its cells are silent."""
     with (
         tempfile.TemporaryDirectory() as folder,
         contextlib.chdir(folder),
-        Path(os.devnull).open("w") as nowhere,
-        contextlib.redirect_stdout(nowhere),
+        Path(os.devnull).open("w") as null_device,
+        contextlib.redirect_stdout(null_device),
     ):
         return action(lab)
 
 
-def _cpu() -> float:
+def _cpu_seconds() -> float:
     """Processor seconds of this process, and of the ranks and programs that it waited for."""
     used = os.times()
     return used.user + used.system + used.children_user + used.children_system
 
 
-def _walk(lab: Lab, ask: Callable[[Any, str, str], None]) -> None:
-    """Run the solved notebook but for its demonstrations; `ask` where a check cell stands."""
+def _run_notebook(lab: Lab, on_check: Callable[[Any, str, str], None]) -> None:
+    """Run the solved notebook but for its demonstrations; `on_check` where a check cell stands."""
     from IPython.core.interactiveshell import InteractiveShell
 
     shell = InteractiveShell.instance()
@@ -117,38 +117,38 @@ def _walk(lab: Lab, ask: Callable[[Any, str, str], None]) -> None:
         if cell.cell_type != "code" or is_demo(cell):
             continue
         if name.endswith(CHECK):
-            ask(shell, name.removesuffix(CHECK), cell.source)
+            on_check(shell, name.removesuffix(CHECK), cell.source)
         else:
             shell.run_cell(without_markers(cell.source))
 
 
-def _checked_lab(lab: Lab) -> dict[str, Any]:
+def _time_checks(lab: Lab) -> dict[str, Any]:
     """Each check as a student calls it: inputs drawn, probed, judged, and drawn as a card."""
     checks = {}
 
-    def ask(shell: Any, question_id: str, source: str) -> None:
-        wall, cpu = time.perf_counter(), _cpu()
+    def on_check(shell: Any, question_id: str, source: str) -> None:
+        wall, cpu = time.perf_counter(), _cpu_seconds()
         report = shell.ev(source)
         checks[question_id] = {
             "wall": time.perf_counter() - wall,
-            "cpu": _cpu() - cpu,
+            "cpu": _cpu_seconds() - cpu,
             "score": report.verdict.score,
         }
 
-    _walk(lab, ask)
+    _run_notebook(lab, on_check)
     return {"checks": checks}
 
 
-def _graded_lab(lab: Lab) -> dict[str, Any]:
+def _time_grading(lab: Lab) -> dict[str, Any]:
     """What the kernel of a graded submission does: the student's cells, and the probes alone."""
     draws = {name: draw_inputs(lab, name, Random(1)) for name in lab.questions}
 
-    def ask(shell: Any, question_id: str, _: str) -> None:
+    def on_check(shell: Any, question_id: str, _: str) -> None:
         take_evidence(lab.find_question(question_id), draws[question_id].shown, shell.user_ns)
 
-    before = _cpu()
-    _walk(lab, ask)
-    return {"cpu": _cpu() - before}
+    before = _cpu_seconds()
+    _run_notebook(lab, on_check)
+    return {"cpu": _cpu_seconds() - before}
 
 
 def _table(lab: Lab, results: dict[str, Any]) -> Table:

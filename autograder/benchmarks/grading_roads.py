@@ -84,25 +84,27 @@ def run(
         class_ = _mixed_class(course.lab(LAB), unsolved, mixed)
         part = dict(list(class_.items())[:: max(1, mixed // BASELINE)][:BASELINE])
         console.print(f"autograder grade: {mixed} mixed submissions …")
-        ours, records = _ours(course, root / "ours", class_)
+        ours, records = _grade_with_autograder(course, root / "ours", class_)
         console.print(f"autograder grade: {large} mixed submissions …")
         many = _mixed_row(
-            *_ours(course, root / "large", _mixed_class(course.lab(LAB), unsolved, large))
+            *_grade_with_autograder(
+                course, root / "large", _mixed_class(course.lab(LAB), unsolved, large)
+            )
         )
         console.print(f"nbgrader autograde, stock: {len(part)} of them …")
-        stock = _stock(course, root / "stock", part)
+        stock = _grade_with_nbgrader(course, root / "stock", part)
         console.print(f"otter run: {len(part)} of them …")
-        otter = _otter(root, part)
+        otter = _grade_with_otter(root, part)
         growth = []
         for count in stubs:
             console.print(f"autograder grade: {count} stubs …")
-            growth.append(_stubs(course, root / f"stubs{count}", unsolved, count))
+            growth.append(_grade_stubs(course, root / f"stubs{count}", unsolved, count))
         for row, before in zip(growth[1:], growth, strict=False):
             more = row["wall_seconds"] - before["wall_seconds"]
             row["seconds_each_more"] = round(more / (row["n"] - before["n"]), 3)  # no start in it
     console.print(f"{STARTS} sandboxed kernels, one after the other …")
     results = _results(_mixed_row(ours, records), many, stock, otter, growth)
-    results["kernel_ready_seconds"] = _ready()
+    results["kernel_ready_seconds"] = _time_kernel_starts()
     path = course.root / "bench" / "results" / "grade.json"
     path.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     console.print(_table(results))
@@ -128,7 +130,7 @@ def _mixed_class(lab: Lab, unsolved: NotebookNode, count: int) -> dict[str, Note
     return class_
 
 
-def _course_of(course: Course, root: Path, class_: dict[str, NotebookNode]) -> None:
+def _make_course(course: Course, root: Path, class_: dict[str, NotebookNode]) -> None:
     root.mkdir()
     lab = course.lab(LAB)
     copy_course(course, root, lab, lab.questions)
@@ -136,25 +138,25 @@ def _course_of(course: Course, root: Path, class_: dict[str, NotebookNode]) -> N
         hand_in(root, student, LAB, notebook)
 
 
-def _ours(
+def _grade_with_autograder(
     course: Course, root: Path, class_: dict[str, NotebookNode]
 ) -> tuple[Timing, list[dict[str, Any]]]:
-    _course_of(course, root, class_)
-    timing = _timed([_program("autograder"), "grade", LAB], root)
+    _make_course(course, root, class_)
+    timing = _time_command([_program("autograder"), "grade", LAB], root)
     files = root.glob(f"evidence/{LAB}/*/{RECORD}")
     return timing, [json.loads(file.read_text(encoding="utf-8")) for file in files]
 
 
-def _stock(course: Course, root: Path, class_: dict[str, NotebookNode]) -> Timing:
-    _course_of(course, root, class_)
+def _grade_with_nbgrader(course: Course, root: Path, class_: dict[str, NotebookNode]) -> Timing:
+    _make_course(course, root, class_)
     (root / "nbgrader_config.py").write_text(STOCK, encoding="utf-8")
     command = [sys.executable, "-m", "nbgrader"]
     subprocess.run([*command, "generate_assignment", LAB], cwd=root, check=True, env=_variables(),
                    capture_output=True)  # fmt: skip
-    return _timed([*command, "autograde", LAB], root)
+    return _time_command([*command, "autograde", LAB], root)
 
 
-def _otter(root: Path, class_: dict[str, NotebookNode]) -> Timing:
+def _grade_with_otter(root: Path, class_: dict[str, NotebookNode]) -> Timing:
     bundle = root / "built" / "dist" / "otter" / f"{LAB}.zip"
     total = Timing()
     for student, notebook in class_.items():
@@ -162,13 +164,15 @@ def _otter(root: Path, class_: dict[str, NotebookNode]) -> Timing:
         folder.mkdir(parents=True)
         nbformat.write(notebook, folder / f"{LAB}.ipynb")
         command = [_program("otter"), "run"]
-        each = _timed([*command, "-a", str(bundle), "-o", ".", f"{LAB}.ipynb"], folder)
+        each = _time_command([*command, "-a", str(bundle), "-o", ".", f"{LAB}.ipynb"], folder)
         total.wall, total.cpu = total.wall + each.wall, total.cpu + each.cpu
     return total
 
 
-def _stubs(course: Course, root: Path, unsolved: NotebookNode, count: int) -> dict[str, Any]:
-    timing, records = _ours(course, root, {f"stub{i:03d}": unsolved for i in range(count)})
+def _grade_stubs(course: Course, root: Path, unsolved: NotebookNode, count: int) -> dict[str, Any]:
+    timing, records = _grade_with_autograder(
+        course, root, {f"stub{i:03d}": unsolved for i in range(count)}
+    )
     memory = timing.memory_mib
     return {
         "n": count,
@@ -184,7 +188,7 @@ def _stubs(course: Course, root: Path, unsolved: NotebookNode, count: int) -> di
     }
 
 
-def _ready() -> dict[str, float]:
+def _time_kernel_starts() -> dict[str, float]:
     """Seconds from asking for a sandboxed kernel until it has run its first cell."""
     seconds = []
     with tempfile.TemporaryDirectory() as folder:
@@ -210,7 +214,7 @@ def _variables() -> dict[str, str]:
     return {**os.environ, "PATH": programs}
 
 
-def _timed(command: Sequence[str], folder: Path) -> Timing:
+def _time_command(command: Sequence[str], folder: Path) -> Timing:
     timing, started = Timing(), time.perf_counter()
     with (folder / "bench.log").open("wb") as log, _process(command, folder, log) as process:
         seen = psutil.Process(process.pid)

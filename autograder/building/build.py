@@ -134,7 +134,7 @@ def make_release(course: Course, labs: Sequence[Lab], folder: Path) -> Path | No
     release.mkdir(parents=True)
     student_notebooks(course, labs, release)
     for lab in labs:
-        _only_listed(lab, release / lab.id)
+        _check_listed_files(lab, release / lab.id)
         lab.check_parts()
         student_checks.check(student_checks.Compiled(lab, release / lab.id / lab.path.name))
     wheel = build_wheel(release)
@@ -145,7 +145,7 @@ def make_release(course: Course, labs: Sequence[Lab], folder: Path) -> Path | No
     return archive
 
 
-def _only_listed(lab: Lab, folder: Path) -> None:
+def _check_listed_files(lab: Lab, folder: Path) -> None:
     """Publishing is an allowlist: nbgrader copies whatever lies beside a notebook."""
     listed = set(lab.notebook.metadata.get("litcourse", {}).get("files", []))
     there = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}

@@ -34,9 +34,9 @@ def write(release: Path, names: Iterable[str], others: Mapping[str, str]) -> Non
 
     Student wheels are left out, and go away where an older list has them.
     """
-    all_known = {**others, **{name: _digest(release / name) for name in names}}
-    listed = sorted(name for name in all_known if not is_student_wheel(name))
-    lines = (f"{all_known[name]}  {name}\n" for name in listed)
+    digests = {**others, **{name: _digest(release / name) for name in names}}
+    listed = sorted(name for name in digests if not is_student_wheel(name))
+    lines = (f"{digests[name]}  {name}\n" for name in listed)
     (release / NAME).write_text("".join(lines), encoding="utf-8")
 
 

@@ -164,10 +164,10 @@ def documents(folder: Path) -> Iterator[Document]:
     A member's name is `archive.zip:folder/package.whl:module.py`.
     """
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        yield from _opened(path.relative_to(folder).as_posix(), path.read_bytes())
+        yield from _unpack(path.relative_to(folder).as_posix(), path.read_bytes())
 
 
-def _opened(name: str, data: bytes) -> Iterator[Document]:
+def _unpack(name: str, data: bytes) -> Iterator[Document]:
     # By content: whatever its name, a packed file shows nothing before it is unpacked.
     if not zipfile.is_zipfile(io.BytesIO(data)):
         yield _document(name, data)
@@ -175,7 +175,7 @@ def _opened(name: str, data: bytes) -> Iterator[Document]:
     yield Document(name, data, "")  # its members are documents of their own
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         for member in sorted(archive.namelist()):
-            yield from _opened(f"{name}:{member}", archive.read(member))
+            yield from _unpack(f"{name}:{member}", archive.read(member))
 
 
 def _document(name: str, data: bytes) -> Document:

@@ -78,9 +78,11 @@ def scaffold(
         _package(course, "autograder/bank", lab_id) / f"{question_id}.py": "bank.py.template",
     }
     _check_free(lab, question_id, list(modules))
-    place = _place(lab, after)
-    written = [path for folder in {p.parent: 0 for p in modules} for path in _begin(folder, lab_id)]
-    words = _words(lab_id, question_id, kind)
+    place = _find_place(lab, after)
+    written = [
+        path for folder in {p.parent: 0 for p in modules} for path in _make_package(folder, lab_id)
+    ]
+    words = _template_words(lab_id, question_id, kind)
     for path, template in modules.items():
         path.write_text(Template(_template(template)).substitute(words), encoding="utf-8")
     _write_cells(lab, place, _cells(question_id, words["solution"]))
@@ -108,7 +110,7 @@ def _template(name: str) -> str:
     return folder.joinpath(name).read_text(encoding="utf-8")
 
 
-def _words(lab_id: str, question_id: str, kind: str) -> dict[str, str]:
+def _template_words(lab_id: str, question_id: str, kind: str) -> dict[str, str]:
     """What stands for the names in the templates."""
     title = question_id.replace("_", " ").title()
     words = {"lab": lab_id, "question": question_id, "title": title}
@@ -146,7 +148,7 @@ def _check_free(lab: Lab, question_id: str, modules: list[Path]) -> None:
         raise AuthorError(lab.path, question_id, fault, step)
 
 
-def _begin(folder: Path, lab_id: str) -> list[Path]:
+def _make_package(folder: Path, lab_id: str) -> list[Path]:
     """Make a package of `folder` if it is none yet; the file written."""
     path = folder / "__init__.py"
     if path.exists():
@@ -160,7 +162,7 @@ def _begin(folder: Path, lab_id: str) -> list[Path]:
 # --- the notebook ------------------------------------------------------------------------
 
 
-def _place(lab: Lab, after: str) -> int | None:
+def _find_place(lab: Lab, after: str) -> int | None:
     """Index of the cell behind the check cell of `after`; None where that is left open."""
     if not after:
         return None
@@ -202,13 +204,13 @@ def _cells(name: str, answer: str) -> list[NotebookNode]:
     task += "Say what to write, why, and how it is judged."
     check = {"grade": True, "locked": True, "points": POINTS}
     solution = new_code_cell(answer.rstrip(), id=name)
-    solution.metadata = _graded(name, solution=True)
+    solution.metadata = _cell_metadata(name, solution=True)
     checking = new_code_cell(f"check.{name}()", id=name + CHECK)
-    checking.metadata = _graded(name + CHECK, **check) | {"otter": {"tests": [name]}}
+    checking.metadata = _cell_metadata(name + CHECK, **check) | {"otter": {"tests": [name]}}
     return [new_markdown_cell(task, id=f"{name}-task"), solution, checking]
 
 
-def _graded(name: str, **words: object) -> NotebookNode:
+def _cell_metadata(name: str, **words: object) -> NotebookNode:
     base = {"grade": False, "locked": False, "solution": False, "task": False}
     entry = base | {"grade_id": name, "schema_version": 3, "cell_type": "code"} | words
     made: NotebookNode = nbformat.from_dict({"nbgrader": entry})
@@ -218,7 +220,7 @@ def _graded(name: str, **words: object) -> NotebookNode:
 def _notebook(lab_id: str) -> NotebookNode:
     """A lab's beginning: title, set-up, summary."""
     setup = new_code_cell(_SETUP.format(lab=lab_id).rstrip(), id="setup")
-    setup.metadata = _graded("setup", locked=True)
+    setup.metadata = _cell_metadata("setup", locked=True)
     head = f"# {lab_id}\n\n**Questions**\n\n**Objectives**\n\n**Time:** an hour"
     cells = [new_markdown_cell(head, id="intro"), setup]
     cells.append(new_markdown_cell("## Summary\n\n## See also", id="summary"))

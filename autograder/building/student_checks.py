@@ -131,26 +131,26 @@ def _solutions(compiled: Compiled) -> None:
             step = "mark the answer with ### BEGIN SOLUTION and ### END SOLUTION inside a body"
             raise compiled.error(name, "it has no solution region", step)
         if compiled.lab.find_question(name).files:
-            _stub_of_file(compiled, name, cell)
+            _check_file_stub(compiled, name, cell)
         else:
-            _stub(compiled, name, cell)
+            _check_stub(compiled, name, cell)
 
 
-def _stub(compiled: Compiled, name: str, cell: NotebookNode) -> None:
+def _check_stub(compiled: Compiled, name: str, cell: NotebookNode) -> None:
     """The stub defines the names that the question asks for; nothing is raised outside of them."""
     body = _parse(cell).body
     defined = {getattr(node, "name", "") for node in body}
     if any(isinstance(node, ast.Raise) for node in body):
         step = "put the region inside the body of a function or method"
         raise compiled.error(name, "its solution region stands outside of any body", step)
-    everywhere = _defined(compiled.notebook)
+    everywhere = _defined_names(compiled.notebook)
     missing = [n for n in compiled.lab.find_question(name).defines if n not in everywhere]
     if missing or not defined - {""}:
         fault = f"the unsolved notebook does not define {', '.join(missing) or 'anything here'}"
         raise compiled.error(name, fault, "keep class and def lines outside the region")
 
 
-def _stub_of_file(compiled: Compiled, name: str, cell: NotebookNode) -> None:
+def _check_file_stub(compiled: Compiled, name: str, cell: NotebookNode) -> None:
     """The stub writes a file that the question asks for, in that file's own language."""
     wanted = compiled.lab.find_question(name).files
     head, _, text = cell.source.partition("\n")
@@ -169,7 +169,7 @@ def _stub_of_file(compiled: Compiled, name: str, cell: NotebookNode) -> None:
         raise compiled.error(name, "unsolved, the file is in another language", step)
 
 
-def _defined(notebook: NotebookNode) -> set[str]:
+def _defined_names(notebook: NotebookNode) -> set[str]:
     cells = [c for c in notebook.cells if c.cell_type == "code" and not is_demo(c)]
     nodes = [node for c in cells if not c.source.startswith("%%") for node in _parse(c).body]
     return {getattr(node, "name", "") for node in nodes}
@@ -182,7 +182,7 @@ def _check_cells(compiled: Compiled) -> None:
         call = f"check.{name}()"
         if cell.cell_type != "code" or cell.source.strip() != call:
             raise compiled.error(title, f"a check cell holds just {call}", f"write {call}")
-        if not _locked(cell) or not cell.metadata.nbgrader.get("grade"):
+        if not _is_locked(cell) or not cell.metadata.nbgrader.get("grade"):
             raise compiled.error(title, "it is not locked", 'set "grade" and "locked"')
         if not question.points > 0:
             raise compiled.error(title, "it is worth no points", 'set "points"')
@@ -193,7 +193,7 @@ def _check_cells(compiled: Compiled) -> None:
             raise compiled.error(title, "it stands before its solution cell", "move it down")
 
 
-def _locked(cell: NotebookNode) -> bool:
+def _is_locked(cell: NotebookNode) -> bool:
     """Whether nbgrader restores the cell, and JupyterLab keeps a person from changing it."""
     nbgrader, meta = cell.metadata.get("nbgrader", {}), cell.metadata
     return bool(nbgrader.get("locked")) and not meta.get("editable", True)
@@ -205,7 +205,7 @@ def _demonstrations(compiled: Compiled) -> None:
         if len(tags & {DEMO_TAG, OTTER_IGNORE}) == 1:
             fault = f"it needs both tags, {DEMO_TAG!r} and {OTTER_IGNORE!r}, or none"
             raise compiled.error(_name(cell), fault, "set both tags")
-        if DEMO_TAG in tags and not _locked(cell):
+        if DEMO_TAG in tags and not _is_locked(cell):
             raise compiled.error(_name(cell), "a demonstration is not locked", 'set "locked"')
 
 

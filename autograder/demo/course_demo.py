@@ -23,7 +23,7 @@ from rich.table import Table
 from autograder import bank
 from autograder.building.build import build
 from autograder.course import Course, Lab
-from autograder.demo.demo_class import Bank, Graded, Member, members
+from autograder.demo.demo_class import Bank, GradedQuestion, Member, members
 from autograder.demo.made_up_students import copy_course, hand_in, read_points
 from autograder.engine.client import EngineError, engine
 
@@ -35,7 +35,7 @@ WIDTH = 110
 
 
 @dataclass(frozen=True)
-class Room:
+class LabClass:
     """A lab of the demo with its class."""
 
     lab: Lab
@@ -61,16 +61,16 @@ def run(course: Course) -> int:
     demo.mkdir()
     console.print(f"Building {', '.join(course.labs)} …")
     build(course, out=demo)
-    rooms = [_room(course, demo, lab) for lab in course.labs.values()]
+    classes = [_make_class(course, demo, lab) for lab in course.labs.values()]
     _grade(console, demo)
-    right = [_show(console, demo, room) for room in rooms]
-    _say_where(console, demo, rooms)
-    count = sum(len(room.class_) for room in rooms)
+    right = [_print_table(console, demo, lab_class) for lab_class in classes]
+    _print_paths(console, demo, classes)
+    count = sum(len(lab_class.class_) for lab_class in classes)
     console.print(f"{count} submissions in {time.perf_counter() - started:.0f} s.")
     return 0 if all(right) else 1
 
 
-def _room(course: Course, demo: Path, lab: Lab) -> Room:
+def _make_class(course: Course, demo: Path, lab: Lab) -> LabClass:
     """Hand in what the class of `lab` has made; broken files belong to the first lab alone."""
     made = copy_course(course, demo, lab, lab.questions).lab(lab.id)
     cases = bank.load(made)
@@ -78,7 +78,7 @@ def _room(course: Course, demo: Path, lab: Lab) -> Room:
     unsolved = nbformat.read(demo / "release" / lab.id / made.path.name, as_version=4)
     for member in class_:
         hand_in(demo, member.name, lab.id, member.submission(made, unsolved, cases))
-    return Room(made, cases, class_)
+    return LabClass(made, cases, class_)
 
 
 def _grade(console: Console, demo: Path) -> None:
@@ -113,26 +113,27 @@ def _try_sandbox() -> str:
     return ""
 
 
-def _show(console: Console, demo: Path, room: Room) -> bool:
+def _print_table(console: Console, demo: Path, lab_class: LabClass) -> bool:
     """The table of a lab, and what is wrong in it; whether all is right."""
-    lab, names = room.lab, list(room.lab.questions)
-    title = f"Points in {lab.id}, of {', '.join(_number(lab.questions[n].points) for n in names)}"
+    lab, names = lab_class.lab, list(lab_class.lab.questions)
+    most = ", ".join(_format_number(lab.questions[name].points) for name in names)
+    title = f"Points in {lab.id}, of {most}"
     table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("student", no_wrap=True)
     table.add_column("what it is")
     for head in (*names, "total", "ok"):
         table.add_column(head, justify="right", no_wrap=True)
-    scores, faults = read_points(demo, lab.id, [member.name for member in room.class_]), []
-    for member in room.class_:
-        got = {name: _graded(demo, lab, member, scores, name) for name in names}
+    scores, faults = read_points(demo, lab.id, [member.name for member in lab_class.class_]), []
+    for member in lab_class.class_:
+        got = {name: _read_result(demo, lab, member, scores, name) for name in names}
         wrong = [
-            f"{member.name}, {name}: {_number(graded.points)}; {fault}; findings: "
+            f"{member.name}, {name}: {_format_number(graded.points)}; {fault}; findings: "
             + (", ".join(graded.codes) or "none")
             for name, graded in got.items()
-            if (fault := member.fault(lab, room.cases, name, graded))
+            if (fault := member.fault(lab, lab_class.cases, name, graded))
         ]
-        cells = [_number(graded.points) for graded in got.values()]
-        total = _number(sum(graded.points or 0 for graded in got.values()))
+        cells = [_format_number(graded.points) for graded in got.values()]
+        total = _format_number(sum(graded.points or 0 for graded in got.values()))
         table.add_row(member.name, member.what, *cells, total, "NO" if wrong else "yes")
         faults += wrong
     console.print(table)
@@ -141,23 +142,23 @@ def _show(console: Console, demo: Path, room: Room) -> bool:
     return not faults
 
 
-def _graded(
+def _read_result(
     demo: Path, lab: Lab, member: Member, scores: dict[str, dict[str, float | None]], name: str
-) -> Graded:
+) -> GradedQuestion:
     path = demo / "evidence" / lab.id / member.name / f"{name}.json"
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     codes = tuple(finding["code"] for finding in known.get("findings", []))
-    return Graded(scores[member.name].get(name), codes)
+    return GradedQuestion(scores[member.name].get(name), codes)
 
 
-def _number(value: float | None) -> str:
+def _format_number(value: float | None) -> str:
     return "none" if value is None else f"{value:g}"
 
 
-def _say_where(console: Console, demo: Path, rooms: Sequence[Room]) -> None:
-    for room in rooms:
-        for member in room.class_:
-            path = demo / "feedback" / member.name / room.lab.id / f"{room.lab.id}.html"
+def _print_paths(console: Console, demo: Path, classes: Sequence[LabClass]) -> None:
+    for lab_class in classes:
+        for member in lab_class.class_:
+            path = demo / "feedback" / member.name / lab_class.lab.id / f"{lab_class.lab.id}.html"
             console.print(f"feedback   {path}", soft_wrap=True)
     console.print(f"gradebook  {demo / 'gradebook.db'}", soft_wrap=True)
     console.print(f"log        {demo / 'evidence' / 'grading.log'}", soft_wrap=True)

@@ -57,7 +57,7 @@ class Member:
         notebook = fill_notebook(unsolved, sources)
         return self.change(notebook) if self.change else notebook
 
-    def fault(self, lab: Lab, cases: Bank, name: str, got: Graded) -> str:
+    def fault(self, lab: Lab, cases: Bank, name: str, got: GradedQuestion) -> str:
         """What is wrong with the points for the question `name`, or ""."""
         most, wanted = lab.questions[name].points, self.answers.get(name)
         if got.points is None:
@@ -82,7 +82,7 @@ class Member:
 
 
 @dataclass(frozen=True)
-class Graded:
+class GradedQuestion:
     """What grading made of one question of one member.
 
     Args:
@@ -105,11 +105,11 @@ def _index_of(notebook: NotebookNode, name: str) -> int:
     return [grade_id(cell) for cell in notebook.cells].index(name)
 
 
-def _cut_short(notebook: NotebookNode) -> bytes:
+def _truncate(notebook: NotebookNode) -> bytes:
     return json.dumps(notebook).encode()[:1000]
 
 
-def _with_cell(before: str, source: str) -> Change:
+def _insert_cell(before: str, source: str) -> Change:
     def change(notebook: NotebookNode) -> NotebookNode:
         notebook.cells.insert(_index_of(notebook, before), v4.new_code_cell(source))
         return notebook
@@ -117,7 +117,7 @@ def _with_cell(before: str, source: str) -> Change:
     return change
 
 
-def _lacking(name: str) -> Change:
+def _remove_cell(name: str) -> Change:
     def change(notebook: NotebookNode) -> NotebookNode:
         notebook.cells = [cell for cell in notebook.cells if grade_id(cell) != name]
         return notebook
@@ -125,7 +125,7 @@ def _lacking(name: str) -> Change:
     return change
 
 
-def _untidy(twice: str, as_text: str) -> Change:
+def _duplicate_and_retype(twice: str, as_text: str) -> Change:
     """A check cell that stands there twice, and another that was turned into text."""
 
     def change(notebook: NotebookNode) -> NotebookNode:
@@ -155,44 +155,44 @@ def members(lab: Lab, cases: Bank, *, troubles: bool) -> list[Member]:
     found = [
         Member("ada", "all of it right"),
         Member("ben", "nothing solved", dict.fromkeys(names, STUB)),
-        Member("chen", "right in unusual ways", _unusual(cases)),
+        Member("chen", "right in unusual ways", _choose_unusual(cases)),
         Member("dora", "the first half solved", dict.fromkeys(names[len(half) :], STUB)),
-        *_wrong(cases, names),
+        *_wrong_members(cases, names),
     ]
-    return found + _troubles(names) if troubles else found
+    return found + _broken_members(names) if troubles else found
 
 
-def _alone(cases: Sequence[Case], *, right: bool) -> list[Case]:
+def _independent(cases: Sequence[Case], *, right: bool) -> list[Case]:
     """Cases that need no other answer to an earlier question."""
     return [case for case in cases if case.right == right and not case.after]
 
 
-def _unusual(cases: Bank) -> dict[str, str]:
-    found = {name: _alone(known, right=True) for name, known in cases.items()}
+def _choose_unusual(cases: Bank) -> dict[str, str]:
+    found = {name: _independent(known, right=True) for name, known in cases.items()}
     return {name: known[-1].id for name, known in found.items() if known}
 
 
-def _wrong(cases: Bank, names: Sequence[str]) -> list[Member]:
+def _wrong_members(cases: Bank, names: Sequence[str]) -> list[Member]:
     """Members with one wrong answer each, to one of the last questions: none builds on those."""
     found = []
     for student, name in zip(("emil", "fatima"), names[-2:], strict=False):
-        known = _alone(cases[name], right=False)
+        known = _independent(cases[name], right=False)
         if known:
             found.append(Member(student, f"{name}: {known[0].id}", {name: known[0].id}))
     return found
 
 
-def _troubles(names: Sequence[str]) -> list[Member]:
+def _broken_members(names: Sequence[str]) -> list[Member]:
     first, second = next(iter(pairwise((*names, names[0]))))
     loop, died = "while True:\n    pass", "import os\nos._exit(1)"
     return [
-        Member("hana", "a file that breaks off", change=_cut_short, unreadable=True),
-        Member("ivo", "a loop that never ends", change=_with_cell(names[-1], loop)),
-        Member("june", "lacks a check cell", change=_lacking(second + CHECK)),
-        Member("kofi", "its Python dies", change=_with_cell(second, died)),
+        Member("hana", "a file that breaks off", change=_truncate, unreadable=True),
+        Member("ivo", "a loop that never ends", change=_insert_cell(names[-1], loop)),
+        Member("june", "lacks a check cell", change=_remove_cell(second + CHECK)),
+        Member("kofi", "its Python dies", change=_insert_cell(second, died)),
         Member(
             "lena",
             "a cell doubled, a cell turned into text",
-            change=_untidy(first + CHECK, second + CHECK),
+            change=_duplicate_and_retype(first + CHECK, second + CHECK),
         ),
     ]

@@ -15,12 +15,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-_KEPT = ("LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "TMPDIR")
-_ENOUGH = 5.0
+_KEPT_VARIABLES = ("LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "TMPDIR")
+_STOP_SECONDS = 5.0
 """Seconds in which an idle server must have ended once its standard input is closed."""
 
 
-_PAUSE = 0.02
+_RETRY_SECONDS = 0.02
 
 
 class EngineError(RuntimeError):
@@ -33,7 +33,7 @@ class Engine:
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="warm-"))
         self.socket = self._folder / "socket"
-        environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
+        environment = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
         environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), "/usr/bin:/bin"])
         environment["HOME"] = str(self._folder)  # nobody's settings are read
         environment["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # a warning of the debugger's import
@@ -64,14 +64,14 @@ class Engine:
             try:
                 connection.connect(str(self.socket))
             except (FileNotFoundError, ConnectionRefusedError):
-                if not self._alive():
+                if not self._is_alive():
                     connection.close()
                     raise EngineError("the warm process has ended") from None
-                time.sleep(_PAUSE)
+                time.sleep(_RETRY_SECONDS)
             else:
                 return connection
 
-    def _alive(self) -> bool:
+    def _is_alive(self) -> bool:
         if os.getpid() == self._owner:
             return self._process.poll() is None
         return Path(f"/proc/{self.pid}").exists()
@@ -84,7 +84,7 @@ class Engine:
             self._process.stdin.close()
         self._process.terminate()  # it may still import; kernels die with it in any case
         try:
-            self._process.wait(_ENOUGH)
+            self._process.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -134,7 +134,7 @@ class Connection:
     def __init__(self, request: dict[str, Any], timeout: float) -> None:
         self.pid = 0
         self.ended: dict[str, Any] | None = None
-        self._text = b""
+        self._buffer = b""
         self._socket = connect(timeout)
         try:
             self._socket.sendall(json.dumps(request).encode() + b"\n")
@@ -148,38 +148,38 @@ class Connection:
 
     def _await_ready(self) -> None:
         while True:
-            said = self._next()
-            if said.get("ready"):
+            message = self._read_message()
+            if message.get("ready"):
                 self._socket.settimeout(0.0)
                 return
-            if "error" in said or "ended" in said:
-                raise EngineError(said.get("error", f"the kernel died at its start: {said}"))
+            if "error" in message or "ended" in message:
+                raise EngineError(message.get("error", f"the kernel died at its start: {message}"))
 
-    def _next(self) -> dict[str, Any]:
-        while b"\n" not in self._text:
+    def _read_message(self) -> dict[str, Any]:
+        while b"\n" not in self._buffer:
             data = self._socket.recv(65536)
             if not data:
                 raise EngineError("the warm process ended")
-            self._text += data
-        line, _, self._text = self._text.partition(b"\n")
-        said: dict[str, Any] = json.loads(line)
-        self.pid = said.get("pid", self.pid)
-        return said
+            self._buffer += data
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        message: dict[str, Any] = json.loads(line)
+        self.pid = message.get("pid", self.pid)
+        return message
 
     def poll(self) -> dict[str, Any] | None:
         """How it ended: `ended` (a wait status), `reason`, `cpu_seconds`; None if it runs."""
         while self.ended is None:
             try:
-                said = self._next()
+                message = self._read_message()
             except (BlockingIOError, TimeoutError):
                 return None
             except (OSError, EngineError):
-                said = {"ended": -1, "reason": "", "cpu_seconds": 0.0}
-            if "ended" in said:
-                self.ended = said
+                message = {"ended": -1, "reason": "", "cpu_seconds": 0.0}
+            if "ended" in message:
+                self.ended = message
         return self.ended
 
-    def last_words(self, seconds: float) -> float:
+    def wait_for_cpu_seconds(self, seconds: float) -> float:
         """CPU seconds of a kernel that is ending; 0.0 if it does not end within `seconds`."""
         self._socket.settimeout(seconds)
         ended = self.poll() or {}

@@ -29,7 +29,7 @@ _MODULES = (
     "torchmetrics.classification",
     "torchvision.transforms.v2",
 )
-_WHERE_INSTALLED = "torch.utils.tensorboard"  # Lightning's logger, unless a script names another
+_OPTIONAL_MODULE = "torch.utils.tensorboard"  # Lightning's logger, unless a script names another
 
 
 def import_all() -> None:
@@ -38,9 +38,9 @@ def import_all() -> None:
     for name in _MODULES:
         importlib.import_module(name)
     with contextlib.suppress(ModuleNotFoundError):
-        importlib.import_module(_WHERE_INSTALLED)
+        importlib.import_module(_OPTIONAL_MODULE)
     _import_labs()
-    _rehearse()
+    _rehearse_training()
     gc.freeze()  # a child's collector would touch, and so copy, every page of ours
     gc.enable()
 
@@ -65,7 +65,7 @@ def rehearse_draws(lab: str) -> None:
             find_question(lab, question_id).draw(Random(0))
 
 
-def _rehearse() -> None:
+def _rehearse_training() -> None:
     """A short run, so that what torch and Lightning do once in a process is done before a fork."""
     import inspect
 

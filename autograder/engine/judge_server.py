@@ -28,13 +28,13 @@ READY = b"ready"
 PATIENCE = 300.0
 """Seconds that a client waits: for the warm process's imports, or for an answer, which takes a
 hundredth of one."""
-_END = 330
+_MAX_SECONDS = 330
 """Seconds after which a judge server that has no answer yet ends: nobody waits for it any more."""
 UNKNOWN, DAMAGED, UNSOLVED, BROKEN = "unknown", "damaged", "unsolved", "broken"
 """Why there is no answer: no such question; it can't be imported; its solution fails; else."""
 
 
-class FaultError(Exception):
+class RequestError(Exception):
     """Why there is no answer.
 
     Args:
@@ -48,36 +48,36 @@ class FaultError(Exception):
         self.kind, self.question_id, self.detail = kind, question_id, detail
 
 
-def serve(link: socket.socket) -> None:
-    """Answer what `link` asks, until it is closed."""
+def serve(client_socket: socket.socket) -> None:
+    """Answer what `client_socket` asks, until it is closed."""
     import torch
 
     torch.set_num_threads(1)  # other judge servers and kernels have the other cores
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    with Connection(link.detach()) as connection:
+    with Connection(client_socket.detach()) as connection:
         connection.send_bytes(READY)
         while True:
             try:
                 request, parts = receive(connection)
             except (EOFError, OSError):
                 return
-            signal.alarm(_END)
+            signal.alarm(_MAX_SECONDS)
             reply = handle_request(request, parts)
             signal.alarm(0)
             send(connection, *reply)
 
 
-def send(connection: Connection, head: dict[str, Any], parts: list[bytes]) -> None:
+def send(connection: Connection, header: dict[str, Any], parts: list[bytes]) -> None:
     """A message: JSON, then bytes."""
-    connection.send_bytes(json.dumps({**head, "parts": len(parts)}).encode("utf-8"))
+    connection.send_bytes(json.dumps({**header, "parts": len(parts)}).encode("utf-8"))
     for part in parts:
         connection.send_bytes(part)
 
 
 def receive(connection: Connection) -> tuple[dict[str, Any], list[bytes]]:
     """What `send` sent."""
-    head = json.loads(connection.recv_bytes())
-    return head, [connection.recv_bytes() for _ in range(head["parts"])]
+    header = json.loads(connection.recv_bytes())
+    return header, [connection.recv_bytes() for _ in range(header["parts"])]
 
 
 def handle_request(
@@ -85,35 +85,35 @@ def handle_request(
 ) -> tuple[dict[str, Any], list[bytes]]:
     """The answer to a message, or why there is none."""
     try:
-        return answer(request, parts)
-    except FaultError as fault:
-        return {"fault": [fault.kind, fault.question_id, fault.detail]}, []
+        return make_reply(request, parts)
+    except RequestError as error:
+        return {"error": [error.kind, error.question_id, error.detail]}, []
     except Exception as error:  # noqa: BLE001 (told to whoever asked)
-        return {"fault": [BROKEN, request.get("question", ""), _line(error)]}, []
+        return {"error": [BROKEN, request.get("question", ""), _first_line(error)]}, []
 
 
-def answer(request: dict[str, Any], parts: list[bytes]) -> tuple[dict[str, Any], list[bytes]]:
+def make_reply(request: dict[str, Any], parts: list[bytes]) -> tuple[dict[str, Any], list[bytes]]:
     """Inputs of several questions, or one verdict.
 
     Raises:
-        FaultError: there is none.
+        RequestError: there is none.
     """
-    if request["do"] == "draw":
+    if request["action"] == "draw":
         encoded: list[bytes] = []
         for question_id, (seed, cells) in request["questions"].items():
             encoded += _draw(request["lab"], question_id, seed, cells)
         return {}, encoded
-    lab, question_id, broke = request["lab"], request["question"], ""
+    lab, question_id, trace = request["lab"], request["question"], ""
     _question(lab, question_id)
     if not parts:
         verdict = fail_question(lab, question_id, request["code"], got=request["detail"])
     else:
         inputs, evidence = parts
         tree = decode(inputs)
-        verdict, broke = judge(lab, question_id, _read_inputs(tree), evidence)
+        verdict, trace = judge(lab, question_id, _read_inputs(tree), evidence)
     findings = [asdict(finding) for finding in verdict.findings]
     reply = {"score": verdict.score, "findings": findings, "card": as_html(verdict)}
-    return {**reply, "broke": broke}, []
+    return {**reply, "traceback": trace}, []
 
 
 def judge(lab: str, question_id: str, inputs: Inputs, evidence: bytes) -> tuple[Verdict, str]:
@@ -143,9 +143,9 @@ def _question(lab: str, question_id: str) -> Question:
     try:
         return find_question(lab, question_id)
     except UnknownNameError as error:
-        raise FaultError(UNKNOWN, question_id, str(error)) from error
+        raise RequestError(UNKNOWN, question_id, str(error)) from error
     except Exception as error:
-        raise FaultError(DAMAGED, question_id, _line(error)) from error
+        raise RequestError(DAMAGED, question_id, _first_line(error)) from error
 
 
 def _draw(lab: str, question_id: str, seed: int, cells: list[str]) -> list[bytes]:
@@ -155,11 +155,11 @@ def _draw(lab: str, question_id: str, seed: int, cells: list[str]) -> list[bytes
         inputs = draw_inputs(question, Random(seed), cells)
         return [encode(inputs.shown), encode({"shown": inputs.shown, "withheld": inputs.withheld})]
     except SolutionError as error:
-        raise FaultError(UNSOLVED, question_id, str(error)) from error
+        raise RequestError(UNSOLVED, question_id, str(error)) from error
     except Exception as error:
-        raise FaultError(BROKEN, question_id, f"its draw fails: {_line(error)}") from error
+        raise RequestError(BROKEN, question_id, f"its draw fails: {_first_line(error)}") from error
 
 
-def _line(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     line = (str(error).strip() or "no message").splitlines()[0][:300]
     return f"{type(error).__name__}: {line}"

@@ -39,17 +39,17 @@ def run_init(request: dict[str, Any], limits: Limits, report: int) -> None:
     if not pid:
         os.close(report)
         os.close(ready)
-        _be_kernel(request, limits, ready_pipe)
+        _run_kernel(request, limits, ready_pipe)
     os.close(ready_pipe)
     _send_line(report, {"pid": pid})
-    said = os.read(ready, 65536)
-    if said != b"ready":
+    message = os.read(ready, 65536)
+    if message != b"ready":
         _send_line(
-            report, {"error": said.decode("utf-8", "replace") or "the kernel died at its start"}
+            report, {"error": message.decode("utf-8", "replace") or "the kernel died at its start"}
         )
     elif request["sandbox"]:
         sandbox.close_channel()
-    if said == b"ready":
+    if message == b"ready":
         _send_line(report, {"ready": True})
     _, status = os.waitpid(pid, 0)
     os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
@@ -71,10 +71,10 @@ def close_others(kept: set[int]) -> None:
     os.closerange(low, os.sysconf("SC_OPEN_MAX"))
 
 
-def _be_kernel(request: dict[str, Any], limits: Limits, ready_pipe: int) -> None:
+def _run_kernel(request: dict[str, Any], limits: Limits, ready_pipe: int) -> None:
     try:
         _enter_sandbox(request, limits)
-        app = _kernel_app(request)
+        app = _start_kernel_app(request)
     except BaseException as error:  # noqa: BLE001 (told to whoever waits)
         os.write(ready_pipe, f"{type(error).__name__}: {error}".encode()[:60000])
         os._exit(1)
@@ -105,8 +105,8 @@ def _enter_sandbox(request: dict[str, Any], limits: Limits) -> None:
     os.environ.update(request["environment"])
 
 
-def _kernel_app(request: dict[str, Any]) -> Any:
-    _as_in_a_fresh_process()
+def _start_kernel_app(request: dict[str, Any]) -> Any:
+    _reset_process_state()
     import ipykernel.ipkernel
     import ipykernel.kernelapp
 
@@ -117,7 +117,7 @@ def _kernel_app(request: dict[str, Any]) -> Any:
     work = Path.cwd()
     os.chdir("/")
     app = ipykernel.kernelapp.IPKernelApp.instance(connection_file=str(file))
-    with _without_modules(ipykernel.ipkernel):
+    with _hide_modules(ipykernel.ipkernel):
         app.initialize(["--HistoryManager.enabled=False"])  # type: ignore[no-untyped-call]
     os.chdir(work)
     shell: Any = app.shell
@@ -130,7 +130,7 @@ def _kernel_app(request: dict[str, Any]) -> Any:
 
 
 @contextlib.contextmanager
-def _without_modules(ipkernel: Any) -> Iterator[None]:
+def _hide_modules(ipkernel: Any) -> Iterator[None]:
     """Hide what is imported from ipykernel 7.4, which lists the files of all of it for a debugger.
 
     To look at a module is to write to its page, and a fork's first write copies the page: that list
@@ -143,7 +143,7 @@ def _without_modules(ipkernel: Any) -> Iterator[None]:
         ipkernel.sys = sys
 
 
-def _as_in_a_fresh_process() -> None:
+def _reset_process_state() -> None:
     """Undo what a fork shares with its siblings: random states, keys, modules of ours."""
     import multiprocessing
     import random

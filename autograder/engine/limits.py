@@ -38,7 +38,7 @@ class Limits:
             count_processes: in a user namespace of its own; elsewhere all processes of the
                 user would count.
         """
-        hard = {
+        limits = {
             resource.RLIMIT_CPU: self.cpu_seconds + _GRACE,
             resource.RLIMIT_DATA: own_data() + self.memory_mib * MEBI,
             resource.RLIMIT_FSIZE: self.file_mib * MEBI,
@@ -46,8 +46,8 @@ class Limits:
             resource.RLIMIT_CORE: 0,
         }
         if count_processes:
-            hard[resource.RLIMIT_NPROC] = self.processes
-        for kind, value in hard.items():
+            limits[resource.RLIMIT_NPROC] = self.processes
+        for kind, value in limits.items():
             resource.setrlimit(kind, (value, value))
 
 

@@ -72,21 +72,21 @@ class WarmProvisioner(KernelProvisionerBase):
         return self.connection_info
 
     def _request(self, work: Path, environment: dict[str, str]) -> dict[str, Any]:
-        inside = self.sandbox
+        isolated = self.sandbox
         info = {
             name: value.decode() if isinstance(value, bytes) else value
             for name, value in self.connection_info.items()
         }
-        if inside:
+        if isolated:
             info["ip"] = str(sandbox.CHANNEL / "k")
-        home = str(sandbox.HOME) if inside else str(Path(self.folder) / "empty")
-        own = "/tmp" if inside else home  # noqa: S108 (where nothing that was handed in lies)
+        home = str(sandbox.HOME) if isolated else str(Path(self.folder) / "empty")
+        private = "/tmp" if isolated else home  # noqa: S108 (where nothing that was handed in lies)
         return {
-            "sandbox": inside,
+            "sandbox": isolated,
             "limits": asdict(Limits(**self.limits)),
             "connection": info,
-            "connection_file": str(Path(own) / ".kernel.json"),
-            "environment": _environment(environment, home, own),
+            "connection_file": str(Path(private) / ".kernel.json"),
+            "environment": _environment(environment, home, private),
             "place": {
                 "channel": str(self.channel),
                 "root": str(Path(self.folder) / "root"),
@@ -132,17 +132,17 @@ class WarmProvisioner(KernelProvisionerBase):
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _environment(asked: dict[str, str], home: str, own: str) -> dict[str, str]:
+def _environment(requested: dict[str, str], home: str, private: str) -> dict[str, str]:
     """The variables of a graded kernel: of those asked for only what concerns the notebook."""
     kept = ("NBGRADER_", "LC_")
     return {
-        **{name: value for name, value in asked.items() if name.startswith(kept)},
+        **{name: value for name, value in requested.items() if name.startswith(kept)},
         "PATH": os.pathsep.join([str(Path(sys.prefix) / "bin"), "/usr/bin", "/bin"]),
         "HOME": home,
         "USER": "student",
         "LANG": "C.UTF-8",
         "TMPDIR": "/tmp",  # noqa: S108 (the sandbox's own)
-        "IPYTHONDIR": str(Path(own) / ".ipython"),
+        "IPYTHONDIR": str(Path(private) / ".ipython"),
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     }
 

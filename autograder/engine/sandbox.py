@@ -81,7 +81,7 @@ def enter(place: Place, limits: Limits) -> None:
     """
     as_root = os.geteuid() == 0
     syscalls.make_mounts_private()
-    _build(place, limits, NOBODY if as_root else INSIDE)
+    _build_root(place, limits, NOBODY if as_root else INSIDE)
     syscalls.enter_root(place.root)
     syscalls.set_hostname("sandbox")
     syscalls.loopback_up()
@@ -110,7 +110,7 @@ def _map_user(user: int, group: int) -> None:
     Path("/proc/self/gid_map").write_text(f"{INSIDE} {group} 1", encoding="ascii")
 
 
-def _build(place: Place, limits: Limits, owner: int) -> None:
+def _build_root(place: Place, limits: Limits, owner: int) -> None:
     root = place.root
     os.umask(0o022)
     syscalls.mount_tmpfs(root, "size=4m,mode=755")
@@ -126,7 +126,7 @@ def _build(place: Place, limits: Limits, owner: int) -> None:
     (root / "proc").mkdir()
     syscalls.mount_proc(root / "proc")
     _mount_writable(place, limits, owner)
-    for folder in _bind_visible(place.visible):  # after /tmp and /home, in which one may lie
+    for folder in _outermost_folders(place.visible):  # after /tmp and /home, in which one may lie
         _bind(folder, root)
     for folder in place.hidden:
         if _path_inside(root, folder).is_dir():
@@ -150,8 +150,8 @@ def _mount_writable(place: Place, limits: Limits, owner: int) -> None:
         (scratch / name).chmod(0o755)
         _path_inside(root, target).mkdir(parents=True, exist_ok=True)
     if os.geteuid() == 0:
-        _hand_over(scratch, owner)
-        _hand_over(place.channel, owner)
+        _change_owner(scratch, owner)
+        _change_owner(place.channel, owner)
     for name, target in _WRITABLE.items():
         syscalls.bind(scratch / name, _path_inside(root, target))
     syscalls.unmount(scratch)
@@ -169,7 +169,7 @@ def _size_and_count(folder: Path) -> tuple[int, int]:
     return sum(-(-size // page) * page for size in sizes), len(sizes)
 
 
-def _hand_over(folder: Path, owner: int) -> None:
+def _change_owner(folder: Path, owner: int) -> None:
     for path in (folder, *folder.rglob("*")):
         os.chown(path, owner, owner, follow_symlinks=False)
 
@@ -194,7 +194,7 @@ def _write_etc(etc: Path) -> None:
     (etc / "hostname").write_text("sandbox\n", encoding="ascii")
 
 
-def _bind_visible(visible: tuple[Path, ...]) -> Iterator[Path]:
+def _outermost_folders(visible: tuple[Path, ...]) -> Iterator[Path]:
     """`visible` without what lies in another of them or in /usr."""
     folders = sorted({folder.resolve() for folder in visible} | set(visible))
     kept = [Path("/usr")]

@@ -33,7 +33,7 @@ MAX_LINE = 2**20
 
 
 @dataclass
-class _Running:
+class _KernelHandle:
     """A kernel, the process between it and us, and whoever asked for it.
 
     Args:
@@ -64,7 +64,7 @@ class Server:
         self._listener.bind(path)
         self._listener.listen(64)  # from now on clients can connect, and wait for the imports
         self._selector = selectors.DefaultSelector()
-        self._running: dict[int, _Running] = {}
+        self._kernels: dict[int, _KernelHandle] = {}
 
     def run(self) -> None:
         """Serve."""
@@ -75,13 +75,13 @@ class Server:
                 if key.data is None:
                     return
                 key.data(key.fileobj)
-            for running in self._running.values():
-                _watch(running)
+            for handle in self._kernels.values():
+                _watch(handle)
 
     def stop(self) -> None:
         """End every kernel."""
-        for running in self._running.values():
-            _kill(running)
+        for handle in self._kernels.values():
+            _kill(handle)
 
     def _accept(self, listener: socket.socket) -> None:
         connection, _ = listener.accept()
@@ -92,110 +92,110 @@ class Server:
                 imports.rehearse_draws(request["judge"])  # before the first fork that draws
                 self._start_judge(connection)
             else:
-                self._start(connection, request)
+                self._start_kernel(connection, request)
             return
         connection.close()
 
     def _start_judge(self, connection: socket.socket) -> None:
         """Fork one; it ends when its client hangs up."""
-        reading, writing = os.pipe()
+        read_end, write_end = os.pipe()
         pid = os.fork()
         if not pid:
             try:
                 syscalls.die_with_parent(signal.SIGKILL)
-                kernel.close_others({connection.fileno(), writing})
+                kernel.close_others({connection.fileno(), write_end})
                 judge_server.serve(connection)
             finally:
                 os._exit(0)  # never back into the server's loop
-        os.close(writing)
+        os.close(write_end)
         connection.close()
-        self._selector.register(reading, selectors.EVENT_READ, lambda _: self._reap(pid, reading))
+        self._selector.register(read_end, selectors.EVENT_READ, lambda _: self._reap(pid, read_end))
 
-    def _reap(self, pid: int, reading: int) -> None:
-        self._selector.unregister(reading)
-        os.close(reading)
+    def _reap(self, pid: int, read_end: int) -> None:
+        self._selector.unregister(read_end)
+        os.close(read_end)
         os.waitpid(pid, 0)
 
-    def _start(self, connection: socket.socket, request: dict[str, Any]) -> None:
-        reading, writing = os.pipe()
+    def _start_kernel(self, connection: socket.socket, request: dict[str, Any]) -> None:
+        read_end, write_end = os.pipe()
         limits = Limits(**request["limits"])
         init = os.fork()
         if not init:
             try:
                 signal.signal(signal.SIGINT, signal.default_int_handler)
-                kernel.run_init(request, limits, writing)
+                kernel.run_init(request, limits, write_end)
             finally:
                 os._exit(1)  # never back into the server's loop
-        os.close(writing)
-        running = _Running(connection, limits, init, reading, watch.own_memory())
-        self._running[init] = running
-        self._selector.register(reading, selectors.EVENT_READ, lambda _: self._report(running))
+        os.close(write_end)
+        handle = _KernelHandle(connection, limits, init, read_end, watch.own_memory())
+        self._kernels[init] = handle
+        self._selector.register(read_end, selectors.EVENT_READ, lambda _: self._report(handle))
         self._selector.register(
-            connection, selectors.EVENT_READ, lambda _: self._handle_command(running)
+            connection, selectors.EVENT_READ, lambda _: self._handle_command(handle)
         )
 
-    def _report(self, running: _Running) -> None:
+    def _report(self, handle: _KernelHandle) -> None:
         """Pass on what the init process says; at its end, how the kernel ended."""
-        data = os.read(running.pipe, 65536)
+        data = os.read(handle.pipe, 65536)
         if not data:
-            self._finish(running)
+            self._finish(handle)
             return
-        running.text += data
-        *lines, running.text = running.text.split(b"\n")
+        handle.text += data
+        *lines, handle.text = handle.text.split(b"\n")
         for line in lines:
-            running.pid = json.loads(line).get("pid", running.pid)
-            _send_line(running, line)
+            handle.pid = json.loads(line).get("pid", handle.pid)
+            _send_line(handle, line)
 
-    def _finish(self, running: _Running) -> None:
-        _, status, usage = os.wait4(running.init, 0)
-        seconds = max(usage.ru_utime + usage.ru_stime, running.usage.cpu_seconds)
-        ended = {"ended": status, "reason": running.reason, "cpu_seconds": seconds}
-        _send_line(running, json.dumps(ended).encode())
-        self._selector.unregister(running.pipe)
-        os.close(running.pipe)
+    def _finish(self, handle: _KernelHandle) -> None:
+        _, status, usage = os.wait4(handle.init, 0)
+        seconds = max(usage.ru_utime + usage.ru_stime, handle.usage.cpu_seconds)
+        ended = {"ended": status, "reason": handle.reason, "cpu_seconds": seconds}
+        _send_line(handle, json.dumps(ended).encode())
+        self._selector.unregister(handle.pipe)
+        os.close(handle.pipe)
         with contextlib.suppress(KeyError):
-            self._selector.unregister(running.connection)
-        running.connection.close()
-        del self._running[running.init]
+            self._selector.unregister(handle.connection)
+        handle.connection.close()
+        del self._kernels[handle.init]
 
-    def _handle_command(self, running: _Running) -> None:
+    def _handle_command(self, handle: _KernelHandle) -> None:
         """Signals that the client asks for; its hanging up kills the kernel."""
         try:
-            data = running.connection.recv(65536)
+            data = handle.connection.recv(65536)
         except OSError:
             data = b""
         if not data:
-            self._selector.unregister(running.connection)
-            _kill(running)
+            self._selector.unregister(handle.connection)
+            _kill(handle)
             return
         for line in data.splitlines():
             number = int(json.loads(line)["signal"])
             if number == signal.SIGKILL:
-                _kill(running)
-            elif running.pid:
+                _kill(handle)
+            elif handle.pid:
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(running.pid, number)
+                    os.kill(handle.pid, number)
 
 
-def _send_line(running: _Running, line: bytes) -> None:
+def _send_line(handle: _KernelHandle, line: bytes) -> None:
     with contextlib.suppress(OSError):
-        running.connection.sendall(line + b"\n", socket.MSG_DONTWAIT)
+        handle.connection.sendall(line + b"\n", socket.MSG_DONTWAIT)
 
 
-def _watch(running: _Running) -> None:
-    if not running.pid or running.reason:
+def _watch(handle: _KernelHandle) -> None:
+    if not handle.pid or handle.reason:
         return
-    if running.watcher is None:
-        running.watcher = watch.Watch(running.pid, running.baseline)
-    running.usage = running.watcher.usage()
-    running.reason = watch.exceeded_limit(running.usage, running.limits)
-    if running.reason:
-        _kill(running)
+    if handle.watcher is None:
+        handle.watcher = watch.Watch(handle.pid, handle.baseline)
+    handle.usage = handle.watcher.usage()
+    handle.reason = watch.exceeded_limit(handle.usage, handle.limits)
+    if handle.reason:
+        _kill(handle)
 
 
-def _kill(running: _Running) -> None:
+def _kill(handle: _KernelHandle) -> None:
     """Kill the kernel with all that it started; the init process then ends by itself."""
-    pids = process_tree(running.pid) if running.pid else [running.init]
+    pids = process_tree(handle.pid) if handle.pid else [handle.init]
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)

@@ -33,18 +33,18 @@ class Watch:
 
     pid: int
     baseline: int
-    _seen: dict[tuple[int, str], float] = field(default_factory=dict)
-    _forks_stack: str = field(default_factory=lambda: _stack(os.getpid()))
+    _seconds_by_process: dict[tuple[int, str], float] = field(default_factory=dict)
+    _fork_stack: str = field(default_factory=lambda: _stack_start(os.getpid()))
 
     def usage(self) -> Usage:
         """What the kernel and its descendants take."""
         pids = process_tree(self.pid)
-        memory = sum(max(0, _memory(pid) - self._inherited(pid)) for pid in pids)
+        memory = sum(max(0, _memory(pid) - self._inherited_memory(pid)) for pid in pids)
         return Usage(self._cpu_seconds(pids), memory)
 
-    def _inherited(self, pid: int) -> int:
+    def _inherited_memory(self, pid: int) -> int:
         """What a fork has from the warm process; a program that was started has nothing of it."""
-        return self.baseline if _stack(pid) == self._forks_stack else 0
+        return self.baseline if _stack_start(pid) == self._fork_stack else 0
 
     def _cpu_seconds(self, pids: list[int]) -> float:
         """Of all that were ever seen: whoever ignores its children's end never hears of theirs."""
@@ -54,16 +54,16 @@ class Watch:
             if len(fields) <= _START:  # it has ended
                 continue
             own, of_children = fields[UTIME : UTIME + 2], fields[UTIME + 2 : UTIME + 4]
-            self._seen[pid, fields[_START]] = sum(map(int, own)) / TICKS
+            self._seconds_by_process[pid, fields[_START]] = sum(map(int, own)) / TICKS
             total += sum(map(int, own + of_children)) / TICKS
-        return max(total, sum(self._seen.values()))
+        return max(total, sum(self._seconds_by_process.values()))
 
 
-def exceeded_limit(used: Usage, limits: Limits) -> str:
+def exceeded_limit(usage: Usage, limits: Limits) -> str:
     """The limit that is exceeded, "cpu" or "memory", or ""."""
-    if used.cpu_seconds > limits.cpu_seconds:
+    if usage.cpu_seconds > limits.cpu_seconds:
         return "cpu"
-    return "memory" if used.memory > limits.memory_mib * MEBI else ""
+    return "memory" if usage.memory > limits.memory_mib * MEBI else ""
 
 
 def own_memory() -> int:
@@ -83,7 +83,7 @@ def _memory(pid: int) -> int:
     return 0
 
 
-def _stack(pid: int) -> str:
+def _stack_start(pid: int) -> str:
     """Where its stack begins: forks have that in common, and programs have it drawn anew."""
     fields = stat(pid)
     return fields[_STACK] if len(fields) > _STACK else ""

@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 
 PAGE_SECONDS = 10.0
 """Processor time for one page; lab 1's takes 0.1 s, and 0.7 s where nothing is remembered."""
-_AGAIN = 1.0
+_REPEAT_SECONDS = 1.0
 """Seconds after which a limit that some library swallowed is raised once more."""
 _SHORT = """**This page is short.** It shows the points, the cards of the checks, and what a person
 wrote. The rest of the notebook is left out: it could not be made into a page ({why}). Nothing was
 taken off for it; what you handed in is whole."""
 _LEFT_OUT = "# left out of this page"
 
-_KEPT = 512
+_MAX_CELLS = 512
 """Most cells that are remembered: several labs' own, and some of students."""
 _IMAGE = re.compile(r"<img\b[^>]*", re.IGNORECASE)
 """It takes what it looked at, so that it looks at nothing twice."""
@@ -63,7 +63,7 @@ def limit_cpu_time(seconds: float) -> Iterator[None]:
             yield
             return
         try:
-            signal.setitimer(signal.ITIMER_VIRTUAL, seconds, _AGAIN)
+            signal.setitimer(signal.ITIMER_VIRTUAL, seconds, _REPEAT_SECONDS)
             yield
         finally:
             signal.setitimer(signal.ITIMER_VIRTUAL, 0)
@@ -72,34 +72,34 @@ def limit_cpu_time(seconds: float) -> Iterator[None]:
 def add_alt_texts(html: str) -> str:
     """`html` with a text in place of each picture that has none."""
 
-    def described(found: re.Match[str]) -> str:
+    def add_alt(found: re.Match[str]) -> str:
         tag = found[0]
         return tag if _ALT.search(tag) else tag[: len("<img")] + _NO_ALT + tag[len("<img") :]
 
-    return _IMAGE.sub(described, html)
+    return _IMAGE.sub(add_alt, html)
 
 
-class _Memory:
+class _Cache:
     """What a function made of the texts that it was asked for most recently."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[Any, str] = OrderedDict()
+        self._texts: OrderedDict[Any, str] = OrderedDict()
 
     def get(self, key: Any, make: Callable[[], str]) -> str:
         """What `make` returned for `key` at first."""
-        if key not in self._known:
-            self._known[key] = make()
-        self._known.move_to_end(key)
-        if len(self._known) > _KEPT:
-            self._known.popitem(last=False)
-        return self._known[key]
+        if key not in self._texts:
+            self._texts[key] = make()
+        self._texts.move_to_end(key)
+        if len(self._texts) > _MAX_CELLS:
+            self._texts.popitem(last=False)
+        return self._texts[key]
 
 
 class FeedbackExporter(HTMLExporter):
     """nbconvert's exporter; remembers what it made of a cell and does not parse the page again."""
 
     def __init__(self, config: Any = None, **kwargs: Any) -> None:
-        self._code, self._text = _Memory(), _Memory()
+        self._code, self._text = _Cache(), _Cache()
         super().__init__(config=config, **kwargs)  # type: ignore[no-untyped-call]
 
     def from_notebook_node(  # type: ignore[override]  # as nbconvert's own

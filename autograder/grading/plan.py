@@ -15,13 +15,13 @@ from autograder.grading.records import GRADE, GRADED, REJUDGE, Record
 from autograder.grading.reporting import table
 from autograder.grading.reporting.table import Row
 from autograder.grading.settings import CourseSettings
-from autograder.grading.submission_grader import Prepared, Task
+from autograder.grading.submission_grader import PreparedLab, Task
 from autograder.nbgrader_plugins import submission_files
 from autograder.nbgrader_plugins.penalties import is_assigned, is_same, read_assigned
 from autograder.nbgrader_plugins.submission_files import Submission
 from litcourse.core.names import UnknownNameError
 
-Chosen = Mapping[str, Sequence[Submission]]
+SubmissionsByLab = Mapping[str, Sequence[Submission]]
 """Submissions by lab."""
 
 
@@ -33,22 +33,22 @@ class Plan:
         tasks: what workers do.
         write: results of an earlier run that only have to be written.
         skipped: number of submissions that are done.
-        outdated: number of those whose points are not what the lab gives now.
-        misfits: number of those whose late penalty is not what their lateness costs now.
+        stale_points: number of those whose points are not what the lab gives now.
+        stale_penalties: number of those whose late penalty is not what their lateness costs now.
         penalties: late penalties before the run, by lab and student, if it is to judge again.
     """
 
     tasks: deque[Task] = field(default_factory=deque)
     write: list[Record] = field(default_factory=list)
     skipped: int = 0
-    outdated: int = 0
-    misfits: int = 0
+    stale_points: int = 0
+    stale_penalties: int = 0
     penalties: dict[tuple[str, str], float] = field(default_factory=dict)
 
 
 def choose_submissions(
     settings: CourseSettings, course: Course, names: Sequence[str], students: Sequence[str]
-) -> Chosen:
+) -> SubmissionsByLab:
     """The submissions that the command line means.
 
     Args:
@@ -85,8 +85,8 @@ def _nothing_error(settings: CourseSettings, lab: str) -> AuthorError:
 
 def plan_grading(
     settings: CourseSettings,
-    chosen: Chosen,
-    labs: Mapping[str, Prepared],
+    submissions: SubmissionsByLab,
+    labs: Mapping[str, PreparedLab],
     *,
     regrade: bool,
     pages: Pages | None,
@@ -95,20 +95,20 @@ def plan_grading(
 
     Args:
         settings: the course's settings.
-        chosen: submissions by lab.
+        submissions: submissions by lab.
         labs: the labs, by id.
         regrade: do what is done as well.
         pages: where feedback lies, or None if there is none to write.
     """
     plan = Plan()
-    for lab, sent in chosen.items():
+    for lab, sent in submissions.items():
         rows = table.read_rows(settings, lab)
         for submission in sent:
             record = None if regrade else load_result(settings, submission)
             if record is None:
                 plan.tasks.append(Task(GRADE, lab, submission.student))
                 continue
-            plan.outdated += record.maximum != _points(labs[lab])
+            plan.stale_points += record.maximum != _points(labs[lab])
             graded = settings.autograded_folder(lab, record.student) / f"{lab}.ipynb"
             row = rows.get(record.student)
             if row is None or not row.automatic or not graded.is_file():
@@ -117,7 +117,7 @@ def plan_grading(
                 record.feedback = False
             if record.written and (record.feedback or pages is None):
                 plan.skipped += 1
-                plan.misfits += row is not None and _penalty_changed(settings, row)
+                plan.stale_penalties += row is not None and _penalty_changed(settings, row)
             else:
                 plan.write.append(record)
     return plan
@@ -152,15 +152,15 @@ def _penalty_changed(settings: CourseSettings, row: Row) -> bool:
     return is_assigned(row.penalty, due, known) and not is_same(row.penalty, due)
 
 
-def _points(prepared: Prepared) -> dict[str, float]:
+def _points(prepared: PreparedLab) -> dict[str, float]:
     cells = [cell.metadata.nbgrader for cell in prepared.unsolved.cells if is_grade(cell)]
     return {c.grade_id.removesuffix(CHECK): float(c.points) for c in cells}
 
 
-def plan_rejudging(settings: CourseSettings, chosen: Chosen) -> Plan:
+def plan_rejudging(settings: CourseSettings, submissions: SubmissionsByLab) -> Plan:
     """Everything that was graded; what was not is left to `grade`."""
     plan = Plan()
-    for lab, sent in chosen.items():
+    for lab, sent in submissions.items():
         rows = table.read_rows(settings, lab)
         for submission in sent:
             row = rows.get(submission.student) or Row(submission.student, lab)

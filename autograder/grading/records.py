@@ -22,9 +22,9 @@ GRADED, FAILED = "graded", "failed"
 """States: scored, or scored with zero because grading itself failed."""
 GRADE, REJUDGE = "grade", "rejudge"
 """What a result comes from: the submission was run, or its evidence was judged again."""
-_TOLD = ("graded_at", "state", "submission", "timestamp", "points", "maximum", "findings",
+_HISTORY_FIELDS = ("graded_at", "state", "submission", "timestamp", "points", "maximum", "findings",
          "detail", "sandbox", "cause")  # fmt: skip
-_SAME = ("state", "submission", "points", "maximum", "findings")
+_RESULT_FIELDS = ("state", "submission", "points", "maximum", "findings")
 
 
 @dataclass
@@ -96,8 +96,8 @@ class Record:
         if earlier is None:
             return
         self.history = list(earlier.history)
-        if earlier.written and any(getattr(earlier, n) != getattr(self, n) for n in _SAME):
-            self.history.append({name: getattr(earlier, name) for name in _TOLD})
+        if earlier.written and any(getattr(earlier, n) != getattr(self, n) for n in _RESULT_FIELDS):
+            self.history.append({name: getattr(earlier, name) for name in _HISTORY_FIELDS})
 
 
 class RecordStore:
@@ -119,8 +119,8 @@ class RecordStore:
         try:
             text = (self.folder(lab, student) / RECORD).read_text(encoding="utf-8")
             plain = json.loads(text)
-            known = {f.name for f in fields(Record)}
-            return Record(**{name: value for name, value in plain.items() if name in known})
+            names = {f.name for f in fields(Record)}
+            return Record(**{name: value for name, value in plain.items() if name in names})
         except (OSError, ValueError, TypeError, AttributeError):
             return None
 

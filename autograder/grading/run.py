@@ -32,7 +32,7 @@ from autograder.grading.session import (
     without_collector,
 )
 from autograder.grading.settings import CourseSettings, open_settings
-from autograder.grading.submission_grader import Prepared
+from autograder.grading.submission_grader import PreparedLab
 from autograder.grading.writer import Writer
 
 if TYPE_CHECKING:
@@ -100,12 +100,12 @@ def rejudge(course: Course, options: Options) -> int:
 
 
 @dataclass(frozen=True)
-class _Ended:
+class _RunResult:
     """What a run came to, besides what its session knows."""
 
     plan: Plan
     rows: Sequence[Row]
-    remarks: RunNotices
+    run_notices: RunNotices
     seconds: float
 
 
@@ -132,11 +132,13 @@ class _Command:
 
     def _run(self, settings: CourseSettings) -> int:
         started, options = time.monotonic(), self.options
-        chosen = planning.choose_submissions(settings, self.course, options.labs, options.students)
+        submissions = planning.choose_submissions(
+            settings, self.course, options.labs, options.students
+        )
         with without_collector():
-            labs = {lab: prepare(settings, self.course.lab(lab)) for lab in chosen}
+            labs = {lab: prepare(settings, self.course.lab(lab)) for lab in submissions}
         pages = Pages(settings) if options.feedback else None
-        plan = self._plan(settings, chosen, labs, pages)
+        plan = self._plan(settings, submissions, labs, pages)
         session = Session(settings, labs, Writer(settings, pages))
         self._announce(plan)
         new_secret = self._warn_of_a_new_secret(settings, plan)
@@ -145,34 +147,36 @@ class _Command:
             session.write(plan.write, meter)
             session.work(plan.tasks, options.workers, meter)
             session.pages()
-        known = {lab: table.read_rows(settings, lab) for lab in chosen}
-        found = [known[s.lab][s.student] for sent in chosen.values() for s in sent
-                 if s.student in known[s.lab]]  # fmt: skip
-        noted = notices.from_rows(found)
-        noted.new_secret = new_secret
+        rows = {lab: table.read_rows(settings, lab) for lab in submissions}
+        found = [rows[s.lab][s.student] for sent in submissions.values() for s in sent
+                 if s.student in rows[s.lab]]  # fmt: skip
+        run_notices = notices.from_rows(found)
+        run_notices.new_secret = new_secret
         if not options.students:
-            noted.gone = [
-                who for lab in known for who in notices.find_gone(settings, lab, known[lab])
+            run_notices.gone = [
+                who for lab in rows for who in notices.find_gone(settings, lab, rows[lab])
             ]
         if not options.labs:
-            noted.foreign = notices.find_foreign(settings, self.course)
+            run_notices.foreign = notices.find_foreign(settings, self.course)
         questions = list(dict.fromkeys(q for lab in labs.values() for q in lab.lab.questions))
         if self.csv is not None:
             table.write_csv(self.csv, found, questions)
-        self._print_result(session, _Ended(plan, found, noted, time.monotonic() - started), labs)
+        self._print_result(
+            session, _RunResult(plan, found, run_notices, time.monotonic() - started), labs
+        )
         return SOME_FAILED if session.failed else OK
 
     def _plan(
         self,
         settings: CourseSettings,
-        chosen: planning.Chosen,
-        labs: Mapping[str, Prepared],
+        submissions: planning.SubmissionsByLab,
+        labs: Mapping[str, PreparedLab],
         pages: Pages | None,
     ) -> Plan:
         if self.action == REJUDGE:
-            return planning.plan_rejudging(settings, chosen)
+            return planning.plan_rejudging(settings, submissions)
         return planning.plan_grading(
-            settings, chosen, labs, regrade=self.options.regrade, pages=pages
+            settings, submissions, labs, regrade=self.options.regrade, pages=pages
         )
 
     def _announce(self, plan: Plan) -> None:
@@ -193,17 +197,19 @@ class _Command:
             self.to.print(notices.NEW_SECRET, style="yellow", soft_wrap=True)
         return new
 
-    def _print_result(self, session: Session, ended: _Ended, labs: Mapping[str, Prepared]) -> None:
-        found = ended.rows
-        judged = summary.add_penalties(session.judged, ended.plan.penalties, found)
+    def _print_result(
+        self, session: Session, result: _RunResult, labs: Mapping[str, PreparedLab]
+    ) -> None:
+        found = result.rows
+        judged = summary.add_penalties(session.judged, result.plan.penalties, found)
         if self.options.json:
             more = {
                 "command": self.action,
                 "written": len(session.done),
-                "skipped": ended.plan.skipped,
+                "skipped": result.plan.skipped,
                 "changed": summary.list_changes(judged),
-                "seconds": round(ended.seconds, 2),
-                **ended.remarks.as_json(),
+                "seconds": round(result.seconds, 2),
+                **result.run_notices.as_json(),
             }
             print(json.dumps(summary.as_json(found, session.failed, more)))  # noqa: T201
             return
@@ -213,17 +219,19 @@ class _Command:
         summary.show_findings(self.to, found)
         if self.action == REJUDGE:
             summary.show_changes(self.to, judged)
-        self._print_end(session, ended)
+        self._print_end(session, result)
 
-    def _print_end(self, session: Session, ended: _Ended) -> None:
-        self.to.print(f"{len(session.done)} written in {ended.seconds:.1f} s.")
-        for line in ended.remarks.lines():
+    def _print_end(self, session: Session, result: _RunResult) -> None:
+        self.to.print(f"{len(session.done)} written in {result.seconds:.1f} s.")
+        for line in result.run_notices.lines():
             self.to.print(line, soft_wrap=True)
-        if ended.plan.outdated:
-            text = f"{ended.plan.outdated} of those done already were graded with other points."
+        if result.plan.stale_points:
+            text = (
+                f"{result.plan.stale_points} of those done already were graded with other points."
+            )
             self.to.print(f"{text} Next: autograder rejudge {' '.join(self.options.labs) or 'LAB'}")
-        if misfits := ended.plan.misfits:
-            text = f"{misfits} of those done already have a late penalty that no longer fits."
+        if stale := result.plan.stale_penalties:
+            text = f"{stale} of those done already have a late penalty that no longer fits."
             self.to.print(f"{text} Next: autograder rejudge {' '.join(self.options.labs) or 'LAB'}")
         summary.show_failures(self.to, session.failed, self.action)
 

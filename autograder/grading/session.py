@@ -31,18 +31,18 @@ from autograder.grading.submission_grader import (
     GIVE_UP,
     NO_ROOM,
     SAME,
-    Prepared,
+    PreparedLab,
     SubmissionGrader,
     Task,
     describe_full_disk,
 )
-from autograder.grading.worker_pool import Done, WorkerPool
+from autograder.grading.worker_pool import FinishedTask, WorkerPool
 from autograder.grading.writer import Writer
 from autograder.nbgrader_plugins import register, submission_files
 
 ATTEMPTS = 3
 """How often a submission is tried before it is given up."""
-_PATIENCE = 15
+_LOCK_SECONDS = 15
 """Seconds that workers of a killed run may need to end."""
 
 
@@ -59,7 +59,7 @@ def hold_run_lock(settings: CourseSettings) -> Iterator[None]:
     """
     path = settings.records.folder("", "") / ".lock"
     with lock_file(path) as file:
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _LOCK_SECONDS
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -89,7 +89,7 @@ def end_on_sigterm() -> contextlib.AbstractContextManager[object]:
     return raising(signal.SIGTERM, KeyboardInterrupt)
 
 
-def prepare(settings: CourseSettings, lab: Lab) -> Prepared:
+def prepare(settings: CourseSettings, lab: Lab) -> PreparedLab:
     """Enter `lab` into the gradebook, with the points that it gives now.
 
     Raises:
@@ -101,7 +101,7 @@ def prepare(settings: CourseSettings, lab: Lab) -> Prepared:
     except RuntimeError as error:
         step = "undo that, or grade this version of the lab in a course folder of its own"
         raise AuthorError(lab.path, "", str(error), step) from error
-    return Prepared(lab, unsolved)
+    return PreparedLab(lab, unsolved)
 
 
 @dataclass
@@ -118,7 +118,7 @@ class Session:
     """
 
     settings: CourseSettings
-    labs: Mapping[str, Prepared]
+    labs: Mapping[str, PreparedLab]
     writer: Writer
     failed: dict[tuple[str, str], str] = field(default_factory=dict)
     judged: dict[tuple[str, str], tuple[dict[str, float], dict[str, float]]] = field(
@@ -134,7 +134,7 @@ class Session:
             notebook = self.settings.records.notebook(record)
             if notebook is not None:
                 self._write(record, notebook)
-            meter.add(self._unless_failed(record), record.student, record.lab)
+            meter.add(self._drop_if_failed(record), record.student, record.lab)
 
     def work(self, tasks: deque[Task], jobs: int, meter: Meter) -> None:
         """Have `tasks` done, and write what comes of them.
@@ -158,7 +158,7 @@ class Session:
             for done in pool.run(tasks):
                 if done is None:
                     meter.tick()
-                    self._page()
+                    self._write_next_page()
                     continue
                 again = self._handle_result(done)
                 if again is not None:
@@ -166,14 +166,14 @@ class Session:
                     continue
                 key = (done.task.lab, done.task.student)
                 record = self.settings.records.load(*key)
-                meter.add(self._unless_failed(record), done.task.student, done.task.lab)
+                meter.add(self._drop_if_failed(record), done.task.student, done.task.lab)
 
     def pages(self) -> None:
         """Write the feedback that is left to write, once all scores are there."""
         while self._pages:
-            self._page()
+            self._write_next_page()
 
-    def _page(self) -> None:
+    def _write_next_page(self) -> None:
         """Write one page, while no score waits: a page takes as long as its notebook likes."""
         if self._pages:
             record = self._pages.popleft()
@@ -181,11 +181,11 @@ class Session:
                 self.writer.write_page(record)
                 self.done.add((record.lab, record.student))
 
-    def _unless_failed(self, record: Record | None) -> Record | None:
-        known = record is not None and (record.lab, record.student) not in self.failed
-        return record if known else None
+    def _drop_if_failed(self, record: Record | None) -> Record | None:
+        written = record is not None and (record.lab, record.student) not in self.failed
+        return record if written else None
 
-    def _handle_result(self, done: Done) -> Task | None:
+    def _handle_result(self, done: FinishedTask) -> Task | None:
         """Write what came of a task; a task if there is another to do in its place."""
         task, reply = done.task, done.reply
         if reply is not None and reply.outcome in {FULL, AUTHOR}:

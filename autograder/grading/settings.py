@@ -36,7 +36,7 @@ CONFIG = "nbgrader_config.py"
 LOG = "grading.log"
 """In `evidence/`: what nbgrader and the workers have to say."""
 
-_REST = 600.0
+_OTHER_SECONDS = 600.0
 """Seconds for draws, verdicts and files of one submission, which take one."""
 
 Chain = Callable[["NotebookNode", dict[str, Any]], tuple["NotebookNode", dict[str, Any]]]
@@ -76,7 +76,7 @@ class CourseSettings:
         """The longest that one submission may take, all that is not its own code included."""
         limits = RunSubmission(parent=self.converter)
         starts = (limits.restarts + 1) * limits.startup_seconds
-        return float(limits.notebook_seconds + starts + _REST)
+        return float(limits.notebook_seconds + starts + _OTHER_SECONDS)
 
     def _other_steps_error(self, lacking: str) -> AuthorError:
         path = self.root / CONFIG
@@ -95,14 +95,14 @@ class CourseSettings:
         """
         made = [step(parent=self.converter) for step in steps]
 
-        def through(
+        def run_steps(
             notebook: NotebookNode, resources: dict[str, Any]
         ) -> tuple[NotebookNode, dict[str, Any]]:
             for step in made:
                 notebook, resources = step(notebook, resources)
             return notebook, resources
 
-        return through
+        return run_steps
 
     def resources(self, lab: str, student: str) -> dict[str, Any]:
         """What nbgrader's steps have to know of a notebook."""

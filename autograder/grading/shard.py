@@ -34,12 +34,12 @@ from autograder.grading.session import (
     without_collector,
 )
 from autograder.grading.settings import CourseSettings, open_settings
-from autograder.grading.submission_grader import Prepared, Task
+from autograder.grading.submission_grader import PreparedLab, Task
 from autograder.grading.writer import Writer
 from autograder.nbgrader_plugins import register
 from autograder.nbgrader_plugins.submission_files import Submission
 
-PATIENCE = 15.0
+LOCK_SECONDS = 15.0
 """Seconds that workers of a killed run may need to end."""
 
 
@@ -106,13 +106,13 @@ def grade_shard(course: Course, options: Options, shard: Shard) -> int:
     with (
         end_on_sigterm(),
         open_settings(course, sandbox=options.sandbox) as settings,
-        _beside_other_shards(settings, shard),
+        _hold_shard_lock(settings, shard),
         run_engine(),
     ):
-        chosen = planning.choose_submissions(settings, course, options.labs, options.students)
+        submissions = planning.choose_submissions(settings, course, options.labs, options.students)
         with without_collector():
-            labs = {lab: _prepare(settings, course.lab(lab)) for lab in chosen}
-        mine = [s for sent in chosen.values() for s in shard.of(sent)]
+            labs = {lab: _prepare_lab(settings, course.lab(lab)) for lab in submissions}
+        mine = [s for sent in submissions.values() for s in shard.of(sent)]
         new = [s for s in mine if options.regrade or planning.load_result(settings, s) is None]
         tasks = deque(Task(GRADE, s.lab, s.student) for s in new)
         to.print(f"shard {shard.index}/{shard.count}: {len(new)} to grade,"
@@ -130,14 +130,14 @@ def grade_shard(course: Course, options: Options, shard: Shard) -> int:
     return SOME_FAILED if session.failed else OK
 
 
-def _prepare(settings: CourseSettings, lab: Lab) -> Prepared:
+def _prepare_lab(settings: CourseSettings, lab: Lab) -> PreparedLab:
     """The lab, without its entry into the gradebook."""
     lab.check_parts()
-    return Prepared(lab, register.unsolved_notebook(settings.converter, lab))
+    return PreparedLab(lab, register.unsolved_notebook(settings.converter, lab))
 
 
 @contextlib.contextmanager
-def _beside_other_shards(settings: CourseSettings, shard: Shard) -> Iterator[None]:
+def _hold_shard_lock(settings: CourseSettings, shard: Shard) -> Iterator[None]:
     """Hold the lock of a run together with other shards, and one's own alone.
 
     Raises:
@@ -153,7 +153,7 @@ def _beside_other_shards(settings: CourseSettings, shard: Shard) -> Iterator[Non
 
 
 def _lock(file: Any, kind: int, fault: str) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + LOCK_SECONDS
     while True:
         try:
             fcntl.flock(file, kind | fcntl.LOCK_NB)

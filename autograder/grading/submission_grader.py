@@ -54,7 +54,7 @@ def describe_full_disk(error: OSError) -> str:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedLab:
     """A lab that is ready to be graded.
 
     Args:
@@ -108,7 +108,7 @@ class SubmissionGrader:
         labs: the labs, by id.
     """
 
-    def __init__(self, settings: CourseSettings, labs: dict[str, Prepared]) -> None:
+    def __init__(self, settings: CourseSettings, labs: dict[str, PreparedLab]) -> None:
         self._settings, self._labs = settings, labs
         self._sanitizing = settings.chain(settings.sanitizing)
         self._running = settings.chain(settings.running)
@@ -187,12 +187,12 @@ class SubmissionGrader:
         submission_metadata.note_left_out(notebook, left_out)
         clean, resources = self._sanitizing(notebook, resources)
         graded, resources_after = self._running(clean, resources)
-        known = submission_metadata.read(graded)
-        record.submission = known.submission
-        record.detail = record.detail or known.detail
-        record.notices = [notice.code for notice in known.notices]
-        for question_id, kept in resources_after["kept"].items():
-            _note_question(record, question_id, kept)
+        metadata = submission_metadata.read(graded)
+        record.submission = metadata.submission
+        record.detail = record.detail or metadata.detail
+        record.notices = [notice.code for notice in metadata.notices]
+        for question_id, result in resources_after["question_results"].items():
+            _note_question(record, question_id, result)
         record.seconds = round(time.monotonic() - started, 3)
         record.student_seconds = round(float(resources_after["cpu_seconds"]), 3)
         record.cpu_seconds = round(_cpu_seconds() - before + record.student_seconds, 3)
@@ -207,10 +207,10 @@ class SubmissionGrader:
         path = self._settings.autograded_folder(task.lab, task.student) / f"{task.lab}.ipynb"
         text = path.read_text(encoding="utf-8")
         notebook = nbformat.reads(text, as_version=4)
-        known = submission_metadata.read(notebook)
+        metadata = submission_metadata.read(notebook)
         earlier = self._settings.records.load(task.lab, task.student)
-        record = self._new_record(task, known, earlier)
-        before = self._judge_cells(record, notebook, known)
+        record = self._new_record(task, metadata, earlier)
+        before = self._judge_cells(record, notebook, metadata)
         if earlier is not None and earlier.submission == record.submission:
             before = earlier.points
             same = nbformat.writes(notebook) == text.rstrip("\n")
@@ -220,42 +220,46 @@ class SubmissionGrader:
         return Reply(DONE, before=before)
 
     def _judge_cells(
-        self, record: Record, notebook: NotebookNode, known: SubmissionMetadata
+        self, record: Record, notebook: NotebookNode, metadata: SubmissionMetadata
     ) -> dict[str, float]:
         """Fill the check cells anew, and return what was in them, by question id."""
         folder = self._settings.records.folder(record.lab, record.student)
         lab, unsolved = self._labs[record.lab].lab, self._labs[record.lab].unsolved
         wanted = {grade_id(cell): cell for cell in unsolved.cells}
         cells = {grade_id(c).removesuffix(CHECK): c for c in notebook.cells if is_check(c)}
-        all_kept = {name: evidence_store.load(folder, name) for name in cells}
-        if any(kept.known["submission"] != known.submission for kept in all_kept.values()):
+        all_stored = {name: evidence_store.load(folder, name) for name in cells}
+        if any(
+            stored.entries["submission"] != metadata.submission for stored in all_stored.values()
+        ):
             raise ValueError("its evidence is of another submission than its graded notebook")
         # All of them, before anything is written: one that is not judged keeps the submission's.
-        verdicts = {name: _judge_again(lab, name, kept) for name, kept in all_kept.items()}
-        sanitize(notebook, unsolved, format_head(known))  # an earlier version may have graded it
-        for name, kept in all_kept.items():
+        verdicts = {name: _judge_again(lab, name, stored) for name, stored in all_stored.items()}
+        sanitize(notebook, unsolved, format_head(metadata))  # an earlier version may have graded it
+        for name, stored in all_stored.items():
             cell, verdict = cells[name], verdicts[name]
             cell.metadata.nbgrader = copy.deepcopy(wanted[name + CHECK].metadata.nbgrader)
-            points = write_score(cell, verdict, known)
+            points = write_score(cell, verdict, metadata)
             more = {"points": points, "maximum": float(cell.metadata.nbgrader.points)}
             _note_question(
-                record, name, evidence_store.replace_verdict(folder, kept, verdict, more)
+                record, name, evidence_store.replace_verdict(folder, stored, verdict, more)
             )
-        return {name: kept.known["points"] for name, kept in all_kept.items()}
+        return {name: stored.entries["points"] for name, stored in all_stored.items()}
 
-    def _new_record(self, task: Task, known: SubmissionMetadata, earlier: Record | None) -> Record:
+    def _new_record(
+        self, task: Task, metadata: SubmissionMetadata, earlier: Record | None
+    ) -> Record:
         """A record of a submission that was graded before, by whichever command."""
         record = Record(task.lab, task.student, cause=REJUDGE)
-        if earlier is not None and earlier.submission == known.submission:
+        if earlier is not None and earlier.submission == metadata.submission:
             for name in ("fingerprint", "timestamp", "state", "detail", "seconds", "cpu_seconds",
                          "student_seconds", "sandbox", "suspicious_imports"):  # fmt: skip
                 setattr(record, name, getattr(earlier, name))
-        record.submission = known.submission
-        record.notices = [notice.code for notice in known.notices]
+        record.submission = metadata.submission
+        record.notices = [notice.code for notice in metadata.notices]
         return record
 
 
-def _judge_again(lab: Lab, name: str, kept: evidence_store.Kept) -> Judgement:
+def _judge_again(lab: Lab, name: str, stored: evidence_store.StoredEvidence) -> Judgement:
     """The verdict of now.
 
     Raises:
@@ -263,20 +267,24 @@ def _judge_again(lab: Lab, name: str, kept: evidence_store.Kept) -> Judgement:
             earned with the evidence that there is must not be lost for that.
     """
     verdict = judge_answer(
-        lab, name, kept.inputs, kept.evidence, (kept.known["reason"], kept.known["detail"])
+        lab,
+        name,
+        stored.inputs,
+        stored.evidence,
+        (stored.entries["reason"], stored.entries["detail"]),
     )
     before, now = (
-        [f["code"] for f in found] for found in (kept.known["findings"], verdict.findings)
+        [f["code"] for f in found] for found in (stored.entries["findings"], verdict.findings)
     )
     if UNREADABLE in now and UNREADABLE not in before:
         raise ValueError(f"the judge of {name} is another one now, and asks for other evidence")
     return verdict
 
 
-def _note_question(record: Record, question_id: str, kept: dict[str, Any]) -> None:
-    record.points[question_id] = kept["points"]
-    record.maximum[question_id] = kept["maximum"]
-    codes = [finding["code"] for finding in kept["findings"]]
+def _note_question(record: Record, question_id: str, result: dict[str, Any]) -> None:
+    record.points[question_id] = result["points"]
+    record.maximum[question_id] = result["maximum"]
+    codes = [finding["code"] for finding in result["findings"]]
     if codes:
         record.findings[question_id] = codes
 

@@ -37,7 +37,7 @@ _MEMORY = 2 * 2**30
 
 
 @dataclass(frozen=True)
-class Done:
+class FinishedTask:
     """A task that ended.
 
     Args:
@@ -97,18 +97,18 @@ class WorkerPool:
         """Process ids of the workers."""
         return [worker.process.pid or 0 for worker in self._workers]
 
-    def run(self, tasks: deque[Task]) -> Iterator[Done | None]:
+    def run(self, tasks: deque[Task]) -> Iterator[FinishedTask | None]:
         """What becomes of `tasks`, as it comes; None now and then while nothing does.
 
         Tasks that the caller appends meanwhile are done too. A worker gets its next task before
         the caller gets the last one's result, so that nobody waits for the caller.
         """
-        done: deque[Done] = deque()
+        done: deque[FinishedTask] = deque()
         while True:
             self._hand_out(tasks)
             busy = [worker for worker in self._workers if worker.task is not None]
             if busy:
-                self._end_late(busy)
+                self._end_late_workers(busy)
                 done.extend(self._collect(busy, 0 if done else TICK))
                 self._hand_out(tasks)
             if done:
@@ -129,7 +129,7 @@ class WorkerPool:
             with contextlib.suppress(BrokenPipeError):  # dead already: `_collect` will tell
                 idle.pipe.send_bytes(json.dumps(asdict(idle.task)).encode())
 
-    def _end_late(self, busy: list[_Worker]) -> None:
+    def _end_late_workers(self, busy: list[_Worker]) -> None:
         """Ask those whose time is over to end, which a signal does in any Python code; or kill."""
         now = time.monotonic()
         for worker in busy:
@@ -141,7 +141,7 @@ class WorkerPool:
                 worker.process.terminate()
             worker.late, worker.end = True, now + _GRACE + 1
 
-    def _collect(self, busy: list[_Worker], seconds: float) -> Iterator[Done]:
+    def _collect(self, busy: list[_Worker], seconds: float) -> Iterator[FinishedTask]:
         ready = wait([worker.pipe for worker in busy], seconds)
         for worker in busy:
             if worker.pipe not in ready or worker.task is None:
@@ -150,16 +150,16 @@ class WorkerPool:
             try:
                 reply = Reply(**json.loads(worker.pipe.recv_bytes()))
             except (EOFError, OSError):
-                self._dismiss(worker)
+                self._remove(worker)
                 death = f"no end within {self._seconds:.0f} s" if worker.late else ""
-                death = death or _death(worker.process.exitcode)
-                yield Done(task, None, death, worker.late)
+                death = death or _describe_death(worker.process.exitcode)
+                yield FinishedTask(task, None, death, worker.late)
             else:
                 if worker.late:  # it is about to end, and no other task may end with it
-                    self._dismiss(worker)
-                yield Done(task, reply)
+                    self._remove(worker)
+                yield FinishedTask(task, reply)
 
-    def _dismiss(self, worker: _Worker) -> None:
+    def _remove(self, worker: _Worker) -> None:
         self._workers.remove(worker)
         worker.pipe.close()
         worker.process.join(_GRACE)
@@ -181,7 +181,7 @@ class WorkerPool:
         return worker
 
 
-def _death(code: int | None) -> str:
+def _describe_death(code: int | None) -> str:
     if code is not None and code < 0:
         return f"the worker was killed by {signal.Signals(-code).name}"
     return f"the worker ended with exit code {code}"
@@ -196,11 +196,11 @@ def _serve(
     """The life of a worker."""
     for other in others:
         other.close()
-    _die_with(parent)
+    _end_with_parent(parent)
     # What kernels and libraries print is a student's: it goes to nobody's terminal.
-    nowhere = os.open(os.devnull, os.O_RDWR)
+    null_device = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
-        os.dup2(nowhere, stream)
+        os.dup2(null_device, stream)
     # A kernel's messages and a notebook are held here, and nobody knows how large they are.
     memory = own_data() + _MEMORY
     resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
@@ -211,7 +211,7 @@ def _serve(
             pipe.send_bytes(json.dumps(asdict(do(task))).encode())
 
 
-def _die_with(parent: int) -> None:
+def _end_with_parent(parent: int) -> None:
     """End, tidily if that is possible within `_GRACE` seconds, when the parent does."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:

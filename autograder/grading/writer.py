@@ -52,10 +52,10 @@ class Writer:
         """
         if record.written:
             return False
-        with _quiet():
-            self._enter(record)
+        with _ignore_sqlalchemy_warnings():
+            self._enter_submission(record)
             text = self._save(record, notebook)
-            self._hand_over(record, text)
+            self._write_autograded(record, text)
             record.written, record.feedback = True, False
             self._settings.records.update(record)
         return True
@@ -67,15 +67,15 @@ class Writer:
     def write_page(self, record: Record) -> None:
         """Write the feedback of a result that is written, and say so in its record."""
         if self._pages is not None:
-            with _quiet():
-                self._page(record, self._pages)
+            with _ignore_sqlalchemy_warnings():
+                self._write_folder(record, self._pages)
             record.feedback = True
             self._settings.records.update(record)
 
     def _gradebook(self) -> OneCommit:
         return OneCommit(self._settings.course.db_url, self._settings.course.course_id)
 
-    def _enter(self, record: Record) -> None:
+    def _enter_submission(self, record: Record) -> None:
         """The student and the submission, as nbgrader's Autograde enters them."""
         with self._gradebook() as gradebook:
             if self._settings.converter.create_student:
@@ -107,7 +107,7 @@ class Writer:
                     grade.needs_manual_grade = True  # the formgrader shows it to the instructor
         return str(v4.writes(saved)) + "\n"
 
-    def _hand_over(self, record: Record, text: str) -> None:
+    def _write_autograded(self, record: Record, text: str) -> None:
         """The graded notebook, and the other files of the submission, into `autograded/`."""
         target = self._settings.autograded_folder(record.lab, record.student)
         name = f"{record.lab}.ipynb"
@@ -129,14 +129,14 @@ class Writer:
             replace_folder(target, fill)
         self._settings.converter.set_permissions(record.lab, record.student)
 
-    def _page(self, record: Record, pages: Pages) -> None:
+    def _write_folder(self, record: Record, pages: Pages) -> None:
         lab, student = record.lab, record.student
         replace_folder(pages.folder(lab, student), lambda to: pages.write(lab, student, to))
         pages.finish(lab, student)
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def _ignore_sqlalchemy_warnings() -> Iterator[None]:
     with warnings.catch_warnings():
         # nbgrader 0.9.6 with SQLAlchemy 2: on each first submission, without effect.
         warnings.simplefilter("ignore", SAWarning)

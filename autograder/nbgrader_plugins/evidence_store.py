@@ -38,7 +38,7 @@ def read_untrusted(path: Path) -> bytes:
 
 
 def keep(
-    folder: Path, inputs: bytes, evidence: bytes | None, verdict: Judgement, known: dict[str, Any]
+    folder: Path, inputs: bytes, evidence: bytes | None, verdict: Judgement, entries: dict[str, Any]
 ) -> dict[str, Any]:
     """Write one question's files, in place of those of an earlier grading.
 
@@ -47,7 +47,7 @@ def keep(
         inputs: `EncodedInputs.all_inputs` of what the evidence was taken on.
         evidence: encoded, or None if there is none.
         verdict: what the judge said.
-        known: further entries of the JSON file.
+        entries: further entries of the JSON file.
 
     Returns:
         what the JSON file holds.
@@ -60,73 +60,73 @@ def keep(
     else:
         write_atomically(folder / f"{name}.evidence", evidence)
     digests = {"inputs": _digest(inputs), "evidence": _digest(evidence)}
-    return _write_verdict(folder, verdict, {**known, "sha256": digests})
+    return _write_verdict(folder, verdict, {**entries, "sha256": digests})
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoredEvidence:
     """What an earlier grading left of one question.
 
     Args:
         inputs: `EncodedInputs.all_inputs` of what the evidence was taken on.
         evidence: encoded, or None if there is none.
-        known: what the JSON file holds.
+        entries: what the JSON file holds.
     """
 
     inputs: bytes
     evidence: bytes | None
-    known: dict[str, Any]
+    entries: dict[str, Any]
 
 
-def load(folder: Path, question_id: str) -> Kept:
+def load(folder: Path, question_id: str) -> StoredEvidence:
     """What `keep` wrote of one question.
 
     Raises:
         ValueError: files are missing, damaged, or of two gradings; the message says which.
     """
     try:
-        known = json.loads((folder / f"{question_id}.json").read_bytes())
+        entries = json.loads((folder / f"{question_id}.json").read_bytes())
         inputs = (folder / f"{question_id}.inputs").read_bytes()
         path = folder / f"{question_id}.evidence"
         evidence = path.read_bytes() if path.exists() else None
-        if known.get("sha256") != {"inputs": _digest(inputs), "evidence": _digest(evidence)}:
+        if entries.get("sha256") != {"inputs": _digest(inputs), "evidence": _digest(evidence)}:
             raise ValueError(f"the files of {question_id} are not of one grading")
-        return Kept(inputs, evidence, known)
+        return StoredEvidence(inputs, evidence, entries)
     except (OSError, LookupError, TypeError, AttributeError) as error:
         detail = f"{type(error).__name__}: {error}"
         raise ValueError(f"the files of {question_id} can't be read: {detail}") from error
 
 
 def replace_verdict(
-    folder: Path, kept: Kept, verdict: Judgement, known: dict[str, Any]
+    folder: Path, stored: StoredEvidence, verdict: Judgement, entries: dict[str, Any]
 ) -> dict[str, Any]:
     """Write another verdict on the same evidence.
 
     Args:
         folder: the student's.
-        kept: what `load` found there.
+        stored: what `load` found there.
         verdict: what the judge says now.
-        known: entries of the JSON file that changed with it.
+        entries: entries of the JSON file that changed with it.
 
     Returns:
         what the JSON file holds now.
     """
-    return _write_verdict(folder, verdict, {**kept.known, **known})
+    return _write_verdict(folder, verdict, {**stored.entries, **entries})
 
 
-def _write_verdict(folder: Path, verdict: Judgement, known: dict[str, Any]) -> dict[str, Any]:
-    plain = {
-        **known,
+def _write_verdict(folder: Path, verdict: Judgement, entries: dict[str, Any]) -> dict[str, Any]:
+    content = {
+        **entries,
         "lab": verdict.lab,
         "question": verdict.question_id,
         "score": verdict.score,
         "findings": verdict.findings,
     }
-    text = json.dumps(plain, indent=1, sort_keys=True, ensure_ascii=False)
+    text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False)
     write_atomically(
         folder / f"{verdict.question_id}.json", (text + "\n").encode("utf-8", "replace")
     )
-    return plain
+    return content
 
 
 def _digest(data: bytes | None) -> str:

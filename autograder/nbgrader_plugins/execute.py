@@ -25,7 +25,7 @@ from litcourse.core.known_errors import LIMITS, error_code
 
 
 @dataclass
-class Answer:
+class QuestionEvidence:
     """What is there to judge of one question.
 
     Args:
@@ -42,9 +42,10 @@ class Answer:
 
 
 class RunSubmission(NbGraderPreprocessor):
-    """Executes the notebook; leaves an `Answer` per question in `resources["answers"]`.
+    """Executes the notebook and collects the evidence of each question.
 
-    `resources["cpu_seconds"]` is what its cells and probes took, kernels' starts left out.
+    It leaves in nbconvert's resources: `question_evidence`, a `QuestionEvidence` by question id,
+    and `cpu_seconds`, processor time of the cells and probes without the starts of kernels.
     """
 
     cell_seconds = Integer(120, help="Time limit of a cell.").tag(config=True)
@@ -59,46 +60,47 @@ class RunSubmission(NbGraderPreprocessor):
     ) -> tuple[NotebookNode, dict[str, Any]]:
         """Execute the cells of `nb`, unless its notes say that it could not be read."""
         context: Context = resources[KEY]
-        known = self._read_metadata(nb, context)
+        metadata = self._read_metadata(nb, context)
         resources["cpu_seconds"] = 0.0
-        resources["answers"] = answers = self._answers(context, known.submission)
-        if known.trouble:
-            for answer in answers.values():
-                answer.code, answer.detail = known.trouble, known.detail
+        resources["question_evidence"] = questions = self._draw_inputs(context, metadata.submission)
+        if metadata.trouble:
+            for question in questions.values():
+                question.code, question.detail = metadata.trouble, metadata.detail
             return nb, resources
         with tempfile.TemporaryDirectory(prefix="grading-") as folder:
-            run = _Run(self, nb, context, answers, Path(folder))
+            run = _NotebookRun(self, nb, context, questions, Path(folder))
             run.run_all()
             resources["cpu_seconds"] = run.cpu_seconds
         return nb, resources
 
     def _read_metadata(self, nb: NotebookNode, context: Context) -> SubmissionMetadata:
         """The notes of `nb`; from here on they name a submission by all that its kernel sees."""
-        known = submission_metadata.read(nb)
-        if not known.trouble:  # nothing of the others is run, nor measured
-            known.submission = digest_submission(known.submission, context.files)
-            known.write(nb)
-        return known
+        metadata = submission_metadata.read(nb)
+        if not metadata.trouble:  # nothing of the others is run, nor measured
+            metadata.submission = digest_submission(metadata.submission, context.files)
+            metadata.write(nb)
+        return metadata
 
-    def _answers(self, context: Context, submission: str) -> dict[str, Answer]:
+    def _draw_inputs(self, context: Context, submission: str) -> dict[str, QuestionEvidence]:
         """Questions with their inputs, not yet asked."""
         lab, of = context.lab, (context.root, context.student, context.lab.id)
         seeds = {name: seed_for(*of, name, submission) for name in lab.questions}
         return {
-            name: Answer(inputs) for name, inputs in judge_client().draw_inputs(lab, seeds).items()
+            name: QuestionEvidence(inputs)
+            for name, inputs in judge_client().draw_inputs(lab, seeds).items()
         }
 
 
 @dataclass
-class _Run:
+class _NotebookRun:
     """One notebook on its way through one or more kernels."""
 
     limits: RunSubmission
     notebook: NotebookNode
     context: Context
-    answers: dict[str, Answer]
+    questions: dict[str, QuestionEvidence]
     folder: Path  # private: TemporaryDirectory makes it with mode 0700
-    lost: set[int] = field(default_factory=set)
+    lost_cells: set[int] = field(default_factory=set)
     failures: dict[int, Failure] = field(default_factory=dict)
     notices: list[Notice] = field(default_factory=list)
     kernel: Kernel | None = None
@@ -117,9 +119,9 @@ class _Run:
             )
         finally:
             self._stop()
-        known = submission_metadata.read(self.notebook)
-        known.notices += self.notices
-        known.write(self.notebook)
+        metadata = submission_metadata.read(self.notebook)
+        metadata.notices += self.notices
+        metadata.write(self.notebook)
 
     def _stop(self) -> None:
         kernel, self.kernel = self.kernel, None
@@ -140,14 +142,17 @@ class _Run:
             cell = self.notebook.cells[index]
             cell.execution_count = count
             question_id = _question(cell)
-            outcome = self._check(question_id) if question_id else self._cell(cell)
+            outcome = self._run_check(question_id) if question_id else self._run_cell(cell)
             if not question_id:
                 self._note_failure(index, outcome)
             self._note_limits(outcome, cell)
-            if outcome.fate != "done":
-                self.lost.add(index)
+            if outcome.status != "done":
+                self.lost_cells.add(index)
                 self.limits.log.warning(
-                    "%s: cell %s is %s", self.context.student, grade_id(cell) or index, outcome.fate
+                    "%s: cell %s is %s",
+                    self.context.student,
+                    grade_id(cell) or index,
+                    outcome.status,
                 )
             if outcome.kernel_lost and not self._revive([p for p in indices if p <= index]):
                 return
@@ -157,7 +162,7 @@ class _Run:
         kind, _, message = outcome.error.partition(": ")
         code = error_code(kind, message) if kind else ""
         codes = {code} & set(LIMITS)
-        if outcome.limit or (outcome.fate != "done" and not _question(cell)):
+        if outcome.limit or (outcome.status != "done" and not _question(cell)):
             codes.add(_reason(outcome, self.limits.cell_seconds)[0])
         if outcome.flooded:
             codes.add("LIT926")
@@ -168,7 +173,7 @@ class _Run:
         if found is not None:
             self.failures.setdefault(index, found)
 
-    def _why_missing(self, question_id: str) -> tuple[str, str] | None:
+    def _explain_missing(self, question_id: str) -> tuple[str, str] | None:
         """What to say at this check, should it miss a name."""
         cells, own, others = self.notebook.cells, None, {}
         for index, found in sorted(self.failures.items()):
@@ -189,10 +194,10 @@ class _Run:
     def _seconds_left(self, limit: int) -> float:
         return min(limit, self.end - time.monotonic())
 
-    def _cell(self, cell: NotebookNode) -> Outcome:
+    def _run_cell(self, cell: NotebookNode) -> Outcome:
         outcome = self._run(cell.source, ours=utils.is_locked(cell))
         cell.outputs = outcome.outputs
-        if outcome.fate != "done":
+        if outcome.status != "done":
             cell.outputs.append(_ending_output(outcome, self.limits.cell_seconds))
         return outcome
 
@@ -213,34 +218,34 @@ class _Run:
     def _replay(self, indices: list[int]) -> bool:
         for index in indices:
             cell = self.notebook.cells[index]
-            if index in self.lost or _question(cell):
+            if index in self.lost_cells or _question(cell):
                 continue
             outcome = self._run(cell.source, ours=utils.is_locked(cell))
             self._note_failure(index, outcome)
-            if outcome.fate != "done":
-                self.lost.add(index)
+            if outcome.status != "done":
+                self.lost_cells.add(index)
             if outcome.kernel_lost:
                 return False
         return True
 
-    def _check(self, question_id: str) -> Outcome:
+    def _run_check(self, question_id: str) -> Outcome:
         """Take evidence on the drawn inputs, and read it before another cell can run."""
-        answer = self.answers[question_id]
+        question = self.questions[question_id]
         seconds = self._seconds_left(self.limits.cell_seconds)
         if self.kernel is None or seconds <= 0:
             outcome = Outcome("late")
         else:
-            lab, shown = self.context.lab.id, answer.inputs.shown
+            lab, shown = self.context.lab.id, question.inputs.shown
             try:
                 outcome, encoded = self.kernel.take_evidence(lab, question_id, shown, seconds)
             except OSError as error:
-                answer.code, answer.detail = "LIT903", error.strerror or type(error).__name__
+                question.code, question.detail = "LIT903", error.strerror or type(error).__name__
                 return Outcome("done")
-            answer.evidence = encoded or None
-        answer.code, answer.detail = _reason(outcome, self.limits.cell_seconds)
-        if answer.evidence is not None:
-            missing = self._why_missing(question_id)
-            answer.code, answer.detail = missing or (answer.code, answer.detail)
+            question.evidence = encoded or None
+        question.code, question.detail = _reason(outcome, self.limits.cell_seconds)
+        if question.evidence is not None:
+            missing = self._explain_missing(question_id)
+            question.code, question.detail = missing or (question.code, question.detail)
         return outcome
 
 
@@ -264,7 +269,7 @@ def _reason(outcome: Outcome, limit: int) -> tuple[str, str]:
         "stuck": ("LIT906", f"no answer within {limit} s, and no end when interrupted"),
         "dead": ("LIT907", "the Python process ended"),
     }
-    return reasons.get(outcome.fate, ("LIT905", outcome.error or "no measurement"))
+    return reasons.get(outcome.status, ("LIT905", outcome.error or "no measurement"))
 
 
 def _ending_output(outcome: Outcome, limit: int) -> NotebookNode:

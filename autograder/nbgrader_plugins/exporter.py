@@ -31,7 +31,7 @@ class SubmissionExporter(NotebookExporter):
         super().__init__(config=config, **kwargs)  # type: ignore[no-untyped-call]
         self._unsolved: dict[str, NotebookNode] = {}
         if isinstance(self.parent, Autograde):
-            _copy_plain_files_alone(self.parent.coursedir)
+            _copy_plain_files_only(self.parent.coursedir)
             try:
                 self._prepare(self.parent)
             except (AuthorError, RuntimeError) as error:
@@ -77,7 +77,7 @@ class SubmissionExporter(NotebookExporter):
                 _add_missing(converter.assignments, folder, lab)
 
 
-def _copy_plain_files_alone(course: CourseDirectory) -> None:
+def _copy_plain_files_only(course: CourseDirectory) -> None:
     """Have nbgrader copy what counts of a submission, and nothing else.
 
     nbgrader 0.9.6 follows links, to another submission or to the gradebook, and gives a submission

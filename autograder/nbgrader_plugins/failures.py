@@ -47,7 +47,7 @@ def find_failure(outcome: Outcome, reason: str) -> Failure | None:
         outcome: what became of the cell.
         reason: why it was stopped, if it was.
     """
-    if outcome.fate != "done":
+    if outcome.status != "done":
         return Failure(f"was stopped: {reason}")
     if not outcome.error:
         return None
@@ -82,7 +82,7 @@ def explain_missing(own: Failure | None, others: Mapping[int, Failure]) -> tuple
 
 
 def judge_answer(
-    lab: Lab, question_id: str, inputs: bytes, evidence: bytes | None, why: tuple[str, str]
+    lab: Lab, question_id: str, inputs: bytes, evidence: bytes | None, reason: tuple[str, str]
 ) -> Judgement:
     """The judge server's verdict; a name that is missing because a cell failed is told as that.
 
@@ -93,13 +93,13 @@ def judge_answer(
         question_id: the question.
         inputs: `EncodedInputs.all_inputs` of what the evidence was taken on.
         evidence: encoded, or None.
-        why: without evidence, why there is none; with it, what `why_missing` said.
+        reason: without evidence, why there is none; with it, what `why_missing` said.
     """
-    verdict = judge_client().judge(lab, question_id, inputs, evidence, why)
-    if evidence is None or why[0] not in INSTEAD or not verdict.findings:
+    verdict = judge_client().judge(lab, question_id, inputs, evidence, reason)
+    if evidence is None or reason[0] not in INSTEAD or not verdict.findings:
         return verdict
     finding = verdict.findings[0]
     if finding["code"] != MISSING:
         return verdict
-    detail = f"{finding['called']} is not defined: {why[1]}"
-    return judge_client().judge(lab, question_id, inputs, None, (why[0], detail))
+    detail = f"{finding['called']} is not defined: {reason[1]}"
+    return judge_client().judge(lab, question_id, inputs, None, (reason[0], detail))

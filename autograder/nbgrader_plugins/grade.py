@@ -12,7 +12,7 @@ from traitlets import Unicode
 
 from autograder.course import CHECK, grade_id
 from autograder.nbgrader_plugins import evidence_store, submission_metadata
-from autograder.nbgrader_plugins.execute import Answer
+from autograder.nbgrader_plugins.execute import QuestionEvidence
 from autograder.nbgrader_plugins.failures import INSTEAD, judge_answer
 from autograder.nbgrader_plugins.judge_client import Judgement
 from autograder.nbgrader_plugins.penalties import EVIDENCE
@@ -34,14 +34,14 @@ class GradeEvidence(NbGraderPreprocessor):
     ) -> tuple[NotebookNode, dict[str, Any]]:
         """Sanitize `nb`, replace the outputs of all checks, and show what was mended."""
         context: Context = resources[KEY]
-        known = submission_metadata.read(nb)
-        resources["kept"] = {}
+        metadata = submission_metadata.read(nb)
+        resources["question_results"] = {}
         resources[EVIDENCE] = context.root / self.folder / context.lab.id / context.student
         sanitize(nb, context.unsolved)
         for cell in nb.cells:
             if is_check(cell):
-                self._grade(cell, context, known, resources)
-        if head := format_head(known):
+                self._grade(cell, context, metadata, resources)
+        if head := format_head(metadata):
             nb.cells.insert(0, v4.new_markdown_cell(head))
         return nb, resources
 
@@ -49,26 +49,26 @@ class GradeEvidence(NbGraderPreprocessor):
         self,
         cell: NotebookNode,
         context: Context,
-        known: SubmissionMetadata,
+        metadata: SubmissionMetadata,
         resources: dict[str, Any],
     ) -> None:
         question_id = grade_id(cell).removesuffix(CHECK)
-        answer: Answer = resources["answers"][question_id]
-        why = (answer.code, answer.detail)
+        question: QuestionEvidence = resources["question_evidence"][question_id]
+        why = (question.code, question.detail)
         verdict = judge_answer(
-            context.lab, question_id, answer.inputs.all_inputs, answer.evidence, why
+            context.lab, question_id, question.inputs.all_inputs, question.evidence, why
         )
-        explained = answer.evidence is None or answer.code in INSTEAD
-        points = write_score(cell, verdict, known)
+        has_reason = question.evidence is None or question.code in INSTEAD
+        points = write_score(cell, verdict, metadata)
         more = {
             "points": points,
             "maximum": float(cell.metadata.nbgrader.points),
-            "submission": known.submission,
-            "reason": answer.code if explained else "",
-            "detail": answer.detail if explained else "",
+            "submission": metadata.submission,
+            "reason": question.code if has_reason else "",
+            "detail": question.detail if has_reason else "",
         }
-        resources["kept"][question_id] = evidence_store.keep(
-            resources[EVIDENCE], answer.inputs.all_inputs, answer.evidence, verdict, more
+        resources["question_results"][question_id] = evidence_store.keep(
+            resources[EVIDENCE], question.inputs.all_inputs, question.evidence, verdict, more
         )
 
 
@@ -77,18 +77,18 @@ def is_check(cell: NotebookNode) -> bool:
     return bool(utils.is_grade(cell) and not utils.is_solution(cell))
 
 
-def format_head(known: SubmissionMetadata) -> str:
+def format_head(metadata: SubmissionMetadata) -> str:
     """What the first cell of the graded notebook says; "" if there is nothing to say."""
-    general = [notice for notice in known.notices if not notice.question_id]
-    if known.trouble:
-        general.append(Notice(known.trouble, "", "", known.detail))
+    general = [notice for notice in metadata.notices if not notice.question_id]
+    if metadata.trouble:
+        general.append(Notice(metadata.trouble, "", "", metadata.detail))
     return _format_notices(general)
 
 
-def write_score(cell: NotebookNode, verdict: Judgement, known: SubmissionMetadata) -> float:
+def write_score(cell: NotebookNode, verdict: Judgement, metadata: SubmissionMetadata) -> float:
     """Give the check cell its one output, and return the points in it."""
     points = points_of(verdict.score, float(cell.metadata.nbgrader.points))
-    notices = [notice for notice in known.notices if notice.question_id == verdict.question_id]
+    notices = [notice for notice in metadata.notices if notice.question_id == verdict.question_id]
     data = {"text/plain": repr(points), "text/html": _format_notices(notices) + verdict.card}
     count = cell.get("execution_count") or 1
     cell.outputs = [v4.new_output("execute_result", data=data, execution_count=count)]

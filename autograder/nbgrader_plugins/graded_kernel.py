@@ -32,7 +32,7 @@ from autograder.nbgrader_plugins.evidence_store import read_untrusted
 
 KERNEL = "litcourse-graded"
 """Name of the kernel specification, which `autograder` installs."""
-_FAREWELL = 5.0
+_STOP_SECONDS = 5.0
 """Seconds that a killed kernel has to tell what it took."""
 
 MAX_OUTPUT = 2**20
@@ -44,7 +44,7 @@ class Outcome:
     """What became of a cell.
 
     Args:
-        fate: "done" (an error of its own code included), "late" (interrupted at its time
+        status: "done" (an error of its own code included), "late" (interrupted at its time
             limit), "stuck" (it did not let itself be interrupted) or "dead" (the kernel died).
         error: name and message of an error, or "".
         limit: of a dead kernel, the limit that killed it: "cpu", "memory", or "".
@@ -52,7 +52,7 @@ class Outcome:
         outputs: what it showed.
     """
 
-    fate: str
+    status: str
     error: str = ""
     outputs: list[NotebookNode] = field(default_factory=list)
     limit: str = ""
@@ -61,7 +61,7 @@ class Outcome:
     @property
     def kernel_lost(self) -> bool:
         """Whether nothing more can run in this kernel."""
-        return self.fate in {"stuck", "dead"}
+        return self.status in {"stuck", "dead"}
 
 
 class Kernel:
@@ -79,7 +79,7 @@ class Kernel:
     ) -> None:
         settings = {"sandbox": sandbox, "limits": limits, "startup_seconds": startup_seconds}
         self._sandbox = sandbox
-        self._client = _Client(
+        self._client = _CellClient(
             v4.new_notebook(),
             config=Config({"WarmProvisioner": settings}),
             kernel_name=KERNEL,
@@ -94,7 +94,7 @@ class Kernel:
             store_widget_state=False,
             shutdown_kernel="immediate",
         )
-        self._client.create_kernel_manager().client_factory = _Channels
+        self._client.create_kernel_manager().client_factory = _KernelClient
         try:
             self._client.start_new_kernel(cwd=str(folder), env={"NBGRADER_EXECUTION": "autograde"})
             self._client.start_new_kernel_client()
@@ -102,7 +102,7 @@ class Kernel:
             if self._client.km is not None:  # nbclient 0.11 leaves its files where a start fails
                 self._client.km.cleanup_resources()
             raise
-        self._spent_at_start = self._spent()
+        self._cpu_seconds_at_start = self._read_cpu_seconds()
 
     @property
     def _provisioner(self) -> WarmProvisioner:
@@ -110,7 +110,7 @@ class Kernel:
         found: WarmProvisioner = manager.provisioner
         return found
 
-    def _spent(self) -> float:
+    def _read_cpu_seconds(self) -> float:
         link = self._provisioner.link
         return Watch(link.pid, 0).usage().cpu_seconds if link is not None else 0.0
 
@@ -118,7 +118,7 @@ class Kernel:
         """Execute `source` as a cell, for at most `seconds`."""
         outcome = self._client.run(source, seconds)
         outcome.flooded = self._client.room < 0
-        if outcome.fate == "dead" and self._provisioner.link is not None:
+        if outcome.status == "dead" and self._provisioner.link is not None:
             outcome.limit = str((self._provisioner.link.poll() or {}).get("reason", ""))
         return outcome
 
@@ -151,7 +151,7 @@ class Kernel:
         source = f"{module}.write_evidence({lab!r}, {question_id!r}, {places}, globals())"
         try:
             outcome = self.run(source, seconds)
-            done = outcome.fate == "done"
+            done = outcome.status == "done"
             return outcome, read_untrusted(channel / "evidence") if done else b""
         finally:
             (channel / "inputs").unlink()
@@ -166,7 +166,9 @@ class Kernel:
         link = self._provisioner.link
         if link is not None:
             link.signal(signal.SIGKILL)
-            seconds = max(0.0, link.last_words(_FAREWELL) - self._spent_at_start)
+            seconds = max(
+                0.0, link.wait_for_cpu_seconds(_STOP_SECONDS) - self._cpu_seconds_at_start
+            )
         self._client._cleanup_kernel()  # noqa: SLF001 (nbclient 0.11 has no public name for it)
         return seconds
 
@@ -191,7 +193,7 @@ class _Channel(AsyncZMQSocketChannel):
         return await super().get_msg(timeout)
 
 
-class _Channels(AsyncKernelClient):
+class _KernelClient(AsyncKernelClient):
     """Waits for a kernel no longer than it must."""
 
     shell_channel_class = Type(_Channel)
@@ -223,7 +225,7 @@ class _Channels(AsyncKernelClient):
                 raise RuntimeError(f"the kernel did not answer within {timeout:.0f} s")
 
 
-class _Client(NotebookClient):
+class _CellClient(NotebookClient):
     """nbclient, one cell at a time, with what it keeps of an output bounded."""
 
     timed_out = False
@@ -240,7 +242,7 @@ class _Client(NotebookClient):
         self.timeout = max(1, math.ceil(seconds))
         channels: Any = self.kc
         channels.shell_channel.end = time.monotonic() + self.timeout
-        self.on_cell_executed = self._remember
+        self.on_cell_executed = self._keep_reply
         try:
             self.execute_cell(cell, 0)
         except CellTimeoutError:
@@ -252,11 +254,11 @@ class _Client(NotebookClient):
             return Outcome("stuck", outputs=cell.outputs)
         cell.outputs = _merge_outputs(cell.outputs)
         for output in cell.outputs:
-            _only_text(output)
-        fate = "late" if self.timed_out else "done"
-        return Outcome(fate, self._error(), cell.outputs)
+            _drop_other_data(output)
+        status = "late" if self.timed_out else "done"
+        return Outcome(status, self._error(), cell.outputs)
 
-    def _remember(self, **kwargs: Any) -> None:
+    def _keep_reply(self, **kwargs: Any) -> None:
         self.reply = kwargs["execute_reply"]
 
     def _error(self) -> str:
@@ -317,7 +319,7 @@ def _merge_outputs(outputs: list[NotebookNode]) -> list[NotebookNode]:
     return kept
 
 
-def _only_text(output: NotebookNode) -> None:
+def _drop_other_data(output: NotebookNode) -> None:
     """Drop what is no text of an output: a page of feedback could not be made of it."""
     data = output.get("data", {})
     if "metadata" in output:

@@ -19,7 +19,7 @@ from autograder.engine.client import EngineError
 from autograder.engine.judge_server import BROKEN, PATIENCE, READY, UNKNOWN, UNSOLVED, receive, send
 from autograder.verifying.solutions import solution_fails, solved_cells
 
-_LOST = (EOFError, BrokenPipeError, ConnectionResetError)
+_CONNECTION_ERRORS = (EOFError, BrokenPipeError, ConnectionResetError)
 _log = logging.getLogger(__name__)
 
 
@@ -74,9 +74,9 @@ class JudgeClient:
             RuntimeError: a question's draw fails.
         """
         questions = {name: [seed, solved_cells(lab, name)] for name, seed in seeds.items()}
-        request = {"do": "draw", "lab": lab.id, "questions": questions}
-        reply, encoded = self._ask(request, [])
-        _raise_fault(reply, lab)
+        request = {"action": "draw", "lab": lab.id, "questions": questions}
+        reply, encoded = self._request(request, [])
+        _raise_error(reply, lab)
         pairs = zip(encoded[::2], encoded[1::2], strict=True)
         return {name: EncodedInputs(*pair) for name, pair in zip(seeds, pairs, strict=True)}
 
@@ -86,7 +86,7 @@ class JudgeClient:
         question_id: str,
         inputs: bytes,
         evidence: bytes | None,
-        why: tuple[str, str],
+        reason: tuple[str, str],
     ) -> Judgement:
         """The verdict on evidence that nobody vouches for; never raises for its sake.
 
@@ -95,58 +95,60 @@ class JudgeClient:
             question_id: the question.
             inputs: `EncodedInputs.all_inputs` of what it was taken on.
             evidence: encoded, or None.
-            why: where there is none, the finding that says why, and what came in its place.
+            reason: where there is none, the finding that says why, and what came in its place.
 
         Raises:
             AuthorError: the question has no judge, or can't be imported.
             EngineError: no judge server can be had.
         """
-        request = {"do": "judge", "lab": lab.id, "question": question_id}
+        request = {"action": "judge", "lab": lab.id, "question": question_id}
         parts = [] if evidence is None else [inputs, evidence]
         try:
-            reply, _ = self._ask({**request, "code": why[0], "detail": why[1]}, parts)
+            reply, _ = self._request({**request, "code": reason[0], "detail": reason[1]}, parts)
         except EngineError:
             if evidence is None:
                 raise
             _log.exception("the judge of %s, %s ended on its evidence", lab.id, question_id)
-            reply, _ = self._ask({**request, "code": "LIT903", "detail": "no verdict on it"}, [])
-        _raise_fault(reply, lab)
-        if reply["broke"]:
+            reply, _ = self._request(
+                {**request, "code": "LIT903", "detail": "no verdict on it"}, []
+            )
+        _raise_error(reply, lab)
+        if reply["traceback"]:
             _log.error("the judge of %s, %s broke on its evidence\n%s", lab.id, question_id,
-                       reply["broke"])  # fmt: skip
+                       reply["traceback"])  # fmt: skip
         return Judgement(lab.id, question_id, reply["score"], reply["findings"], reply["card"])
 
-    def _ask(
+    def _request(
         self, request: dict[str, Any], parts: list[bytes]
     ) -> tuple[dict[str, Any], list[bytes]]:
         """The answer; a new judge server gives it if this one is dead."""
         try:
-            return self._ask_once(request, parts)
-        except _LOST:
+            return self._send_request(request, parts)
+        except _CONNECTION_ERRORS:
             pass
         try:
-            return self._ask_once(request, parts)
-        except _LOST as error:
+            return self._send_request(request, parts)
+        except _CONNECTION_ERRORS as error:
             raise EngineError("the judge server has ended twice") from error
 
-    def _ask_once(
+    def _send_request(
         self, request: dict[str, Any], parts: list[bytes]
     ) -> tuple[dict[str, Any], list[bytes]]:
         try:
             connection = self._connect(request["lab"])
             send(connection, request, parts)
-            return receive(_wait_for_answer(connection))
+            return receive(_wait_for_reply(connection))
         except BaseException:
             self.close()  # what it may still say is no answer to another question
             raise
 
     def _connect(self, lab: str) -> Connection:
         if self._connection is None:
-            link = client.connect(PATIENCE)
-            link.sendall(json.dumps({"judge": lab}).encode() + b"\n")
-            link.settimeout(None)
-            self._connection = Connection(link.detach())
-            if _wait_for_answer(self._connection).recv_bytes() != READY:
+            server_socket = client.connect(PATIENCE)
+            server_socket.sendall(json.dumps({"judge": lab}).encode() + b"\n")
+            server_socket.settimeout(None)
+            self._connection = Connection(server_socket.detach())
+            if _wait_for_reply(self._connection).recv_bytes() != READY:
                 raise EngineError("the judge server did not start")
         return self._connection
 
@@ -157,16 +159,16 @@ class JudgeClient:
             connection.close()
 
 
-def _wait_for_answer(connection: Connection) -> Connection:
+def _wait_for_reply(connection: Connection) -> Connection:
     if not connection.poll(PATIENCE):
         raise EngineError(f"no answer of the judge server within {PATIENCE:.0f} s")
     return connection
 
 
-def _raise_fault(reply: dict[str, Any], lab: Lab) -> None:
-    if "fault" not in reply:
+def _raise_error(reply: dict[str, Any], lab: Lab) -> None:
+    if "error" not in reply:
         return
-    kind, question_id, detail = reply["fault"]
+    kind, question_id, detail = reply["error"]
     if kind == BROKEN:
         raise RuntimeError(f"{lab.id}, {question_id}: {detail}")
     if kind == UNSOLVED:

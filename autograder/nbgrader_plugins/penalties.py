@@ -45,12 +45,12 @@ class LatePenalties(AssignLatePenalties):
                 self.log.warning("%s: a person's late penalty stays: %s", student, found)
                 return nb, resources
             # Before the commit, so that no kill makes the plugin's value look like a person's.
-            _note(folder, notebook.id, known, [found, due])
+            _keep_assigned(folder, notebook.id, known, [found, due])
             if not is_same(found, due):
                 self.log.warning("%s: %s s late, penalty %s", student, late, due)
                 notebook.late_submission_penalty = due
                 gradebook.db.commit()
-                _note(folder, notebook.id, [found, due], [due])
+                _keep_assigned(folder, notebook.id, [found, due], [due])
         return nb, resources
 
     def due(self, student: str, score: float, late: float) -> Penalty:
@@ -105,7 +105,9 @@ def read_assigned(folder: Path, notebook: str) -> list[Penalty]:
         return []
 
 
-def _note(folder: Path, notebook: str, known: Sequence[Penalty], values: Sequence[Penalty]) -> None:
+def _keep_assigned(
+    folder: Path, notebook: str, known: Sequence[Penalty], values: Sequence[Penalty]
+) -> None:
     """Keep what the plugin assigned, unless it is `known`: each write waits for the disk."""
     distinct = list(dict.fromkeys(values))
     if distinct == (known or [None]):  # most are on time, and need no file

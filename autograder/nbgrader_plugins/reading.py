@@ -39,24 +39,29 @@ def read(path: Path, unsolved: NotebookNode) -> NotebookNode:
         path: what was submitted; it may be missing or be no notebook.
         unsolved: stands in for it then, and the notes say what is the matter.
     """
-    notes = SubmissionMetadata(hashlib.sha256(b"").hexdigest())
+    metadata = SubmissionMetadata(hashlib.sha256(b"").hexdigest())
     try:
-        data = _bytes(path)
-        notes.submission = hashlib.sha256(data).hexdigest()
+        data = _read_bytes(path)
+        metadata.submission = hashlib.sha256(data).hexdigest()
         notebook = _notebook(data)
     except FileNotFoundError:
-        notes.trouble, notes.detail = "LIT914", f"no {path.name}; there is {_name_others(path)}"
+        metadata.trouble, metadata.detail = (
+            "LIT914",
+            f"no {path.name}; there is {_name_others(path)}",
+        )
     except _TooLargeError as error:
-        notes.trouble, notes.detail = "LIT919", str(error)
+        metadata.trouble, metadata.detail = "LIT919", str(error)
     except json.JSONDecodeError as error:
-        notes.trouble, notes.detail = "LIT908", _no_json(error)
+        metadata.trouble, metadata.detail = "LIT908", _describe_json_error(error)
     except Exception as error:  # noqa: BLE001 (a damaged file may break any part of a reader)
-        notes.trouble, notes.detail = "LIT908", _first_line(error)
-    if notes.trouble:
+        metadata.trouble, metadata.detail = "LIT908", _first_line(error)
+    if metadata.trouble:
         notebook = copy.deepcopy(unsolved)
     else:
-        notes.notices += wrong_notebook.find_wrong_notebook(path, notebook, unsolved, _is_plain)
-    notes.write(notebook)
+        metadata.notices += wrong_notebook.find_wrong_notebook(
+            path, notebook, unsolved, _read_notebook
+        )
+    metadata.write(notebook)
     return notebook
 
 
@@ -64,15 +69,15 @@ class _TooLargeError(Exception):
     """A file that is not read for its size."""
 
 
-def _is_plain(path: Path) -> NotebookNode:
-    return _notebook(_bytes(path))
+def _read_notebook(path: Path) -> NotebookNode:
+    return _notebook(_read_bytes(path))
 
 
 def _notebook(data: bytes) -> NotebookNode:
     return _rebuild(_parse(data.decode(json.detect_encoding(data))))
 
 
-def _bytes(path: Path) -> bytes:
+def _read_bytes(path: Path) -> bytes:
     status = path.lstat()
     if not stat.S_ISREG(status.st_mode):
         raise ValueError("a link or a folder, no file")  # a link could lead to another's work
@@ -82,7 +87,7 @@ def _bytes(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _no_json(error: json.JSONDecodeError) -> str:
+def _describe_json_error(error: json.JSONDecodeError) -> str:
     if not error.doc.strip():
         return "the file is empty"
     line = error.doc.split("\n")[error.lineno - 1].strip()[:60]
@@ -102,14 +107,14 @@ def _name_others(path: Path) -> str:
 def _parse(text: str) -> Mapping[str, Any]:
     """The notebook as JSON has it; only older formats than 4 pass through nbformat's reader."""
     found = json.loads(text)
-    _count(found)
+    _refuse_many_cells(found)
     if isinstance(found, Mapping) and found.get("nbformat") == v4.nbformat:
         return found
     older: NotebookNode = nbformat.reads(text, as_version=v4.nbformat)
     return older
 
 
-def _count(found: object) -> None:
+def _refuse_many_cells(found: object) -> None:
     """Refuse too many cells, before any is looked at; old formats have them in worksheets."""
     if isinstance(found, Mapping):
         sheets = found.get("worksheets")
@@ -145,18 +150,18 @@ def _cell(found: Mapping[str, Any]) -> NotebookNode:
             "cell_type": kind,
             "id": random_cell_id(),
             "metadata": kept,
-            "source": _text(found.get("source", "")),
+            "source": _join_source(found.get("source", "")),
             **copy.deepcopy(_MORE[kind]),
         }
     )
     if cell.cell_type == "markdown":
-        _attach(cell, found.get("attachments"))
+        _set_attachments(cell, found.get("attachments"))
     if _ID.fullmatch(str(found.get("id", ""))):
         cell["id"] = str(found["id"])
     return cell
 
 
-def _attach(cell: NotebookNode, found: object) -> None:
+def _set_attachments(cell: NotebookNode, found: object) -> None:
     """Pictures of a text cell; nbconvert 7.17 writes no feedback where one is named but missing."""
     files = found.items() if isinstance(found, Mapping) else ()
     kept = {name: kinds for name, kinds in files if _is_picture(kinds)}
@@ -175,6 +180,6 @@ def _is_picture(kinds: object) -> bool:
     )
 
 
-def _text(source: object) -> str:
+def _join_source(source: object) -> str:
     text = "".join(map(str, source)) if isinstance(source, list) else str(source)
     return text.encode("utf-8", "replace").decode("utf-8")  # lone surrogates can't be written

@@ -27,12 +27,12 @@ class Repair(NbGraderPreprocessor):
     ) -> tuple[NotebookNode, dict[str, Any]]:
         """Mend `nb` in place."""
         context: Context = resources[KEY]
-        known = submission_metadata.read(nb)
+        metadata = submission_metadata.read(nb)
         mended = repair(nb, context.unsolved)
         for notice in mended:
             self.log.warning("%s: %s, cell %s", context.student, notice.code, notice.cell)
-        known.notices += mended
-        known.write(nb)
+        metadata.notices += mended
+        metadata.write(nb)
         return nb, resources
 
 
@@ -67,11 +67,11 @@ class _Mender:
         self.ids = [name if name in self.wanted else "" for name in self.ids]
 
     def mend(self) -> list[Notice]:
-        self._adopt()
+        self._identify_cells()
         for name in self.wanted:
             self._keep_one(name)
         for name in filter(_is_check, self.wanted):
-            self._miss_early(name)
+            self._drop_early_check(name)
         for cell, name in zip(self.cells, self.ids, strict=True):
             self._restore(cell, name)
         for name in self.wanted:
@@ -84,7 +84,7 @@ class _Mender:
         known = question_id + CHECK in self.wanted
         self.notices.append(Notice(code, question_id if known else "", name))
 
-    def _adopt(self) -> None:
+    def _identify_cells(self) -> None:
         """Cells that lost nbgrader's metadata: told by their own id, checks by their text."""
         by_id = {cell.get("id"): name for name, cell in self.wanted.items()}
         taken = set(self.ids)
@@ -113,7 +113,7 @@ class _Mender:
         if not is_demo(self.wanted[name]):
             self._note("LIT911", name)
 
-    def _miss_early(self, name: str) -> None:
+    def _drop_early_check(self, name: str) -> None:
         """A check in front of its answer is as good as missing: it would find nothing."""
         solution = name.removesuffix(CHECK)
         if {name, solution} <= set(self.ids) and self.ids.index(name) < self.ids.index(solution):

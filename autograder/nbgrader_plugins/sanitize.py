@@ -32,7 +32,7 @@ _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 """Control characters: browsers drop some of them, and what stood apart comes together."""
 # MathJax commands that link, load, style, or call others by a name that is put together.
 _COMMANDS = "href|url|require|class|cssId|style|data|bbox|mmlToken|includegraphics|csname|html"
-_SPACED = (
+_MARKUP = (
     re.compile(r"<(?=[A-Za-z/!?])"),  # a tag, a comment, <https://...>
     re.compile(r"&(?=[A-Za-z#])"),  # an entity: Markdown turns it into any character
     re.compile(rf"\\(?={_COMMANDS})"),
@@ -58,14 +58,14 @@ def sanitize(notebook: NotebookNode, unsolved: NotebookNode, head: str = "") -> 
     notebook.metadata = copy.deepcopy(unsolved.metadata)
     notebook.metadata[KEY] = known
     for index, cell in enumerate(notebook.cells):
-        _describe(cell, named.get(grade_id(cell)))
+        _set_metadata(cell, named.get(grade_id(cell)))
         if cell.cell_type == "code":
             cell.execution_count = _count(cell)
             cell.outputs = _outputs(cell)
         elif cell.cell_type == "markdown" and cell.source in texts:
-            _attach(cell, texts[cell.source].get("attachments", {}))
+            _set_attachments(cell, texts[cell.source].get("attachments", {}))
         elif index > 0 or cell.source != head:
-            _attach(cell, _pictures(cell.get("attachments")))
+            _set_attachments(cell, _pictures(cell.get("attachments")))
             cell.source = sanitize_text(cell.source, cell.get("attachments", {}))
 
 
@@ -77,7 +77,7 @@ def sanitize_text(text: str, attached: Collection[str] = ()) -> str:
         attached: names of its attachments.
     """
     text = _UNSEEN.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-    for begins in _SPACED:
+    for begins in _MARKUP:
         text = begins.sub(lambda found: f"{found[0]} ", text)
     names = "|".join(re.escape(name) for name in attached)
     linked = rf"{_LINKED}|attachment:(?:{names})[)\s]" if names else _LINKED
@@ -85,7 +85,7 @@ def sanitize_text(text: str, attached: Collection[str] = ()) -> str:
     return _MERMAID.sub(r"\1text ", text)
 
 
-def _describe(cell: NotebookNode, own: NotebookNode | None) -> None:
+def _set_metadata(cell: NotebookNode, own: NotebookNode | None) -> None:
     """The lab's metadata, or none: nbgrader's templates print some of them unescaped."""
     skipped = cell.metadata.get(KEY, {}).get("skip")
     cell.metadata = NotebookNode() if own is None else copy.deepcopy(own.metadata)
@@ -93,7 +93,7 @@ def _describe(cell: NotebookNode, own: NotebookNode | None) -> None:
         cell.metadata[KEY] = {"skip": True}
 
 
-def _attach(cell: NotebookNode, attachments: Mapping[str, Any]) -> None:
+def _set_attachments(cell: NotebookNode, attachments: Mapping[str, Any]) -> None:
     cell.pop("attachments", None)
     if attachments:
         cell["attachments"] = copy.deepcopy(attachments)

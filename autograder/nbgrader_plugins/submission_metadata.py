@@ -21,7 +21,7 @@ MAX_NOTICES = 50
 """More are not kept: nobody reads them, and a hostile notebook can earn one by each cell."""
 LEFT_OUT = "LIT951"
 """Notice that a link, a giant or something that is no plain file was left out."""
-_NAMED = 5
+_MAX_NAMES = 5
 KEY = "litcourse"
 """Our key in a notebook's and in a cell's metadata, and in nbconvert's resources."""
 
@@ -82,9 +82,9 @@ class SubmissionMetadata:
 def note_left_out(notebook: NotebookNode, names: Collection[str]) -> None:
     """Note that files of the submission were left out, if any were."""
     if names:
-        known = read(notebook)
-        known.notices.append(Notice(LEFT_OUT, "", "", ", ".join(sorted(names)[:_NAMED])))
-        known.write(notebook)
+        metadata = read(notebook)
+        metadata.notices.append(Notice(LEFT_OUT, "", "", ", ".join(sorted(names)[:_MAX_NAMES])))
+        metadata.write(notebook)
 
 
 def read(notebook: NotebookNode) -> SubmissionMetadata:

@@ -51,13 +51,13 @@ def check_source(lab: Lab) -> None:
         AuthorError: the first fault.
     """
     for question_id in lab.questions:
-        modules = [_parsed(lab, question_id, path) for path in _paths(lab, question_id)]
+        modules = [_parse(lab, question_id, path) for path in _paths(lab, question_id)]
         criteria = _criteria(modules)
         for module in modules:
             _check_codes(module)
             _check_findings(module, criteria)
     for path in _shared(lab):
-        _check_codes(_parsed(lab, "", path))
+        _check_codes(_parse(lab, "", path))
 
 
 def _paths(lab: Lab, question_id: str) -> list[Path]:
@@ -71,7 +71,7 @@ def _shared(lab: Lab) -> list[Path]:
     return [path for place in labs.__path__ for path in (Path(place) / lab.id).glob("_*.py")]
 
 
-def _parsed(lab: Lab, question_id: str, path: Path) -> _Module:
+def _parse(lab: Lab, question_id: str, path: Path) -> _Module:
     inside = path.parts[len(path.parts) - path.parts[::-1].index(lab.id) :]
     file = "/".join(("litcourse/labs", lab.id, *inside))
     try:
@@ -137,7 +137,7 @@ def _check_findings(module: _Module, criteria: list[str] | None) -> None:
         node = _argument(call, 1, "criteria")
         if isinstance(node, ast.Name):
             node = constants.get(node.id, node)
-        named = _written(node)
+        named = _named_criteria(node)
         # What is computed is no fault; nor is a criterion of a question that computes its own.
         fault = "" if named is None else misnamed_criteria(named, criteria or list(named))
         if fault:
@@ -147,7 +147,7 @@ def _check_findings(module: _Module, criteria: list[str] | None) -> None:
             raise module.error(call, f"the finding {code} {fault}", step)
 
 
-def _written(node: ast.AST | None) -> tuple[str, ...] | str | None:
+def _named_criteria(node: ast.AST | None) -> tuple[str, ...] | str | None:
     """The criteria that `node` writes down: those elements that are texts; None if none are."""
     if node is None or _text(node) is not None:
         return _text(node)

@@ -132,7 +132,7 @@ def run(
     """
     started = time.perf_counter()
     del course
-    chosen = _asking(labs, question)
+    chosen = _labs_with(labs, question)
     for lab in chosen:
         look_ahead(lab)
     warm_up()
@@ -155,7 +155,7 @@ def run(
     return int(any(found for tally in tallies.values() for found in tally.faults.values()))
 
 
-def _asking(labs: Sequence[Lab], question: str | None) -> list[Lab]:
+def _labs_with(labs: Sequence[Lab], question: str | None) -> list[Lab]:
     """Those of `labs` that have the question; all of them where none is named."""
     if question is None:
         return list(labs)
@@ -216,13 +216,13 @@ def _runs(plans: Sequence[_Plan], seeds: int) -> Iterator[Run]:
         variables = {script_runner.FRESH: "1"} if fresh else {}
         for seed in range(1 if fresh else seeds):
             text = f"{seed} {lab.id} {name} {case.id}" if seed else PUBLIC_SEED
-            inputs, shown = _drawn(lab, name, Random(text))
+            inputs, shown = _draw(lab, name, Random(text))
             trial = Trial(lab, name, case, seed, inputs)
             limit = FRESH_LIMIT if fresh else LIMIT
             yield Run(trial, plan.cells, lab.id, name, shown, limit, variables)
 
 
-def _drawn(lab: Lab, question_id: str, rng: Random) -> tuple[Inputs, bytes]:
+def _draw(lab: Lab, question_id: str, rng: Random) -> tuple[Inputs, bytes]:
     """Inputs, and those of them that are shown, encoded."""
     try:
         inputs = draw_inputs(lab, question_id, rng)

@@ -61,7 +61,9 @@ def lab(tiny: Course) -> Lab:
     return tiny.lab(LAB)
 
 
-def here(_: JudgeClient, asked: dict[str, Any], parts: list[bytes]) -> tuple[Any, list[bytes]]:
+def reply_in_process(
+    _: JudgeClient, request: dict[str, Any], parts: list[bytes]
+) -> tuple[Any, list[bytes]]:
     """What a judge server would answer, in this very process."""
-    told, back = handle_request(json.loads(json.dumps(asked)), parts)
-    return json.loads(json.dumps(told)), back
+    reply, reply_parts = handle_request(json.loads(json.dumps(request)), parts)
+    return json.loads(json.dumps(reply)), reply_parts

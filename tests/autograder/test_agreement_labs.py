@@ -23,7 +23,7 @@ import pytest
 from autograder import bank
 from autograder.building.build import build
 from autograder.course import Course, Lab
-from autograder.demo.demo_class import STUB, Bank, Graded, Member, members
+from autograder.demo.demo_class import STUB, Bank, GradedQuestion, Member, members
 from autograder.demo.made_up_students import copy_course, hand_in, read_points
 from tests.autograder.otter_runs import points_by_otter, run_program
 
@@ -116,7 +116,9 @@ def test_everybody_has_what_the_bank_says(scored: Scored) -> None:
     faults = []
     for member in scored.members:
         for name in scored.lab.questions:
-            got = Graded(scored.by_nbgrader[member.name].get(name), scored.codes[member.name][name])
+            got = GradedQuestion(
+                scored.by_nbgrader[member.name].get(name), scored.codes[member.name][name]
+            )
             fault = member.fault(scored.lab, scored.cases, name, got)
             faults += [f"{member.name}, {name}: {fault}, {got}"] if fault else []
     assert not faults

@@ -14,7 +14,7 @@ from autograder.grading.settings import CourseSettings
 from autograder.nbgrader_plugins import submission_files
 from autograder.secret import SECRET_FILE
 
-_NAMED = 5
+_MAX_NAMES = 5
 Who = tuple[str, str]
 """Id of a lab, and of a student."""
 
@@ -43,14 +43,14 @@ class RunNotices:
         """A line for each of them."""
         texts = {
             "Points that a person had set, graded again since: {}. Next: look at them again in the "
-            "formgrader": _people(self.look_again),
+            "formgrader": _name_students(self.look_again),
             "Code that names parts of litcourse which the lab does not use, as no answer has to: "
-            "{}. Next: read it": _people(self.suspicious_imports),
-            "timestamp.txt is missing or can't be read, so it counts as on time: {}": _people(
-                self.without_time
+            "{}. Next: read it": _name_students(self.suspicious_imports),
+            "timestamp.txt is missing or can't be read, so it counts as on time: {}": (
+                _name_students(self.without_time)
             ),
             "Graded once, but gone from submitted/, so not in the table and not in --csv: {}": (
-                _people(self.gone)
+                _name_students(self.gone)
             ),
             "No lab of litcourse, left to nbgrader: {}": self.foreign,
         }
@@ -66,11 +66,11 @@ class RunNotices:
 
 def name_few(names: Sequence[str]) -> str:
     """Names, as many as fit on a line."""
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(printable(name) for name in names[:_NAMED]) + more
+    more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
+    return ", ".join(printable(name) for name in names[:_MAX_NAMES]) + more
 
 
-def _people(found: Sequence[Who]) -> list[str]:
+def _name_students(found: Sequence[Who]) -> list[str]:
     """Names; with the lab, where there are several."""
     several = len({lab for lab, _ in found}) > 1
     return [f"{lab} {student}" if several else student for lab, student in found]

@@ -58,7 +58,7 @@ class Meter:
                 # No thread of its own: workers are forked from this process.
                 auto_refresh=False,
             )
-            self._bar.add_task(self._counts(), total=total)
+            self._bar.add_task(self._format_counts(), total=total)
 
     def __enter__(self) -> Self:
         if self._bar is not None:
@@ -83,7 +83,9 @@ class Meter:
             self.full += record.full_marks
             self.found += bool(record.findings)
         if self._bar is not None:
-            self._bar.update(self._bar.task_ids[0], completed=self.done, description=self._counts())
+            self._bar.update(
+                self._bar.task_ids[0], completed=self.done, description=self._format_counts()
+            )
             self._bar.refresh()
             return
         text = "could not be graded"
@@ -92,8 +94,9 @@ class Meter:
             most = sum(record.maximum.values())
             points = f"{format_points(record.total)} of {format_points(most)} automatic"
             text = ", ".join([points, *codes])
+        left = self._format_time_left()
         self._console.print(
-            f"{self.done:4d} of {self._total}  {lab} {printable(student)}: {text}{self._left()}",
+            f"{self.done:4d} of {self._total}  {lab} {printable(student)}: {text}{left}",
             soft_wrap=True,
         )
 
@@ -102,11 +105,11 @@ class Meter:
         if self._bar is not None:
             self._bar.refresh()
 
-    def _counts(self) -> str:
+    def _format_counts(self) -> str:
         counts = f"{self.done} {self._verb}, {self.full} full marks, {self.found} with findings"
         return f"{counts}, {self.failed} failed"
 
-    def _left(self) -> str:
+    def _format_time_left(self) -> str:
         left = self._total - self.done
         seconds = (time.monotonic() - self._started) / self.done * left
         return f"  (about {timedelta(seconds=round(seconds))} left)" if left else ""

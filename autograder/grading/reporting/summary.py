@@ -34,16 +34,16 @@ def show_students(to: Console, title: str, found: Sequence[Row], questions: Sequ
 
 
 def _row_notices(row: Row) -> list[str]:
-    remarks = []
+    notices = []
     if row.late_seconds > 0:
-        remarks.append(f"late, {format_points(row.late_penalty)} taken off")
+        notices.append(f"late, {format_points(row.late_penalty)} taken off")
     if row.record is not None and row.record.state == FAILED:
-        remarks.append("GRADING FAILED")
+        notices.append("GRADING FAILED")
     if row.record is not None and not row.record.sandbox:
-        remarks.append("no sandbox")
+        notices.append("no sandbox")
     mixed_up = {UNTOUCHED, OTHER_LAB}.intersection(row.record.notices if row.record else ())
-    remarks += [f"{explain(code).title} ({code})" for code in sorted(mixed_up)]
-    return remarks
+    notices += [f"{explain(code).title} ({code})" for code in sorted(mixed_up)]
+    return notices
 
 
 def count_findings(found: Sequence[Row]) -> list[tuple[str, str, int]]:
@@ -151,7 +151,7 @@ def as_json(
             {"lab": lab, "student": student, "detail": detail}
             for (lab, student), detail in failed.items()
         ],
-        "submissions": [_plain(row) for row in found],
+        "submissions": [_row_as_json(row) for row in found],
         "findings": [
             {"code": code, "title": title, "students": students}
             for code, title, students in count_findings(found)
@@ -159,7 +159,7 @@ def as_json(
     }
 
 
-def _plain(row: Row) -> dict[str, Any]:
+def _row_as_json(row: Row) -> dict[str, Any]:
     record = row.record or Record(row.lab, row.student)
     return {
         "lab": row.lab,

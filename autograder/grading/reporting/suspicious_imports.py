@@ -39,7 +39,7 @@ def find_suspicious_imports(
         if name.endswith(".py"):
             with open_plain(path) as file:
                 texts.append(file.read().decode(errors="replace"))
-    found = _named(texts) - _named(_code(unsolved))
+    found = _find_modules(texts) - _find_modules(_code(unsolved))
     return sorted(n for n in found if not any(other.startswith(f"{n}.") for other in found))
 
 
@@ -47,20 +47,22 @@ def _code(notebook: NotebookNode) -> Iterable[str]:
     return (cell.source for cell in notebook.cells if cell.cell_type == "code")
 
 
-def _named(texts: Iterable[str]) -> set[str]:
+def _find_modules(texts: Iterable[str]) -> set[str]:
     found: set[str] = set()
     for text in texts:
-        found.update(_module(_parts(dotted)) for dotted in _NAME.findall(text))
+        found.update(_longest_module(_split(dotted)) for dotted in _NAME.findall(text))
         for dotted, names in _IMPORT.findall(text):
-            found.update(_module([*_parts(dotted), name]) for name in re.findall(r"\w+", names))
+            found.update(
+                _longest_module([*_split(dotted), name]) for name in re.findall(r"\w+", names)
+            )
     return found - {""}
 
 
-def _parts(dotted: str) -> list[str]:
+def _split(dotted: str) -> list[str]:
     return re.findall(r"\w+", dotted)
 
 
-def _module(parts: list[str]) -> str:
+def _longest_module(parts: list[str]) -> str:
     """The longest beginning of the dotted name that is a module, or ""."""
     ends = range(len(parts), 0, -1)
     return next((name for end in ends if (name := ".".join(parts[:end])) in _modules()), "")

@@ -9,7 +9,7 @@ from nbformat import NotebookNode
 from autograder import bank
 from autograder.course import Course, Lab, grade_id
 from autograder.demo import course_demo
-from autograder.demo.demo_class import STUB, Graded, Member, members
+from autograder.demo.demo_class import STUB, GradedQuestion, Member, members
 from autograder.demo.made_up_students import copy_course
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -84,7 +84,7 @@ def test_what_a_member_deserves(
     member: str, name: str, share: float | None, codes: tuple[str, ...], right: bool
 ) -> None:
     points = None if share is None else share * LAB.questions[name].points
-    assert (BY_NAME[member].fault(LAB, BANK, name, Graded(points, codes)) == "") == right
+    assert (BY_NAME[member].fault(LAB, BANK, name, GradedQuestion(points, codes)) == "") == right
 
 
 def test_a_wrong_answer_must_lose_points_by_its_own_finding() -> None:
@@ -92,10 +92,10 @@ def test_a_wrong_answer_must_lose_points_by_its_own_finding() -> None:
     expects = next(case.expects for case in BANK[name] if case.id == case_id)
     most = LAB.questions[name].points
     for got, right in (
-        (Graded(most - 1, (expects, "LIT140")), True),
-        (Graded(most, ()), False),
-        (Graded(most, (expects,)), False),
-        (Graded(most - 1, ("LIT999", expects)), False),
+        (GradedQuestion(most - 1, (expects, "LIT140")), True),
+        (GradedQuestion(most, ()), False),
+        (GradedQuestion(most, (expects,)), False),
+        (GradedQuestion(most - 1, ("LIT999", expects)), False),
     ):
         assert (BY_NAME["emil"].fault(LAB, BANK, name, got) == "") == right
 

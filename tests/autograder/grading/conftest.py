@@ -29,7 +29,7 @@ from autograder.grading.records import RECORD, Record, RecordStore
 from autograder.grading.run import Options
 from autograder.nbgrader_plugins.judge_client import JudgeClient
 from litcourse.probing.silenced import scratch_folder
-from tests.autograder.conftest import here
+from tests.autograder.conftest import reply_in_process
 
 LAB, QUESTION = "lab0_tiny", "add_one"
 RIGHT = f"def {QUESTION}(number):\n    return number + 1"
@@ -50,21 +50,22 @@ from litcourse.probing.probe_runner import take_evidence
 class RunHere(RunSubmission):
     def preprocess(self, nb, resources):
         context = resources[KEY]
-        known = self._read_metadata(nb, context)
+        metadata = self._read_metadata(nb, context)
         resources["cpu_seconds"] = 0.0
-        resources["answers"] = answers = self._answers(context, known.submission)
+        resources["question_evidence"] = questions = self._draw_inputs(context, metadata.submission)
         names = {"FILES": context.files}
-        if not known.trouble:
+        if not metadata.trouble:
             for cell in filter(is_executed, nb.cells):
                 with contextlib.suppress(Exception):
                     exec(cell.source, names)
-        for name, answer in answers.items():
-            if known.trouble:
-                answer.code, answer.detail = known.trouble, known.detail
+        for name, question_evidence in questions.items():
+            if metadata.trouble:
+                question_evidence.code = metadata.trouble
+                question_evidence.detail = metadata.detail
             else:
                 question = context.lab.find_question(name)
-                shown = decode(answer.inputs.shown)
-                answer.evidence = encode(take_evidence(question, shown, names))
+                shown = decode(question_evidence.inputs.shown)
+                question_evidence.evidence = encode(take_evidence(question, shown, names))
         return nb, resources
 """
 
@@ -201,7 +202,7 @@ def _imported() -> None:
 def group(tiny: Course, monkeypatch: pytest.MonkeyPatch) -> Class:
     made = Class(tiny)
     monkeypatch.setattr(session, "engine", lambda: None)  # nothing is asked of it
-    monkeypatch.setattr(JudgeClient, "_ask", here)
+    monkeypatch.setattr(JudgeClient, "_request", reply_in_process)
     (tiny.root / "here.py").write_text(HERE, encoding="utf-8")
     made.settings(
         """

@@ -96,7 +96,7 @@ def kernel(folder: Path) -> Iterator[Callable[[str], str]]:
 
 def text(started: Kernel, source: str) -> str:
     outcome = started.run(source, SECONDS)
-    assert (outcome.fate, outcome.error) == ("done", "")
+    assert (outcome.status, outcome.error) == ("done", "")
     return "".join(output.get("text", "") for output in outcome.outputs)
 
 
@@ -184,7 +184,7 @@ def test_a_killed_warm_process_is_replaced(tmp_path: Path) -> None:
     os.kill(before, signal.SIGKILL)
     _, alive = psutil.wait_procs(left, timeout=SECONDS)
     assert not alive, "a kernel outlived the process that watches its limits"
-    assert started.run("1", SECONDS).fate == "dead"
+    assert started.run("1", SECONDS).status == "dead"
     started.stop()
     with kernel(tmp_path) as run:
         assert run("print(1 + 1)").strip() == "2"

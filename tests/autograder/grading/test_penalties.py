@@ -250,7 +250,7 @@ def test_killed_while_it_assigns_it_is_not_taken_for_a_persons(
     late.points(20)
 
     def rejudge() -> int:
-        note = penalties._note
+        note = penalties._keep_assigned
 
         def last(folder: Path, notebook: str, known: Any, values: Any) -> None:
             if len(values) == 2:
@@ -258,7 +258,7 @@ def test_killed_while_it_assigns_it_is_not_taken_for_a_persons(
             if before_the_commit or len(values) == 1:
                 _killed()
 
-        penalties._note = last
+        penalties._keep_assigned = last
         return late.rejudge()
 
     process = apart(tmp_path / "log", rejudge)

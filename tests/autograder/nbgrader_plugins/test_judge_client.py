@@ -25,7 +25,7 @@ from litcourse.core.question import Finding, Inputs
 from litcourse.core.registry import find_question
 from litcourse.core.serialization import decode, encode
 from litcourse.probing.probe_runner import take_evidence
-from tests.autograder.conftest import LAB, QUESTION, here
+from tests.autograder.conftest import LAB, QUESTION, reply_in_process
 
 REAL = "lab1_mnist"
 WHY = ("LIT905", "nothing came")
@@ -39,7 +39,7 @@ def _right(number: int) -> int:
 def inputs(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> EncodedInputs:
     """Of the tiny question, drawn in this process."""
     with monkeypatch.context() as patch:
-        patch.setattr(JudgeClient, "_ask", here)
+        patch.setattr(JudgeClient, "_request", reply_in_process)
         return JudgeClient().draw_inputs(lab, {QUESTION: 5})[QUESTION]
 
 
@@ -107,7 +107,7 @@ def test_it_is_replaced_when_it_is_killed_and_ends_with_its_client(
 def test_a_question_without_a_judge_is_the_authors_error(
     tiny: Course, lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(JudgeClient, "_ask", here)
+    monkeypatch.setattr(JudgeClient, "_request", reply_in_process)
     (tiny.root / f"litcourse/labs/{LAB}/{QUESTION}.py").unlink()
     with pytest.raises(AuthorError, match="make new LAB=lab0_tiny Q=add_one"):
         JudgeClient().draw_inputs(lab, {QUESTION: 5})
@@ -117,7 +117,7 @@ def test_a_question_without_a_judge_is_the_authors_error(
 def test_a_judge_that_cannot_be_imported_is_the_authors_error(
     tiny: Course, lab: Lab, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
-    monkeypatch.setattr(JudgeClient, "_ask", here)
+    monkeypatch.setattr(JudgeClient, "_request", reply_in_process)
     path = tiny.root / f"litcourse/labs/{LAB}/{QUESTION}.py"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(AuthorError, match="it can't be imported") as caught:
@@ -128,7 +128,7 @@ def test_a_judge_that_cannot_be_imported_is_the_authors_error(
 def test_a_draw_that_fails_says_where(
     tiny: Course, lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(JudgeClient, "_ask", here)
+    monkeypatch.setattr(JudgeClient, "_request", reply_in_process)
     path = tiny.root / f"litcourse/labs/{LAB}/{QUESTION}.py"
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace("return Inputs(", "return Inputs(1 / 0, "), encoding="utf-8")
@@ -139,7 +139,7 @@ def test_a_draw_that_fails_says_where(
 def test_a_draw_that_no_packet_can_hold_says_so(
     tiny: Course, lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(JudgeClient, "_ask", here)
+    monkeypatch.setattr(JudgeClient, "_request", reply_in_process)
     path = tiny.root / f"litcourse/labs/{LAB}/{QUESTION}.py"
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace("rng.randrange(10**9)", "rng"), encoding="utf-8")
@@ -163,16 +163,16 @@ def test_a_draw_that_no_packet_can_hold_says_so(
     ],
 )
 def test_whatever_lies_there_gets_a_verdict_and_no_points(evidence: bytes) -> None:
-    verdict, broke = judge(REAL, "wrap", find_question(REAL, "wrap").draw(Random(1)), evidence)
+    verdict, trace = judge(REAL, "wrap", find_question(REAL, "wrap").draw(Random(1)), evidence)
     assert verdict.score == 0
     assert [finding.code for finding in verdict.findings] == ["LIT903"]
-    assert not broke
+    assert not trace
 
 
 def test_a_judge_that_breaks_on_evidence_gives_no_points_and_is_logged(
     lab: Lab, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(JudgeClient, "_ask", here)
+    monkeypatch.setattr(JudgeClient, "_request", reply_in_process)
     told = JudgeClient().judge(
         lab, QUESTION, encode({"shown": {}, "withheld": {}}), encode({"value": 3}), WHY
     )
@@ -254,7 +254,7 @@ def test_evidence_that_stops_the_judge_gets_no_points(
 def test_a_referee_for_whose_answer_nobody_waits_ends(
     lab: Lab, inputs: EncodedInputs, evidence: bytes, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(judge_server, "_END", 2)
+    monkeypatch.setattr(judge_server, "_MAX_SECONDS", 2)
     monkeypatch.setattr(judge_client, "PATIENCE", 1.0)
     pids, found = serve(_hangs), JudgeClient()
     assert found.judge(lab, QUESTION, inputs.all_inputs, evidence, WHY).score == 0
@@ -279,5 +279,5 @@ def test_without_any_referee_there_is_an_error_and_no_verdict(
 def test_a_right_answer_passes(
     lab: Lab, inputs: EncodedInputs, evidence: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(JudgeClient, "_ask", here)
+    monkeypatch.setattr(JudgeClient, "_request", reply_in_process)
     assert JudgeClient().judge(lab, QUESTION, inputs.all_inputs, evidence, WHY).score == 1

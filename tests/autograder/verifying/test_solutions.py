@@ -18,7 +18,7 @@ from litcourse.frontends.notebook import PUBLIC_SEED, check_question
 from litcourse.frontends.otter import CheckedQuestion, NotEarnedError
 from litcourse.frontends.reference_solution import frozen_file
 from litcourse.probing.probe_runner import take_evidence
-from tests.autograder.conftest import LAB, QUESTION, here
+from tests.autograder.conftest import LAB, QUESTION, reply_in_process
 
 BY_SOLUTION = """
     if evidence["value"].integer() == Evidence(inputs.withheld["solution"])["value"].integer():
@@ -69,7 +69,7 @@ def test_cells_of_a_solution_have_no_markers_and_no_checks(judged: Lab) -> None:
 def test_whoever_draws_adds_what_the_solution_gives(
     judged: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(JudgeClient, "_ask", here)
+    monkeypatch.setattr(JudgeClient, "_request", reply_in_process)
     inputs = draw_inputs(judged, QUESTION, Random(5))
     assert inputs.withheld["solution"] == {"value": inputs.shown["number"] + 1}
     assert "solution" not in inputs.shown
@@ -121,7 +121,7 @@ def test_a_solution_that_fails_is_the_authors_error(
     fresh = Lab(judged.id, judged.folder)
     with pytest.raises(AuthorError, match="by which it is judged, fails its own probe"):
         draw_inputs(fresh, QUESTION, Random(5))
-    monkeypatch.setattr(JudgeClient, "_ask", here)
+    monkeypatch.setattr(JudgeClient, "_request", reply_in_process)
     with pytest.raises(AuthorError, match="by which it is judged, fails its own probe"):
         JudgeClient().draw_inputs(fresh, {QUESTION: 5})
 
