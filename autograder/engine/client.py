@@ -1,4 +1,4 @@
-"""Finds the warm process of this program, or starts it; asks it for kernels."""
+"""Starts the warm process of this program and asks it for kernels and judge servers."""
 
 from __future__ import annotations
 
@@ -17,26 +17,24 @@ from typing import Any
 
 _KEPT_VARIABLES = ("LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "TMPDIR")
 _STOP_SECONDS = 5.0
-"""Seconds in which an idle server must have ended once its standard input is closed."""
-
-
+"""Seconds that the server has to end after its standard input was closed."""
 _RETRY_SECONDS = 0.02
 
 
 class EngineError(RuntimeError):
-    """No kernel can be had; the message says why."""
+    """The warm process gives no kernel or judge server; the message says why."""
 
 
 class Engine:
-    """The warm process that this program owns. It ends when this program does."""
+    """The warm process of this program. It ends when this program does."""
 
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="warm-"))
         self.socket = self._folder / "socket"
         environment = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
         environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), "/usr/bin:/bin"])
-        environment["HOME"] = str(self._folder)  # nobody's settings are read
-        environment["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # a warning of the debugger's import
+        environment["HOME"] = str(self._folder)  # so that it reads nobody's settings
+        environment["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # or importing the debugger warns
         self._process = subprocess.Popen(
             [sys.executable, "-m", "autograder.engine.server", str(self.socket)],
             cwd=self._folder,
@@ -49,11 +47,11 @@ class Engine:
 
     @property
     def pid(self) -> int:
-        """Of the warm process."""
+        """Process id of the warm process."""
         return self._process.pid
 
     def connect(self, timeout: float) -> socket.socket:
-        """A connection, over which a kernel can be asked for.
+        """A connection to the warm process; the client's first line says what it wants.
 
         Raises:
             EngineError: the warm process has ended.
@@ -77,12 +75,12 @@ class Engine:
         return Path(f"/proc/{self.pid}").exists()
 
     def stop(self) -> None:
-        """End the warm process and all kernels; called again, nothing happens."""
+        """End the warm process and all its kernels; a second call does nothing."""
         if os.getpid() != self._owner:
             return
         if self._process.stdin:
             self._process.stdin.close()
-        self._process.terminate()  # it may still import; kernels die with it in any case
+        self._process.terminate()  # it may still be importing; its kernels die with it
         try:
             self._process.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:
@@ -95,7 +93,7 @@ _shared: Engine | None = None
 
 
 def engine() -> Engine:
-    """The engine of this program, started by the first call; a fork inherits it."""
+    """The engine of this program; the first call starts it, and a fork inherits it."""
     global _shared  # noqa: PLW0603 (one per program)
     if _shared is None:
         _shared = Engine()
@@ -112,7 +110,7 @@ def stop() -> None:
 
 
 def connect(timeout: float) -> socket.socket:
-    """A connection to the engine of this program, which is started anew if it was killed."""
+    """A connection to the engine of this program; starts another one if it was killed."""
     try:
         return engine().connect(timeout)
     except EngineError:
@@ -121,14 +119,14 @@ def connect(timeout: float) -> socket.socket:
 
 
 class Connection:
-    """One kernel, as its client sees it.
+    """The client's end of the connection to one kernel.
 
     Args:
-        request: what `kernel.keep` wants.
+        request: what `kernel.run_init` takes.
         timeout: seconds until the kernel must be ready, the warm process's imports included.
 
     Raises:
-        EngineError: it did not start; the message says why.
+        EngineError: the kernel did not start; the message says why.
     """
 
     def __init__(self, request: dict[str, Any], timeout: float) -> None:
@@ -167,7 +165,7 @@ class Connection:
         return message
 
     def poll(self) -> dict[str, Any] | None:
-        """How it ended: `ended` (a wait status), `reason`, `cpu_seconds`; None if it runs."""
+        """None while it runs, then its end: `ended` (a wait status), `reason`, `cpu_seconds`."""
         while self.ended is None:
             try:
                 message = self._read_message()
@@ -180,16 +178,16 @@ class Connection:
         return self.ended
 
     def wait_for_cpu_seconds(self, seconds: float) -> float:
-        """CPU seconds of a kernel that is ending; 0.0 if it does not end within `seconds`."""
+        """Wait up to `seconds` for the kernel's end; its CPU seconds, 0.0 if it has not ended."""
         self._socket.settimeout(seconds)
         ended = self.poll() or {}
         return float(ended.get("cpu_seconds", 0.0))
 
     def signal(self, number: int) -> None:
-        """Send a signal to the kernel; SIGKILL goes to all that it started as well."""
+        """Send a signal to the kernel; SIGKILL also goes to every process that it started."""
         with contextlib.suppress(OSError):
             self._socket.sendall(json.dumps({"signal": number}).encode() + b"\n")
 
     def close(self) -> None:
-        """Hang up; the kernel dies."""
+        """Close the connection, which ends the kernel."""
         self._socket.close()

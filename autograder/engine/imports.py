@@ -1,4 +1,4 @@
-"""What a warm process has in memory before it forks: what student code and probes import."""
+"""Imports what student code and probes import, so that a warm process has it before it forks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MODULES = (
     "IPython.core.completerlib",
     "IPython.extensions.storemagic",
     "cloudpickle",
-    "ipykernel.debugger",  # a third of what a kernel's start takes
+    "ipykernel.debugger",  # a third of the time of a kernel's start
     "ipykernel.kernelapp",
     "lightning",
     "lightning.pytorch.cli",  # scripts of lab 2
@@ -33,40 +33,40 @@ _OPTIONAL_MODULE = "torch.utils.tensorboard"  # Lightning's logger, unless a scr
 
 
 def import_all() -> None:
-    """Import torch, Lightning and litcourse, and do once what they do once in a process."""
-    gc.disable()  # it would look again and again at what stays for good: a fifth of the time
+    """Import torch, Lightning and litcourse, and do what they do once in each process."""
+    gc.disable()  # it would scan again and again what stays for good: a fifth of the time
     for name in _MODULES:
         importlib.import_module(name)
     with contextlib.suppress(ModuleNotFoundError):
         importlib.import_module(_OPTIONAL_MODULE)
     _import_labs()
     _rehearse_training()
-    gc.freeze()  # a child's collector would touch, and so copy, every page of ours
+    gc.freeze()  # a child's collector would write to, and so copy, every page of ours
     gc.enable()
 
 
 def _import_labs() -> None:
-    """What probes import, so that no file of a student's can stand in for it."""
+    """Import all labs, so that no file of a student's can take the place of a module."""
     for found in pkgutil.walk_packages(labs.__path__, f"{labs.__name__}.", onerror=lambda _: None):
         try:
             importlib.import_module(found.name)
-        except Exception:  # noqa: BLE001 (whoever grades that lab is told; the others go on)
+        except Exception:  # noqa: BLE001 (who grades that lab gets the error; other labs go on)
             _log.warning("%s can't be imported", found.name, exc_info=True)
 
 
 @cache
 def rehearse_draws(lab: str) -> None:
-    """Draw each question of `lab`, for what the first draw in a process reads or makes."""
+    """Draw each question of `lab` once: the first draw in a process may read or make files."""
     from litcourse.core.registry import find_question, lab_ids, question_ids
     from litcourse.core.torch_state import keep_torch_state
 
     for question_id in question_ids(lab) if lab in lab_ids() else ():
-        with keep_torch_state(), contextlib.suppress(Exception):  # whoever draws it then is told
+        with keep_torch_state(), contextlib.suppress(Exception):  # a later draw reports it
             find_question(lab, question_id).draw(Random(0))
 
 
 def _rehearse_training() -> None:
-    """A short run, so that what torch and Lightning do once in a process is done before a fork."""
+    """Train shortly, so that forks need not do what torch and Lightning do once in a process."""
     import inspect
 
     import lightning as L
@@ -78,7 +78,7 @@ def _rehearse_training() -> None:
     from litcourse.probing.fakes import NumberedDataModule, ScriptedMetricModule
     from litcourse.probing.silenced import scratch_folder
 
-    inspect.stack()  # Lightning asks for it when it loads a checkpoint
+    inspect.stack()  # Lightning calls it when it loads a checkpoint
     with scratch_folder() as folder:
         checkpoint = ModelCheckpoint(monitor="val_acc", mode="max")
         trainer = L.Trainer(

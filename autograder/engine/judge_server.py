@@ -1,7 +1,7 @@
 """Draws inputs and judges evidence, in a fork of the warm process in which no student's code ran.
 
-Whoever grades need not import torch for it, and evidence on which a judge hangs or dies takes
-nobody else along. `autograder.nbgrader_plugins.judge_client` is the other end of the connection.
+So a grading process need not import torch, and evidence on which a judge hangs or dies ends this
+fork alone. `autograder.nbgrader_plugins.judge_client` is the client.
 """
 
 from __future__ import annotations
@@ -26,16 +26,15 @@ from litcourse.frontends.reference_solution import SolutionError, draw_inputs
 
 READY = b"ready"
 PATIENCE = 300.0
-"""Seconds that a client waits: for the warm process's imports, or for an answer, which takes a
-hundredth of one."""
+"""Seconds that a client waits for the warm process's imports or for a reply."""
 _MAX_SECONDS = 330
-"""Seconds after which a judge server that has no answer yet ends: nobody waits for it any more."""
+"""Seconds that one request may take. Then the server ends, as its client no longer waits."""
 UNKNOWN, DAMAGED, UNSOLVED, BROKEN = "unknown", "damaged", "unsolved", "broken"
-"""Why there is no answer: no such question; it can't be imported; its solution fails; else."""
+"""Kinds of errors: no such question; its module can't be imported; its solution fails; others."""
 
 
 class RequestError(Exception):
-    """Why there is no answer.
+    """A request that the server can't serve.
 
     Args:
         kind: `UNKNOWN`, `DAMAGED`, `UNSOLVED` or `BROKEN`.
@@ -49,10 +48,10 @@ class RequestError(Exception):
 
 
 def serve(client_socket: socket.socket) -> None:
-    """Answer what `client_socket` asks, until it is closed."""
+    """Reply to the requests on `client_socket` until the client closes it."""
     import torch
 
-    torch.set_num_threads(1)  # other judge servers and kernels have the other cores
+    torch.set_num_threads(1)  # other judge servers and kernels use the other cores
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     with Connection(client_socket.detach()) as connection:
         connection.send_bytes(READY)
@@ -68,14 +67,14 @@ def serve(client_socket: socket.socket) -> None:
 
 
 def send(connection: Connection, header: dict[str, Any], parts: list[bytes]) -> None:
-    """A message: JSON, then bytes."""
+    """Send a message: a header as JSON, then `parts`."""
     connection.send_bytes(json.dumps({**header, "parts": len(parts)}).encode("utf-8"))
     for part in parts:
         connection.send_bytes(part)
 
 
 def receive(connection: Connection) -> tuple[dict[str, Any], list[bytes]]:
-    """What `send` sent."""
+    """Receive a message: its header and its parts."""
     header = json.loads(connection.recv_bytes())
     return header, [connection.recv_bytes() for _ in range(header["parts"])]
 
@@ -83,20 +82,20 @@ def receive(connection: Connection) -> tuple[dict[str, Any], list[bytes]]:
 def handle_request(
     request: dict[str, Any], parts: list[bytes]
 ) -> tuple[dict[str, Any], list[bytes]]:
-    """The answer to a message, or why there is none."""
+    """The reply to a request; an error becomes the header's `error`: kind, question id, detail."""
     try:
         return make_reply(request, parts)
     except RequestError as error:
         return {"error": [error.kind, error.question_id, error.detail]}, []
-    except Exception as error:  # noqa: BLE001 (told to whoever asked)
+    except Exception as error:  # noqa: BLE001 (the client reports it)
         return {"error": [BROKEN, request.get("question", ""), _first_line(error)]}, []
 
 
 def make_reply(request: dict[str, Any], parts: list[bytes]) -> tuple[dict[str, Any], list[bytes]]:
-    """Inputs of several questions, or one verdict.
+    """The inputs of several questions, or one verdict.
 
     Raises:
-        RequestError: there is none.
+        RequestError: the question can't be found, imported or drawn.
     """
     if request["action"] == "draw":
         encoded: list[bytes] = []
@@ -117,24 +116,24 @@ def make_reply(request: dict[str, Any], parts: list[bytes]) -> tuple[dict[str, A
 
 
 def judge(lab: str, question_id: str, inputs: Inputs, evidence: bytes) -> tuple[Verdict, str]:
-    """The verdict on encoded evidence that nobody vouches for; never raises for its sake.
+    """The verdict on encoded, untrusted evidence; bad evidence raises nothing.
 
     Returns:
-        the verdict, and the traceback of a judge that broke, or "".
+        the verdict, and the traceback if the judge raised, or "".
     """
     try:
         return grade(lab, question_id, inputs, decode(evidence)), ""
     except SerializationError as error:
         return fail_question(lab, question_id, "LIT903", got=str(error)), ""
-    except Exception as error:  # noqa: BLE001 (told, and scored)
-        # Forged evidence may break a judge in ways that its author did not foresee.
+    except Exception as error:  # noqa: BLE001 (logged, and scored)
+        # Forged evidence may make a judge raise in ways that its author did not foresee.
         return fail_question(
             lab, question_id, "LIT903", got=type(error).__name__
         ), traceback.format_exc()
 
 
 def _read_inputs(tree: Tree) -> Inputs:
-    """Inputs out of a kept file; those of version 0.1.0 say `given` and `kept`."""
+    """Inputs from a stored file; version 0.1.0 wrote `given`, `kept` for `shown`, `withheld`."""
     shown, withheld = ("given", "kept") if "given" in tree else ("shown", "withheld")
     return Inputs(tree[shown], tree[withheld])
 
@@ -149,7 +148,7 @@ def _question(lab: str, question_id: str) -> Question:
 
 
 def _draw(lab: str, question_id: str, seed: int, cells: list[str]) -> list[bytes]:
-    """What the probe gets, and all of it."""
+    """Encoded: the inputs that the probe gets, and all inputs."""
     question = _question(lab, question_id)
     try:
         inputs = draw_inputs(question, Random(seed), cells)

@@ -1,4 +1,4 @@
-"""What the server's fork does: the init process, which waits, and below it the kernel itself."""
+"""The two processes of a kernel: an init process, which waits, and its child, the kernel."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from autograder.engine.limits import Limits
 
 
 def run_init(request: dict[str, Any], limits: Limits, report: int) -> None:
-    """Fork the kernel that `request` describes, and tell of it on `report`; never returns.
+    """Fork the kernel that `request` describes, and report on it; never returns.
 
     Args:
-        request: `provisioner.launch_kernel` makes it.
-        limits: of the kernel.
-        report: file descriptor for lines of JSON.
+        request: from `WarmProvisioner.launch_kernel`.
+        limits: limits of the kernel.
+        report: file descriptor for lines of JSON: `pid`, then `ready` or `error`.
     """
     syscalls.die_with_parent(signal.SIGKILL)
     os.setsid()
@@ -31,7 +31,7 @@ def run_init(request: dict[str, Any], limits: Limits, report: int) -> None:
     try:
         if request["sandbox"]:
             sandbox.unshare_namespaces()
-            syscalls.die_with_parent(signal.SIGKILL)  # a new user namespace took it back
+            syscalls.die_with_parent(signal.SIGKILL)  # a new user namespace resets it
         pid = os.fork()
     except OSError as error:
         _send_line(report, {"error": str(error)})
@@ -60,7 +60,7 @@ def _send_line(report: int, what: dict[str, Any]) -> None:
 
 
 def close_others(kept: set[int]) -> None:
-    """Close every file descriptor but `kept`; the standard streams lead nowhere."""
+    """Close every file descriptor but `kept`; connect the standard streams to /dev/null."""
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nowhere, stream)
@@ -75,7 +75,7 @@ def _run_kernel(request: dict[str, Any], limits: Limits, ready_pipe: int) -> Non
     try:
         _enter_sandbox(request, limits)
         app = _start_kernel_app(request)
-    except BaseException as error:  # noqa: BLE001 (told to whoever waits)
+    except BaseException as error:  # noqa: BLE001 (the init process reports it)
         os.write(ready_pipe, f"{type(error).__name__}: {error}".encode()[:60000])
         os._exit(1)
     os.write(ready_pipe, b"ready")
@@ -112,8 +112,8 @@ def _start_kernel_app(request: dict[str, Any]) -> Any:
 
     file = Path(request["connection_file"])
     file.write_text(json.dumps(request["connection"]), encoding="utf-8")
-    # Settings and modules that a student handed in are not for the start: nobody would be told
-    # of an endless loop in one of them.
+    # The start must not load settings or modules that a student handed in: an endless loop in one
+    # of them would show up nowhere.
     work = Path.cwd()
     os.chdir("/")
     app = ipykernel.kernelapp.IPKernelApp.instance(connection_file=str(file))
@@ -122,8 +122,8 @@ def _start_kernel_app(request: dict[str, Any]) -> Any:
     os.chdir(work)
     shell: Any = app.shell
     shell.user_ns["_dh"][:] = [work]
-    # IPython's `exit` ends the kernel, a moment later and so in another cell; `sys.exit` raises
-    # SystemExit, an error of the cell alone.
+    # IPython's `exit` ends the kernel a moment later, in another cell; `sys.exit` raises
+    # SystemExit, an error of this cell alone.
     shell.user_ns["exit"] = shell.user_ns["quit"] = sys.exit
     shell.ask_exit = lambda: None
     return app
@@ -131,10 +131,10 @@ def _start_kernel_app(request: dict[str, Any]) -> Any:
 
 @contextlib.contextmanager
 def _hide_modules(ipkernel: Any) -> Iterator[None]:
-    """Hide what is imported from ipykernel 7.4, which lists the files of all of it for a debugger.
+    """Hide the imported modules from ipykernel 7.4, which lists their files for a debugger.
 
-    To look at a module is to write to its page, and a fork's first write copies the page: that list
-    took an eighth of a kernel's start.
+    Reading a module counts a reference, so it writes to its page, and a fork's first write copies
+    the page: that list took an eighth of a kernel's start.
     """
     ipkernel.sys = SimpleNamespace(modules={}, platform=sys.platform)
     try:
@@ -144,7 +144,7 @@ def _hide_modules(ipkernel: Any) -> Iterator[None]:
 
 
 def _reset_process_state() -> None:
-    """Undo what a fork shares with its siblings: random states, keys, modules of ours."""
+    """Renew what forks share: random states, the authentication key, our modules, signals."""
     import multiprocessing
     import random
 

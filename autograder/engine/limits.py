@@ -1,4 +1,4 @@
-"""What one kernel may take, and what became of it when it took more."""
+"""The limits of one kernel: processor time, memory, disk, processes, open files."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Limits:
 
     Args:
         cpu_seconds: processor time.
-        memory_mib: memory beyond what the warm process shares with it, MiB.
+        memory_mib: memory beyond what it shares with the warm process, MiB.
         disk_mib: files under its working folder, home, /tmp and /dev/shm together, beyond
-            those that it finds there, MiB.
+            those of the submission, MiB.
         file_mib: size of one file, MiB.
         processes: processes and threads.
         open_files: open files of one process.
@@ -32,11 +32,11 @@ class Limits:
     open_files: int = 512
 
     def apply(self, *, count_processes: bool) -> None:
-        """Set the limits that the kernel of the operating system keeps; `watch` keeps the rest.
+        """Set the limits that the operating system enforces; the server enforces the rest.
 
         Args:
-            count_processes: in a user namespace of its own; elsewhere all processes of the
-                user would count.
+            count_processes: also limit processes; only in a user namespace of its own, since
+                elsewhere all processes of the user count.
         """
         limits = {
             resource.RLIMIT_CPU: self.cpu_seconds + _GRACE,
@@ -52,7 +52,7 @@ class Limits:
 
 
 def own_data() -> int:
-    """Bytes of private memory that the process has: it was forked from a large one."""
+    """Bytes of private memory that the process has already: it is a fork of a large one."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     line = next(line for line in status.splitlines() if line.startswith("VmData"))
     return int(line.split()[1]) * 1024

@@ -1,4 +1,4 @@
-"""Jupyter's way to a warm kernel: a kernel provisioner, named in the kernel specification.
+"""A Jupyter kernel provisioner for warm kernels; the kernel specification names it.
 
 Anything that starts kernels through jupyter_client can use it: `NotebookClient(notebook,
 kernel_name="litcourse-graded")`, nbgrader, `jupyter execute`.
@@ -23,14 +23,14 @@ from autograder.engine.client import Connection
 from autograder.engine.limits import Limits
 
 POLL = 0.02
-"""Seconds between two looks at a kernel that is waited for."""
+"""Seconds between two polls of a kernel."""
 
 
 class WarmProvisioner(KernelProvisionerBase):
     """Forks a kernel from the warm process, in the sandbox unless told otherwise.
 
-    The kernel's working folder holds a copy of the files in `cwd`, which the sandbox discards
-    with all else that was written there.
+    The kernel's working folder holds a copy of the files in `cwd`. The sandbox discards it at the
+    end.
     """
 
     sandbox = Bool(default_value=True, help="Isolate the kernel.").tag(config=True)
@@ -46,7 +46,7 @@ class WarmProvisioner(KernelProvisionerBase):
 
     @property
     def channel(self) -> Path:
-        """Folder that the kernel sees, as `sandbox.CHANNEL` if it is isolated."""
+        """Folder that the kernel sees; an isolated kernel sees it at `sandbox.CHANNEL`."""
         return Path(self.folder) / "channel"
 
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
@@ -80,7 +80,7 @@ class WarmProvisioner(KernelProvisionerBase):
         if isolated:
             info["ip"] = str(sandbox.CHANNEL / "k")
         home = str(sandbox.HOME) if isolated else str(Path(self.folder) / "empty")
-        private = "/tmp" if isolated else home  # noqa: S108 (where nothing that was handed in lies)
+        private = "/tmp" if isolated else home  # noqa: S108 (no submitted file lies there)
         return {
             "sandbox": isolated,
             "limits": asdict(Limits(**self.limits)),
@@ -120,11 +120,11 @@ class WarmProvisioner(KernelProvisionerBase):
         await self.send_signal(9)
 
     async def terminate(self, restart: bool = False) -> None:
-        """As `kill`: nothing in a sandbox is worth a tidy end."""
+        """As `kill`: a sandbox has nothing to save."""
         await self.kill(restart)
 
     async def cleanup(self, restart: bool = False) -> None:
-        """Hang up and delete the kernel's folders."""
+        """Close the connection and delete the kernel's folders."""
         del restart
         if self.link is not None:
             self.link.close()
@@ -133,7 +133,7 @@ class WarmProvisioner(KernelProvisionerBase):
 
 
 def _environment(requested: dict[str, str], home: str, private: str) -> dict[str, str]:
-    """The variables of a graded kernel: of those asked for only what concerns the notebook."""
+    """The variables of a graded kernel; of those requested only nbgrader's and the locale."""
     kept = ("NBGRADER_", "LC_")
     return {
         **{name: value for name, value in requested.items() if name.startswith(kept)},

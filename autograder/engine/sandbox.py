@@ -1,16 +1,16 @@
-"""The place in which a student's code runs: `enter` leaves this machine for it.
+"""Isolates a process before it runs a student's code.
 
-Covered: own user, mount, pid, ipc, network and uts namespaces; a root of which only the system,
-Python with its packages and `litcourse` are there, all of it read-only; a private /tmp, home and
-/dev/shm of limited size; its own /proc; no network but its own loopback; no capability and none
-to be had; no further user namespaces; a filter of system calls (`seccomp`); the limits of `limits`.
+Covered: own user, mount, pid, ipc, network and uts namespaces; a root that holds only the system,
+Python with its packages and `litcourse`, all read-only; a private /tmp, home and /dev/shm of
+limited size; its own /proc; no network but its own loopback; no capability and no way to gain one;
+no further user namespaces; a filter of system calls (`seccomp`); the limits of `limits`.
 
-Not covered: a fault in the kernel of the operating system that the calls left can reach, side
-channels such as timing, GPUs (none is visible). What the system folders show (/usr, the Python
-installation) can be read. docs/threat-model.md names the tests.
+Not covered: faults of the Linux kernel that the remaining calls can reach, side channels such as
+timing, GPUs (none is visible). The code can read the system folders (/usr, the Python
+installation). docs/threat-model.md names the tests.
 
-As root the process becomes an unprivileged user before any of a student's code runs; as an
-ordinary user it is that user, under another number, and sees nothing of that user's files.
+A process of root becomes an unprivileged user before it runs a student's code. A process of an
+ordinary user stays that user, under another number, and sees none of that user's files.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from autograder.engine import seccomp, syscalls
 from autograder.engine.limits import MEBI, Limits
 
 INSIDE = 1000
-"""User and group inside; what they are outside is of no use there."""
+"""User and group inside the sandbox."""
 NOBODY = 65534
-"""User and group outside, where the grader runs as root."""
+"""User and group outside the sandbox, if the grader runs as root."""
 CHANNEL = Path("/run/channel")
 EVIDENCE = Path("/run/evidence")
 HOME = Path("/home/student")
@@ -38,21 +38,21 @@ _ETC = (
 )  # fmt: skip
 _WRITABLE = {"home": HOME, "tmp": Path("/tmp"), "shm": Path("/dev/shm")}  # noqa: S108 (its own)
 _INODES = 20_000
-"""How many files and folders the code may make."""
+"""Number of files and folders that the code may make."""
 _DEVICES = ("null", "zero", "full", "random", "urandom")
 _NAMESPACES = syscalls.NEWNS | syscalls.NEWPID | syscalls.NEWNET | syscalls.NEWIPC | syscalls.NEWUTS
 
 
 @dataclass(frozen=True)
 class Place:
-    """What of this machine a sandbox is made of.
+    """The folders of this machine from which a sandbox is built.
 
     Args:
         channel: folder for the kernel's sockets and the inputs; holds an empty file `evidence`.
         root: an empty folder to build the new root on.
-        work: files that the student's code finds in its working folder.
-        hidden: folders that must not be seen, wherever they lie.
-        visible: folders beside Python's own that are shown, read-only.
+        work: folder with the files for the working folder inside.
+        hidden: folders that the sandbox hides, wherever they lie.
+        visible: folders that the sandbox shows read-only, beside the system's.
     """
 
     channel: Path
@@ -72,9 +72,10 @@ def unshare_namespaces() -> None:
 
 
 def enter(place: Place, limits: Limits) -> None:
-    """In the first process after `separate`: build the new root, go there, give up all rights.
+    """Build the new root, enter it, and give up all rights.
 
-    Afterwards `CHANNEL` can still be written to, for the kernel's sockets: `close_channel`.
+    Runs in the first process after `unshare_namespaces`. The kernel then makes its sockets in
+    `CHANNEL`, which stays writable until `close_channel`.
 
     Raises:
         OSError: this machine does not allow one of the steps; the message names it.
@@ -99,12 +100,12 @@ def enter(place: Place, limits: Limits) -> None:
 
 
 def close_channel() -> None:
-    """From the parent of the first process: nothing more can be put where the sockets are."""
+    """Make `CHANNEL` read-only; for the parent of the first process."""
     syscalls.make_readonly(CHANNEL)
 
 
 def _map_user(user: int, group: int) -> None:
-    """Be `INSIDE` in the new user namespace; nobody else exists there."""
+    """Map the user and group to `INSIDE` in the new user namespace, and no others."""
     Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
     Path("/proc/self/uid_map").write_text(f"{INSIDE} {user} 1", encoding="ascii")
     Path("/proc/self/gid_map").write_text(f"{INSIDE} {group} 1", encoding="ascii")
@@ -126,7 +127,7 @@ def _build_root(place: Place, limits: Limits, owner: int) -> None:
     (root / "proc").mkdir()
     syscalls.mount_proc(root / "proc")
     _mount_writable(place, limits, owner)
-    for folder in _outermost_folders(place.visible):  # after /tmp and /home, in which one may lie
+    for folder in _outermost_folders(place.visible):  # after /tmp and /home, which may hold one
         _bind(folder, root)
     for folder in place.hidden:
         if _path_inside(root, folder).is_dir():
@@ -135,13 +136,12 @@ def _build_root(place: Place, limits: Limits, owner: int) -> None:
 
 
 def _mount_writable(place: Place, limits: Limits, owner: int) -> None:
-    """One file system for all that a student's code may write, so that one limit holds for it."""
+    """Make one file system for all writable folders, so that one limit holds for them."""
     root = place.root
     scratch = root / "scratch"
     scratch.mkdir()
-    size, count = _size_and_count(
-        place.work
-    )  # what was handed in has room beside what the code writes
+    # The limit is for what the code writes; submitted files have room beside it.
+    size, count = _size_and_count(place.work)
     size += limits.disk_mib * MEBI
     syscalls.mount_tmpfs(scratch, f"size={size},mode=755,nr_inodes={_INODES + count}")
     shutil.copytree(place.work, scratch / "home", symlinks=True)
@@ -163,7 +163,7 @@ def _mount_writable(place: Place, limits: Limits, owner: int) -> None:
 
 
 def _size_and_count(folder: Path) -> tuple[int, int]:
-    """Bytes of the pages that the files in `folder` fill, and how many files and folders."""
+    """Bytes of the pages that the files in `folder` fill, and the number of files and folders."""
     page = os.sysconf("SC_PAGE_SIZE")
     sizes = [path.lstat().st_size for path in folder.rglob("*")]
     return sum(-(-size // page) * page for size in sizes), len(sizes)
@@ -195,7 +195,7 @@ def _write_etc(etc: Path) -> None:
 
 
 def _outermost_folders(visible: tuple[Path, ...]) -> Iterator[Path]:
-    """`visible` without what lies in another of them or in /usr."""
+    """`visible` without the folders that lie in another of them or in /usr."""
     folders = sorted({folder.resolve() for folder in visible} | set(visible))
     kept = [Path("/usr")]
     for folder in folders:

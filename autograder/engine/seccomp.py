@@ -1,10 +1,10 @@
-"""System calls that a graded kernel has no use for, refused by the operating system.
+"""Has Linux refuse system calls that a graded kernel has no use for.
 
-Namespaces do not hold everything: the key ring belongs to a user of the whole machine, a vsock
-leads to the host of a virtual machine, and System V segments and anonymous files are memory that
-no process is charged for. A filter (seccomp, <linux/seccomp.h>) refuses these, and the calls by
-which most faults of the kernel of the operating system were used: mounts, namespaces, bpf, perf,
-io_uring, userfaultfd, modules. It holds for all that the kernel starts, and nothing takes it back.
+Namespaces do not cover everything: the key ring belongs to a user of the whole machine, a vsock
+reaches the host of a virtual machine, and System V segments and anonymous files are memory that
+Linux charges to no process. A filter (seccomp, <linux/seccomp.h>) refuses these, and the calls
+through which most faults of Linux were exploited: mounts, namespaces, bpf, perf, io_uring,
+userfaultfd, modules. It also holds for every process that the kernel starts, for good.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ _LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06  # <linux/bpf_common.
 _NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16  # places in struct seccomp_data
 _PR_SET_MM, _F_SETLEASE = 35, 1024
 _REFUSED_WITH = {
-    # It would let a process pass for a fork of the warm process, see `watch`.
+    # A process could pass for a fork of the warm process, see `watch`.
     "prctl": ((157, 167), _FIRST_ARGUMENT, _PR_SET_MM),
-    # It would let the grader wait for a file.
+    # A lease on a file could make the grader wait.
     "fcntl": ((72, 25), _FIRST_ARGUMENT + 8, _F_SETLEASE),
 }
 _ALLOW, _FAIL, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
@@ -50,12 +50,12 @@ _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 22, 2
 
 
 def install_filter() -> None:
-    """Filter this process's system calls, and those of all that it starts; no way back.
+    """Filter the system calls of this process and of every process that it starts, for good.
 
     `PR_SET_NO_NEW_PRIVS` has to be set.
 
     Raises:
-        OSError: the operating system has no seccomp, or the machine is none of those listed.
+        OSError: the operating system has no seccomp, or this module lacks the machine's numbers.
     """
     machine = os.uname().machine
     if machine not in _MACHINES:

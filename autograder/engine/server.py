@@ -1,12 +1,12 @@
 """The warm process: `python -m autograder.engine.server SOCKET` with a scrubbed environment.
 
-It imports once, then forks a kernel or a judge server for every connection. One line of JSON asks
-for a kernel (`provisioner`); lines of JSON answer: its pid, that it is ready, how it ended. When
-the connection is closed the kernel dies; when standard input is closed the server does. A judge
-server (`judge_server`) draws inputs and judges, and takes the connection over.
+It imports once, then forks a kernel or a judge server for every connection. A client asks for a
+kernel by one line of JSON (`provisioner`); lines of JSON reply: its pid, that it is ready, how it
+ended. The kernel ends when its client closes the connection, the server when its standard input
+closes. A judge server (`judge_server`) draws inputs and judges; it takes over the connection.
 
-It is single-threaded, as a fork with a new user namespace requires, and knows no secret: not
-the course, not the gradebook, no student's name.
+The server is single-threaded, as a fork with a new user namespace requires. It knows no secret:
+neither the course nor the gradebook nor a student's name.
 """
 
 from __future__ import annotations
@@ -28,20 +28,25 @@ from autograder.engine.limits import Limits
 from litcourse.ranks.processes import process_tree
 
 TICK = 0.2
-"""Seconds between two looks at what the kernels take."""
+"""Seconds between two measurements of the kernels."""
 MAX_LINE = 2**20
 
 
 @dataclass
 class _KernelHandle:
-    """A kernel, the process between it and us, and whoever asked for it.
+    """A kernel, its init process and its client.
 
     Args:
-        connection: to its client.
-        limits: of the kernel.
-        init: the process between.
-        pipe: what the init process says.
-        baseline: bytes of memory that it has from us, and so did not take.
+        connection: the connection to the client.
+        limits: limits of the kernel.
+        init: pid of the init process.
+        pipe: file descriptor for the reports of the init process.
+        baseline: bytes of memory that the kernel shares with the server.
+        pid: pid of the kernel; 0 until the init process reports it.
+        watcher: measures the kernel; None until there is a pid.
+        reason: the limit that the kernel exceeded, or "".
+        usage: the last measurement.
+        text: an unfinished line of the init process.
     """
 
     connection: socket.socket
@@ -62,7 +67,7 @@ class Server:
     def __init__(self, path: str) -> None:
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(path)
-        self._listener.listen(64)  # from now on clients can connect, and wait for the imports
+        self._listener.listen(64)  # clients can connect from now on, and wait for the imports
         self._selector = selectors.DefaultSelector()
         self._kernels: dict[int, _KernelHandle] = {}
 
@@ -97,7 +102,7 @@ class Server:
         connection.close()
 
     def _start_judge(self, connection: socket.socket) -> None:
-        """Fork one; it ends when its client hangs up."""
+        """Fork a judge server; it ends when its client closes the connection."""
         read_end, write_end = os.pipe()
         pid = os.fork()
         if not pid:
@@ -135,7 +140,7 @@ class Server:
         )
 
     def _report(self, handle: _KernelHandle) -> None:
-        """Pass on what the init process says; at its end, how the kernel ended."""
+        """Pass on the reports of the init process; at its end report how the kernel ended."""
         data = os.read(handle.pipe, 65536)
         if not data:
             self._finish(handle)
@@ -159,7 +164,7 @@ class Server:
         del self._kernels[handle.init]
 
     def _handle_command(self, handle: _KernelHandle) -> None:
-        """Signals that the client asks for; its hanging up kills the kernel."""
+        """Send the signals that the client asks for; kill the kernel if the client is gone."""
         try:
             data = handle.connection.recv(65536)
         except OSError:
@@ -194,7 +199,7 @@ def _watch(handle: _KernelHandle) -> None:
 
 
 def _kill(handle: _KernelHandle) -> None:
-    """Kill the kernel with all that it started; the init process then ends by itself."""
+    """Kill the kernel with every process that it started; the init process then ends by itself."""
     pids = process_tree(handle.pid) if handle.pid else [handle.init]
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
@@ -203,15 +208,19 @@ def _kill(handle: _KernelHandle) -> None:
 
 def main() -> None:
     """Serve on the socket that the command line names."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever started us
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C is for the program that started the server
     server = Server(sys.argv[1])
     imports.import_all()
     try:
         server.run()
     finally:
         server.stop()
-        shutil.rmtree(Path(sys.argv[1]).parent, ignore_errors=True)  # also if its maker is dead
-        os._exit(0)  # frozen objects are not worth a tidy end
+        shutil.rmtree(
+            Path(sys.argv[1]).parent, ignore_errors=True
+        )  # also if the program that made it is dead
+        os._exit(0)  # freeing the frozen objects would take long
 
 
 if __name__ == "__main__":

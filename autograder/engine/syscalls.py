@@ -1,6 +1,6 @@
-"""The Linux calls that a sandbox needs and Python 3.11 has no function for.
+"""The Linux calls that a sandbox needs and for which Python 3.11 has no function.
 
-Each raises OSError that names the call and what it was about. Numbers are those of
+Each raises an OSError that names the call and its object. Numbers are those of
 <linux/mount.h>, <linux/prctl.h> and <linux/sched.h>; system calls without a libc function have
 the same number on every architecture.
 """
@@ -47,29 +47,29 @@ def _mount(source: str, target: str, kind: str, flags: int, data: str, what: str
 
 
 def make_mounts_private() -> None:
-    """What is mounted from now on stays in this mount namespace."""
+    """Keep later mounts within this mount namespace."""
     _mount("none", "/", "none", _MS_REC | _MS_PRIVATE, "", "making mounts private")
 
 
 def mount_tmpfs(target: Path, data: str) -> None:
-    """An empty file system in memory."""
+    """Mount an empty file system in memory."""
     _mount("tmpfs", str(target), "tmpfs", _MS_NOSUID | _MS_NODEV, data, f"a tmpfs on {target}")
 
 
 def mount_proc(target: Path) -> None:
-    """The processes of this pid namespace."""
+    """Mount a /proc that shows the processes of this pid namespace."""
     flags = _MS_NOSUID | _MS_NODEV | _MS_NOEXEC
     _mount("proc", str(target), "proc", flags, "", f"a new /proc on {target}")
 
 
 def mount_devpts(target: Path) -> None:
-    """Terminals of this place alone, a few."""
+    """Mount a few terminals that this mount alone has."""
     data = "newinstance,ptmxmode=0666,mode=0620,max=64"
     _mount("devpts", str(target), "devpts", _MS_NOSUID | _MS_NOEXEC, data, f"a devpts on {target}")
 
 
 def bind(source: Path, target: Path) -> None:
-    """Let `target` show `source`, with what is mounted below it."""
+    """Let `target` show `source`, with the mounts below it."""
     what = f"binding {source} to {target}"
     _mount(str(source), str(target), "none", _MS_BIND | _MS_REC, "", what)
 
@@ -89,12 +89,12 @@ def make_readonly(target: Path, *, below: bool = True) -> None:
 
 
 def unmount(target: Path) -> None:
-    """Take the mount at `target` away from there; others that show its files stay."""
+    """Unmount `target`; other mounts that show its files stay."""
     _call(f"unmounting {target}", _libc.umount2(str(target).encode(), ctypes.c_int(_MNT_DETACH)))
 
 
 def enter_root(root: Path) -> None:
-    """Make the mount at `root` the root of this mount namespace, and forget the old one."""
+    """Make the mount at `root` the root of this mount namespace, and unmount the old root."""
     os.chdir(root)
     _call("pivot_root", _libc.syscall(ctypes.c_long(_pivot_root_number()), b".", b"."))
     _call("leaving the old root", _libc.umount2(b".", ctypes.c_int(_MNT_DETACH)))
@@ -118,12 +118,12 @@ def loopback_up() -> None:
 
 
 def die_with_parent(signal: int) -> None:
-    """Be sent `signal` when the parent ends; a change of user undoes it."""
+    """Have Linux send `signal` to this process when its parent ends; a change of user resets it."""
     _call("PR_SET_PDEATHSIG", _libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal), 0, 0, 0))
 
 
 def give_up_privileges() -> None:
-    """No capability now, and none to be had from any program that is run from here on."""
+    """Drop all capabilities; no program that this process runs can regain one."""
     for number in range(_LAST_CAPABILITY + 1):
         _libc.prctl(_PR_CAPBSET_DROP, ctypes.c_ulong(number), 0, 0, 0)  # fails past the last one
     header = struct.pack("Ii", _CAPABILITY_VERSION_3, 0)
@@ -133,5 +133,5 @@ def give_up_privileges() -> None:
 
 
 def set_dumpable() -> None:
-    """Own one's /proc files again, which a change of user takes away."""
+    """Own the /proc files of this process again; a change of user takes them away."""
     _call("PR_SET_DUMPABLE", _libc.prctl(_PR_SET_DUMPABLE, ctypes.c_ulong(1), 0, 0, 0))

@@ -1,4 +1,4 @@
-"""What a kernel and all that it started take, as /proc tells it from outside."""
+"""Measures processor time and memory of a kernel and its descendants, through /proc."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from autograder.engine.limits import MEBI, Limits
 from litcourse.ranks.processes import TICKS, UTIME, process_tree, read, stat, tasks
 
 _START, _STACK = 19, 25
-"""Places in /proc/PID/stat behind the name, besides that of utime, which stime, cutime and cstime
-follow: of the time of the start, and of where the stack begins."""
+"""Fields of /proc/PID/stat, counted behind the name: the start time and the start of the stack.
+stime, cutime and cstime follow utime."""
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,12 @@ class Usage:
 
 @dataclass
 class Watch:
-    """Watches one kernel.
+    """Measures one kernel.
 
     Args:
-        pid: the kernel.
-        baseline: bytes that a fork has from the warm process and so did not take, `own_memory` of
-            that. Forks of the kernel share more, which counts for each of them.
+        pid: process id of the kernel.
+        baseline: bytes that a fork shares with the warm process, `own_memory` of that. Memory that
+            forks of the kernel share with it counts for each of them.
     """
 
     pid: int
@@ -37,17 +37,20 @@ class Watch:
     _fork_stack: str = field(default_factory=lambda: _stack_start(os.getpid()))
 
     def usage(self) -> Usage:
-        """What the kernel and its descendants take."""
+        """Processor time and memory of the kernel and its descendants."""
         pids = process_tree(self.pid)
         memory = sum(max(0, _memory(pid) - self._inherited_memory(pid)) for pid in pids)
         return Usage(self._cpu_seconds(pids), memory)
 
     def _inherited_memory(self, pid: int) -> int:
-        """What a fork has from the warm process; a program that was started has nothing of it."""
+        """Bytes that the process shares with the warm process: only forks do, programs do not."""
         return self.baseline if _stack_start(pid) == self._fork_stack else 0
 
     def _cpu_seconds(self, pids: list[int]) -> float:
-        """Of all that were ever seen: whoever ignores its children's end never hears of theirs."""
+        """CPU seconds of all processes ever seen.
+
+        A parent that ignores SIGCHLD does not get those of its children.
+        """
         total = 0.0
         for pid in pids:
             fields = stat(pid)
@@ -60,21 +63,21 @@ class Watch:
 
 
 def exceeded_limit(usage: Usage, limits: Limits) -> str:
-    """The limit that is exceeded, "cpu" or "memory", or ""."""
+    """The limit that `usage` exceeds, "cpu" or "memory", or ""."""
     if usage.cpu_seconds > limits.cpu_seconds:
         return "cpu"
     return "memory" if usage.memory > limits.memory_mib * MEBI else ""
 
 
 def own_memory() -> int:
-    """Bytes of memory of this process that no file backs."""
+    """Bytes of memory of this process that no file backs, page tables included."""
     return _memory(os.getpid())
 
 
 def _memory(pid: int) -> int:
-    """What no file backs, with the tables that say where it is."""
+    """Bytes of memory that no file backs, with the page tables."""
     names = ("RssAnon:", "RssShmem:", "VmPTE:")
-    # Where the first thread has ended, another one still knows.
+    # If the first thread has ended, another one still shows the numbers.
     for folder in (f"/proc/{pid}", *(f"/proc/{pid}/task/{task}" for task in tasks(pid))):
         lines = [line.split() for line in read(f"{folder}/status").splitlines()]
         found = [int(line[1]) * 1024 for line in lines if line and line[0] in names]
@@ -84,6 +87,6 @@ def _memory(pid: int) -> int:
 
 
 def _stack_start(pid: int) -> str:
-    """Where its stack begins: forks have that in common, and programs have it drawn anew."""
+    """Where the stack begins: forks share that address, and a new program draws another one."""
     fields = stat(pid)
     return fields[_STACK] if len(fields) > _STACK else ""

@@ -1,23 +1,22 @@
-"""Our parts of nbgrader's own pipeline, in the order in which a submission meets them.
+"""Our steps in nbgrader's pipeline, in the order in which a submission passes through them.
 
 `nbgrader_config.py` puts them in place, so that `nbgrader autograde` and the formgrader run the
 same steps:
 
-1. `exporter` reads what was sent, whatever it is (`reading`), and notes the digest of its bytes;
-   `register` first makes sure that the gradebook knows the assignment. `wrong_notebook` tells one
-   that is untouched or of another lab.
-2. `repair` (sanitizing) mends cells that were deleted, doubled, retyped or damaged.
-   nbgrader then clears outputs, sets the kernel and checks the metadata, and writes the
-   notebook to `autograded/`.
-3. `execute` runs it in a kernel (`graded_kernel`), skips demonstrations, and where a question's
-   check cell stands takes evidence on inputs that `autograder.secret` drew for this notebook with
-   these files (`submission_files`). It judges nothing. `failures` tells which cell failed, where
-   a check then finds no name.
-4. `grade` has the evidence judged outside of the kernel (`judge_client`), keeps it
-   (`evidence_store`), replaces the outputs of each check cell by one number and the card, and
-   takes out what could run in the browser of whoever reads the notebook (`sanitize`). nbgrader
-   then limits outputs and saves the numbers in the gradebook.
+1. `exporter` reads the submission, whatever it is (`reading`), and keeps the digest of its bytes.
+   Before the first one, `register` enters the assignment into the gradebook. `wrong_notebook`
+   recognizes a notebook that is untouched or of another lab.
+2. `repair` (sanitizing) mends cells that were deleted, doubled, retyped or damaged. nbgrader then
+   clears outputs, sets the kernel and writes the notebook to `autograded/`.
+3. `execute` runs the notebook in a kernel (`graded_kernel`) and skips demonstrations. At each check
+   cell it takes evidence, on inputs that follow from `autograder.secret`, this notebook and its
+   files (`submission_files`). It judges nothing. `failures` says which cell failed if a check
+   misses a name for that.
+4. `grade` asks a judge outside of the kernel (`judge_client`), stores the evidence
+   (`evidence_store`), replaces the outputs of each check cell by its points and the card, and
+   removes what could run in a reader's browser (`sanitize`). nbgrader then limits outputs and
+   saves the points in the gradebook.
 5. `penalties` assigns the late penalty, unless a person entered one.
 
-`submission_metadata` is what travels with the notebook between these steps.
+`submission_metadata` travels with the notebook between these steps.
 """

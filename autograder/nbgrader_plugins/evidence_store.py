@@ -1,8 +1,8 @@
-"""Where inputs, evidence and verdicts are kept: `evidence/<lab>/<student>/<question>.*`.
+"""Stores inputs, evidence and verdicts: `evidence/<lab>/<student>/<question>.*`.
 
-`.inputs` and `.evidence` are of `litcourse.core.serialization`, `.json` is the verdict. With them a
-question can be judged again without running anything. The verdict is written last and holds
-the digests of the other two, so that files of two gradings are never taken for one.
+`litcourse.core.serialization` encodes `.inputs` and `.evidence`; `.json` is the verdict. They allow
+to judge the question again without a run. The verdict is written last and holds the digests of the
+other two, so that files of two gradings never pass for those of one.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def read_untrusted(path: Path) -> bytes:
     """The bytes of a file that a student's process wrote.
 
     Raises:
-        FileNotFoundError: there is none.
+        FileNotFoundError: there is no such file.
         OSError: it is too large, a link, or no plain file.
     """
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -43,14 +43,14 @@ def keep(
     """Write one question's files, in place of those of an earlier grading.
 
     Args:
-        folder: the student's, made if it is not there, for its owner alone.
-        inputs: `EncodedInputs.all_inputs` of what the evidence was taken on.
+        folder: the student's folder; made with mode 0700 if it is missing.
+        inputs: `EncodedInputs.all_inputs`, on which the evidence was taken.
         evidence: encoded, or None if there is none.
-        verdict: what the judge said.
+        verdict: the judge's verdict.
         entries: further entries of the JSON file.
 
     Returns:
-        what the JSON file holds.
+        the entries of the JSON file.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     name = verdict.question_id
@@ -65,12 +65,12 @@ def keep(
 
 @dataclass(frozen=True)
 class StoredEvidence:
-    """What an earlier grading left of one question.
+    """Inputs, evidence and verdict of one question, from an earlier grading.
 
     Args:
-        inputs: `EncodedInputs.all_inputs` of what the evidence was taken on.
+        inputs: `EncodedInputs.all_inputs`, on which the evidence was taken.
         evidence: encoded, or None if there is none.
-        entries: what the JSON file holds.
+        entries: the entries of the JSON file.
     """
 
     inputs: bytes
@@ -79,7 +79,7 @@ class StoredEvidence:
 
 
 def load(folder: Path, question_id: str) -> StoredEvidence:
-    """What `keep` wrote of one question.
+    """Read the files that `keep` wrote for one question.
 
     Raises:
         ValueError: files are missing, damaged, or of two gradings; the message says which.
@@ -103,13 +103,13 @@ def replace_verdict(
     """Write another verdict on the same evidence.
 
     Args:
-        folder: the student's.
-        stored: what `load` found there.
-        verdict: what the judge says now.
-        entries: entries of the JSON file that changed with it.
+        folder: the student's folder.
+        stored: the files there, from `load`.
+        verdict: the new verdict.
+        entries: other entries of the JSON file that change.
 
     Returns:
-        what the JSON file holds now.
+        the new entries of the JSON file.
     """
     return _write_verdict(folder, verdict, {**stored.entries, **entries})
 

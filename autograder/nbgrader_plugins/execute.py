@@ -1,4 +1,4 @@
-"""Executes a submitted notebook and takes evidence where its check cells stand."""
+"""Executes a submitted notebook and takes evidence at its check cells."""
 
 from __future__ import annotations
 
@@ -26,13 +26,14 @@ from litcourse.core.known_errors import LIMITS, error_code
 
 @dataclass
 class QuestionEvidence:
-    """What is there to judge of one question.
+    """Inputs and evidence of one question.
 
     Args:
-        inputs: those on which the evidence was taken.
+        inputs: the inputs of the check.
         evidence: encoded, or None.
-        code: finding that says why there is none; beside evidence, the one in place of LIT901.
-        detail: what came in its place, or which cell failed.
+        code: without evidence, the finding that gives the reason; with it, the finding that takes
+            the place of LIT901 if a cell failed.
+        detail: text for that finding.
     """
 
     inputs: EncodedInputs
@@ -58,7 +59,7 @@ class RunSubmission(NbGraderPreprocessor):
     def preprocess(
         self, nb: NotebookNode, resources: dict[str, Any]
     ) -> tuple[NotebookNode, dict[str, Any]]:
-        """Execute the cells of `nb`, unless its notes say that it could not be read."""
+        """Execute the cells of `nb`, unless its metadata says that nobody could read it."""
         context: Context = resources[KEY]
         metadata = self._read_metadata(nb, context)
         resources["cpu_seconds"] = 0.0
@@ -74,15 +75,15 @@ class RunSubmission(NbGraderPreprocessor):
         return nb, resources
 
     def _read_metadata(self, nb: NotebookNode, context: Context) -> SubmissionMetadata:
-        """The notes of `nb`; from here on they name a submission by all that its kernel sees."""
+        """The metadata of `nb`; from here on its digest covers all files that the kernel sees."""
         metadata = submission_metadata.read(nb)
-        if not metadata.trouble:  # nothing of the others is run, nor measured
+        if not metadata.trouble:  # of a notebook with trouble nothing is run
             metadata.submission = digest_submission(metadata.submission, context.files)
             metadata.write(nb)
         return metadata
 
     def _draw_inputs(self, context: Context, submission: str) -> dict[str, QuestionEvidence]:
-        """Questions with their inputs, not yet asked."""
+        """Draw the inputs of each question."""
         lab, of = context.lab, (context.root, context.student, context.lab.id)
         seeds = {name: seed_for(*of, name, submission) for name in lab.questions}
         return {
@@ -93,7 +94,7 @@ class RunSubmission(NbGraderPreprocessor):
 
 @dataclass
 class _NotebookRun:
-    """One notebook on its way through one or more kernels."""
+    """The execution of one notebook, in one or more kernels."""
 
     limits: RunSubmission
     notebook: NotebookNode
@@ -107,11 +108,11 @@ class _NotebookRun:
     cpu_seconds: float = 0.0
 
     def run_all(self) -> None:
-        """Run every cell that grading runs; when a kernel dies, go on in another."""
+        """Execute every cell that grading runs; when a kernel dies, continue in another."""
         copy_visible(self.context.files, self.folder / "work")
         self.end = time.monotonic() + self.limits.notebook_seconds
         self.left = self.limits.restarts
-        # If not even the first kernel starts, no student is to blame: nbgrader reports the error.
+        # If the first kernel does not start, no student is to blame: nbgrader reports the error.
         self.kernel = self._start()
         try:
             self._walk(
@@ -158,7 +159,7 @@ class _NotebookRun:
                 return
 
     def _note_limits(self, outcome: Outcome, cell: NotebookNode) -> None:
-        """Have the notebook's head say which limit a cell ran into: it is no error of its code."""
+        """Add a notice of each limit that the cell exceeded, for the head of the notebook."""
         kind, _, message = outcome.error.partition(": ")
         code = error_code(kind, message) if kind else ""
         codes = {code} & set(LIMITS)
@@ -174,7 +175,7 @@ class _NotebookRun:
             self.failures.setdefault(index, found)
 
     def _explain_missing(self, question_id: str) -> tuple[str, str] | None:
-        """What to say at this check, should it miss a name."""
+        """Finding and detail for this check in case that it misses a name."""
         cells, own, others = self.notebook.cells, None, {}
         for index, found in sorted(self.failures.items()):
             if grade_id(cells[index]) == question_id:
@@ -184,7 +185,7 @@ class _NotebookRun:
         return explain_missing(own, others)
 
     def _run(self, source: str, *, ours: bool = False) -> Outcome:
-        """Execute `source`; the lab's own cell of imports may take as long as a kernel's start."""
+        """Execute `source`; a cell of the lab (`ours`) may take as long as a kernel's start."""
         limit = self.limits.startup_seconds if ours else self.limits.cell_seconds
         seconds = self._seconds_left(limit)
         if self.kernel is None or seconds <= 0:
@@ -202,7 +203,7 @@ class _NotebookRun:
         return outcome
 
     def _revive(self, indices: list[int]) -> bool:
-        """A new kernel in which what ran before has run again, but for what killed others."""
+        """Start another kernel and run the earlier cells again, except lost ones."""
         while self.left > 0 and time.monotonic() < self.end:
             self.left -= 1
             self._stop()
@@ -229,7 +230,7 @@ class _NotebookRun:
         return True
 
     def _run_check(self, question_id: str) -> Outcome:
-        """Take evidence on the drawn inputs, and read it before another cell can run."""
+        """Take evidence on the drawn inputs; it is read before another cell runs."""
         question = self.questions[question_id]
         seconds = self._seconds_left(self.limits.cell_seconds)
         if self.kernel is None or seconds <= 0:

@@ -1,4 +1,4 @@
-"""nbgrader's way in: reads what was submitted and hands each step its context."""
+"""nbconvert's exporter for nbgrader: reads a submission and gives each step its context."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 class SubmissionExporter(NotebookExporter):
     """Reads any submission; for `c.Autograde.exporter_class`.
 
-    nbgrader 0.9.6 makes it after it has looked for submissions and before it grades the first:
-    the place to register the assignment, and to add submissions that lack the lab's notebook.
+    nbgrader 0.9.6 creates the exporter after it has listed the submissions and before it grades the
+    first. So this is where to register the assignment, and to list submissions that lack the lab's
+    notebook.
     """
 
     def __init__(self, config: Any = None, **kwargs: Any) -> None:
@@ -44,7 +45,7 @@ class SubmissionExporter(NotebookExporter):
         resources: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> tuple[Any, dict[str, Any]]:
-        """Convert a submission, or the sanitized notebook that was made of it."""
+        """Convert a submission, or the notebook that sanitizing made of it."""
         if not isinstance(self.parent, Autograde) or resources is None:
             return super().from_filename(filename, resources, **kwargs)
         lab = register.find_lab(self.parent, resources["nbgrader"]["assignment"])
@@ -68,7 +69,7 @@ class SubmissionExporter(NotebookExporter):
     def _prepare(self, converter: Autograde) -> None:
         course = converter.coursedir
         pattern = converter._format_source(course.assignment_id, course.student_id)  # noqa: SLF001
-        for folder in glob.glob(pattern):  # noqa: PTH207 (nbgrader's own keys, as it makes them)
+        for folder in glob.glob(pattern):  # noqa: PTH207 (the keys as nbgrader makes them)
             lab = register.find_lab(converter, Path(folder).name)
             if lab.id not in self._unsolved:
                 self._unsolved[lab.id] = register.unsolved_notebook(converter, lab)
@@ -78,10 +79,10 @@ class SubmissionExporter(NotebookExporter):
 
 
 def _copy_plain_files_only(course: CourseDirectory) -> None:
-    """Have nbgrader copy what counts of a submission, and nothing else.
+    """Have nbgrader copy only the files of a submission that `submission_files.scan` accepts.
 
-    nbgrader 0.9.6 follows links, to another submission or to the gradebook, and gives a submission
-    up over one that leads nowhere. It looks the function up where it is replaced here.
+    nbgrader 0.9.6 follows links, to another submission or to the gradebook, and fails on a
+    submission with a broken one. It finds the function in the module where it is replaced here.
     """
 
     def plain_files(source: str, _: list[str]) -> list[str]:

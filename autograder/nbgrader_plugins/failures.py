@@ -1,7 +1,7 @@
-"""Cells of a submission that failed, and what that means where a check finds no name.
+"""Says which cell of a submission failed, for a check that misses a name.
 
-A name that a check asks for can be missing because it is misspelled, or because the cell that
-defines it failed. The student's process can't tell these apart; whoever ran the cells can.
+A name that a check needs can be missing because it is misspelled, or because the cell that
+defines it failed. Only the grader, which runs the cells, can tell these apart.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from litcourse.core.known_errors import UNSOLVED, error_code
 MISSING = "LIT901"
 """Finding of a judge: a name is not defined."""
 FAILED = "LIT916"
-"""Finding in its place where a cell failed before."""
+"""Finding in its place if a cell failed before."""
 INSTEAD = frozenset({FAILED, UNSOLVED})
-"""Findings that come in the place of `MISSING`."""
+"""Findings that take the place of `MISSING`."""
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _LINE = re.compile(r"Cell In\[\d+\], line (\d+)")
 _FILE = re.compile(r" \([^()]*, line \d+\)$")  # as IPython 9 ends a SyntaxError's message
@@ -41,11 +41,11 @@ class Failure:
 
 
 def find_failure(outcome: Outcome, reason: str) -> Failure | None:
-    """How the cell of `outcome` failed, or None if it did not.
+    """How a cell failed, or None if it did not.
 
     Args:
-        outcome: what became of the cell.
-        reason: why it was stopped, if it was.
+        outcome: the outcome of the cell.
+        reason: why the kernel stopped it, if it did.
     """
     if outcome.status != "done":
         return Failure(f"was stopped: {reason}")
@@ -58,7 +58,7 @@ def find_failure(outcome: Outcome, reason: str) -> Failure | None:
 
 
 def _line(outcome: Outcome) -> str:
-    """The line of the cell itself, from the traceback that it shows."""
+    """The line of the cell, from its traceback, as " (line 3)"; or ""."""
     shown = [o.get("traceback", []) for o in outcome.outputs if o.output_type == "error"]
     found = _LINE.search(_COLOUR.sub("", "\n".join(map(str, shown[-1])))) if shown else None
     return f" (line {found[1]})" if found else ""
@@ -69,7 +69,7 @@ def explain_missing(own: Failure | None, others: Mapping[int, Failure]) -> tuple
 
     Args:
         own: how the question's own cell failed.
-        others: how other cells failed, by the number that the page of feedback shows at them.
+        others: how other cells failed, by the number that the feedback shows at them.
     """
     earlier = ((number, fault) for number, fault in others.items() if not fault.stub)
     first = next((f"cell [{number}] {fault.text}" for number, fault in earlier), "")
@@ -84,16 +84,17 @@ def explain_missing(own: Failure | None, others: Mapping[int, Failure]) -> tuple
 def judge_answer(
     lab: Lab, question_id: str, inputs: bytes, evidence: bytes | None, reason: tuple[str, str]
 ) -> Judgement:
-    """The judge server's verdict; a name that is missing because a cell failed is told as that.
+    """The judge server's verdict; for a missing name it names the cell that failed, if one did.
 
-    Both cost the whole question.
+    Either finding costs the whole question.
 
     Args:
         lab: the lab.
         question_id: the question.
-        inputs: `EncodedInputs.all_inputs` of what the evidence was taken on.
+        inputs: `EncodedInputs.all_inputs`, on which the evidence was taken.
         evidence: encoded, or None.
-        reason: without evidence, why there is none; with it, what `why_missing` said.
+        reason: finding and detail: without evidence, why there is none; with it, those of
+            `explain_missing`.
     """
     verdict = judge_client().judge(lab, question_id, inputs, evidence, reason)
     if evidence is None or reason[0] not in INSTEAD or not verdict.findings:

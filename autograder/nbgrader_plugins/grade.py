@@ -1,4 +1,4 @@
-"""Judges the evidence and decides the points, on the trusted side."""
+"""Has the evidence judged, and writes points and cards into the notebook."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from autograder.nbgrader_plugins.submission_metadata import KEY, Context, Notice
 
 
 class GradeEvidence(NbGraderPreprocessor):
-    """Gives each check cell exactly one output: its points as a number, and the card.
+    """Gives each check cell exactly one output: its points and the card.
 
     nbgrader 0.9.6 fails open: a cell without an output, or with one that is no number, earns
-    full marks. So every check cell gets its number here, whatever happened before.
+    full points. So every check cell gets a number here, whatever happened before.
     """
 
     folder = Unicode("evidence", help="Where evidence is kept, under the course.").tag(config=True)
@@ -32,7 +32,7 @@ class GradeEvidence(NbGraderPreprocessor):
     def preprocess(
         self, nb: NotebookNode, resources: dict[str, Any]
     ) -> tuple[NotebookNode, dict[str, Any]]:
-        """Sanitize `nb`, replace the outputs of all checks, and show what was mended."""
+        """Sanitize `nb`, replace the outputs of all check cells, and add the notices."""
         context: Context = resources[KEY]
         metadata = submission_metadata.read(nb)
         resources["question_results"] = {}
@@ -73,12 +73,12 @@ class GradeEvidence(NbGraderPreprocessor):
 
 
 def is_check(cell: NotebookNode) -> bool:
-    """Whether this is a check cell, which a judge scores."""
+    """Whether the cell is a check cell, which a judge scores."""
     return bool(utils.is_grade(cell) and not utils.is_solution(cell))
 
 
 def format_head(metadata: SubmissionMetadata) -> str:
-    """What the first cell of the graded notebook says; "" if there is nothing to say."""
+    """Source of the first cell of the graded notebook, with its notices; "" if there are none."""
     general = [notice for notice in metadata.notices if not notice.question_id]
     if metadata.trouble:
         general.append(Notice(metadata.trouble, "", "", metadata.detail))
@@ -86,7 +86,7 @@ def format_head(metadata: SubmissionMetadata) -> str:
 
 
 def write_score(cell: NotebookNode, verdict: Judgement, metadata: SubmissionMetadata) -> float:
-    """Give the check cell its one output, and return the points in it."""
+    """Give the check cell its output, and return the points in it."""
     points = points_of(verdict.score, float(cell.metadata.nbgrader.points))
     notices = [notice for notice in metadata.notices if notice.question_id == verdict.question_id]
     data = {"text/plain": repr(points), "text/html": _format_notices(notices) + verdict.card}
@@ -97,7 +97,7 @@ def write_score(cell: NotebookNode, verdict: Judgement, metadata: SubmissionMeta
 
 
 def points_of(score: float, maximum: float) -> float:
-    """A score's points, a finite number from 0 to `maximum`."""
+    """The points for a score: a finite number from 0 to `maximum`."""
     points = score * maximum
     return round(min(maximum, max(0.0, points)), 4) if math.isfinite(points) else 0.0
 

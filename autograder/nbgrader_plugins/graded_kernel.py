@@ -1,6 +1,6 @@
-"""A Jupyter kernel in which a student's cells run: started, asked, interrupted, replaced.
+"""A Jupyter kernel that executes a student's cells and takes evidence.
 
-`autograder.engine` provides it: warm, and isolated unless told otherwise.
+`autograder.engine` provides it: forked from a warm process, and isolated unless switched off.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from autograder.nbgrader_plugins.evidence_store import read_untrusted
 KERNEL = "litcourse-graded"
 """Name of the kernel specification, which `autograder` installs."""
 _STOP_SECONDS = 5.0
-"""Seconds that a killed kernel has to tell what it took."""
+"""Seconds to wait for the processor time of a killed kernel."""
 
 MAX_OUTPUT = 2**20
 """Characters of output that are kept of one cell."""
@@ -41,15 +41,15 @@ MAX_OUTPUT = 2**20
 
 @dataclass
 class Outcome:
-    """What became of a cell.
+    """The outcome of a cell.
 
     Args:
-        status: "done" (an error of its own code included), "late" (interrupted at its time
-            limit), "stuck" (it did not let itself be interrupted) or "dead" (the kernel died).
-        error: name and message of an error, or "".
-        limit: of a dead kernel, the limit that killed it: "cpu", "memory", or "".
+        status: "done" (also with an exception), "late" (interrupted at its time limit), "stuck"
+            (an interrupt did not end it) or "dead" (the kernel died).
+        error: name and message of an exception, or "".
+        limit: the limit that a dead kernel exceeded: "cpu", "memory", or "".
         flooded: whether output was dropped, because there was too much of it.
-        outputs: what it showed.
+        outputs: the cell's outputs.
     """
 
     status: str
@@ -60,7 +60,7 @@ class Outcome:
 
     @property
     def kernel_lost(self) -> bool:
-        """Whether nothing more can run in this kernel."""
+        """Whether the kernel can run no further cell."""
         return self.status in {"stuck", "dead"}
 
 
@@ -68,8 +68,8 @@ class Kernel:
     """One kernel process.
 
     Args:
-        folder: files that it finds in its working folder.
-        startup_seconds: how long it may take to start, the warm process included.
+        folder: folder with the files for its working folder.
+        startup_seconds: time limit of its start, that of the warm process included.
         sandbox: isolate it.
         limits: by name, for `autograder.engine.limits.Limits`.
     """
@@ -99,7 +99,7 @@ class Kernel:
             self._client.start_new_kernel(cwd=str(folder), env={"NBGRADER_EXECUTION": "autograde"})
             self._client.start_new_kernel_client()
         except BaseException:
-            if self._client.km is not None:  # nbclient 0.11 leaves its files where a start fails
+            if self._client.km is not None:  # nbclient 0.11 leaves files behind when a start fails
                 self._client.km.cleanup_resources()
             raise
         self._cpu_seconds_at_start = self._read_cpu_seconds()
@@ -125,19 +125,19 @@ class Kernel:
     def take_evidence(
         self, lab: str, question_id: str, inputs: bytes, seconds: float
     ) -> tuple[Outcome, bytes]:
-        """Probe a question beside what the notebook has defined.
+        """Run a question's probe in the notebook's namespace.
 
         Args:
             lab: id of the lab.
             question_id: id of the question.
-            inputs: encoded, what the trusted side drew.
+            inputs: `EncodedInputs.shown`.
             seconds: time limit.
 
         Returns:
-            what became of the probe, and the encoded evidence; b"" if there is none.
+            the outcome of the probe, and the encoded evidence; b"" if there is none.
 
         Raises:
-            OSError: what is there in place of the evidence is too large, or is no file.
+            OSError: the evidence is too large, or is no plain file.
         """
         channel = self._provisioner.channel
         (channel / "inputs").write_bytes(inputs)
@@ -157,10 +157,10 @@ class Kernel:
             (channel / "inputs").unlink()
 
     def stop(self) -> float:
-        """End the process, which may be dead already.
+        """Kill the kernel, which may be dead already.
 
         Returns:
-            CPU seconds since it was ready, all that it started included.
+            CPU seconds since it was ready, those of its child processes included.
         """
         seconds = 0.0
         link = self._provisioner.link
@@ -174,7 +174,7 @@ class Kernel:
 
 
 class _Channel(AsyncZMQSocketChannel):
-    """Lets others have their turn, and ends at its time, however much a kernel has to say."""
+    """A channel that ends at its time and yields to other tasks, however many messages come."""
 
     end = math.inf
 
@@ -185,16 +185,16 @@ class _Channel(AsyncZMQSocketChannel):
         """A message.
 
         Raises:
-            Empty: there is none within `timeout` seconds, or until `end`.
+            Empty: none came within `timeout` seconds, or before `end`.
         """
-        await asyncio.sleep(0)  # where messages lie ready, nothing else in here would wait
+        await asyncio.sleep(0)  # with messages ready, nothing else here would yield
         if time.monotonic() > self.end:
             raise Empty
         return await super().get_msg(timeout)
 
 
 class _KernelClient(AsyncKernelClient):
-    """Waits for a kernel no longer than it must."""
+    """A kernel client that is ready as soon as the kernel is."""
 
     shell_channel_class = Type(_Channel)
     iopub_channel_class = Type(_Channel)
@@ -203,10 +203,10 @@ class _KernelClient(AsyncKernelClient):
         self,
         timeout: float | None = None,  # noqa: ASYNC109 (jupyter_client's signature)
     ) -> None:
-        """Until the kernel answers and its output arrives.
+        """Wait until the kernel answers and its output arrives.
 
-        As in jupyter_client 8.10, which then listens for another 0.2 s. What may still arrive has
-        another message's id, and nbclient passes it over.
+        As in jupyter_client 8.10, which then listens for another 0.2 s. Messages that arrive later
+        have another parent id, and nbclient skips them.
 
         Raises:
             RuntimeError: the kernel died, or `timeout` seconds were not enough.
@@ -226,7 +226,7 @@ class _KernelClient(AsyncKernelClient):
 
 
 class _CellClient(NotebookClient):
-    """nbclient, one cell at a time, with what it keeps of an output bounded."""
+    """nbclient for one cell at a time, with a limit on the output that it keeps."""
 
     timed_out = False
     reply: dict[str, Any] | None = None
@@ -235,7 +235,7 @@ class _CellClient(NotebookClient):
     def run(self, source: str, seconds: float) -> Outcome:
         cell = NotebookNode(
             cell_type="code", source=source, metadata=NotebookNode(), outputs=[]
-        )  # as nbformat's own function makes it, but that validates
+        )  # as v4.new_code_cell makes it, without its slow validation
         self.nb = NotebookNode(cells=[cell], metadata=NotebookNode())
         self.reset_execution_trackers()
         self.timed_out, self.reply, self.room = False, None, MAX_OUTPUT
@@ -250,7 +250,7 @@ class _CellClient(NotebookClient):
         except DeadKernelError:
             return Outcome("dead", outputs=cell.outputs)
         except Exception:  # noqa: BLE001 (messages that nbclient did not expect)
-            # Whoever runs code in the kernel can send any message; what it does next is unknown.
+            # Code in the kernel can send any message; the state of the kernel is unknown then.
             return Outcome("stuck", outputs=cell.outputs)
         cell.outputs = _merge_outputs(cell.outputs)
         for output in cell.outputs:
@@ -279,10 +279,10 @@ class _CellClient(NotebookClient):
     def handle_comm_msg(
         self, outs: list[NotebookNode], msg: dict[str, Any], cell_index: int
     ) -> None:
-        """Widgets, such as progress bars, have nobody to look at them here."""
+        """Ignore widgets, such as progress bars: nobody looks at them here."""
 
     def _update_display_id(self, display_id: str, msg: dict[str, Any]) -> None:
-        """What changes an earlier output, such as a bar's: that stays as it was first shown."""
+        """Ignore changes of an earlier output, such as a progress bar's: the first version stays."""
 
     def output(
         self,
@@ -298,9 +298,9 @@ class _CellClient(NotebookClient):
 
 
 def _merge_outputs(outputs: list[NotebookNode]) -> list[NotebookNode]:
-    """Streams of one name in one output, each line as a terminal shows it in the end.
+    """Merge the streams of one name into one output, with each line as a terminal shows it.
 
-    nbclient 0.11 does it by expressions that take hours for one line of a megabyte.
+    nbclient 0.11 uses regular expressions that take hours for one line of a megabyte.
     """
     streams: dict[str, list[str]] = {}
     kept = []
@@ -320,7 +320,7 @@ def _merge_outputs(outputs: list[NotebookNode]) -> list[NotebookNode]:
 
 
 def _drop_other_data(output: NotebookNode) -> None:
-    """Drop what is no text of an output: a page of feedback could not be made of it."""
+    """Drop data of an output that is not text: nbconvert makes no feedback from it."""
     data = output.get("data", {})
     if "metadata" in output:
         output.metadata = NotebookNode()

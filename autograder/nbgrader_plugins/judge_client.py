@@ -1,6 +1,6 @@
-"""Asks a judge server, a fork of the warm process, for inputs and verdicts.
+"""Requests inputs and verdicts from a judge server, a fork of the warm process.
 
-So whoever grades need not import torch; see `autograder.engine.judge_server` for the other end.
+So a grading process need not import torch. `autograder.engine.judge_server` is the server.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class EncodedInputs:
-    """What one question is asked on, encoded.
+    """The encoded inputs of one question.
 
     Args:
         shown: for the probe, and so for the student's process.
-        all_inputs: `shown` and `kept` of the draw: for the judge alone.
+        all_inputs: `shown` and `withheld`, for the judge alone.
     """
 
     shown: bytes
@@ -44,7 +44,7 @@ class Judgement:
         lab: id of the lab.
         question_id: id of the question.
         score: earned fraction of the question's points, 0 to 1.
-        findings: fields of each `Finding`, the thing to fix first in front.
+        findings: fields of each `Finding`; the first is the one to mend first.
         card: the verdict as HTML.
     """
 
@@ -56,21 +56,24 @@ class Judgement:
 
 
 class JudgeClient:
-    """One judge server of this process, started by the first question and again if it dies."""
+    """A client of one judge server; a request starts the server unless it is alive."""
 
     def __init__(self) -> None:
         self._connection: Connection | None = None
 
     def draw_inputs(self, lab: Lab, seeds: Mapping[str, int]) -> dict[str, EncodedInputs]:
-        """EncodedInputs of questions.
+        """Draw the inputs of questions.
 
         Args:
             lab: the lab.
-            seeds: of each question, by id.
+            seeds: seed of each question, by id.
+
+        Returns:
+            inputs by question id.
 
         Raises:
             AuthorError: a question has no judge, can't be imported, or its solution fails.
-            EngineError: no judge server can be had.
+            EngineError: no judge server starts.
             RuntimeError: a question's draw fails.
         """
         questions = {name: [seed, solved_cells(lab, name)] for name, seed in seeds.items()}
@@ -88,18 +91,18 @@ class JudgeClient:
         evidence: bytes | None,
         reason: tuple[str, str],
     ) -> Judgement:
-        """The verdict on evidence that nobody vouches for; never raises for its sake.
+        """The verdict on untrusted evidence; bad evidence raises nothing.
 
         Args:
             lab: the lab.
             question_id: the question.
-            inputs: `EncodedInputs.all_inputs` of what it was taken on.
+            inputs: `EncodedInputs.all_inputs`, on which the evidence was taken.
             evidence: encoded, or None.
-            reason: where there is none, the finding that says why, and what came in its place.
+            reason: without evidence, code and detail of the finding that says why.
 
         Raises:
             AuthorError: the question has no judge, or can't be imported.
-            EngineError: no judge server can be had.
+            EngineError: no judge server starts.
         """
         request = {"action": "judge", "lab": lab.id, "question": question_id}
         parts = [] if evidence is None else [inputs, evidence]
@@ -121,7 +124,7 @@ class JudgeClient:
     def _request(
         self, request: dict[str, Any], parts: list[bytes]
     ) -> tuple[dict[str, Any], list[bytes]]:
-        """The answer; a new judge server gives it if this one is dead."""
+        """Send a request and return the reply; if the judge server is dead, ask another one."""
         try:
             return self._send_request(request, parts)
         except _CONNECTION_ERRORS:
@@ -139,7 +142,7 @@ class JudgeClient:
             send(connection, request, parts)
             return receive(_wait_for_reply(connection))
         except BaseException:
-            self.close()  # what it may still say is no answer to another question
+            self.close()  # a late reply must not pass for that to another request
             raise
 
     def _connect(self, lab: str) -> Connection:
@@ -153,7 +156,7 @@ class JudgeClient:
         return self._connection
 
     def close(self) -> None:
-        """Hang up; the judge server ends."""
+        """Close the connection, which ends the judge server."""
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
@@ -183,7 +186,7 @@ _shared: tuple[int, JudgeClient] | None = None
 
 
 def judge_client() -> JudgeClient:
-    """The judge server of this process; a fork gets one of its own."""
+    """The judge client of this process; a fork gets one of its own."""
     global _shared  # noqa: PLW0603 (one per process)
     if _shared is None or _shared[0] != os.getpid():
         _shared = (os.getpid(), JudgeClient())

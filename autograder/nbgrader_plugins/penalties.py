@@ -1,7 +1,7 @@
-"""Assigns late penalties by the course's plugin, and leaves alone those that a person entered.
+"""Assigns late penalties by the course's plugin, and keeps those that a person entered.
 
-nbgrader 0.9.6 overwrites whatever is there each time it grades. Which values the plugin assigned
-stands in `evidence/<lab>/<student>/_penalty.json`; any other one in the gradebook is a person's.
+nbgrader 0.9.6 overwrites the penalty each time it grades. `evidence/<lab>/<student>/_penalty.json`
+holds the values that the plugin assigned; any other value in the gradebook is a person's.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ FILE = "_penalty.json"
 EVIDENCE = "evidence"
 """In nbconvert's resources: the folder of the student's evidence in this lab."""
 Penalty = float | None
-_ROUNDING = 1e-6  # in points: a database may add a score up in another order than we do
+_ROUNDING = 1e-6  # in points: a database may add the parts of a score in another order
 
 
 class LatePenalties(AssignLatePenalties):
-    """Does what nbgrader's AssignLatePenalties does, whose settings it has, but for a person's."""
+    """nbgrader's AssignLatePenalties, with its settings; it leaves a person's penalty alone."""
 
     def preprocess(
         self, nb: NotebookNode, resources: dict[str, Any]
     ) -> tuple[NotebookNode, dict[str, Any]]:
-        """Assign the penalty of the submission in the gradebook; `nb` stays as it is."""
+        """Assign the submission's penalty in the gradebook; `nb` stays unchanged."""
         names, folder = resources["nbgrader"], Path(resources[EVIDENCE])
         lab, student = names["assignment"], names["student"]
         with Gradebook(names["db_url"]) as gradebook:
@@ -54,12 +54,12 @@ class LatePenalties(AssignLatePenalties):
         return nb, resources
 
     def due(self, student: str, score: float, late: float) -> Penalty:
-        """What the plugin says.
+        """The penalty in points that the plugin gives now, or None.
 
         Args:
             student: id of the student.
             score: all points of the submission.
-            late: how late it came, in seconds.
+            late: seconds after the due date.
         """
         if late <= 0:
             return None
@@ -69,33 +69,33 @@ class LatePenalties(AssignLatePenalties):
 
 
 def is_same(one: Penalty, other: Penalty) -> bool:
-    """Whether two penalties are the same; none at all and one of 0 points are not."""
+    """Whether two penalties are the same; None and 0 points are not."""
     if one is None or other is None:
         return one is other
     return abs(one - other) < _ROUNDING
 
 
 def is_assigned(found: Penalty, due: Penalty, known: Sequence[Penalty]) -> bool:
-    """Whether the gradebook's penalty is the plugin's, or nobody's yet.
+    """Whether the gradebook's penalty is the plugin's, or nobody has entered one.
 
     Args:
-        found: the penalty.
-        due: what the plugin says now.
-        known: what it assigned last, by `assigned`.
+        found: the gradebook's penalty.
+        due: the penalty that the plugin gives now.
+        known: the penalties that it assigned last, from `read_assigned`.
     """
     return any(is_same(found, value) for value in known or [None, due])
 
 
 def read_assigned(folder: Path, notebook: str) -> list[Penalty]:
-    """What the plugin assigned last; the value before it too, where a run was killed in between.
+    """The penalty that the plugin assigned last; also the one before if a run was killed between.
 
     Args:
-        folder: of the student's evidence.
-        notebook: the gradebook's id of the submitted notebook. A gradebook that was made anew
-            has other ids, and what is kept for one counts for no other.
+        folder: folder of the student's evidence.
+        notebook: the gradebook's id of the submitted notebook. A new gradebook has other ids, so
+            values for another id do not count.
 
     Returns:
-        the values; none if that is not known.
+        the values; empty if they are not known.
     """
     try:
         plain = json.loads((folder / FILE).read_bytes())
@@ -108,9 +108,9 @@ def read_assigned(folder: Path, notebook: str) -> list[Penalty]:
 def _keep_assigned(
     folder: Path, notebook: str, known: Sequence[Penalty], values: Sequence[Penalty]
 ) -> None:
-    """Keep what the plugin assigned, unless it is `known`: each write waits for the disk."""
+    """Store the assigned `values`, unless they are `known`: each write waits for the disk."""
     distinct = list(dict.fromkeys(values))
-    if distinct == (known or [None]):  # most are on time, and need no file
+    if distinct == (known or [None]):  # most submissions are on time, and need no file
         return
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     text = json.dumps({"notebook": notebook, "assigned": distinct})

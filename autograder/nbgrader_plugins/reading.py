@@ -1,4 +1,4 @@
-"""Whatever a student sent, as a notebook that the later steps can rely on."""
+"""Reads any submission into a notebook that the later steps can rely on."""
 
 from __future__ import annotations
 
@@ -19,25 +19,27 @@ from autograder.nbgrader_plugins import wrong_notebook
 from autograder.nbgrader_plugins.submission_metadata import SubmissionMetadata
 
 MAX_BYTES = 50 * 2**20
-"""A larger notebook is not read: outputs are dropped anyway, and text needs far less."""
+"""Limit of a notebook's size: outputs are dropped anyway, and text needs far less."""
 MAX_CELLS = 2000
-"""One with more cells is not read either: the labs have some 60."""
+"""Limit of a notebook's cells: the labs have some 60."""
 _MORE: dict[str, dict[str, Any]] = {
     "code": {"execution_count": None, "outputs": []},
     "markdown": {},
     "raw": {},
 }
-"""What a cell of each type has beside type, source, metadata and id."""
+"""Further fields of a cell of each type, beside type, source, metadata and id."""
 _ATTACHED = re.compile(r"attachment:([^)\s\"'>]*)")
 _ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
 def read(path: Path, unsolved: NotebookNode) -> NotebookNode:
-    """The notebook at `path`, rebuilt of its cells' types, sources and metadata, with notes.
+    """The notebook at `path`, rebuilt from its cells' types, sources and nbgrader metadata.
+
+    Its `SubmissionMetadata` holds the digest, and the trouble if the notebook can't be read.
 
     Args:
-        path: what was submitted; it may be missing or be no notebook.
-        unsolved: stands in for it then, and the notes say what is the matter.
+        path: the submitted notebook; it may be missing or be no notebook.
+        unsolved: the lab as students got it, which takes the place of an unreadable notebook.
     """
     metadata = SubmissionMetadata(hashlib.sha256(b"").hexdigest())
     try:
@@ -66,7 +68,7 @@ def read(path: Path, unsolved: NotebookNode) -> NotebookNode:
 
 
 class _TooLargeError(Exception):
-    """A file that is not read for its size."""
+    """A file is too large to be read."""
 
 
 def _read_notebook(path: Path) -> NotebookNode:
@@ -105,7 +107,7 @@ def _name_others(path: Path) -> str:
 
 
 def _parse(text: str) -> Mapping[str, Any]:
-    """The notebook as JSON has it; only older formats than 4 pass through nbformat's reader."""
+    """The notebook as JSON; only formats older than 4 go through nbformat's reader."""
     found = json.loads(text)
     _refuse_many_cells(found)
     if isinstance(found, Mapping) and found.get("nbformat") == v4.nbformat:
@@ -115,7 +117,7 @@ def _parse(text: str) -> Mapping[str, Any]:
 
 
 def _refuse_many_cells(found: object) -> None:
-    """Refuse too many cells, before any is looked at; old formats have them in worksheets."""
+    """Refuse too many cells before any is read; formats before 4 hold them in worksheets."""
     if isinstance(found, Mapping):
         sheets = found.get("worksheets")
         holders = [found, *(sheets if isinstance(sheets, list) else [])]
@@ -144,7 +146,7 @@ def _cell(found: Mapping[str, Any]) -> NotebookNode:
     metadata = found.get("metadata")
     marks = metadata.get("nbgrader") if isinstance(metadata, Mapping) else None
     kept = {"nbgrader": marks} if isinstance(marks, Mapping) else {}
-    # Not by nbformat's own functions, which validate each cell: a tenth of a second per notebook.
+    # nbformat's own functions validate each cell: a tenth of a second per notebook.
     cell: NotebookNode = nbformat.from_dict(
         {
             "cell_type": kind,
@@ -162,7 +164,7 @@ def _cell(found: Mapping[str, Any]) -> NotebookNode:
 
 
 def _set_attachments(cell: NotebookNode, found: object) -> None:
-    """Pictures of a text cell; nbconvert 7.17 writes no feedback where one is named but missing."""
+    """Keep pictures of a text cell; nbconvert 7.17 fails on a named picture that is missing."""
     files = found.items() if isinstance(found, Mapping) else ()
     kept = {name: kinds for name, kinds in files if _is_picture(kinds)}
     if kept:

@@ -1,4 +1,4 @@
-"""The lab as students get it, and its entry in the gradebook, both made from `source/`."""
+"""Compiles the lab as students get it, and enters it into the gradebook, from `source/`."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 def find_lab(converter: BaseConverter, assignment: str) -> Lab:
-    """The lab that an assignment of nbgrader's is.
+    """The lab of an nbgrader assignment.
 
     Raises:
-        AuthorError: it is none of `litcourse`.
+        AuthorError: `litcourse` does not know this assignment.
     """
     course = converter.coursedir
     folder = Path(course.format_path(course.source_directory, ".", assignment))
@@ -34,7 +34,7 @@ def find_lab(converter: BaseConverter, assignment: str) -> Lab:
 
 
 def unsolved_notebook(converter: BaseConverter, lab: Lab) -> NotebookNode:
-    """The lab's notebook as students get it, made in memory by nbgrader's own steps.
+    """The lab's notebook as students get it, compiled in memory by nbgrader's own steps.
 
     Raises:
         AuthorError: the instructor notebook is missing or can't be read.

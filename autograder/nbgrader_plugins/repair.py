@@ -1,7 +1,7 @@
-"""Mends a submitted notebook, so that every question has its cells where they belong.
+"""Mends a submitted notebook, so that every question has its cells in their places.
 
-The lab as students got it decides on metadata and locked cells; what a student wrote in
-solution cells and cells of their own stays as it is.
+The lab as students got it decides on metadata and locked cells; solution cells and the student's
+own cells keep their sources.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from autograder.nbgrader_plugins.submission_metadata import KEY, Context, Notice
 
 
 class Repair(NbGraderPreprocessor):
-    """Runs `repair` on a submission and notes what it mended; the first of sanitizing."""
+    """Runs `repair` on a submission and adds its notices; the first step of sanitizing."""
 
     def preprocess(
         self, nb: NotebookNode, resources: dict[str, Any]
@@ -40,11 +40,11 @@ def repair(notebook: NotebookNode, unsolved: NotebookNode) -> list[Notice]:
     """Mend `notebook` in place.
 
     Args:
-        notebook: what a student sent, as `reading.read` gives it.
+        notebook: a submission, from `reading.read`.
         unsolved: the lab as students got it.
 
     Returns:
-        what was mended and concerns the student.
+        a notice of each change that concerns the student.
     """
     return _Mender(notebook, unsolved).mend()
 
@@ -56,7 +56,7 @@ def is_executed(cell: NotebookNode) -> bool:
 
 
 class _Mender:
-    """The ids of a notebook's cells, matched with those of the lab."""
+    """Matches the cells of a notebook with those of the lab, by id, and mends them."""
 
     def __init__(self, notebook: NotebookNode, unsolved: NotebookNode) -> None:
         self.cells: list[NotebookNode] = notebook.cells
@@ -85,7 +85,7 @@ class _Mender:
         self.notices.append(Notice(code, question_id if known else "", name))
 
     def _identify_cells(self) -> None:
-        """Cells that lost nbgrader's metadata: told by their own id, checks by their text."""
+        """Identify cells that lost nbgrader's metadata: by cell id, check cells also by text."""
         by_id = {cell.get("id"): name for name, cell in self.wanted.items()}
         taken = set(self.ids)
         for index, cell in enumerate(self.cells):
@@ -101,7 +101,7 @@ class _Mender:
                 taken.add(name)
 
     def _keep_one(self, name: str) -> None:
-        """Of several cells of one id the last that stands in place; the others lose it."""
+        """Of several cells of one id keep the last that stands in place; the others lose the id."""
         indices = [index for index, found in enumerate(self.ids) if found == name]
         if len(indices) < 2:  # noqa: PLR2004 (more than one)
             return
@@ -114,7 +114,7 @@ class _Mender:
             self._note("LIT911", name)
 
     def _drop_early_check(self, name: str) -> None:
-        """A check in front of its answer is as good as missing: it would find nothing."""
+        """Drop a check cell in front of its solution cell: the check would find nothing."""
         solution = name.removesuffix(CHECK)
         if {name, solution} <= set(self.ids) and self.ids.index(name) < self.ids.index(solution):
             index = self.ids.index(name)
@@ -122,7 +122,7 @@ class _Mender:
             self.cells[index].metadata[KEY] = {"skip": True}
 
     def _well_placed(self, name: str, indices: list[int]) -> list[int]:
-        """Those of `indices` that stand, among the cells that are there once, as in the lab."""
+        """Those of `indices` that stand in the lab's order, among the cells that occur once."""
         counts, mine = Counter(self.ids), self.order[name]
         single = [(p, self.order[n]) for p, n in enumerate(self.ids) if n and counts[n] == 1]
         after = max((index for index, order in single if order < mine), default=-1)
@@ -130,7 +130,7 @@ class _Mender:
         return [index for index in indices if after < index < before]
 
     def _restore(self, cell: NotebookNode, name: str) -> None:
-        """Metadata and type of the cell, and the source if it is locked, as the lab has them."""
+        """Restore the cell's metadata and type from the lab, and the source of a locked cell."""
         kept = {key: cell.metadata[key] for key in (KEY,) if key in cell.metadata}
         if not name:
             cell.metadata = NotebookNode(kept)
@@ -152,7 +152,7 @@ class _Mender:
     def _put_back(self, name: str) -> None:
         cell = copy.deepcopy(self.wanted[name])
         if cell.metadata.nbgrader.solution:
-            # A stub must not run: the answer may stand in another cell, which it would undo.
+            # A stub must not run: it would undo an answer that stands in another cell.
             cell.metadata[KEY] = {"skip": True}
         index = self._before_next(name) if _is_check(name) else self._after_previous(name)
         self.cells.insert(index, cell)
@@ -161,12 +161,12 @@ class _Mender:
         self._note(code, name)
 
     def _after_previous(self, name: str) -> int:
-        """Right after the nearest cell that comes before `name` in the lab and is there."""
+        """Index behind the nearest cell that precedes `name` in the lab and is there."""
         earlier = [other for other in self.wanted if self.order[other] < self.order[name]]
         return next((self.ids.index(e) + 1 for e in reversed(earlier) if e in self.ids), 0)
 
     def _before_next(self, name: str) -> int:
-        """The last place before a later question: all that could belong to `name` has run."""
+        """Index of the next question: all cells that may belong to `name` run before it."""
         solution = name.removesuffix(CHECK)
         start = self.ids.index(solution) + 1 if solution in self.ids else 0
         later = {other for other in self.wanted if self.order[other] > self.order[name]}

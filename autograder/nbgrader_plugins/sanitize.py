@@ -1,11 +1,11 @@
-r"""Takes out of a graded notebook what could run in the browser of whoever reads it.
+r"""Removes from a graded notebook what could run in a reader's browser.
 
 The formgrader and the feedback render `autograded/` by nbconvert 7.17, which prints HTML as it is
-written. In the formgrader that would run with the instructor's rights: it could set all points.
+written. In the formgrader a script would run with the instructor's rights: it could set all points.
 
-Texts are not escaped, as that would show in formulas and in code. A space is put where the
-browser, Markdown or MathJax would begin to read more than text: `< script>`, `\ href`, `[a] (b)`.
-It reads well everywhere, and a second time changes nothing.
+Texts are not escaped, as that would show in formulas and in code. A space goes where the browser,
+Markdown or MathJax would begin to read more than text: `< script>`, `\ href`, `[a] (b)`. That reads
+well everywhere, and a second run changes nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _ATTACHED = (*_SHOWN, "image/gif")
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 """Names of attachments that Markdown and URLs leave as they are."""
 _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-"""Control characters: browsers drop some of them, and what stood apart comes together."""
+"""Control characters: browsers drop some of them, which joins the texts on both sides."""
 # MathJax commands that link, load, style, or call others by a name that is put together.
 _COMMANDS = "href|url|require|class|cssId|style|data|bbox|mmlToken|includegraphics|csname|html"
 _MARKUP = (
@@ -41,16 +41,16 @@ _MARKUP = (
 _MERMAID = re.compile(r"([`~]{3}[^\S\n]*)(?=mermaid)")
 """The language of a diagram, which nbconvert prints unescaped and scripts would draw."""
 _LINKED = r"https?://|[\w./-]+\.(?:png|jpe?g|gif)[)\s]"
-"""What may be linked to. Not other files: a page that was handed in would run where it opens."""
+"""Targets that a link may have. Not other files: a submitted page would run when it opens."""
 
 
 def sanitize(notebook: NotebookNode, unsolved: NotebookNode, head: str = "") -> None:
     """Change `notebook` in place, until nothing in it can run where it is shown.
 
     Args:
-        notebook: a submission that was run, with our notes in its metadata.
-        unsolved: the lab as students got it; what stands there is ours and stays.
-        head: source of the text cell that we put first, "" if there is none.
+        notebook: an executed submission, with our `SubmissionMetadata`.
+        unsolved: the lab as students got it; its texts are ours and stay.
+        head: source of the first text cell if `grade` added it, else "".
     """
     named = {grade_id(cell): cell for cell in unsolved.cells if grade_id(cell)}
     texts = {cell.source: cell for cell in unsolved.cells if cell.cell_type == "markdown"}
@@ -70,7 +70,7 @@ def sanitize(notebook: NotebookNode, unsolved: NotebookNode, head: str = "") -> 
 
 
 def sanitize_text(text: str, attached: Collection[str] = ()) -> str:
-    """The Markdown `text` with spaces where anything but text, formulas and pictures begins.
+    """The Markdown `text`, with spaces in front of all but text, formulas and pictures.
 
     Args:
         text: the source of a text cell.
@@ -86,7 +86,7 @@ def sanitize_text(text: str, attached: Collection[str] = ()) -> str:
 
 
 def _set_metadata(cell: NotebookNode, own: NotebookNode | None) -> None:
-    """The lab's metadata, or none: nbgrader's templates print some of them unescaped."""
+    """Give the cell the lab's metadata, or none: nbgrader's templates print some unescaped."""
     skipped = cell.metadata.get(KEY, {}).get("skip")
     cell.metadata = NotebookNode() if own is None else copy.deepcopy(own.metadata)
     if skipped:
@@ -100,7 +100,7 @@ def _set_attachments(cell: NotebookNode, attachments: Mapping[str, Any]) -> None
 
 
 def _pictures(found: object) -> dict[str, dict[str, str]]:
-    """Those of a text cell's attachments that are pictures and nothing else."""
+    """The attachments of a text cell that are pictures and nothing else."""
     files = found.items() if isinstance(found, Mapping) else ()
     kept = {name: _bundle(kinds, _ATTACHED) for name, kinds in files if _NAME.fullmatch(name)}
     return {name: kinds for name, kinds in kept.items() if kinds}
@@ -112,7 +112,7 @@ def _outputs(cell: NotebookNode) -> list[NotebookNode]:
 
 
 def _output(found: Mapping[str, Any], count: int | None) -> dict[str, Any]:
-    """An output, made anew of what is kept of it; empty if nothing is."""
+    """An output, rebuilt from the parts that may stay; empty if none may."""
     kind = found.get("output_type")
     if kind == "stream":
         name = "stderr" if found.get("name") == "stderr" else "stdout"
@@ -139,7 +139,7 @@ def _data(found: object) -> dict[str, str]:
 
 
 def _bundle(found: object, kinds: Collection[str]) -> dict[str, str]:
-    """The pictures of a bundle of data: of other bytes the page's HTML could be made."""
+    """The pictures of a bundle of data; other bytes could become HTML of the page."""
     if not isinstance(found, Mapping):
         return {}
     pictures = {kind: _base64(found[kind]) for kind in kinds if kind in found}

@@ -1,7 +1,7 @@
-"""The files of submissions: which count, whether they changed, and what a kernel sees of them.
+"""The files of submissions: which count, their digests, and which of them a kernel sees.
 
-A submission comes from somebody who may have put anything into it. Only plain files count. A
-link is never followed: it could lead to another submission or to the gradebook.
+A submission may hold anything. Only plain files count. Links are never followed: one could lead
+to another submission or to the gradebook.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from nbgrader.coursedir import CourseDirectory
 
 TIMESTAMP = "timestamp.txt"
-"""Where nbgrader's exchange writes when a submission was handed in."""
+"""File in which nbgrader's exchange writes the time of the submission."""
 _KILO = 1000  # nbgrader's limits of sizes are in kilobytes
 _LONGEST_NAME = 1000
-"""Bytes of a file's name with its folders: the folders that it is copied to add to it, and Linux
-takes 4,095 in all."""
+"""Bytes of a file's path within the submission: it is copied into other folders, and Linux allows
+4,095 in all."""
 _DEEPEST = 100
 """Folders within folders."""
 _LONGEST_TIMESTAMP = 100
@@ -56,10 +56,10 @@ class Contents:
     """The files of a submission that count.
 
     Args:
-        files: path by name, which is relative to the submission's folder.
-        left_out: names of links, of what is no plain file, and of what is too large, too deep, or
-            can't be looked at.
-        timestamp: content of `timestamp.txt`, "" if there is none that can be read as a time.
+        files: path by name; a name is relative to the submission's folder.
+        left_out: names of links and other special files, of files that are too large or too deep,
+            and of folders that can't be listed.
+        timestamp: content of `timestamp.txt`; "" unless it is a time.
     """
 
     files: dict[str, Path] = field(default_factory=dict)
@@ -67,7 +67,7 @@ class Contents:
     timestamp: str = ""
 
     def cannot_list(self, error: OSError) -> None:
-        """Leave out a folder whose entries can't be listed."""
+        """Note a folder that can't be listed; for `os.walk`."""
         self.left_out.append(str(error.filename))
 
     def fingerprint(self) -> str:
@@ -86,7 +86,7 @@ class Contents:
         return digest_of_all.hexdigest()
 
     def matches(self, fingerprint: str) -> bool:
-        """Whether these are the files of `fingerprint`; not if one can't be read."""
+        """Whether the files have this `fingerprint`; False if one can't be read."""
         try:
             return self.fingerprint() == fingerprint
         except OSError:
@@ -94,7 +94,7 @@ class Contents:
 
 
 def discover(course: CourseDirectory, lab: str) -> list[Submission]:
-    """All submissions of `lab` in nbgrader's layout, those of excluded students left out."""
+    """All submissions of `lab` in nbgrader's layout, without those of excluded students."""
     structure = course.directory_structure.format(
         nbgrader_step=course.submitted_directory, student_id="*", assignment_id=glob.escape(lab)
     )
@@ -113,9 +113,9 @@ def discover(course: CourseDirectory, lab: str) -> list[Submission]:
 
 
 def scan(course: CourseDirectory, folder: Path) -> Contents:
-    """Which files of a submission count: what nbgrader would take, less links and giants.
+    """The files of a submission that count: those that nbgrader takes, without links and giants.
 
-    Whatever a student put there, this raises nothing: the whole class waits for it.
+    Raises nothing, whatever a student put there: the whole class waits for it.
     """
     found = Contents(timestamp=read_timestamp(folder))
     if _is_linked(folder):
@@ -141,7 +141,7 @@ def scan(course: CourseDirectory, folder: Path) -> Contents:
 
 
 def read_timestamp(folder: Path) -> str:
-    """When the submission in `folder` was handed in, as `Contents.timestamp`."""
+    """The time of the submission in `folder`, as `Contents.timestamp`."""
     return "" if _is_linked(folder) else _timestamp(folder / TIMESTAMP)
 
 
@@ -185,10 +185,10 @@ def _timestamp(path: Path) -> str:
 
 @contextlib.contextmanager
 def open_plain(path: Path) -> Iterator[BufferedReader]:
-    """A plain file, open for reading.
+    """Open a plain file for reading.
 
     Raises:
-        OSError: it is a link or no plain file.
+        OSError: it is a link or another special file.
     """
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(handle, "rb") as file:
@@ -198,7 +198,7 @@ def open_plain(path: Path) -> Iterator[BufferedReader]:
 
 
 def add_master_files(converter: Autograde, lab: str, files: Mapping[str, Path]) -> dict[str, Path]:
-    """`files` and the files of the lab's source folder, which win where both have a name.
+    """`files` and the files of the lab's source folder, which win if both have a name.
 
     As in nbgrader, notebooks are left out, and `Autograde.exclude_overwriting` names the files
     that a student may change.
@@ -216,7 +216,7 @@ def add_master_files(converter: Autograde, lab: str, files: Mapping[str, Path]) 
 
 
 def _in_the_way(name: str, masters: Mapping[str, Path]) -> bool:
-    """Whether a student's file lies where a folder of the lab has to be, or the other way round."""
+    """Whether a student's file has the name of a folder of the lab, or the other way round."""
     path = PurePosixPath(name)
     parents = {str(parent) for parent in path.parents}
     return any(other in parents or path in PurePosixPath(other).parents for other in masters)
@@ -235,16 +235,16 @@ def copy_files(files: Mapping[str, Path], folder: Path) -> None:
 
 
 def copy_visible(files: Path, work: Path) -> None:
-    """Copy what a kernel may see into the new folder `work`, and of it no more than bytes.
+    """Copy the files that a kernel may see into the new folder `work`, by their bytes alone.
 
-    Modes and times are not copied: a file could say something by them that no digest holds.
+    Modes and times are not copied: they could carry information that no digest covers.
     """
     work.mkdir()
     copy_files(find_visible(files), work)
 
 
 def find_visible(files: Path) -> dict[str, Path]:
-    """Files in `files` by name, without notebooks and without the time of handing in."""
+    """Files in `files` by name, without notebooks and `timestamp.txt`."""
     found = {}
     for folder, folders, names in os.walk(files):
         folders[:] = [name for name in folders if not name.endswith(".ipynb")]
@@ -257,11 +257,11 @@ def find_visible(files: Path) -> dict[str, Path]:
 
 
 def digest_submission(notebook: str, files: Path) -> str:
-    """SHA-256, hex, of a notebook's digest and of names and bytes of the files that go with it.
+    """SHA-256, hex, of a notebook's digest and of names and bytes of the files beside it.
 
-    The inputs of a question follow from it, and so from all that a student can change and their
-    code can see. If they followed from the notebook alone, a file beside it could be filled with
-    answers that the feedback on an earlier submission of the same notebook told.
+    The inputs of a question follow from this digest, so they change with everything that a student
+    can change and their code can see. If they followed from the notebook alone, a student could put
+    answers from the feedback on the same notebook into a file beside it.
 
     Args:
         notebook: SHA-256 of the notebook's bytes, hex.

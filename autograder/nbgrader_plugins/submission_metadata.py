@@ -1,6 +1,6 @@
-"""What our steps tell each other about a submission: in the notebook's metadata, key `litcourse`.
+"""What our steps know about a submission: in the notebook's metadata, under the key `litcourse`.
 
-It is written anew when a submission is read, so that nothing a student wrote there counts.
+Reading a submission overwrites it, so that nothing a student wrote there counts.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 MAX_NOTICES = 50
-"""More are not kept: nobody reads them, and a hostile notebook can earn one by each cell."""
+"""Limit of notices: nobody reads more, and a hostile notebook can cause one with each cell."""
 LEFT_OUT = "LIT951"
-"""Notice that a link, a giant or something that is no plain file was left out."""
+"""Code of the notice that links, giants or other special files were left out."""
 _MAX_NAMES = 5
 KEY = "litcourse"
 """Our key in a notebook's and in a cell's metadata, and in nbconvert's resources."""
@@ -28,13 +28,13 @@ KEY = "litcourse"
 
 @dataclass(frozen=True)
 class Notice:
-    """Something that was mended, or that a person should know; it costs no points.
+    """A repair, or something else that a person should know; it costs no points.
 
     Args:
         code: entry of the catalogue.
         question_id: the question whose card shows it, or "" for the head of the notebook.
         cell: `grade_id` of the cell, or "" for the whole notebook.
-        detail: what there is to say of it, or "".
+        detail: further text, or "".
     """
 
     code: str
@@ -45,7 +45,7 @@ class Notice:
     def as_html(self) -> str:
         """One paragraph; every text in it is escaped."""
         entry = explain(self.code)
-        # In one line: behind an empty one Markdown would begin anew, in a file's name for instance.
+        # In one line: an empty line, in a file's name for instance, would end the HTML in Markdown.
         detail = f": {escape(' '.join(self.detail.split()))}" if self.detail else ""
         cell = f"cell <code>{escape(self.cell)}</code>, " if self.cell else ""
         return (
@@ -58,14 +58,14 @@ class Notice:
 
 @dataclass
 class SubmissionMetadata:
-    """What is known of a submission.
+    """Our metadata of a submission.
 
     Args:
-        submission: SHA-256 of the notebook's bytes, hex; once it runs, of
-            `submission_files.sealed`.
-        trouble: finding that costs every question, or "" for a notebook that could be read.
-        detail: what came, if there is trouble.
-        notices: what was mended.
+        submission: SHA-256 of the notebook's bytes, hex; from `execute` on, the digest of
+            `submission_files.digest_submission`.
+        trouble: finding that costs every question, or "" for a readable notebook.
+        detail: text for that finding.
+        notices: notices for the student.
     """
 
     submission: str
@@ -74,13 +74,13 @@ class SubmissionMetadata:
     notices: list[Notice] = field(default_factory=list)
 
     def write(self, notebook: NotebookNode) -> None:
-        """Put the notes, of notices the first, into `notebook`, in place of any that are there."""
+        """Write into `notebook`, in place of older metadata; only the first notices are kept."""
         self.notices = self.notices[:MAX_NOTICES]
         notebook.metadata[KEY] = asdict(self)
 
 
 def note_left_out(notebook: NotebookNode, names: Collection[str]) -> None:
-    """Note that files of the submission were left out, if any were."""
+    """Add a notice of the files that were left out, if there are any."""
     if names:
         metadata = read(notebook)
         metadata.notices.append(Notice(LEFT_OUT, "", "", ", ".join(sorted(names)[:_MAX_NAMES])))
@@ -88,7 +88,7 @@ def note_left_out(notebook: NotebookNode, names: Collection[str]) -> None:
 
 
 def read(notebook: NotebookNode) -> SubmissionMetadata:
-    """The notes that an earlier step wrote into `notebook`."""
+    """The metadata that an earlier step wrote into `notebook`."""
     plain = dict(notebook.metadata[KEY])
     notices = [Notice(**notice) for notice in plain.pop("notices")]
     return SubmissionMetadata(**plain, notices=notices)
@@ -96,7 +96,7 @@ def read(notebook: NotebookNode) -> SubmissionMetadata:
 
 @dataclass(frozen=True)
 class Context:
-    """Where a submission belongs; travels in nbconvert's resources.
+    """Course, lab and student of a submission; travels in nbconvert's resources.
 
     Args:
         root: the course folder.

@@ -1,6 +1,6 @@
-"""Notebooks that are readable and the wrong ones: an untouched one, or one of another lab.
+"""Recognizes a wrong notebook: an untouched one beside answers, or one of another lab.
 
-They are graded as they are. A notice tells what was mixed up, so that a person can send, or grade,
+It is graded all the same. A notice says what was mixed up, so that a person can submit, or grade,
 the right one.
 """
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 UNTOUCHED = "LIT917"
 OTHER_LAB = "LIT918"
 _MOST, _LARGEST = 5, 10 * 2**20
-"""How many notebooks are read beside the one of the lab's name, and of how many bytes."""
+"""Limits of the notebooks that are read beside the lab's: their number, and bytes of each."""
 
 
 def find_wrong_notebook(
@@ -30,11 +30,11 @@ def find_wrong_notebook(
     unsolved: NotebookNode,
     read: Callable[[Path], NotebookNode],
 ) -> list[Notice]:
-    """What was mixed up, as far as that can be told.
+    """A notice if the notebook is a wrong one, as far as that can be seen.
 
     Args:
-        path: the notebook of the lab's name.
-        notebook: what is in it.
+        path: the submitted notebook.
+        notebook: its content.
         unsolved: the lab as students got it.
         read: reads another notebook.
     """
@@ -57,7 +57,7 @@ def _sources(notebook: NotebookNode) -> set[str]:
 
 
 def _other_lab(notebook: NotebookNode, unsolved: NotebookNode) -> str:
-    """The lab whose checks the notebook has, if it has none of its own."""
+    """The lab whose check cells the notebook has, if it has none of the right lab; or ""."""
     found, own = _checks(notebook), _checks(unsolved)
     if not found or found & own:
         return ""
