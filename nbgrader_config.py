@@ -1,6 +1,6 @@
-"""nbgrader's settings for this course: autograding runs our steps, `autograder.nbgrader_plugins`.
+"""nbgrader's settings for this course: autograding runs the steps of `autograder.nbgrader_plugins`.
 
-Valid in any folder that holds this file and `source/`, with `autograder` installed.
+They work in any folder that holds this file and `source/`, with `autograder` installed.
 """
 
 from nbgrader.preprocessors import (
@@ -16,19 +16,19 @@ from autograder.nbgrader_plugins.grade import GradeEvidence
 from autograder.nbgrader_plugins.penalties import LatePenalties
 from autograder.nbgrader_plugins.repair import Repair
 
-c = get_config()  # type: ignore[name-defined]  # nbgrader puts it there
+c = get_config()  # type: ignore[name-defined]  # nbgrader defines it
 
 c.CourseDirectory.course_id = "litcourse"
 
-# `nbgrader validate`: the first import of torch and Lightning, and checks that start programs,
-# can take longer than the 30 s that are nbgrader's default for a cell.
+# For `nbgrader validate`: the first import of torch and Lightning, and checks that start programs,
+# can take longer than nbgrader's default of 30 s for a cell.
 c.Execute.timeout = 300
 
 # Limits while grading: c.RunSubmission.cell_seconds and .notebook_seconds of wall time, and
 # c.RunSubmission.limits = {"memory_mib": 4096, ...}; all names: autograder/engine/limits.py.
 c.Autograde.exporter_class = SubmissionExporter
 # Repair does what nbgrader's DeduplicateIds and OverwriteCells do, and more. CheckCellMetadata
-# has nothing left to find after it: all of nbgrader's metadata are the lab's own.
+# would find nothing after it: Repair restores nbgrader's metadata from the lab.
 c.Autograde.sanitize_preprocessors = [
     Repair,
     ClearOutput,

@@ -1,14 +1,13 @@
-"""Build, verify and grade the course: for instructors, never shipped to students.
+"""Builds, verifies and grades the course: for instructors, never shipped to students.
 
 Read in this order:
 
-1. `course`: where things lie, and what the instructor notebooks hold; `secret`: what inputs are
-   drawn from.
+1. `course`: the folders of a course and its instructor notebooks; `secret`: the seeds of inputs.
 2. `cli`: the command `autograder`.
-3. `building`: from `source/` to what students get, and to bundles for otter.
-4. `bank`: right and wrong answers; `verifying` holds every question against them.
-5. `grading`: many submissions at once, and nothing lost.
-6. `nbgrader_plugins`: what happens to one submission, as parts of nbgrader's pipeline.
-7. `engine`: warm, isolated kernels, and the processes that judge.
-8. `demo`: made-up classes; `benchmarks`: the times that the documentation states.
+3. `bank`: right and wrong answers; `verifying` checks every question with them.
+4. `building`: compiles `source/` for students, and into bundles for otter.
+5. `nbgrader_plugins`: grades one submission, as steps of nbgrader's pipeline.
+6. `engine`: warm, isolated kernels, and the processes that judge.
+7. `grading`: grades many submissions at once, and can be stopped and resumed.
+8. `demo`: grades made-up classes; `benchmarks`: measures the times of the documentation.
 """

@@ -1,6 +1,6 @@
-"""The command `autograder`: every command looks for the course in the working folder and above.
+"""The command `autograder`; its commands find the course in the working folder or above.
 
-What a command needs is imported within it, so that `--help` answers at once.
+Each command imports what it needs, so that `--help` answers at once.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from typer.core import TyperGroup
 if TYPE_CHECKING:
     from autograder.course import Course
 
-# jsonschema would compile a grammar of web addresses when it is imported, for a second of every
-# command; it does without where that is missing, and nothing here checks an address.
+# Importing jsonschema compiles a grammar of web addresses, which takes a second of every command.
+# Without that module it skips the grammar, and nothing here checks an address.
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 AUTHOR_ERROR = 2
-"""Exit code where an instructor has to mend something, or mistyped a name."""
+"""Exit code if an instructor has to mend something, or mistyped a name."""
 
 
 class _Group(TyperGroup):
-    """Errors that say what to do next are printed as they are, without a traceback."""
+    """Prints errors that name the next step as they are, without a traceback."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
@@ -130,11 +130,11 @@ def verify(
 
 
 def _start_engine() -> None:
-    """Start what takes long, and spare the end what takes long."""
+    """Start the engine early, and skip the slow end of the process."""
     from autograder.engine.client import engine
 
-    engine()  # it imports for seconds, and can do so while this process imports
-    atexit.register(gc.freeze)  # no last look through all of nbgrader, for a third of a second
+    engine()  # its imports take seconds, and run while this process imports
+    atexit.register(gc.freeze)  # saves the last collection, which takes a third of a second
 
 
 Students = Annotated[

@@ -1,4 +1,4 @@
-"""Where things lie in a course, and what its instructor notebooks hold.
+"""The folders of a course, and the questions of its instructor notebooks.
 
 A course is a folder with `source/<lab>/<lab>.ipynb`. The questions of a lab are the cells
 of that notebook whose `grade_id` has a check cell `<id>-check`; there is no other list.
@@ -23,15 +23,15 @@ from litcourse.core.registry import find_question, lab_ids, question_ids
 CHECK = "-check"
 """Suffix of the `grade_id` of a question's check cell."""
 DEMO_TAG = "demo"
-"""Tag of cells that show something and that grading skips."""
+"""Tag of demonstration cells, which grading skips."""
 
 
 class AuthorError(Exception):
-    """A fault in what an instructor wrote: which file, which question, what to do next.
+    """A fault of the course that an instructor has to mend.
 
     Args:
         file: the file at fault.
-        question_id: the question at fault, or "" where it is none in particular.
+        question_id: the question at fault, or "".
         fault: what is wrong.
         next_step: what to type or write next.
     """
@@ -45,7 +45,7 @@ class AuthorError(Exception):
 
 @dataclass(frozen=True)
 class QuestionCells:
-    """A question as the source notebook has it.
+    """The cells of a question in the instructor notebook.
 
     Args:
         id: the question's id, the `grade_id` of its solution cell.
@@ -134,8 +134,8 @@ class Lab:
         """The probe and judge of a question of this notebook.
 
         Raises:
-            AuthorError: `litcourse` has none, or it can't be imported; the error names the file
-                to write or to mend.
+            AuthorError: `litcourse` has no such question, or it can't be imported; the error names
+                the file to write or to mend.
         """
         try:
             return find_question(self.id, question_id)
@@ -146,13 +146,13 @@ class Lab:
             raise not_importable(file, question_id, error) from error
 
     def no_judge_error(self, question_id: str) -> AuthorError:
-        """The error of a question that only the notebook knows."""
+        """The error of a question that `litcourse` lacks."""
         file = f"litcourse/labs/{self.id}/{question_id}.py"
         step = f"write {file}, or run: make new LAB={self.id} Q={question_id}"
         return AuthorError(file, question_id, "it has no probe and judge", step)
 
     def check_parts(self) -> None:
-        """Every question has all its parts, and no part is left over; nothing is imported for it.
+        """Check that every question has all its parts, and no part is left over; imports nothing.
 
         Raises:
             AuthorError: naming the missing or superfluous file.
@@ -186,7 +186,7 @@ class Course:
 
     @property
     def foreign(self) -> list[str]:
-        """Assignments under `source/` that are no labs of `litcourse`: nbgrader's alone."""
+        """Assignments under `source/` that are no labs of `litcourse`; nbgrader grades them."""
         known = lab_ids()
         return [p.name for p in self._folders() if p.name not in known]
 
@@ -199,7 +199,7 @@ class Course:
 
         Raises:
             AuthorError: `litcourse` does not know this assignment.
-            UnknownNameError: there is no such lab; the message lists those there are.
+            UnknownNameError: there is no such lab; the message lists the labs.
         """
         if lab_id in self.foreign:
             raise no_lab_error(self.root / "source" / lab_id)
@@ -209,7 +209,7 @@ class Course:
 
 
 def no_lab_error(folder: Path) -> AuthorError:
-    """The error of an assignment of nbgrader's that `litcourse` does not know."""
+    """The error of an nbgrader assignment that `litcourse` does not know."""
     step = (
         "build and grade it with nbgrader, in a course folder of its own with nbgrader's own "
         f"settings; or make it a lab: autograder new {folder.name} QUESTION"
@@ -218,13 +218,13 @@ def no_lab_error(folder: Path) -> AuthorError:
 
 
 def unwritable_error(path: Path, error: OSError) -> AuthorError:
-    """The error of a place in the course that has to be written."""
+    """The error of a file or folder of the course that can't be written."""
     fault = f"it can't be written: {error.strerror or error}"
     return AuthorError(path, "", fault, "work as the user who owns the course, or in a copy of it")
 
 
 def find_course(start: Path | None = None) -> Course:
-    """The course that `start` (the working folder, unless given) lies in.
+    """The course that holds the folder `start`, by default $LITCOURSE_COURSE or the working folder.
 
     Raises:
         AuthorError: no folder upwards holds `source/`.
@@ -237,7 +237,7 @@ def find_course(start: Path | None = None) -> Course:
 
 
 def question_file(lab_id: str, question_id: str) -> str:
-    """Where a question's judge stands, or would: in a module, or in the `__init__` of a folder."""
+    """The file of a question, there or not: a module, or the `__init__` of a folder."""
     parts = [Path(place) / lab_id / question_id / "__init__.py" for place in labs.__path__]
     folder = any(path.is_file() for path in parts)
     return f"litcourse/labs/{lab_id}/{question_id}{'/__init__' if folder else ''}.py"
@@ -250,7 +250,7 @@ def not_importable(file: str, question_id: str, error: Exception) -> AuthorError
 
 
 def where_raised(error: Exception) -> str:
-    """An exception in a line: its type, its message, and the place where it was raised."""
+    """An exception in one line: type, message, and where it was raised."""
     line = (str(error).strip() or "no message").splitlines()[0][:300]
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename[0] != "<"]
     if isinstance(error, SyntaxError) or not frames:  # its message says where
@@ -260,7 +260,7 @@ def where_raised(error: Exception) -> str:
 
 
 def grade_id(cell: NotebookNode) -> str:
-    """Nbgrader's id of a cell, or ""."""
+    """The nbgrader id of a cell, or ""."""
     return str(cell.metadata.get("nbgrader", {}).get("grade_id", "") or "")
 
 

@@ -1,7 +1,7 @@
-"""The course secret, and the seeds that follow from it; nothing else reads it.
+"""The course secret and the seeds that follow from it; no other module reads the secret.
 
-Inputs go into a student's process as values, never as a seed: the same submission always gets the
-same ones, a changed one gets others.
+The same submission always gets the same inputs, a changed one gets others. A student's process
+gets the values, never the seed.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ _OTHER_USERS = 0o077
 
 
 def seed_for(root: Path, student: str, lab: str, question_id: str, sha256: str) -> int:
-    """The seed of the inputs on which one answer is graded.
+    """The seed of the inputs with which one answer is graded.
 
     Args:
-        root: the course folder, which holds the secret; it is made there on first use.
+        root: the course folder, which holds the secret; first use makes one.
         student: id of the student.
         lab: id of the lab.
         question_id: id of the question.
-        sha256: hex digest of all that was submitted and that the student's code can see.
+        sha256: hex digest of the notebook and the files that the student's code can see.
 
     Raises:
-        AuthorError: the secret can be read by other users, or is damaged.
+        AuthorError: other users can read the secret, or it is damaged.
     """
     message = json.dumps([student, lab, question_id, sha256]).encode()
     digest = hmac.new(_read_secret(root), message, hashlib.sha256).digest()
@@ -54,7 +54,7 @@ def _read_secret(root: Path) -> bytes:
 
 
 def _make_secret(path: Path) -> None:
-    """Write a new secret; of several processes that try, on whichever machines, one wins."""
+    """Write a new secret; if several processes do, on any machines, the first one's stays."""
     handle, name = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)  # mode 0600
     part = Path(name)
     try:

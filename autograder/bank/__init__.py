@@ -1,8 +1,8 @@
-"""Right, unusual and wrong answers of every question, each wrong one with its finding.
+"""Right, unusual and wrong answers to every question, each wrong one with its finding.
 
 One package per lab, one module per question, `autograder/bank/<lab>/<question>.py`, with a
-list `CASES`. Most cases are the instructor's solution with one place changed, so that it
-stays clear what is wrong with them. Never ships.
+list `CASES`. Most cases are the instructor's solution with one change, so that it stays clear what
+is wrong with them. Students never get the bank.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class Case:
         id: name within the question.
         edits: pairs `(old, new)`, applied to the solution in order; each `old` must occur.
         code: the whole answer, in place of an edited solution.
-        expects: the finding that must come first; "" for a right answer.
-        after: answers to earlier questions, pairs of question id and case id ("stub" is the
-            unsolved cell); where none is named the instructor's solution stands.
+        expects: code of the finding that must come first; "" for a right answer.
+        after: answers to earlier questions, as pairs of question id and case id ("stub" is the
+            unsolved cell); all others are the instructor's solutions.
     """
 
     id: str
@@ -45,7 +45,7 @@ class Case:
         return not self.expects
 
     def answer(self, solution: str) -> str:
-        """The solution cell's source for this case.
+        """The source of the solution cell for this case.
 
         Args:
             solution: source of the instructor's solution cell.
@@ -77,7 +77,7 @@ def wrong(
     code: str = "",
     after: tuple[tuple[str, str], ...] = (),
 ) -> Case:
-    """A wrong answer and the finding that it must trigger first."""
+    """A wrong answer, with the finding that must come first."""
     return Case(name, edits, code, expects, after)
 
 

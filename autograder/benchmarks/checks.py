@@ -1,8 +1,8 @@
-"""`make bench`: the times that the documentation states, measured in one run.
+"""`make bench`: measures checks, a graded lab and the build of each lab.
 
-For each lab: how long each check keeps a student waiting, the processor time of the whole
-solved lab beyond imports, which a class pays for once per submission, and the build. The
-process imports once and forks for each repetition, as the answers of `verify` are run.
+A check's wall time is how long a student waits. The processor time of the solved lab, without
+imports, is what grading takes per submission. The process imports once and forks for each
+repetition, as `verify` does.
 """
 
 from __future__ import annotations
@@ -84,14 +84,14 @@ def _spread(values: list[float]) -> dict[str, float]:
 
 
 def _call_in_fork(action: Callable[[Lab], dict[str, Any]], lab: Lab) -> dict[str, Any]:
-    """What `action(lab)` returns in a fork of this process, so that no repetition helps another."""
+    """The result of `action(lab)` in a fork, so that no repetition speeds up another."""
     context = multiprocessing.get_context("fork")
     with context.Pool(1) as pool:
         return pool.apply(_call_in_folder, (action, lab))
 
 
 def _call_in_folder(action: Callable[[Lab], dict[str, Any]], lab: Lab) -> dict[str, Any]:
-    """Do it in a folder of its own, where the lab's programs are written; its cells are silent."""
+    """Call `action(lab)` in an empty folder, since labs write programs, and without output."""
     with (
         tempfile.TemporaryDirectory() as folder,
         contextlib.chdir(folder),
@@ -102,13 +102,13 @@ def _call_in_folder(action: Callable[[Lab], dict[str, Any]], lab: Lab) -> dict[s
 
 
 def _cpu_seconds() -> float:
-    """Processor seconds of this process, and of the ranks and programs that it waited for."""
+    """Processor seconds of this process and of the child processes that it waited for."""
     used = os.times()
     return used.user + used.system + used.children_user + used.children_system
 
 
 def _run_notebook(lab: Lab, on_check: Callable[[Any, str, str], None]) -> None:
-    """Run the solved notebook but for its demonstrations; `on_check` where a check cell stands."""
+    """Run the solved notebook without demonstrations; call `on_check` at each check cell."""
     from IPython.core.interactiveshell import InteractiveShell
 
     shell = InteractiveShell.instance()
@@ -123,7 +123,7 @@ def _run_notebook(lab: Lab, on_check: Callable[[Any, str, str], None]) -> None:
 
 
 def _time_checks(lab: Lab) -> dict[str, Any]:
-    """Each check as a student calls it: inputs drawn, probed, judged, and drawn as a card."""
+    """Time each check as a student calls it: draw, probe, judge and card."""
     checks = {}
 
     def on_check(shell: Any, question_id: str, source: str) -> None:
@@ -140,7 +140,7 @@ def _time_checks(lab: Lab) -> dict[str, Any]:
 
 
 def _time_grading(lab: Lab) -> dict[str, Any]:
-    """What the kernel of a graded submission does: the student's cells, and the probes alone."""
+    """Time the work of a graded kernel: the student's cells and the probes."""
     draws = {name: draw_inputs(lab, name, Random(1)) for name in lab.questions}
 
     def on_check(shell: Any, question_id: str, _: str) -> None:

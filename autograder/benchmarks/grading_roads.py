@@ -1,12 +1,12 @@
-"""`make bench-grade`: how fast a class is graded, beside stock nbgrader and otter, in one run.
+"""`make bench-grade`: compares the speed of grading with stock nbgrader and otter.
 
-One mixed class of lab 1, drawn from the bank with a fixed seed, is graded three times: by
+It grades a mixed class of lab 1, drawn from the bank with a fixed seed, three times: by
 `autograder grade`, by `nbgrader autograde` with nbgrader's own preprocessors and cold kernels,
-and by `otter run`. The last two take so long that they get a part of the class, every n-th of
-it. The limit is what the machine could do if grading were nothing but the students' cells and the
-probes: their CPU seconds over the cores. A large mixed class shows what is left of the start and of
-the last submissions, for which cores idle. Then stubs alone, 10, 100 and 500 of them: the time per
-submission and the memory of the grading process must not grow.
+and by `otter run`. The last two are slow, so they get only every n-th submission. The limit is the
+time for nothing but the students' cells and the probes: their CPU seconds over the cores. In a
+large mixed class, the start and the last submissions, during which cores idle, weigh less. Classes
+of 10, 100 and 500 stubs show that time per submission and memory of the grading process do not
+grow.
 """
 
 from __future__ import annotations
@@ -44,18 +44,18 @@ from autograder.nbgrader_plugins.graded_kernel import Kernel
 LAB = "lab1_mnist"
 MIXED, LARGE, STUBS = 30, 200, (10, 100, 500)
 STARTS = 20
-"""Kernels whose start is timed."""
+"""Number of kernels whose start is timed."""
 BASELINE = 6
-"""Submissions that the slow ones get."""
+"""Number of submissions for nbgrader and otter."""
 SAMPLE = 0.5
-"""Seconds between two looks at the memory."""
+"""Seconds between two measurements of the memory."""
 PACKAGES = ("torch", "lightning", "nbgrader", "otter-grader", "nbclient", "ipykernel")
 STOCK = 'c = get_config()\nc.CourseDirectory.course_id = "stock"\nc.Execute.timeout = 300\n'
 
 
 @dataclass
 class Timing:
-    """One command: its wall and CPU seconds, its children included, and its memory as it ran."""
+    """Wall and CPU seconds of a command with its children, and its memory over time."""
 
     wall: float = 0.0
     cpu: float = 0.0
@@ -68,9 +68,9 @@ def run(
     """Measure, print a table, write `bench/results/grade.json`.
 
     Args:
-        course: the course; nothing in it is changed but the results file.
+        course: the course; only the results file in it changes.
         mixed: size of the mixed class.
-        large: size of the large one.
+        large: size of the large mixed class.
         stubs: sizes of the classes of stubs.
 
     Returns:
@@ -101,7 +101,9 @@ def run(
             growth.append(_grade_stubs(course, root / f"stubs{count}", unsolved, count))
         for row, before in zip(growth[1:], growth, strict=False):
             more = row["wall_seconds"] - before["wall_seconds"]
-            row["seconds_each_more"] = round(more / (row["n"] - before["n"]), 3)  # no start in it
+            row["seconds_each_more"] = round(
+                more / (row["n"] - before["n"]), 3
+            )  # without the start of a run
     console.print(f"{STARTS} sandboxed kernels, one after the other …")
     results = _results(_mixed_row(ours, records), many, stock, otter, growth)
     results["kernel_ready_seconds"] = _time_kernel_starts()
@@ -114,7 +116,7 @@ def run(
 
 
 def _mixed_class(lab: Lab, unsolved: NotebookNode, count: int) -> dict[str, NotebookNode]:
-    """Of each question about half solved as the lesson does, the rest unusual, wrong or a stub."""
+    """A class whose answers are half the solution, the rest unusual, wrong or a stub."""
     rng, cases, class_ = Random(1), bank.load(lab), {}
     for number in range(count):
         answers = {}
@@ -189,7 +191,7 @@ def _grade_stubs(course: Course, root: Path, unsolved: NotebookNode, count: int)
 
 
 def _time_kernel_starts() -> dict[str, float]:
-    """Seconds from asking for a sandboxed kernel until it has run its first cell."""
+    """Seconds from the request for a sandboxed kernel until it is ready."""
     seconds = []
     with tempfile.TemporaryDirectory() as folder:
         try:
@@ -200,7 +202,7 @@ def _time_kernel_starts() -> dict[str, float]:
                 kernel.stop()
         finally:
             client.stop()
-    del seconds[0]  # which waited for the imports
+    del seconds[0]  # the first start waited for the imports
     spread = {"median": statistics.median(seconds), "min": min(seconds), "max": max(seconds)}
     return {"n": STARTS, **{name: round(value, 3) for name, value in spread.items()}}
 
@@ -256,7 +258,7 @@ def _mixed_row(timing: Timing, records: list[dict[str, Any]]) -> dict[str, Any]:
         "student_cpu_seconds_mean": round(statistics.mean(seconds), 3),
         "limit_seconds": round(limit, 2),
         "ratio_to_limit": round(timing.wall / limit, 3),
-        # What it would be if no core had waited: all processor time over the students'.
+        # The ratio if no core had waited: all processor time over the students'.
         "ratio_to_limit_if_never_idle": round(timing.cpu / cores / limit, 3),
     }
 

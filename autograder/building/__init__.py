@@ -1,15 +1,15 @@
-"""`autograder build`: from `source/` to `release/` and an archive for students, bundles for otter.
+"""`autograder build`: compiles `source/` into `release/`, students' archive and otter bundles.
 
 Read in this order:
 
-1. `build`: the steps, and `--check`.
-2. `convert`: nbgrader's converter makes student notebooks.
-3. `student_checks`: what a student notebook must be.
-4. `wheel`: `litcourse` as students install it.
-5. `release`: the pages beside the notebooks, and the move into `release/`.
-6. `checksums`: which files of `release/` are a build's own.
-7. `archive`: all of it as one file, which students get.
-8. `leak_scan`: nothing of the answers is published.
-9. `otter_bundle`: what otter grades with.
-10. `scaffold`: the files of a new question, from `templates/`.
+1. `build`: the steps of a build, and `--check`.
+2. `convert`: makes student notebooks by nbgrader's converter.
+3. `student_checks`: the rules for a student notebook.
+4. `wheel`: builds `litcourse` for students.
+5. `release`: writes the pages beside the notebooks, compares and publishes `release/`.
+6. `checksums`: knows which files of `release/` a build wrote.
+7. `archive`: packs a release into one file for students.
+8. `leak_scan`: searches a release for answers and the secret.
+9. `otter_bundle`: makes the bundles with which otter grades.
+10. `scaffold`: `autograder new`, the files of a new question, from `templates/`.
 """

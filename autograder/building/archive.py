@@ -1,4 +1,4 @@
-"""The students' archive: one file with all that they need, the same bytes each time."""
+"""Packs the students' archive: one file with all that they need, the same bytes each time."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ FIRST_DAY = (1980, 1, 1, 0, 0, 0)
 
 
 def pack_students(release: Path, folder: Path) -> Path:
-    """Pack a release that was just made into `folder/lightning-course-<version>.zip`; its path.
+    """Pack a release into `folder/lightning-course-<version>.zip`; returns its path.
 
     Args:
-        release: a folder that a build made and nobody has worked in: all of it is packed.
-        folder: where the archive goes; made if need be. Nothing that is not for students may
-            lie there, because a person hands out what this folder holds.
+        release: a folder that a build has just made: all its files are packed.
+        folder: folder of the archive, made if it is missing. It must hold nothing else, because a
+            person hands out what it holds.
     """
     top = f"lightning-course-{litcourse.__version__}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -25,13 +25,13 @@ def pack_students(release: Path, folder: Path) -> Path:
     names = sorted(p.relative_to(release).as_posix() for p in release.rglob("*") if p.is_file())
     with zipfile.ZipFile(path, "w") as archive:
         for name in names:
-            # One folder on top: unpacked anywhere, the files stay together.
+            # One folder on top keeps the files together wherever they are unpacked.
             add_member(archive, f"{top}/{name}", (release / name).read_bytes())
     return path
 
 
 def add_member(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
-    """Add a file without its time and its rights, so that two builds agree."""
+    """Add a file without its time and mode, so that two builds give the same bytes."""
     info = zipfile.ZipInfo(name, FIRST_DAY)
     info.external_attr = 0o644 << 16
     archive.writestr(info, data, zipfile.ZIP_DEFLATED)

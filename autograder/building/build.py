@@ -1,8 +1,8 @@
-"""`autograder build`: instructor notebooks become what students get, and what otter needs.
+"""`autograder build`: compiles the labs for students and for otter.
 
-Everything is made in a scratch folder and checked there; only then does it go to `release/`
-(for students, committed but for the wheel), to `dist/students/` (all of that as one archive)
-and to `dist/otter/` (bundles, not for students). The same sources give the same bytes.
+It makes everything in a scratch folder and checks it there. Then it copies to `release/` (for
+students, committed without the wheel), `dist/students/` (the same as one archive) and `dist/otter/`
+(bundles, not for students). The same sources give the same bytes.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from autograder.course import AuthorError, Course, Lab
 from autograder.verifying.solutions import freeze, frozen_files
 
 STUDENTS = Path("dist", "students")
-"""Folder of the students' archive: of its own, since what else is in `dist/` holds answers."""
+"""Folder of the students' archive, apart from the rest of `dist/`, which holds answers."""
 
 
 @dataclass(frozen=True)
 class Built:
-    """What a build wrote.
+    """The products of a build.
 
     Args:
         release: the folder for students.
-        changed: files of it that changed, relative to it.
-        archive: the archive for students; None where only some of the labs were built.
+        changed: its files that changed, relative to it.
+        archive: the archive for students; None if only some of the labs were built.
         bundles: otter bundles.
     """
 
@@ -46,16 +46,16 @@ class Built:
 def build(course: Course, lab_ids: Sequence[str] = (), out: Path | None = None) -> Built:
     """Build the labs (all, unless named), with wheel, pages, students' archive and otter bundles.
 
-    The archive is packed from what was just compiled, never from `release/`, where somebody may
-    have left work. So it takes a build of all labs; one of some leaves the archive as it was.
+    The archive is packed from the compiled files, never from `release/`, where somebody may have
+    left work. So it takes a build of all labs; a build of some leaves the archive as it was.
 
     Args:
         course: the course.
-        lab_ids: ids of labs; none stands for all.
-        out: folder that gets `release/` and `dist/`; the course's own unless given.
+        lab_ids: ids of labs; empty for all.
+        out: folder for `release/` and `dist/`; the course's own unless given.
 
     Raises:
-        AuthorError: something must not or can't be published; nothing was written.
+        AuthorError: something must not or can't be published; nothing is written.
         UnknownNameError: there is no such lab.
     """
     labs, target = _labs(course, lab_ids), out or course.root
@@ -76,9 +76,9 @@ def _hand_out(packed: Path, folder: Path) -> Path:
 
 
 def find_stale(course: Course, lab_ids: Sequence[str] = (), out: Path | None = None) -> list[str]:
-    """How `release/` differs from what a build would write, as lines of a diff.
+    """The differences between `release/` and a new build, as lines of a diff.
 
-    A wheel that is not there is no difference. `dist/` is not compared: it is never committed.
+    A missing wheel is no difference. `dist/` is not compared: it is never committed.
     Args and errors as for `build`; nothing is written.
     """
     labs, target = _labs(course, lab_ids), out or course.root
@@ -92,7 +92,7 @@ def find_stale(course: Course, lab_ids: Sequence[str] = (), out: Path | None = N
 
 
 def _write_frozen(lab: Lab) -> None:
-    """Put answers for public inputs beside the questions that need one; the wheel takes them in."""
+    """Write answers for public inputs beside the questions that need one, for the wheel."""
     wanted = freeze(lab)
     for path, data in wanted.items():
         if not _has_bytes(path, data):
@@ -118,11 +118,11 @@ def _labs(course: Course, lab_ids: Sequence[str]) -> list[Lab]:
 
 
 def make_release(course: Course, labs: Sequence[Lab], folder: Path) -> Path | None:
-    """Compile `labs` into `folder/release`, with wheel and pages, and check what came out.
+    """Compile `labs` into `folder/release`, with wheel and pages, and check the result.
 
     Returns:
-        The students' archive, in `folder/dist/students`; None if `labs` are not all of them: its
-        page names every lab of the course.
+        the students' archive, in `folder/dist/students`; None unless `labs` are all labs, since the
+        archive's page names every lab of the course.
 
     Raises:
         AuthorError: as for `build`.
@@ -141,12 +141,12 @@ def make_release(course: Course, labs: Sequence[Lab], folder: Path) -> Path | No
     write_pages(course.labs.values(), wheel, release)
     complete = course.labs.keys() <= {lab.id for lab in labs}
     archive = pack_students(release, folder / STUDENTS) if complete else None
-    leak_scan.scan(course, labs, folder)  # the archive too, as it will be handed out
+    leak_scan.scan(course, labs, folder)  # the archive too, in its final form
     return archive
 
 
 def _check_listed_files(lab: Lab, folder: Path) -> None:
-    """Publishing is an allowlist: nbgrader copies whatever lies beside a notebook."""
+    """Check the files against the allowlist: nbgrader copies all that lies beside a notebook."""
     listed = set(lab.notebook.metadata.get("litcourse", {}).get("files", []))
     there = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
     there.discard(lab.path.name)

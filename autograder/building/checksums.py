@@ -1,11 +1,11 @@
-"""SHA256SUMS in `release/`: which files of it a build wrote, and with which bytes.
+"""SHA256SUMS in `release/`: the files that a build wrote, with their digests.
 
-What a build did not write, or what was changed since, may be somebody's work: a student who works
-in the folder itself. Such a file is never replaced and never removed.
+A file that no build wrote, or that has changed since, may be the work of a student in that folder.
+A build never replaces or removes it.
 
-The student wheel is not listed. The list is committed and the wheel is not, so the list would
-name a file that a bare clone lacks, and change with each change of `litcourse/`. A build knows
-its wheel by the name alone: nobody writes answers into a wheel.
+The list leaves out the student wheel. The list is committed and the wheel is not, so the list would
+name a file that a bare clone lacks, and change with each change of `litcourse/`. A build recognizes
+its wheel by the name: nobody writes answers into a wheel.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from pathlib import Path
 from autograder.building.wheel import is_student_wheel
 
 NAME = "SHA256SUMS"
-"""The file, as `sha256sum` writes it and `sha256sum --check` reads it."""
+"""The file, in the format of `sha256sum` and `sha256sum --check`."""
 
 
 def read(release: Path) -> dict[str, str]:
-    """SHA-256 by name, hex; empty where there is no such file."""
+    """The listed SHA-256, hex, by name; empty if there is no list."""
     path = release / NAME
     if not path.is_file():
         return {}
@@ -30,9 +30,9 @@ def read(release: Path) -> dict[str, str]:
 
 
 def write(release: Path, names: Iterable[str], others: Mapping[str, str]) -> None:
-    """Note the bytes that the files `names` have now, and keep what is known of `others`.
+    """List the files `names` with their digests of now, and `others` with those given.
 
-    Student wheels are left out, and go away where an older list has them.
+    Student wheels are left out, also those of an older list.
     """
     digests = {**others, **{name: _digest(release / name) for name in names}}
     listed = sorted(name for name in digests if not is_student_wheel(name))
@@ -41,14 +41,14 @@ def write(release: Path, names: Iterable[str], others: Mapping[str, str]) -> Non
 
 
 def is_ours(release: Path, name: str, known: Mapping[str, str]) -> bool:
-    """Whether a build wrote the file that is there now, by what `read` found."""
+    """Whether a build wrote the present file, by the digests `known` from `read`."""
     if is_student_wheel(name):
         return True
     return name in known and _digest(release / name) == known[name]
 
 
 def matches(release: Path, names: Iterable[str]) -> bool:
-    """Whether the list tells of the files `names` what they are, and of no student wheel."""
+    """Whether the list has the right digests of the files `names`, and no student wheel."""
     known = read(release)
     if any(map(is_student_wheel, known)):
         return False

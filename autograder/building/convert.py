@@ -1,8 +1,8 @@
-"""From instructor notebooks to student notebooks, by nbgrader's own converter.
+"""Converts instructor notebooks into student notebooks, by nbgrader's own converter.
 
-Same preprocessors and same `nbgrader_config.py` as the command `nbgrader
-generate_assignment`, so the same bytes; all labs in one process, and no gradebook: grading
-registers an assignment that its gradebook does not know.
+It uses the preprocessors and the `nbgrader_config.py` of `nbgrader generate_assignment`, so the
+bytes are the same. It converts all labs in one process and without a gradebook: grading registers
+an assignment that its gradebook lacks.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ CONFIG = "nbgrader_config.py"
 
 
 def student_notebooks(course: Course, labs: Iterable[Lab], folder: Path) -> None:
-    """Write `<lab>/<lab>.ipynb` of each lab, and what lies beside it, into `folder`.
+    """Write `<lab>/<lab>.ipynb` of each lab, and the files beside it, into `folder`.
 
     Raises:
-        AuthorError: nbgrader refuses a notebook; the error says why.
+        AuthorError: nbgrader refuses a notebook; the message says why.
     """
     config = _config(course)
     config.GenerateAssignment.no_database = True
@@ -34,7 +34,7 @@ def student_notebooks(course: Course, labs: Iterable[Lab], folder: Path) -> None
 
 
 def _config(course: Course) -> Config:
-    """What `nbgrader_config.py` of the course says, and nothing of a person's own settings."""
+    """The settings of the course's `nbgrader_config.py`, without a person's own settings."""
     try:
         return PyFileConfigLoader(CONFIG, path=str(course.root)).load_config()
     except ConfigFileNotFound:
@@ -43,7 +43,7 @@ def _config(course: Course) -> Config:
 
 def _convert(course: Course, lab: Lab, folder: Path, config: Config) -> None:
     messages = _Messages()
-    # A logger of its own: nbgrader's would print, and one by name would collect journals.
+    # A separate logger: nbgrader's would print, and a named one would collect handlers.
     log = logging.Logger("autograder.building.convert")  # noqa: LOG001
     log.addHandler(messages)
     directory = CourseDirectory(
@@ -62,7 +62,7 @@ def _convert(course: Course, lab: Lab, folder: Path, config: Config) -> None:
 
 
 class _Messages(logging.Handler):
-    """Remembers what nbgrader logged as an error."""
+    """Collects nbgrader's error messages."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
@@ -74,7 +74,7 @@ class _Messages(logging.Handler):
 
     @property
     def reason(self) -> str:
-        """The exception's own line if nbgrader logged a traceback, else its first message."""
+        """The exception's line if nbgrader logged a traceback, else the first message."""
         tracebacks = [text for text in self.messages if text.startswith("Traceback")]
         if tracebacks:
             return tracebacks[0].strip().splitlines()[-1]

@@ -1,13 +1,13 @@
-"""Nothing of the answers leaves the house: the scan of what is about to be published.
+"""Searches files that are about to be published for answers and for the course secret.
 
-Compared are lines without their indentation; lines that any program might hold (`return loss`,
-`else:`) say nothing and are left out. A passage leaks where
+It compares lines without their indentation, and skips lines that any program might hold (`return
+loss`, `else:`); the others are *telling*. A passage leaks if
 
-- all its telling lines stand one after another (solutions, answers of the bank), or
-- one long line of a solution stands anywhere, although the unsolved part of no lab's source,
-  which students see anyway, holds it. Shorter ones may be quoted: advice has to name things.
+- all its telling lines follow one another (solutions, answers of the bank), or
+- one long line of a solution occurs anywhere, unless the unsolved part of a lab's source, which
+  students see anyway, holds it. Shorter lines may be quoted: advice has to name things.
 
-The course secret must not occur in any encoding that a person would choose.
+The course secret must not occur as raw bytes, in hex or in base64.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from autograder.course import AuthorError, Course, Lab, grade_id
 from autograder.secret import SECRET_FILE
 
 TELLING = 12
-"""Characters from which a line says something."""
+"""Length from which a line is telling."""
 ALONE = 30
-"""Characters from which one line of a solution leaks by itself."""
+"""Length from which one line of a solution leaks by itself."""
 WHOLE = 20
-"""The same for a line that is a whole solution region."""
+"""The same for the only line of a solution region."""
 
 _REGION = re.compile(
     r"^[^\n]*BEGIN SOLUTION[^\n]*\n(.*?)^[^\n]*END SOLUTION[^\n]*$", re.MULTILINE | re.DOTALL
@@ -47,10 +47,10 @@ class Passage:
     """Lines that must not be published.
 
     Args:
-        file: where they stand.
+        file: the file that holds them.
         question_id: the question that they answer.
-        lines: the telling ones, without indentation.
-        telling_lines: those of them that leak by themselves.
+        lines: the telling lines, without indentation.
+        telling_lines: those of the lines that leak by themselves.
     """
 
     file: str
@@ -61,12 +61,12 @@ class Passage:
 
 @dataclass(frozen=True)
 class Document:
-    """A file about to be published, or a member of an archive among them.
+    """A file that is about to be published, or a member of an archive.
 
     Args:
-        name: its path, and the member's.
+        name: its path, with that of the member.
         data: its bytes.
-        text: its telling lines, each on a line of its own; a notebook's as its cells have them.
+        text: its telling lines; of a notebook those of the cells.
     """
 
     name: str
@@ -75,7 +75,7 @@ class Document:
 
 
 def scan(course: Course, labs: Iterable[Lab], folder: Path) -> None:
-    """Look through every file under `folder`, archives and wheels within them included.
+    """Search every file under `folder`, also in archives and in wheels within them.
 
     Raises:
         AuthorError: a file holds something that is not for students.
@@ -97,7 +97,7 @@ def _compare(passage: Passage, document: Document) -> None:
     hits = (
         [passage_text] if len(passage.lines) > 1 and f"\n{passage_text}\n" in document.text else []
     )
-    # In prose a line is quoted within others; in code it is part of longer, innocent ones.
+    # Prose may quote a line within another one; in code a longer line that holds it is innocent.
     within = "\n{}\n" if document.name.endswith(".py") else "{}"
     hits += [line for line in passage.telling_lines if within.format(line) in document.text]
     if hits:
@@ -107,16 +107,16 @@ def _compare(passage: Passage, document: Document) -> None:
         raise AuthorError(document.name, passage.question_id, fault, step)
 
 
-# --- what must stay here ---------------------------------------------------------------
+# --- what must not leave ---------------------------------------------------------------
 
 
 def unsolved_text(labs: Iterable[Lab]) -> str:
-    """What students see anyway: the telling lines of all labs outside of solution regions."""
+    """The telling lines of all labs outside of solution regions, which students see anyway."""
     return _join(_REGION.sub("", cell.source) for lab in labs for cell in lab.notebook.cells)
 
 
 def solutions(lab: Lab, public: str) -> list[Passage]:
-    """Every solution region of the lab's source notebook; lines of `public` leak nothing alone."""
+    """Every solution region of the lab; a line that `public` holds does not leak by itself."""
     found = []
     for cell in lab.notebook.cells:
         for region in _REGION.findall(cell.source):
@@ -128,7 +128,7 @@ def solutions(lab: Lab, public: str) -> list[Passage]:
 
 
 def bank_entries(lab: Lab) -> list[Passage]:
-    """Every answer of the lab's bank: whole ones, and what edits put into the solution."""
+    """Every answer of the lab's bank: its code, or the new texts of its edits."""
     found = []
     for name in _bank_modules(lab):
         module = importlib.import_module(f"autograder.bank.{lab.id}.{name}")
@@ -155,11 +155,11 @@ def _secrets(path: Path) -> tuple[bytes, ...]:
     return tuple(form for form in forms if form)
 
 
-# --- what is about to leave ------------------------------------------------------------
+# --- what is to be published -----------------------------------------------------------
 
 
 def documents(folder: Path) -> Iterator[Document]:
-    """Every file under `folder`; also every member of an archive, of a wheel within it, and so on.
+    """Every file under `folder`, and every member of an archive, of a wheel within it, and so on.
 
     A member's name is `archive.zip:folder/package.whl:module.py`.
     """
@@ -168,7 +168,7 @@ def documents(folder: Path) -> Iterator[Document]:
 
 
 def _unpack(name: str, data: bytes) -> Iterator[Document]:
-    # By content: whatever its name, a packed file shows nothing before it is unpacked.
+    # By content, not by name: a packed file shows nothing before it is unpacked.
     if not zipfile.is_zipfile(io.BytesIO(data)):
         yield _document(name, data)
         return
@@ -189,7 +189,7 @@ def _document(name: str, data: bytes) -> Document:
 
 
 def telling_lines(text: str) -> tuple[str, ...]:
-    """The lines that say something, each without indentation and with single spaces."""
+    """The telling lines, without indentation and with single spaces."""
     lines = (" ".join(line.split()) for line in text.splitlines())
     return tuple(n for n in lines if len(n) >= TELLING and n[0] != "#" and n not in _COMMON)
 

@@ -1,8 +1,7 @@
-"""The bundle with which otter grades the very notebook that nbgrader uses.
+"""Makes the bundle with which otter grades the same notebook as nbgrader.
 
-`otter generate` makes the zip: one test file per question, one test case per criterion. A
-bundle holds the answer of a question that is judged by its solution, so it is not for students:
-put it nowhere they can read.
+`otter generate` makes the zip: one test file per question, one test case per criterion. A bundle
+holds the answer of a question that is judged by its solution. So keep it from students.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from autograder.verifying.solutions import solved_cells
 from litcourse.core.question import Question
 
 POINT_DIGITS = 6
-"""Decimals of a test case's points: below anything that a gradebook shows."""
+"""Decimals of a test case's points: more than any gradebook shows."""
 
 CONFIG = {
     "lang": "python",
@@ -47,7 +46,7 @@ def earns_{criterion}(env):
 
 
 def build_bundle(lab: Lab, folder: Path) -> Path:
-    """Write `<lab>.zip` for `otter run -a` into `folder`; its path.
+    """Write `<lab>.zip` for `otter run -a` into `folder`; returns its path.
 
     Raises:
         AuthorError: a question has no probe and judge.
@@ -81,7 +80,7 @@ def build_bundle(lab: Lab, folder: Path) -> Path:
 def case_file(
     lab_id: str, question_id: str, question: Question, points: float, solution: Sequence[str] = ()
 ) -> str:
-    """Source of the question's test file, worth `points` in all."""
+    """Source of the question's test file, whose cases sum to `points`."""
     parts = [_HEAD.format(lab=lab_id, question=question_id, solution=tuple(solution))]
     for criterion in question.criteria:
         worth = round(criterion.share * points, POINT_DIGITS)
@@ -90,7 +89,7 @@ def case_file(
 
 
 def _repack(made: Path, path: Path) -> None:
-    """The same members in order and without their times, so that two builds agree."""
+    """Sort the members and drop their times, so that two builds give the same bytes."""
     with zipfile.ZipFile(made) as source, zipfile.ZipFile(path, "w") as target:
         for name in sorted(source.namelist()):
             add_member(target, name, source.read(name))

@@ -1,4 +1,4 @@
-"""The folder `release/`: its page for students, and how it differs from what it should be."""
+"""Writes the pages of `release/`, compares it with a new build, and publishes that."""
 
 from __future__ import annotations
 
@@ -49,16 +49,16 @@ def _title(lab: Lab) -> str:
 
 
 def differences(fresh: Path, old: Path, *, all_labs: bool, kept: Collection[str] = ()) -> list[str]:
-    """How `old` differs from `fresh`, as lines to print; empty if it does not.
+    """The differences between `old` and `fresh`, as lines to print.
 
-    A wheel that is missing is no difference, because a clone has none before its first build;
-    one that is there has to be the right one.
+    A missing wheel is no difference, because a clone has none before its first build. A wheel that
+    is there has to be the right one.
 
     Args:
-        fresh: a release folder just built.
-        old: the release folder that is there.
-        all_labs: also report files of `old` that `fresh` has not, as when all labs were built.
-        kept: folders of `old` that are none of ours.
+        fresh: a new release folder.
+        old: the present release folder.
+        all_labs: also report files that only `old` has, as after a build of all labs.
+        kept: folders of `old` that belong to nbgrader alone.
     """
     wanted = [n for n in _list_files(fresh) if not is_student_wheel(n) or (old / n).is_file()]
     found = [line for name in wanted for line in _compare(fresh / name, old / name, name)]
@@ -69,7 +69,7 @@ def differences(fresh: Path, old: Path, *, all_labs: bool, kept: Collection[str]
 
 
 def _name_superfluous(superfluous: Collection[str]) -> Iterator[str]:
-    """A line for each file, or for the folder in which there are many, such as a `.venv`."""
+    """A line for each file, or one for a folder with many, such as a `.venv`."""
     counts = Counter(name.split("/", 1)[0] for name in superfluous)
     for name in superfluous:
         if counts[name.split("/", 1)[0]] <= _MANY:
@@ -121,7 +121,7 @@ def _compare_wheels(fresh: Path, old: Path, name: str) -> Iterator[str]:
         yield f"release/{name}: not a wheel"
         return
     changed = sorted(n for n in before.keys() | after.keys() if before.get(n) != after.get(n))
-    if len(changed) > _MANY:  # as after every `git pull`: one line says it
+    if len(changed) > _MANY:  # one line says it, as this happens after every `git pull`
         yield f"release/{name}: {len(changed):,} files are not those of litcourse/ (any more)"
         return
     for member in changed:
@@ -134,14 +134,14 @@ def _compare_wheels(fresh: Path, old: Path, name: str) -> Iterator[str]:
 
 
 def publish(fresh: Path, release: Path, *, all_labs: bool, kept: Collection[str] = ()) -> list[str]:
-    """Bring `release` to the state of `fresh`; the names of the files that changed.
+    """Bring `release` to the state of `fresh`; returns the names of the files that changed.
 
-    Folders named in `kept` are none of ours. Files that are right already
-    keep their bytes, the wheel also where only its packing differs. Files that no build wrote
-    stay; wheels of other versions go, since a person would not know which one to install.
+    Folders in `kept` belong to nbgrader alone and stay. A file that is right keeps its bytes, as
+    does a wheel of which only the packing differs. Files that no build wrote stay. Wheels of other
+    versions are removed, since a person would not know which one to install.
 
     Raises:
-        AuthorError: one that was changed since the last build is in the way.
+        AuthorError: a file to be replaced was changed since the last build.
     """
     known, names = checksums.read(release), _list_files(fresh)
     changed = [n for n in names if any(_compare(fresh / n, release / n, n))]
@@ -171,5 +171,5 @@ def _in_the_way_error(path: Path) -> AuthorError:
 
 
 def _old_wheels(fresh: Path, release: Path) -> list[str]:
-    """Wheels beside the fresh one, those of other versions among them."""
+    """Wheels that `fresh` does not have."""
     return sorted({p.name for p in release.glob("*.whl")} - {p.name for p in fresh.glob("*.whl")})

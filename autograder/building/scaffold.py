@@ -1,7 +1,7 @@
-"""`autograder new`: the three places of a new question, ready to be filled in.
+"""`autograder new`: makes the three places of a new question, to be filled in.
 
-The skeleton is honest: its judge gives no points, so `autograder verify` fails until
-somebody has written it.
+The judge of the skeleton gives no points, so `autograder verify` fails until somebody has written
+the judge.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from litcourse.core.names import UnknownNameError
 from litcourse.feedback.catalogue import catalogue
 
 FUNCTION = "function"
-"""The kind of a question of which nothing else is said."""
+"""The default kind of a question."""
 POINTS = 5
-"""Points of a new question, until somebody weighs it."""
+"""Points of a new question, until somebody changes them."""
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _HEADING = re.compile(r"^## Question \d+ · ", re.MULTILINE)
 _KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
@@ -46,7 +46,7 @@ check = Check("{lab}")
 
 @cache
 def kinds() -> dict[str, dict[str, str]]:
-    """What a question may be about, with what the templates need for each kind."""
+    """Texts for the templates, by kind of question and name."""
     found: dict[str, dict[str, str]] = tomllib.loads(_template("kinds.toml"))
     return found
 
@@ -54,15 +54,15 @@ def kinds() -> dict[str, dict[str, str]]:
 def scaffold(
     course: Course, lab_id: str, question_id: str, *, after: str = "", kind: str = FUNCTION
 ) -> list[Path]:
-    """Make the cells, the module and the bank of a question; the files written.
+    """Make the cells, the module and the bank of a question; returns the files written.
 
     Args:
         course: the course.
-        lab_id: id of the lab; a new one is begun if there is none of that name.
+        lab_id: id of the lab; made if there is none of that name.
         question_id: id of the question.
-        after: the question behind whose check cell the new cells come; "" is in front of the
-            notebook's summary.
-        kind: one of `kinds()`: what the student writes.
+        after: id of the question behind whose check cell the new cells go; "" puts them in front
+            of the notebook's summary.
+        kind: what the student writes, one of `kinds()`.
 
     Raises:
         AuthorError: a name is no valid id, or a part of the question exists already.
@@ -90,17 +90,17 @@ def scaffold(
 
 
 def next_steps(lab_id: str, question_id: str) -> str:
-    """What to do with a new question, in the words of CONTRIBUTING.md."""
+    """The next steps with a new question, as CONTRIBUTING.md has them."""
     words = {"lab": lab_id, "question": question_id, "codes": free_codes(lab_id)}
     return Template(_template("next_steps.txt.template")).substitute(words)
 
 
 def free_codes(lab_id: str) -> str:
-    """The first free hundred of codes: one for each question, LIT1nn in lab 1, LIT21nn in lab 2."""
+    """The first free hundred codes, for one question: LIT1nn in lab 1, LIT21nn in lab 2."""
     used = {int(code.removeprefix("LIT")) // 100 for code in catalogue()}
     number = int((re.match(r"lab(\d+)", lab_id) or ["", "0"])[1])
     own = range(1, 9) if number == 1 else range(10 * number + 1, 10 * number + 10)
-    other = itertools.count(91)  # of labs without a number, and of those that have used up theirs
+    other = itertools.count(91)  # for labs without a number, and for those without free codes
     hundred = next(h for h in itertools.chain(own if number else (), other) if h not in used)
     return f"LIT{hundred}00 to LIT{hundred}99"
 
@@ -111,12 +111,12 @@ def _template(name: str) -> str:
 
 
 def _template_words(lab_id: str, question_id: str, kind: str) -> dict[str, str]:
-    """What stands for the names in the templates."""
+    """The texts for the names in the templates."""
     title = question_id.replace("_", " ").title()
     words = {"lab": lab_id, "question": question_id, "title": title}
     words["class_name"] = title.replace(" ", "")
     pieces = {name: Template(text).substitute(words) for name, text in kinds()[kind].items()}
-    for name in ("imports", "probe"):  # their last line is ended by the template
+    for name in ("imports", "probe"):  # the template ends their last line
         pieces[name] = pieces[name].rstrip()
     return words | pieces
 
@@ -149,7 +149,7 @@ def _check_free(lab: Lab, question_id: str, modules: list[Path]) -> None:
 
 
 def _make_package(folder: Path, lab_id: str) -> list[Path]:
-    """Make a package of `folder` if it is none yet; the file written."""
+    """Make `folder` a package unless it is one; returns the files written."""
     path = folder / "__init__.py"
     if path.exists():
         return []
@@ -163,7 +163,7 @@ def _make_package(folder: Path, lab_id: str) -> list[Path]:
 
 
 def _find_place(lab: Lab, after: str) -> int | None:
-    """Index of the cell behind the check cell of `after`; None where that is left open."""
+    """Index behind the check cell of `after`; None if `after` is ""."""
     if not after:
         return None
     known = lab.questions if lab.path.exists() else {}
@@ -173,7 +173,7 @@ def _find_place(lab: Lab, after: str) -> int | None:
 
 
 def _write_cells(lab: Lab, place: int | None, cells: list[NotebookNode]) -> None:
-    """Put cells at `place`, or in front of the notebook's summary, else at its end."""
+    """Insert cells at `place`; if that is None, in front of the summary or at the end."""
     notebook = lab.notebook if lab.path.exists() else _notebook(lab.id)
     if place is None:
         summary = (i for i, cell in enumerate(notebook.cells) if _is_summary(cell))
@@ -218,7 +218,7 @@ def _cell_metadata(name: str, **words: object) -> NotebookNode:
 
 
 def _notebook(lab_id: str) -> NotebookNode:
-    """A lab's beginning: title, set-up, summary."""
+    """The notebook of a new lab: title, set-up, summary."""
     setup = new_code_cell(_SETUP.format(lab=lab_id).rstrip(), id="setup")
     setup.metadata = _cell_metadata("setup", locked=True)
     head = f"# {lab_id}\n\n**Questions**\n\n**Objectives**\n\n**Time:** an hour"

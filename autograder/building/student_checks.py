@@ -1,7 +1,7 @@
-"""What a student notebook must be before it is published.
+"""The rules for a student notebook, which are checked before it is published.
 
-Each rule looks at the compiled notebook beside its source and raises `AuthorError`, which
-names file, cell, fault and the next command.
+Each rule compares the student notebook with its source and raises an `AuthorError`, which names
+file, cell, fault and the next command.
 """
 
 from __future__ import annotations
@@ -19,18 +19,19 @@ from nbformat import NotebookNode
 from autograder.course import CHECK, DEMO_TAG, AuthorError, Lab, grade_id, is_demo
 
 OTTER_IGNORE = "otter_ignore"
-"""Tag of cells that otter leaves out."""
+"""Tag of cells that otter skips."""
 FIRST_MINOR_WITH_IDS = 5
 _HIDDEN = ("SOLUTION", "HIDDEN TESTS", "MARK SCHEME")
 
 
 @dataclass(frozen=True)
 class Compiled:
-    """A lab's student notebook beside its source.
+    """A lab's student notebook and its source.
 
     Args:
         lab: the lab; its notebook is the source.
         path: the student notebook.
+        notebook: its content.
     """
 
     lab: Lab
@@ -38,7 +39,7 @@ class Compiled:
     notebook: NotebookNode = field(init=False)
 
     def __post_init__(self) -> None:
-        # Read as it is: nbformat would give missing ids, and upgrade old formats, silently.
+        # NO_CONVERT: nbformat would silently add missing ids and upgrade old formats.
         text = self.path.read_text(encoding="utf-8")
         object.__setattr__(self, "notebook", nbformat.reads(text, as_version=nbformat.NO_CONVERT))
 
@@ -51,7 +52,7 @@ class Compiled:
         raise self.error(name, "the student notebook has no such cell", "restore the cell")
 
     def error(self, cell: str, fault: str, step: str) -> AuthorError:
-        """An error about `cell` (its `grade_id`, or id), naming the source, where it is mended."""
+        """An error about `cell` (its `grade_id` or id); it names the source notebook."""
         again = f"{step}, then: autograder build {self.lab.id}"
         return AuthorError(self.lab.path, cell, fault, again)
 
@@ -60,7 +61,7 @@ def check(compiled: Compiled) -> None:
     """Apply every rule, in the order listed in `RULES`.
 
     Raises:
-        AuthorError: the first rule that does not hold.
+        AuthorError: a rule does not hold; the first one is reported.
     """
     for rule in RULES:
         rule(compiled)
@@ -77,8 +78,8 @@ def _format(compiled: Compiled) -> None:
 
 
 def _ids(compiled: Compiled) -> None:
-    # Looked up in the source's own JSON: whoever reads it with nbformat gets ids that are
-    # mended at random, other ones in each build.
+    # From the source's JSON: nbformat replaces wrong ids by random ones, which differ in each
+    # build.
     cells = json.loads(compiled.lab.path.read_text(encoding="utf-8"))["cells"]
     ids = [str(cell.get("id", "")) for cell in cells]
     repeated = sorted({name for name in ids if ids.count(name) > 1 or not name})
@@ -137,7 +138,7 @@ def _solutions(compiled: Compiled) -> None:
 
 
 def _check_stub(compiled: Compiled, name: str, cell: NotebookNode) -> None:
-    """The stub defines the names that the question asks for; nothing is raised outside of them."""
+    """Check that the stub defines the names of the question, and raises only inside of them."""
     body = _parse(cell).body
     defined = {getattr(node, "name", "") for node in body}
     if any(isinstance(node, ast.Raise) for node in body):
@@ -151,7 +152,7 @@ def _check_stub(compiled: Compiled, name: str, cell: NotebookNode) -> None:
 
 
 def _check_file_stub(compiled: Compiled, name: str, cell: NotebookNode) -> None:
-    """The stub writes a file that the question asks for, in that file's own language."""
+    """Check that the stub writes a file of the question, in that file's language."""
     wanted = compiled.lab.find_question(name).files
     head, _, text = cell.source.partition("\n")
     magic, *arguments = head.split()
@@ -194,7 +195,7 @@ def _check_cells(compiled: Compiled) -> None:
 
 
 def _is_locked(cell: NotebookNode) -> bool:
-    """Whether nbgrader restores the cell, and JupyterLab keeps a person from changing it."""
+    """Whether nbgrader restores the cell, and JupyterLab does not let a person edit it."""
     nbgrader, meta = cell.metadata.get("nbgrader", {}), cell.metadata
     return bool(nbgrader.get("locked")) and not meta.get("editable", True)
 
@@ -224,4 +225,4 @@ RULES: tuple[Callable[[Compiled], None], ...] = (
     _check_cells,
     _demonstrations,
 )
-"""From the notebook as a whole to its cells: later rules rely on what earlier ones found."""
+"""From the whole notebook to its cells: later rules rely on earlier ones."""

@@ -1,4 +1,4 @@
-"""The student wheel: `litcourse`, built in this process by hatchling, the same bytes each time."""
+"""Builds the student wheel, `litcourse`, by hatchling in this process; always the same bytes."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _NAME = re.compile(r"litcourse-[^/]+-py3-none-any\.whl")
 
 
 def is_student_wheel(name: str) -> bool:
-    """Whether `name`, relative to a release folder, is that of a student wheel of any version."""
+    """Whether `name`, relative to a release folder, names a student wheel of any version."""
     return _NAME.fullmatch(name) is not None
 
 
 def build_wheel(folder: Path) -> Path:
-    """Build `litcourse-<version>-py3-none-any.whl` into `folder`; its path.
+    """Build `litcourse-<version>-py3-none-any.whl` into `folder`; returns its path.
 
     Raises:
         AuthorError: `litcourse` is not installed from its sources.
@@ -35,7 +35,7 @@ def build_wheel(folder: Path) -> Path:
 
 
 def members(path: Path) -> dict[str, str]:
-    """SHA-256 of each member of a wheel, by name; none where a copy was cut short."""
+    """SHA-256 of each member of a wheel, by name; empty if the file is no zip."""
     if not zipfile.is_zipfile(path):
         return {}
     with zipfile.ZipFile(path) as archive:

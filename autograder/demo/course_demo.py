@@ -1,7 +1,7 @@
-"""`autograder demo`: a made-up class, graded as a real one would be, and a table of scores.
+"""`autograder demo`: grades a made-up class for each lab and prints tables of scores.
 
-Everything happens in `demo/`, a course of its own that is made anew each time. The class is
-made in `autograder.demo.demo_class`.
+It works in `demo/`, a course of its own that it makes anew each time. `autograder.demo.demo_class`
+makes the classes.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from autograder.demo.made_up_students import copy_course, hand_in, read_points
 from autograder.engine.client import EngineError, engine
 
 CELL_SECONDS = 60
-"""Time limit of a cell: one of the class has a loop that never ends."""
+"""Time limit of a cell: one submission has a loop that never ends."""
 START_SECONDS = 120
 WIDTH = 110
-"""Columns of the table in a file or a pipe; in a terminal as many as it has."""
+"""Columns of the tables without a terminal."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class LabClass:
 
 
 def run(course: Course) -> int:
-    """Build, hand in, grade, and print what came out.
+    """Build, submit, grade and print the scores.
 
     Returns:
         0 if every member of the class has the points that it should have, else 1.
@@ -71,7 +71,7 @@ def run(course: Course) -> int:
 
 
 def _make_class(course: Course, demo: Path, lab: Lab) -> LabClass:
-    """Hand in what the class of `lab` has made; broken files belong to the first lab alone."""
+    """Submit the notebooks of the class of `lab`; only the first lab gets broken ones."""
     made = copy_course(course, demo, lab, lab.questions).lab(lab.id)
     cases = bank.load(made)
     class_ = members(made, cases, troubles=lab.id == next(iter(course.labs)))
@@ -82,7 +82,7 @@ def _make_class(course: Course, demo: Path, lab: Lab) -> LabClass:
 
 
 def _grade(console: Console, demo: Path) -> None:
-    """Grade with the ordinary command; without a sandbox, as these submissions are our own."""
+    """Grade with the ordinary command; without a sandbox if this machine allows none."""
     from autograder.grading import run as grading
 
     with (demo / "nbgrader_config.py").open("a", encoding="utf-8") as settings:
@@ -97,7 +97,7 @@ def _grade(console: Console, demo: Path) -> None:
 
 def _no_sandbox() -> str:
     """Why this machine can't isolate a kernel, or ""."""
-    # In a fork: a client of a kernel leaves threads behind, and the grader's workers are forks.
+    # In a fork: a kernel client leaves threads behind, and the grader forks its workers.
     with multiprocessing.get_context("fork").Pool(1) as pool:
         return pool.apply(_try_sandbox)
 
@@ -114,7 +114,7 @@ def _try_sandbox() -> str:
 
 
 def _print_table(console: Console, demo: Path, lab_class: LabClass) -> bool:
-    """The table of a lab, and what is wrong in it; whether all is right."""
+    """Print the table of a lab and its faults; whether there are none."""
     lab, names = lab_class.lab, list(lab_class.lab.questions)
     most = ", ".join(_format_number(lab.questions[name].points) for name in names)
     title = f"Points in {lab.id}, of {most}"

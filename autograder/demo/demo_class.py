@@ -1,8 +1,8 @@
-"""The class of `autograder demo`: who hands in what, made out of each lab's bank.
+"""Makes the class of a lab for `autograder demo`, from the lab's bank.
 
-Nobody here knows a lab: right, unusual and wrong answers, and the finding of each wrong one, are
-the bank's. What a member deserves follows: all points for a right answer, none for a stub, fewer
-than all and that very finding for a wrong one.
+Right, unusual and wrong answers, and the finding of each wrong one, come from the bank. So do the
+expected points: all for a right answer, none for a stub, fewer than all with that finding for a
+wrong one.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from autograder.course import CHECK, Lab, grade_id
 from autograder.demo.made_up_students import fill_notebook
 
 STUB = ""
-"""In place of a case's id: the question is left unsolved."""
+"""Takes the place of a case's id: the question stays unsolved."""
 WAITS = "LIT904"
-"""The finding of a right answer that has to wait for an earlier question."""
+"""The finding of a right answer to a question that needs an earlier one."""
 Change = Callable[[NotebookNode], "NotebookNode | bytes"]
 Bank = Mapping[str, Sequence[Case]]
 
@@ -31,11 +31,11 @@ class Member:
     """A made-up student.
 
     Args:
-        name: its id.
-        what: what its submission is, in a few words.
-        answers: case of the bank by question id, or `STUB`; the solution where it is silent.
-        change: what is done to the notebook afterwards.
-        unreadable: nobody can read the file.
+        name: student id.
+        what: the submission, in a few words.
+        answers: case of the bank by question id, or `STUB`; other questions get the solution.
+        change: changes the filled notebook.
+        unreadable: whether the file can't be read.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Member:
     unreadable: bool = False
 
     def submission(self, lab: Lab, unsolved: NotebookNode, cases: Bank) -> NotebookNode | bytes:
-        """What this member hands in."""
+        """The submission of this member."""
         sources = {}
         for name, cells in lab.questions.items():
             wanted = self.answers.get(name)
@@ -58,7 +58,7 @@ class Member:
         return self.change(notebook) if self.change else notebook
 
     def fault(self, lab: Lab, cases: Bank, name: str, got: GradedQuestion) -> str:
-        """What is wrong with the points for the question `name`, or ""."""
+        """What is wrong with the result of the question `name`, or ""."""
         most, wanted = lab.questions[name].points, self.answers.get(name)
         if got.points is None:
             return "no score"
@@ -72,7 +72,7 @@ class Member:
         return "" if got.points == most or waits else "points missing"
 
     def _unsolved_before(self, lab: Lab, cases: Bank, name: str) -> bool:
-        """Whether an earlier answer is wrong, so that a later question may wait for it."""
+        """Whether an earlier answer is wrong, so that a later question may need it."""
         earlier = list(lab.questions)[: list(lab.questions).index(name)]
         answers = {question: self.answers.get(question) for question in earlier}
         return any(
@@ -83,11 +83,11 @@ class Member:
 
 @dataclass(frozen=True)
 class GradedQuestion:
-    """What grading made of one question of one member.
+    """The result of one question of one member.
 
     Args:
-        points: in the gradebook, or None.
-        codes: findings of the record, in order.
+        points: points in the gradebook, or None.
+        codes: codes of the findings, in order.
     """
 
     points: float | None
@@ -98,7 +98,7 @@ def _case(cases: Sequence[Case], name: str) -> Case:
     return next(case for case in cases if case.id == name)
 
 
-# --- what is done to notebooks -----------------------------------------------------------------
+# --- changes of notebooks ----------------------------------------------------------------------
 
 
 def _index_of(notebook: NotebookNode, name: str) -> int:
@@ -126,7 +126,7 @@ def _remove_cell(name: str) -> Change:
 
 
 def _duplicate_and_retype(twice: str, as_text: str) -> Change:
-    """A check cell that stands there twice, and another that was turned into text."""
+    """Duplicate one check cell, and turn another into text."""
 
     def change(notebook: NotebookNode) -> NotebookNode:
         spare = notebook.cells[_index_of(notebook, twice)]
@@ -148,7 +148,7 @@ def members(lab: Lab, cases: Bank, *, troubles: bool) -> list[Member]:
     Args:
         lab: the lab.
         cases: its bank.
-        troubles: also those whose files or programs are broken in ways that no lab is special in.
+        troubles: also members whose files or programs are broken, in ways that suit any lab.
     """
     names = list(lab.questions)
     half = names[: len(names) // 2]
@@ -163,7 +163,7 @@ def members(lab: Lab, cases: Bank, *, troubles: bool) -> list[Member]:
 
 
 def _independent(cases: Sequence[Case], *, right: bool) -> list[Case]:
-    """Cases that need no other answer to an earlier question."""
+    """Cases that fit the solutions of all earlier questions."""
     return [case for case in cases if case.right == right and not case.after]
 
 
@@ -173,7 +173,7 @@ def _choose_unusual(cases: Bank) -> dict[str, str]:
 
 
 def _wrong_members(cases: Bank, names: Sequence[str]) -> list[Member]:
-    """Members with one wrong answer each, to one of the last questions: none builds on those."""
+    """Members with one wrong answer each, to a last question, on which no other builds."""
     found = []
     for student, name in zip(("emil", "fatima"), names[-2:], strict=False):
         known = _independent(cases[name], right=False)

@@ -1,4 +1,4 @@
-"""Made-up students: fill a lab's notebook with answers, hand it in, read the gradebook."""
+"""Fills a lab's notebook with answers, submits it, and reads the gradebook."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from autograder.course import CHECK, Course, Lab, grade_id
 
 
 def copy_course(course: Course, folder: Path, lab: Lab, question_ids: Collection[str]) -> Course:
-    """A course of its own in `folder`, with one lab and only some of its questions."""
+    """Make a course in `folder`, with one lab and only some of its questions."""
     shutil.copy(course.root / "nbgrader_config.py", folder)
     notebook = copy.deepcopy(lab.notebook)
     dropped = {name for name in lab.questions if name not in question_ids}
@@ -31,7 +31,7 @@ def copy_course(course: Course, folder: Path, lab: Lab, question_ids: Collection
 
 
 def fill_notebook(unsolved: NotebookNode, answers: Mapping[str, str]) -> NotebookNode:
-    """A copy of the unsolved notebook with `answers`, sources by question id, in its cells."""
+    """A copy of the unsolved notebook with `answers`, which are sources by question id."""
     notebook = copy.deepcopy(unsolved)
     for cell in notebook.cells:
         if grade_id(cell) in answers:
@@ -81,7 +81,7 @@ def _environment() -> dict[str, str]:
 def read_points(
     root: Path, lab: str, students: Sequence[str]
 ) -> dict[str, dict[str, float | None]]:
-    """Automatic points in the gradebook, by student and question; None where there are none."""
+    """Automatic points in the gradebook, by student and question; None without a score."""
     with Gradebook(f"sqlite:///{root / 'gradebook.db'}") as gradebook:
         return {student: _points_of(gradebook, lab, student) for student in students}
 

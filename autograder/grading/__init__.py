@@ -1,18 +1,19 @@
-"""`autograder grade` and `autograder rejudge`: many submissions at once, and nothing lost.
+"""`autograder grade` and `autograder rejudge`: many submissions at once, safe to stop and resume.
 
 Read in this order:
 
-1. `settings` loads nbgrader's own settings of the course. Of `nbgrader_plugins`, `register`
-   enters the lab into the gradebook, and `submission_files` says what of what was sent counts.
-2. `plan` says which submissions to run and which results only to write; `shard` takes one part
-   of a class, on a machine among several.
-3. `records` keeps one record per submission. A result is complete on disk before the gradebook
-   learns of it, so a run that was killed goes on where it stood.
-4. `submission_grader` is what a worker does with one submission, `worker_pool` keeps the workers
-   alive.
-5. `writer` is the only one to write the gradebook (`gradebook`), `autograded/` and, by
-   `feedback`, `feedback/`.
-6. `session` is a run of these, from a lock to the last result; `run` is the two commands.
-7. `reporting` tells a person.
-8. `signals` lets a signal raise an exception: SIGTERM that of Ctrl-C, a timer one of its own.
+1. `settings` loads nbgrader's settings of the course and divides its steps.
+2. `records` stores one record per submission. A result is complete on disk before the gradebook
+   gets it, so the run after a kill continues.
+3. `plan` decides which submissions to grade and which results only to write.
+4. `submission_grader` grades one submission, in a worker of `worker_pool`.
+5. `writer` alone writes the gradebook (by `gradebook`), `autograded/` and `feedback/` (by
+   `feedback`).
+6. `session` does the tasks of a plan under a lock; `run` is the two commands, and `shard` grades
+   one part of a class, on one machine of several.
+7. `reporting` prints progress, tables and notices.
+8. `signals` makes a signal raise an exception: SIGTERM that of Ctrl-C, a timer its own.
+
+From `nbgrader_plugins` come `register`, which enters the lab into the gradebook, and
+`submission_files`, which says which files of a submission count.
 """

@@ -1,7 +1,7 @@
-"""Pages of feedback as `nbgrader generate_feedback` makes them, in a fraction of the time.
+"""Writes the feedback of `nbgrader generate_feedback`, in a fraction of the time.
 
-nbgrader 0.9.6 with nbconvert 7.17 takes 0.65 CPU seconds for a page of lab 1, nearly all of it
-for colouring code that every student has, and for parsing the finished page with BeautifulSoup.
+nbgrader 0.9.6 with nbconvert 7.17 takes 0.65 CPU seconds for a page of lab 1. Nearly all of it goes
+into highlighting code that every student has, and into parsing the page with BeautifulSoup.
 """
 
 from __future__ import annotations
@@ -31,32 +31,32 @@ if TYPE_CHECKING:
     from autograder.grading.settings import CourseSettings
 
 PAGE_SECONDS = 10.0
-"""Processor time for one page; lab 1's takes 0.1 s, and 0.7 s where nothing is remembered."""
+"""Limit of processor time for one page; lab 1's takes 0.1 s, or 0.7 s with empty caches."""
 _REPEAT_SECONDS = 1.0
-"""Seconds after which a limit that some library swallowed is raised once more."""
+"""Seconds after which the limit is raised again, in case that a library swallowed it."""
 _SHORT = """**This page is short.** It shows the points, the cards of the checks, and what a person
 wrote. The rest of the notebook is left out: it could not be made into a page ({why}). Nothing was
 taken off for it; what you handed in is whole."""
 _LEFT_OUT = "# left out of this page"
 
 _MAX_CELLS = 512
-"""Most cells that are remembered: several labs' own, and some of students."""
+"""Number of cells in a cache: enough for those of several labs, and some of students."""
 _IMAGE = re.compile(r"<img\b[^>]*", re.IGNORECASE)
-"""It takes what it looked at, so that it looks at nothing twice."""
+"""It consumes what it matched, so that it reads nothing twice."""
 _ALT = re.compile(r"\balt\b", re.IGNORECASE)
 _NO_ALT = ' alt="No description has been provided for this image"'
 
 
 class LateError(BaseException):
-    """The time for a page is over. No `Exception`, which libraries catch by the way."""
+    """The time for a page is over. It is no `Exception`, since libraries catch those."""
 
 
 @contextlib.contextmanager
 def limit_cpu_time(seconds: float) -> Iterator[None]:
-    """Raise `LateError` inside after `seconds` of processor time.
+    """Raise `LateError` in the context after `seconds` of processor time.
 
-    A hostile source keeps pygments, mistune or a regular expression busy for hours. All of them let
-    signals through, which Python delivers to its main thread; in any other nothing is limited.
+    A hostile source can keep pygments, mistune or a regular expression busy for hours. A signal
+    interrupts all of them. Python delivers it to its main thread; other threads have no limit.
     """
     with raising(signal.SIGVTALRM, LateError) as limits:
         if not limits:
@@ -70,7 +70,7 @@ def limit_cpu_time(seconds: float) -> Iterator[None]:
 
 
 def add_alt_texts(html: str) -> str:
-    """`html` with a text in place of each picture that has none."""
+    """`html` with an `alt` text for each picture that has none."""
 
     def add_alt(found: re.Match[str]) -> str:
         tag = found[0]
@@ -80,13 +80,13 @@ def add_alt_texts(html: str) -> str:
 
 
 class _Cache:
-    """What a function made of the texts that it was asked for most recently."""
+    """The most recent results of a function, by key."""
 
     def __init__(self) -> None:
         self._texts: OrderedDict[Any, str] = OrderedDict()
 
     def get(self, key: Any, make: Callable[[], str]) -> str:
-        """What `make` returned for `key` at first."""
+        """The result for `key`; calls `make` if there is none."""
         if key not in self._texts:
             self._texts[key] = make()
         self._texts.move_to_end(key)
@@ -96,7 +96,7 @@ class _Cache:
 
 
 class FeedbackExporter(HTMLExporter):
-    """nbconvert's exporter; remembers what it made of a cell and does not parse the page again."""
+    """nbconvert's HTML exporter with caches for cells, and without a second parse of the page."""
 
     def __init__(self, config: Any = None, **kwargs: Any) -> None:
         self._code, self._text = _Cache(), _Cache()
@@ -105,7 +105,7 @@ class FeedbackExporter(HTMLExporter):
     def from_notebook_node(  # type: ignore[override]  # as nbconvert's own
         self, nb: NotebookNode, resources: dict[str, Any] | None = None, **kw: Any
     ) -> tuple[str, dict[str, Any]]:
-        """As in nbconvert 7.17, but a search takes the place of a parser for `alt`."""
+        """As in nbconvert 7.17, but a search in place of a parser adds the `alt` texts."""
         info = nb.metadata.get("language_info", {})
         plain = Highlight2HTML(
             pygments_lexer=info.get("pygments_lexer", info.get("name")), parent=self
@@ -129,7 +129,7 @@ class FeedbackExporter(HTMLExporter):
         return add_alt_texts(html), head
 
     def default_filters(self) -> Any:
-        """nbconvert's, with text cells remembered."""
+        """The filters of nbconvert, with a cache for text cells."""
         found = dict(super().default_filters())  # type: ignore[no-untyped-call]
         make = found["markdown2html"]
 
@@ -143,7 +143,7 @@ class FeedbackExporter(HTMLExporter):
 
 
 class Pages:
-    """Makes the feedback of graded submissions; the scores come from the gradebook.
+    """Writes the feedback of graded submissions, with the scores in the gradebook.
 
     Args:
         settings: the course's settings.
@@ -156,18 +156,18 @@ class Pages:
         self._exporter = (FeedbackExporter if made is HTMLExporter else made)(
             parent=self._converter,
             config=self._converter.config,
-            optimistic_validation=True,  # once, behind the last step
+            optimistic_validation=True,  # validates once, after the last step
         )
         for step in self._converter.preprocessors:
             self._exporter.register_preprocessor(step)
 
     def folder(self, lab: str, student: str) -> Path:
-        """Where the feedback of a student lies."""
+        """Folder of a student's feedback."""
         course = self._settings.course
         return Path(course.format_path(course.feedback_directory, student, lab))
 
     def write(self, lab: str, student: str, folder: Path) -> None:
-        """Put page and other files into the empty `folder`."""
+        """Write the page and the other files into the empty `folder`."""
         graded = self._settings.autograded_folder(lab, student)
         ignored = [*self._settings.course.ignore, "*.ipynb"]
         others = utils.find_all_files(str(graded), ignored)
@@ -177,7 +177,7 @@ class Pages:
         (folder / name).write_text(page, encoding="utf-8", errors="replace")
 
     def _page(self, lab: str, student: str, path: Path) -> str:
-        """The page of the graded notebook at `path`; a short one where that can't be made."""
+        """The page of the graded notebook at `path`; a short page if that fails."""
         resources = self._settings.resources
         try:
             with limit_cpu_time(PAGE_SECONDS):
@@ -185,7 +185,7 @@ class Pages:
                 return str(page)
         except LateError:
             why = f"not within {PAGE_SECONDS:g} s"
-        except Exception as error:  # noqa: BLE001 (the reason may lie in anything that was sent)
+        except Exception as error:  # noqa: BLE001 (any part of a submission may be the reason)
             why = type(error).__name__
         self._settings.app.log.warning("%s, %s: a short page of feedback, %s", lab, student, why)
         short = shorten(v4.reads(path.read_text(encoding="utf-8")), why)
@@ -194,12 +194,12 @@ class Pages:
         return str(page)
 
     def finish(self, lab: str, student: str) -> None:
-        """Set permissions as nbgrader does, once the folder is in its place."""
+        """Set permissions as nbgrader does, after the folder is in its place."""
         self._converter.set_permissions(lab, student)
 
 
 def shorten(notebook: NotebookNode, why: str) -> NotebookNode:
-    """What the lab and the grader wrote into a graded notebook, without what the student wrote.
+    """A graded notebook without the student's own cells and answers.
 
     Args:
         notebook: the graded notebook.
@@ -213,7 +213,7 @@ def shorten(notebook: NotebookNode, why: str) -> NotebookNode:
         if is_check(cell):
             cells.append(cell)
         elif utils.is_grade(cell) or utils.is_solution(cell) or utils.is_task(cell):
-            # It stays for what a person wrote to it.
+            # The cell stays, for the comments of a person.
             code = cell.cell_type == "code"
             empty = v4.new_code_cell(_LEFT_OUT) if code else v4.new_markdown_cell(_LEFT_OUT)
             cells.append(NotebookNode({**empty, "metadata": cell.metadata}))

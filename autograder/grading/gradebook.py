@@ -1,7 +1,7 @@
-"""nbgrader's gradebook, opened and written to in as few steps as a grading run needs.
+"""Opens nbgrader's gradebook with one engine and commits once per step.
 
-nbgrader 0.9.6 opens it anew in every step of a submission, each time with an engine of its own, and
-commits after every cell. On a network file system a commit takes longer than all else of it.
+nbgrader 0.9.6 opens the gradebook in every step of a submission, each time with a new SQLAlchemy
+engine, and commits after every cell. On a network file system the commits take most of the time.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from nbgrader.preprocessors import saveautogrades
 
 
 class OneCommit(Gradebook):
-    """A gradebook whose changes are committed together, as its context ends without an error."""
+    """A gradebook that commits all changes at the end of its context, if there was no error."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.db.commit = self.db.flush  # what nbgrader's methods call after each change
+        self.db.commit = self.db.flush  # nbgrader's methods call `commit` after each change
 
     def __exit__(
         self,
@@ -39,9 +39,9 @@ class OneCommit(Gradebook):
 
 @contextlib.contextmanager
 def commit_once() -> Iterator[None]:
-    """Let nbgrader's steps commit once, and share an engine, which knows what SQLAlchemy compiled.
+    """Let nbgrader's steps commit once and share an engine, with the queries that it has compiled.
 
-    What they find in the gradebook and leave there stays the same.
+    What they read and write stays the same.
     """
     before = api.create_engine, api.get_alembic_version, saveautogrades.Gradebook
     api.create_engine, api.get_alembic_version = functools.cache(before[0]), _alembic_version
@@ -53,7 +53,7 @@ def commit_once() -> Iterator[None]:
 
 
 def _alembic_version() -> str:
-    """The version of nbgrader's tables, for a new gradebook; nbgrader starts a program for it."""
+    """The version of nbgrader's tables, for a new gradebook; nbgrader starts a program for that."""
     from alembic.config import Config as Settings
     from alembic.script import ScriptDirectory
 

@@ -1,4 +1,4 @@
-"""What there is to do: which submissions to run, which results only to write."""
+"""Decides which submissions to grade or judge, and which results only to write."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ SubmissionsByLab = Mapping[str, Sequence[Submission]]
 
 @dataclass
 class Plan:
-    """What a run does.
+    """The work of a run.
 
     Args:
-        tasks: what workers do.
-        write: results of an earlier run that only have to be written.
-        skipped: number of submissions that are done.
-        stale_points: number of those whose points are not what the lab gives now.
-        stale_penalties: number of those whose late penalty is not what their lateness costs now.
-        penalties: late penalties before the run, by lab and student, if it is to judge again.
+        tasks: tasks for workers.
+        write: results of an earlier run that are not written yet.
+        skipped: number of submissions that are done, or for a rejudge not graded yet.
+        stale_points: number of done submissions whose lab has other maximum points now.
+        stale_penalties: number of done submissions whose late penalty would be another one now.
+        penalties: for a rejudge, late penalties before it, by lab and student.
     """
 
     tasks: deque[Task] = field(default_factory=deque)
@@ -49,16 +49,16 @@ class Plan:
 def choose_submissions(
     settings: CourseSettings, course: Course, names: Sequence[str], students: Sequence[str]
 ) -> SubmissionsByLab:
-    """The submissions that the command line means.
+    """The submissions that the command line names.
 
     Args:
         settings: the course's settings.
         course: the course.
-        names: ids of labs; all that have submissions, if there is none.
-        students: ids of the only students; everybody, if there is none.
+        names: ids of labs; empty for all labs that have submissions.
+        students: ids of students; empty for all students.
 
     Raises:
-        AuthorError: nothing was handed in.
+        AuthorError: there is no submission.
         UnknownNameError: there is no such lab or student.
     """
     labs = [course.lab(name).id for name in names] or list(course.labs)
@@ -91,14 +91,14 @@ def plan_grading(
     regrade: bool,
     pages: Pages | None,
 ) -> Plan:
-    """What is left to grade: all that no complete result is there for.
+    """The submissions that have no complete result, and the results that are not written.
 
     Args:
         settings: the course's settings.
         submissions: submissions by lab.
         labs: the labs, by id.
-        regrade: do what is done as well.
-        pages: where feedback lies, or None if there is none to write.
+        regrade: also grade submissions that are done.
+        pages: writes feedback, or None without feedback.
     """
     plan = Plan()
     for lab, sent in submissions.items():
@@ -124,9 +124,9 @@ def plan_grading(
 
 
 def load_result(settings: CourseSettings, submission: Submission) -> Record | None:
-    """The result of the very files that lie there now, if it is complete.
+    """The result of exactly the files that are submitted now, if it is complete, else None.
 
-    None where they can't be read: whoever grades them will tell, and the others are not held up.
+    None also if a file can't be read: the task that grades them reports it.
     """
     record = settings.records.load(submission.lab, submission.student)
     if record is None or record.state != GRADED or settings.records.notebook(record) is None:
@@ -140,13 +140,13 @@ def load_result(settings: CourseSettings, submission: Submission) -> Record | No
 
 
 def _penalty_changed(settings: CourseSettings, row: Row) -> bool:
-    """Whether a late penalty that nobody entered is another one than the plugin says now."""
+    """Whether the plugin would now assign another late penalty, and no person entered it."""
     step = settings.penalties
     if step is None or (row.late_seconds <= 0 and row.penalty is None):
         return False
     try:
         due = step.due(row.student, sum(row.points.values()), row.late_seconds)
-    except Exception:  # noqa: BLE001 (the course's own code; who assigns it names the student)
+    except Exception:  # noqa: BLE001 (the course's plugin; the step that assigns it reports the error)
         return True
     known = read_assigned(settings.records.folder(row.lab, row.student), row.notebook)
     return is_assigned(row.penalty, due, known) and not is_same(row.penalty, due)
@@ -158,7 +158,7 @@ def _points(prepared: PreparedLab) -> dict[str, float]:
 
 
 def plan_rejudging(settings: CourseSettings, submissions: SubmissionsByLab) -> Plan:
-    """Everything that was graded; what was not is left to `grade`."""
+    """All submissions that are graded; `grade` does the others."""
     plan = Plan()
     for lab, sent in submissions.items():
         rows = table.read_rows(settings, lab)

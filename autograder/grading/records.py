@@ -1,9 +1,9 @@
-"""One record per submission: what came of it, and whether nbgrader's gradebook knows.
+"""Stores one record per submission: its result, and whether that is written to the gradebook.
 
-In `evidence/<lab>/<student>/`, beside the evidence: `_graded.ipynb` is the graded notebook,
-`_grading.json` the record, written last. Ids of questions never begin with an underscore. A
-record whose notebook is missing or another one counts for nothing, so a run that was killed at
-any moment leaves either the old result or the new one.
+In `evidence/<lab>/<student>/`, beside the evidence, `_graded.ipynb` is the graded notebook and
+`_grading.json` the record, which is written last. Ids of questions never begin with an underscore.
+A record without its own notebook does not count, so a run that is killed at any moment leaves
+either the old result or the new one.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from litcourse.core.atomic_write import write_atomically
 
 RECORD, NOTEBOOK = "_grading.json", "_graded.ipynb"
 GRADED, FAILED = "graded", "failed"
-"""States: scored, or scored with zero because grading itself failed."""
+"""States: scored, or scored with zero because grading failed."""
 GRADE, REJUDGE = "grade", "rejudge"
-"""What a result comes from: the submission was run, or its evidence was judged again."""
+"""Causes of a result: a run of the submission, or another judgement of its evidence."""
 _HISTORY_FIELDS = ("graded_at", "state", "submission", "timestamp", "points", "maximum", "findings",
          "detail", "sandbox", "cause")  # fmt: skip
 _RESULT_FIELDS = ("state", "submission", "points", "maximum", "findings")
@@ -29,33 +29,32 @@ _RESULT_FIELDS = ("state", "submission", "points", "maximum", "findings")
 
 @dataclass
 class Record:
-    """What is known of one graded submission.
+    """The result of one submission.
 
     Args:
         lab: id of the lab.
         student: id of the student.
-        fingerprint: of all its files, `Contents.fingerprint`; "" if not known.
-        submission: SHA-256, hex, of all that decided on the inputs: `submission_files.sealed`, or
-            of the notebook's bytes where it could not be read.
-        timestamp: when it was handed in, as nbgrader's exchange wrote it, or "".
+        fingerprint: `Contents.fingerprint` of its files; "" if not known.
+        submission: SHA-256, hex, from which the inputs follow: `digest_submission`, or the digest
+            of the notebook's bytes if it could not be read.
+        timestamp: time of submission, as nbgrader's exchange wrote it, or "".
         state: `GRADED` or `FAILED`.
         cause: `GRADE` or `REJUDGE`.
-        graded_at: when, in UTC.
-        points: by question id, as the judge gave them.
-        maximum: the most there was, by question id.
+        graded_at: time of the result, UTC.
+        points: automatic points by question id.
+        maximum: maximum points by question id.
         findings: codes by question id, without the questions that have none.
-        notices: codes of what was mended or left out.
-        suspicious_imports: parts of `litcourse` that it names and the lab does not,
-            `suspicious_imports`.
+        notices: codes of the notices.
+        suspicious_imports: modules of `litcourse` that it names and the lab does not.
         detail: why grading failed, or what is wrong with the file, or "".
-        seconds: how long it took.
-        cpu_seconds: processor time of all of it.
-        student_seconds: processor time of the student's cells and of the probes beside them.
+        seconds: wall time of grading.
+        cpu_seconds: processor time of grading.
+        student_seconds: processor time of the student's cells and of the probes.
         sandbox: whether the code ran in the sandbox.
         notebook: SHA-256 of `_graded.ipynb`, hex.
-        written: whether the gradebook and `autograded/` have it.
-        feedback: whether `feedback/` has it.
-        history: earlier results that had been written, oldest first.
+        written: whether it is in the gradebook and in `autograded/`.
+        feedback: whether it is in `feedback/`.
+        history: earlier results that were written, oldest first.
     """
 
     lab: str
@@ -92,7 +91,7 @@ class Record:
         return self.points == self.maximum
 
     def follow(self, earlier: Record | None) -> None:
-        """Take over what has to outlive `earlier`, in whose place this record comes."""
+        """Take over the history of `earlier`, which this record replaces."""
         if earlier is None:
             return
         self.history = list(earlier.history)
@@ -104,7 +103,7 @@ class RecordStore:
     """The records of a course.
 
     Args:
-        folder: `evidence/`, or what `GradeEvidence.folder` says.
+        folder: `evidence/`, or another folder by `GradeEvidence.folder`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -115,7 +114,7 @@ class RecordStore:
         return self._folder / lab / student
 
     def load(self, lab: str, student: str) -> Record | None:
-        """The record, or None where there is none that can be read."""
+        """The record, or None if there is no readable one."""
         try:
             text = (self.folder(lab, student) / RECORD).read_text(encoding="utf-8")
             plain = json.loads(text)
@@ -145,7 +144,7 @@ class RecordStore:
         self.update(record)
 
     def update(self, record: Record) -> None:
-        """Write `record` alone, in place of what was known."""
+        """Write `record` in place of the earlier one, without its notebook."""
         text = json.dumps(asdict(record), indent=1, ensure_ascii=True)
         write_atomically(
             self.folder(record.lab, record.student) / RECORD, (text + "\n").encode(), durable=True

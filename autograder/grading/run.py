@@ -1,4 +1,4 @@
-"""`autograder grade` and `autograder rejudge`, from the names on the command line to exit codes."""
+"""The commands `autograder grade` and `autograder rejudge`, from options to exit codes."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ if TYPE_CHECKING:
 
 WORKERS_PER_CORE = 4
 OK, SOME_FAILED, INTERRUPTED = 0, 1, 130
-"""Exit codes; 2, an author's error, is the command line's."""
+"""Exit codes; `cli` gives 2 for an `AuthorError`."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """What stands on the command line.
+    """The options of the command line.
 
     Args:
-        labs: ids of labs; all that have submissions, if there is none.
-        students: ids of the only students; everybody, if there is none.
-        jobs: workers; `WORKERS_PER_CORE` for each core if 0.
-        regrade: grade what is graded already too.
+        labs: ids of labs; empty for all labs that have submissions.
+        students: ids of students; empty for all students.
+        jobs: number of workers; 0 for `WORKERS_PER_CORE` per core.
+        regrade: also grade submissions that are done.
         sandbox: isolate students' code.
-        feedback: write feedback too.
+        feedback: also write feedback.
         csv: file for the scores, or None.
         json: print one JSON object in place of tables.
     """
@@ -69,31 +69,31 @@ class Options:
 
     @property
     def workers(self) -> int:
-        """How many workers there are: more than cores, since many a check waits for a clock."""
+        """Number of workers: more than cores, since many checks wait for a clock."""
         return self.jobs or WORKERS_PER_CORE * len(os.sched_getaffinity(0))
 
 
 def grade(course: Course, options: Options) -> int:
-    """Grade what is new, and print what came of it.
+    """Grade new submissions and print the result.
 
     Returns:
         the exit code.
 
     Raises:
-        AuthorError: there is something to mend before anything can be graded.
+        AuthorError: the instructor has to mend something first.
         UnknownNameError: there is no such lab or student.
     """
     return _run_guarded(_Command(course, options, GRADE))
 
 
 def rejudge(course: Course, options: Options) -> int:
-    """Judge the kept evidence again, and print which scores changed.
+    """Judge the stored evidence again and print which scores changed.
 
     Returns:
         the exit code.
 
     Raises:
-        AuthorError: there is something to mend before anything can be judged.
+        AuthorError: the instructor has to mend something first.
         UnknownNameError: there is no such lab or student.
     """
     return _run_guarded(_Command(course, options, REJUDGE))
@@ -101,7 +101,7 @@ def rejudge(course: Course, options: Options) -> int:
 
 @dataclass(frozen=True)
 class _RunResult:
-    """What a run came to, besides what its session knows."""
+    """The result of a run, beside that of its session."""
 
     plan: Plan
     rows: Sequence[Row]
@@ -114,19 +114,19 @@ class _Command:
 
     Args:
         course: the course.
-        options: what stands on the command line.
+        options: the options of the command line.
         action: `GRADE` or `REJUDGE`.
     """
 
     def __init__(self, course: Course, options: Options, action: str) -> None:
         self.course, self.options, self.action = course, options, action
         self.to: Console = console(json=options.json)
-        self.csv = options.csv and options.csv.absolute()  # the working folder will be another
+        self.csv = options.csv and options.csv.absolute()  # the working folder changes later
         if self.csv is not None:
             table.check_writable(self.csv)
 
     def run(self, settings: CourseSettings) -> int:
-        """Do it all; the exit code."""
+        """Run the command and return the exit code."""
         with run_engine():
             return self._run(settings)
 
@@ -237,7 +237,7 @@ class _Command:
 
 
 def _run_guarded(command: _Command) -> int:
-    """Run it in the course's folder, alone; what ends it early becomes a message."""
+    """Run a command in the course's folder under its lock; errors that stop it become messages."""
     typed = " ".join(["autograder", *sys.argv[1:]])
     anew = " A regrade begins with the first again." if command.options.regrade else ""
     with end_on_sigterm():

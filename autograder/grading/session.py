@@ -1,6 +1,6 @@
-"""A run of `grade` or `rejudge`: one at a time, workers that are fed and followed, results written.
+"""Does the tasks of a plan: locks the course, gives tasks to workers, writes their results.
 
-Whatever ends a run early, what was graded until then is kept, and the next run goes on.
+If a run ends early, its results stay, and the next run continues.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ from autograder.grading.writer import Writer
 from autograder.nbgrader_plugins import register, submission_files
 
 ATTEMPTS = 3
-"""How often a submission is tried before it is given up."""
+"""Attempts at a submission before it is given up."""
 _LOCK_SECONDS = 15
 """Seconds that workers of a killed run may need to end."""
 
 
 class StoppedError(Exception):
-    """A run that can't go on; the message says why, and what to do."""
+    """The run can't continue; the message says why and what to do."""
 
 
 @contextlib.contextmanager
 def hold_run_lock(settings: CourseSettings) -> Iterator[None]:
-    """Hold the lock that all processes of a run share: the workers of a killed run hold it too.
+    """Hold the lock of the course. Workers share it, so those of a killed run still hold it.
 
     Raises:
         AuthorError: another run is under way, or the course can't be written.
@@ -73,7 +73,7 @@ def hold_run_lock(settings: CourseSettings) -> Iterator[None]:
 
 
 def lock_file(path: Path) -> TextIO:
-    """A file to lock, opened.
+    """Open a file to lock.
 
     Raises:
         AuthorError: the course can't be written.
@@ -85,12 +85,12 @@ def lock_file(path: Path) -> TextIO:
 
 
 def end_on_sigterm() -> contextlib.AbstractContextManager[object]:
-    """SIGTERM does what Ctrl-C does; as a context around all that has to be put away."""
+    """Let SIGTERM do what Ctrl-C does in this context, so that everything is cleaned up."""
     return raising(signal.SIGTERM, KeyboardInterrupt)
 
 
 def prepare(settings: CourseSettings, lab: Lab) -> PreparedLab:
-    """Enter `lab` into the gradebook, with the points that it gives now.
+    """Enter `lab` into the gradebook, with its points of now.
 
     Raises:
         AuthorError: its cells do not fit the gradebook.
@@ -106,15 +106,15 @@ def prepare(settings: CourseSettings, lab: Lab) -> PreparedLab:
 
 @dataclass
 class Session:
-    """What has happened in a run so far.
+    """The work and the results of one run.
 
     Args:
         settings: the course's settings.
         labs: the labs, by id.
         writer: writes results.
-        failed: why, by lab and student, there is no score of theirs.
-        judged: of submissions that were judged again, points before and after.
-        done: whose results or pages were written.
+        failed: why there is no score, by lab and student.
+        judged: points before and after a rejudge, by lab and student.
+        done: lab and student of the results that were written.
     """
 
     settings: CourseSettings
@@ -129,7 +129,7 @@ class Session:
     _pages: deque[Record] = field(default_factory=deque)
 
     def write(self, records: Sequence[Record], meter: Meter) -> None:
-        """Write results that an earlier run left."""
+        """Write results of an earlier run."""
         for record in records:
             notebook = self.settings.records.notebook(record)
             if notebook is not None:
@@ -137,7 +137,7 @@ class Session:
             meter.add(self._drop_if_failed(record), record.student, record.lab)
 
     def work(self, tasks: deque[Task], jobs: int, meter: Meter) -> None:
-        """Have `tasks` done, and write what comes of them.
+        """Have workers do `tasks`, and write the results.
 
         Raises:
             AuthorError: a part of a lab is missing.
@@ -169,12 +169,12 @@ class Session:
                 meter.add(self._drop_if_failed(record), done.task.student, done.task.lab)
 
     def pages(self) -> None:
-        """Write the feedback that is left to write, once all scores are there."""
+        """Write the remaining feedback, after all scores."""
         while self._pages:
             self._write_next_page()
 
     def _write_next_page(self) -> None:
-        """Write one page, while no score waits: a page takes as long as its notebook likes."""
+        """Write one page while no score waits: a large notebook takes long."""
         if self._pages:
             record = self._pages.popleft()
             with self._note_failure(record):
@@ -186,7 +186,7 @@ class Session:
         return record if written else None
 
     def _handle_result(self, done: FinishedTask) -> Task | None:
-        """Write what came of a task; a task if there is another to do in its place."""
+        """Write the result of a task; returns another task if one has to take its place."""
         task, reply = done.task, done.reply
         if reply is not None and reply.outcome in {FULL, AUTHOR}:
             raise StoppedError(reply.detail)
@@ -217,7 +217,7 @@ class Session:
         return Task(GIVE_UP, task.lab, task.student, detail)
 
     def _has_score(self, task: Task) -> bool:
-        """Whether an earlier run scored the very same files: then that score stays."""
+        """Whether an earlier run scored exactly these files: then that score stays."""
         record = self.settings.records.load(task.lab, task.student)
         if record is None or not record.written or record.state != GRADED:
             return False
@@ -233,7 +233,7 @@ class Session:
 
     @contextlib.contextmanager
     def _note_failure(self, record: Record) -> Iterator[None]:
-        """What goes wrong with one result is told at the end; what would with all stops the run."""
+        """Note an error that concerns one result; stop the run at one that concerns all."""
         try:
             yield
         except OperationalError as error:
@@ -250,7 +250,7 @@ class Session:
 
 @contextlib.contextmanager
 def without_collector() -> Iterator[None]:
-    """No garbage collector, which slows imports down."""
+    """Disable the garbage collector, which slows imports down."""
     gc.disable()
     try:
         yield
@@ -260,7 +260,7 @@ def without_collector() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _freeze_objects() -> Iterator[None]:
-    """What is there now is left alone by collectors: a worker's would copy every page of ours."""
+    """Keep collectors from the objects of now: a worker's would copy every page of ours."""
     gc.freeze()
     try:
         yield
@@ -270,7 +270,7 @@ def _freeze_objects() -> Iterator[None]:
 
 @contextlib.contextmanager
 def run_engine() -> Iterator[None]:
-    """The warm process that the workers share; it imports while this one goes on."""
+    """Start the warm process that the workers share; it imports while this one continues."""
     engine()
     try:
         yield

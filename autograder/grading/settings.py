@@ -1,4 +1,4 @@
-"""nbgrader's own settings of a course, and its steps, divided between workers and the writer."""
+"""Loads nbgrader's settings of a course; divides its steps between workers and the writer."""
 
 from __future__ import annotations
 
@@ -34,24 +34,24 @@ if TYPE_CHECKING:
 
 CONFIG = "nbgrader_config.py"
 LOG = "grading.log"
-"""In `evidence/`: what nbgrader and the workers have to say."""
+"""File in `evidence/` for the warnings of nbgrader and of the workers."""
 
 _OTHER_SECONDS = 600.0
-"""Seconds for draws, verdicts and files of one submission, which take one."""
+"""Seconds for draws, verdicts and files of one submission; they take about one."""
 
 Chain = Callable[["NotebookNode", dict[str, Any]], tuple["NotebookNode", dict[str, Any]]]
-"""A notebook and nbconvert's resources, and what nbgrader's steps make of them."""
+"""Takes a notebook and nbconvert's resources, applies nbgrader's steps, returns both."""
 
 
 class CourseSettings:
-    """What `nbgrader_config.py` says, and what follows from it.
+    """The settings of `nbgrader_config.py`, with the steps and folders that they name.
 
     Args:
         app: nbgrader's application, which has read the settings.
         sandbox: whether submissions run in the sandbox.
 
     Raises:
-        AuthorError: the settings do not take the course's own nbgrader steps.
+        AuthorError: the settings do not name the course's own nbgrader steps.
     """
 
     def __init__(self, app: AutogradeApp, *, sandbox: bool) -> None:
@@ -73,7 +73,7 @@ class CourseSettings:
         self.records = RecordStore(self.root / GradeEvidence(parent=self.converter).folder)
 
     def most_seconds(self) -> float:
-        """The longest that one submission may take, all that is not its own code included."""
+        """Time limit of one submission in seconds, with all work around its own code."""
         limits = RunSubmission(parent=self.converter)
         starts = (limits.restarts + 1) * limits.startup_seconds
         return float(limits.notebook_seconds + starts + _OTHER_SECONDS)
@@ -88,10 +88,10 @@ class CourseSettings:
         return AuthorError(path, "", fault, step)
 
     def chain(self, steps: Sequence[type]) -> Chain:
-        """A chain of nbgrader's steps; it can be used for any number of notebooks.
+        """Chain nbgrader's steps, for any number of notebooks.
 
-        What nbconvert's exporter does besides takes longer than the steps: it copies, validates
-        and formats the notebook around each of them.
+        nbconvert's exporter also copies, validates and formats the notebook around each step, which
+        takes longer than the steps.
         """
         made = [step(parent=self.converter) for step in steps]
 
@@ -105,7 +105,7 @@ class CourseSettings:
         return run_steps
 
     def resources(self, lab: str, student: str) -> dict[str, Any]:
-        """What nbgrader's steps have to know of a notebook."""
+        """The resources that nbgrader's steps need for a notebook."""
         names = {"student": student, "assignment": lab, "notebook": lab}
         return {
             "unique_key": lab,
@@ -114,16 +114,16 @@ class CourseSettings:
         }
 
     def submitted_folder(self, lab: str, student: str) -> Path:
-        """Where the submission of a student lies."""
+        """Folder of a student's submission."""
         return Path(self.course.format_path(self.course.submitted_directory, student, lab))
 
     def autograded_folder(self, lab: str, student: str) -> Path:
-        """Where the graded submission of a student lies."""
+        """Folder of a student's graded submission."""
         return Path(self.course.format_path(self.course.autograded_directory, student, lab))
 
 
 class KeepKernelspec(NbGraderPreprocessor):
-    """Does what nbgrader's OverwriteKernelspec does, without asking the gradebook."""
+    """nbgrader's OverwriteKernelspec, without a look into the gradebook."""
 
     def preprocess(
         self, nb: NotebookNode, resources: dict[str, Any]
@@ -145,8 +145,8 @@ def _import_step(step: type | str) -> type:
 def open_settings(course: Course, *, sandbox: bool) -> Iterator[CourseSettings]:
     """The settings of `course`, read as `nbgrader autograde` reads them in the course's folder.
 
-    Meanwhile that is the working folder, for paths that the settings give relative to it, and
-    what is logged goes to `evidence/grading.log`.
+    In this context that is the working folder, since settings may hold relative paths, and log
+    messages go to `evidence/grading.log`.
 
     Raises:
         AuthorError: nbgrader can't read its settings, or they name other steps.
@@ -184,7 +184,7 @@ def _application(root: Path, *, sandbox: bool) -> AutogradeApp:
 
 @contextlib.contextmanager
 def _log_to_file(settings: CourseSettings) -> Iterator[None]:
-    """Warnings of nbgrader, of its steps and of the judge go to a file, not to the terminal."""
+    """Log warnings of nbgrader, its steps and the judge to a file, not to the terminal."""
     path = settings.records.folder("", "") / LOG
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -1,13 +1,12 @@
-"""`autograder grade --shard I/N`: one part of a class, on a machine among several.
+"""`autograder grade --shard I/N`: grades one part of a class, on one machine of several.
 
 A shard runs its submissions and leaves results on disk, in `evidence/`. It neither reads nor writes
-the gradebook, `autograded/` and `feedback/`: the next `autograder grade` without a shard finds the
-results and writes them, one writer as ever. What it finds missing, it grades itself. So it never
-matters how a class was divided, or whether a shard was killed: the same command again does the
-rest.
+the gradebook, `autograded/` and `feedback/`. The next `autograder grade` without a shard writes the
+results, as the only writer, and grades the submissions that have none. So it does not matter how a
+class was divided, or whether a shard was killed: the same command again does the rest.
 
-Shards may run at once, on all nodes of a shared file system; a run that writes refuses to start
-beside one.
+Shards may run at the same time, on all nodes of a shared file system. A run that writes refuses to
+start beside one.
 """
 
 from __future__ import annotations
@@ -48,8 +47,8 @@ class Shard:
     """One of the parts of a class.
 
     Args:
-        index: from 1.
-        count: how many there are.
+        index: number of the part, from 1.
+        count: number of parts.
     """
 
     index: int
@@ -60,7 +59,7 @@ class Shard:
         """Read `I/N`.
 
         Raises:
-            AuthorError: it is something else.
+            AuthorError: `text` has another form.
         """
         first, slash, second = text.partition("/")
         if slash and first.isdecimal() and second.isdecimal() and 1 <= int(first) <= int(second):
@@ -69,33 +68,33 @@ class Shard:
         raise AuthorError(f"--shard {text}", "", fault, "--shard 1/8 for the first of eight")
 
     def of(self, sent: Sequence[Submission]) -> list[Submission]:
-        """The submissions of this part; those of all parts are all, and none twice."""
+        """The submissions of this part; each submission is in exactly one part."""
         return sorted(sent, key=lambda s: s.student)[self.index - 1 :: self.count]
 
 
 class _NoWriter(Writer):
-    """Leaves a result where the worker put it."""
+    """Writes nothing: results stay where the workers put them."""
 
     def __init__(self) -> None:
         pass
 
-    def write(self, record: Record, notebook: str) -> bool:  # noqa: ARG002  what a writer is given
-        """Count it."""
+    def write(self, record: Record, notebook: str) -> bool:  # noqa: ARG002  the arguments of Writer.write
+        """Count the result as done."""
         return True
 
     def lacks_page(self, record: Record) -> bool:  # noqa: ARG002  as above
-        """Feedback is left to the run that writes."""
+        """No: the run that writes also writes feedback."""
         return False
 
 
 def grade_shard(course: Course, options: Options, shard: Shard) -> int:
-    """Grade one part of a class; what is graded already is skipped.
+    """Grade one part of a class; skip submissions that are graded.
 
     Returns:
         the exit code.
 
     Raises:
-        AuthorError: there is something to mend before anything can be graded.
+        AuthorError: the instructor has to mend something first.
         UnknownNameError: there is no such lab.
     """
     if options.csv is not None or options.json:
@@ -138,10 +137,10 @@ def _prepare_lab(settings: CourseSettings, lab: Lab) -> PreparedLab:
 
 @contextlib.contextmanager
 def _hold_shard_lock(settings: CourseSettings, shard: Shard) -> Iterator[None]:
-    """Hold the lock of a run together with other shards, and one's own alone.
+    """Hold the lock of the course, shared with other shards, and the lock of this shard alone.
 
     Raises:
-        AuthorError: a run that writes is under way, or this very shard; or the course can't be
+        AuthorError: a run that writes is under way, or the same shard; or the course can't be
             written.
     """
     folder = settings.records.folder("", "")

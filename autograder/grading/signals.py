@@ -1,4 +1,4 @@
-"""Signals that raise an exception for a while."""
+"""Lets a signal raise an exception within a context."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from types import FrameType
 
 @contextlib.contextmanager
 def raising(number: int, error: type[BaseException]) -> Iterator[bool]:
-    """Inside, the signal `number` raises `error`, and what is yielded is True.
+    """Let the signal `number` raise `error` in this context, and yield True.
 
-    Python delivers signals to its main thread; in any other nothing changes, and False is yielded.
+    Python delivers signals to its main thread; in other threads this changes nothing and yields
+    False.
     """
     if threading.current_thread() is not threading.main_thread():
         yield False

@@ -1,6 +1,6 @@
-"""What a worker does with one submission: grade it, give it up, or judge it again.
+"""Grades one submission, gives it up, or judges it again; runs in a worker.
 
-Nothing here touches the gradebook. What comes of it lies in `evidence/` (see `records`).
+It leaves the gradebook alone. Its results go to `evidence/` (see `records`).
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ from autograder.nbgrader_plugins.submission_metadata import KEY, Context, Submis
 
 GIVE_UP = "give up"
 DONE, SAME, BROKEN, AUTHOR, FULL = "done", "same", "broken", "author", "full"
-"""How a task ended: with a new result; with the one that is there; with an error; with one that
-the instructor has to mend; with a disk that takes no more."""
+"""Outcomes of a task: a new result; the same result as before; an error; an error that the
+instructor has to mend; a full disk."""
 FAILURE, UNREADABLE = "LIT950", "LIT903"
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
 _log = logging.getLogger(__name__)
 
 
 def describe_full_disk(error: OSError) -> str:
-    """What one of the errors `NO_ROOM` says of the disk."""
+    """A message for an error whose number is in `NO_ROOM`."""
     if error.errno != errno.EROFS:
         return f"the disk is full: {error}"
     folder = error.filename or "the course"
@@ -55,7 +55,7 @@ def describe_full_disk(error: OSError) -> str:
 
 @dataclass(frozen=True)
 class PreparedLab:
-    """A lab that is ready to be graded.
+    """A lab with its student notebook.
 
     Args:
         lab: the lab.
@@ -68,14 +68,14 @@ class PreparedLab:
 
 @dataclass(frozen=True)
 class Task:
-    """One submission, and what to do with it.
+    """A submission and the action on it.
 
     Args:
         action: `GRADE`, `GIVE_UP` or `REJUDGE`.
         lab: id of the lab.
         student: id of the student.
         detail: why it is given up.
-        penalty: whether there is a late penalty to assign anew, even if the points stay.
+        penalty: whether to assign the late penalty again, even if the points stay.
     """
 
     action: str
@@ -87,12 +87,12 @@ class Task:
 
 @dataclass(frozen=True)
 class Reply:
-    """How a task ended.
+    """A worker's reply about a task.
 
     Args:
         outcome: `DONE`, `SAME`, `BROKEN`, `AUTHOR` or `FULL`.
-        detail: what there is to say.
-        before: of a submission that was judged again, its points by question id until then.
+        detail: the error, or "".
+        before: for a rejudge, the points before it, by question id.
     """
 
     outcome: str
@@ -101,7 +101,7 @@ class Reply:
 
 
 class SubmissionGrader:
-    """Does tasks, one after the other.
+    """Does tasks, one after another.
 
     Args:
         settings: the course's settings.
@@ -114,7 +114,7 @@ class SubmissionGrader:
         self._running = settings.chain(settings.running)
 
     def run(self, task: Task) -> Reply:
-        """Do one task. Errors become a reply; only what ends the process gets out."""
+        """Do one task. Every `Exception` becomes a reply."""
         actions = {GRADE: self._grade, GIVE_UP: self._give_up, REJUDGE: self._rejudge}
         try:
             return actions[task.action](task)
@@ -124,7 +124,7 @@ class SubmissionGrader:
             if error.errno in NO_ROOM:
                 return Reply(FULL, describe_full_disk(error))
             return self._broken_reply(task, error)
-        except Exception as error:  # noqa: BLE001 (whatever it is, the others are to be graded)
+        except Exception as error:  # noqa: BLE001 (the other submissions have to be graded)
             return self._broken_reply(task, error)
 
     def _broken_reply(self, task: Task, error: Exception) -> Reply:
@@ -154,7 +154,7 @@ class SubmissionGrader:
         return Reply(DONE)
 
     def _give_up(self, task: Task) -> Reply:
-        """Score with zero, reading nothing of what was sent but its time: it may have broken us."""
+        """Score with zero; of the submission read only its time, since it may be the reason."""
         sent = self._settings.submitted_folder(task.lab, task.student)
         record = self._record(task, "", submission_files.read_timestamp(sent))
         record.state, record.detail = FAILED, task.detail
@@ -176,7 +176,7 @@ class SubmissionGrader:
     def _run_pipeline(
         self, record: Record, notebook: NotebookNode, left_out: list[str], files: Path
     ) -> None:
-        """Nbgrader's steps, up to those that need the gradebook, and the result on disk."""
+        """Run nbgrader's steps up to those that need the gradebook, and store the result."""
         started, before = time.monotonic(), _cpu_seconds()
         prepared = self._labs[record.lab]
         resources = self._settings.resources(record.lab, record.student)
@@ -200,10 +200,10 @@ class SubmissionGrader:
 
     def _keep(self, record: Record, notebook: NotebookNode) -> None:
         record.follow(self._settings.records.load(record.lab, record.student))
-        self._settings.records.keep(record, json.dumps(notebook))  # for the writer, who formats it
+        self._settings.records.keep(record, json.dumps(notebook))  # the writer formats it
 
     def _rejudge(self, task: Task) -> Reply:
-        """Judge the kept evidence with the points that the lab gives now."""
+        """Judge the stored evidence with the points of the lab of now."""
         path = self._settings.autograded_folder(task.lab, task.student) / f"{task.lab}.ipynb"
         text = path.read_text(encoding="utf-8")
         notebook = nbformat.reads(text, as_version=4)
@@ -222,7 +222,7 @@ class SubmissionGrader:
     def _judge_cells(
         self, record: Record, notebook: NotebookNode, metadata: SubmissionMetadata
     ) -> dict[str, float]:
-        """Fill the check cells anew, and return what was in them, by question id."""
+        """Fill the check cells again, and return the earlier points by question id."""
         folder = self._settings.records.folder(record.lab, record.student)
         lab, unsolved = self._labs[record.lab].lab, self._labs[record.lab].unsolved
         wanted = {grade_id(cell): cell for cell in unsolved.cells}
@@ -232,7 +232,7 @@ class SubmissionGrader:
             stored.entries["submission"] != metadata.submission for stored in all_stored.values()
         ):
             raise ValueError("its evidence is of another submission than its graded notebook")
-        # All of them, before anything is written: one that is not judged keeps the submission's.
+        # Judge all questions before writing any: if one can't be judged, all keep their points.
         verdicts = {name: _judge_again(lab, name, stored) for name, stored in all_stored.items()}
         sanitize(notebook, unsolved, format_head(metadata))  # an earlier version may have graded it
         for name, stored in all_stored.items():
@@ -248,7 +248,7 @@ class SubmissionGrader:
     def _new_record(
         self, task: Task, metadata: SubmissionMetadata, earlier: Record | None
     ) -> Record:
-        """A record of a submission that was graded before, by whichever command."""
+        """A record for a submission that was graded before, by `autograder` or nbgrader."""
         record = Record(task.lab, task.student, cause=REJUDGE)
         if earlier is not None and earlier.submission == metadata.submission:
             for name in ("fingerprint", "timestamp", "state", "detail", "seconds", "cpu_seconds",
@@ -260,11 +260,11 @@ class SubmissionGrader:
 
 
 def _judge_again(lab: Lab, name: str, stored: evidence_store.StoredEvidence) -> Judgement:
-    """The verdict of now.
+    """Judge stored evidence with the judge of now.
 
     Raises:
-        ValueError: the judge of now asks for other evidence, as another version's may. What was
-            earned with the evidence that there is must not be lost for that.
+        ValueError: this judge needs other evidence, as one of another version may. Points that the
+            stored evidence earned must not be lost for that.
     """
     verdict = judge_answer(
         lab,

@@ -1,7 +1,7 @@
-"""Workers: forks of this process that do one task after the other, replaced when they die.
+"""Keeps workers: forks of this process that do one task after another, replaced when they die.
 
-A fork starts at once and shares what this process has imported. They end with this process:
-the kernel tells them when it dies (Linux), and their pipe ends.
+A fork starts at once and shares the imported modules. Workers end with this process: Linux sends
+them a signal when it dies, and their pipe ends.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from autograder.engine.syscalls import die_with_parent
 from autograder.grading.submission_grader import Reply, Task
 
 TICK = 0.25
-"""Seconds after which `WorkerPool.run` gives None when nothing has happened."""
+"""Seconds after which `WorkerPool.run` yields None if no task has ended."""
 _GRACE = 10
 """Seconds that a worker has to stop its kernel and to remove its files."""
 _MEMORY = 2 * 2**30
-"""Bytes that a worker may take beside what it shares: twenty times what it needs."""
+"""Bytes of its own memory that a worker may take: twenty times its need."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,9 @@ class FinishedTask:
 
     Args:
         task: the task.
-        reply: what the worker said; None if it died.
-        death: how it died, or "".
-        late: whether it was ended for its time: trying again would take as long.
+        reply: the worker's reply; None if the worker died.
+        death: how the worker died, or "".
+        late: whether it ran out of time: another attempt would take as long.
     """
 
     task: Task
@@ -63,12 +63,12 @@ class _Worker:
 
 
 class WorkerPool:
-    """`jobs` workers that do what `make` returns; use it as a context.
+    """A pool of workers; use it as a context.
 
     Args:
-        make: called in each worker; returns what does a task.
-        jobs: how many.
-        seconds: after which a task is given up: none may hold the others up for ever.
+        make: called in each worker; returns the function that does a task.
+        jobs: number of workers.
+        seconds: time limit of a task.
     """
 
     def __init__(
@@ -98,10 +98,10 @@ class WorkerPool:
         return [worker.process.pid or 0 for worker in self._workers]
 
     def run(self, tasks: deque[Task]) -> Iterator[FinishedTask | None]:
-        """What becomes of `tasks`, as it comes; None now and then while nothing does.
+        """Yield the tasks as they end, and None every `TICK` seconds in which none does.
 
-        Tasks that the caller appends meanwhile are done too. A worker gets its next task before
-        the caller gets the last one's result, so that nobody waits for the caller.
+        The caller may append tasks meanwhile. A worker gets its next task before the caller gets
+        the result of the last one, so that no worker waits for the caller.
         """
         done: deque[FinishedTask] = deque()
         while True:
@@ -126,11 +126,11 @@ class WorkerPool:
             if idle is None:
                 return
             idle.task, idle.end = tasks.popleft(), time.monotonic() + self._seconds
-            with contextlib.suppress(BrokenPipeError):  # dead already: `_collect` will tell
+            with contextlib.suppress(BrokenPipeError):  # dead already: `_collect` reports it
                 idle.pipe.send_bytes(json.dumps(asdict(idle.task)).encode())
 
     def _end_late_workers(self, busy: list[_Worker]) -> None:
-        """Ask those whose time is over to end, which a signal does in any Python code; or kill."""
+        """End late workers: by SIGTERM, which interrupts any Python code, then by SIGKILL."""
         now = time.monotonic()
         for worker in busy:
             if now < worker.end:
@@ -155,7 +155,7 @@ class WorkerPool:
                 death = death or _describe_death(worker.process.exitcode)
                 yield FinishedTask(task, None, death, worker.late)
             else:
-                if worker.late:  # it is about to end, and no other task may end with it
+                if worker.late:  # it is about to end, so it gets no other task
                     self._remove(worker)
                 yield FinishedTask(task, reply)
 
@@ -168,8 +168,8 @@ class WorkerPool:
         ours, theirs = multiprocessing.Pipe()
         others = [worker.pipe for worker in self._workers]
         process = multiprocessing.get_context("fork").Process(
-            # An event loop of ours shares its epoll with a fork that goes on with it: an empty
-            # context knows of none, and Jupyter's clients make the worker one of its own.
+            # A fork that continued our event loop would share its epoll. An empty context has no
+            # loop, so Jupyter's clients create one in the worker.
             target=contextvars.Context().run,
             args=(_serve, self._make, theirs, [ours, *others], os.getpid()),
             daemon=True,
@@ -193,15 +193,15 @@ def _serve(
     others: list[Connection],
     parent: int,
 ) -> None:
-    """The life of a worker."""
+    """Do tasks from `pipe` until it closes; the main function of a worker."""
     for other in others:
         other.close()
     _end_with_parent(parent)
-    # What kernels and libraries print is a student's: it goes to nobody's terminal.
+    # Kernels and libraries print texts of students: they must not reach a terminal.
     null_device = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(null_device, stream)
-    # A kernel's messages and a notebook are held here, and nobody knows how large they are.
+    # The worker holds a kernel's messages and a notebook, and both may be huge.
     memory = own_data() + _MEMORY
     resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     do = make()
@@ -212,7 +212,7 @@ def _serve(
 
 
 def _end_with_parent(parent: int) -> None:
-    """End, tidily if that is possible within `_GRACE` seconds, when the parent does."""
+    """End when the parent does, with a clean-up if that takes at most `_GRACE` seconds."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -221,8 +221,8 @@ def _end_with_parent(parent: int) -> None:
         raise SystemExit(1)
 
     signal.signal(signal.SIGTERM, stop)
-    # Ctrl-C reaches the whole group; the parent decides. A handler, because children would
-    # inherit that a signal is ignored, and kernels are interrupted by this one.
+    # Ctrl-C reaches the whole group, but the parent decides. A handler in place of SIG_IGN, since
+    # children inherit SIG_IGN, and SIGINT interrupts kernels.
     signal.signal(signal.SIGINT, lambda *_: None)
     if sys.platform == "linux":
         die_with_parent(signal.SIGTERM)

@@ -1,8 +1,8 @@
-"""The one writer of the gradebook, of `autograded/` and of `feedback/`.
+"""Writes the gradebook, `autograded/` and `feedback/`; nothing else does.
 
-Each write can be repeated: a run that was killed in the middle of one does it again. What a
-person entered stays: nbgrader's SaveAutoGrades leaves manual scores, extra credit and comments
-alone, and our `penalties` a late penalty.
+Each write can be repeated, in case that a run is killed in the middle of one. What a person entered
+stays: nbgrader's SaveAutoGrades keeps manual scores, extra credit and comments, and our `penalties`
+keeps a late penalty.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Writer:
 
     Args:
         settings: the course's settings.
-        pages: makes feedback; None if there is none to make.
+        pages: writes feedback; None without feedback.
     """
 
     def __init__(self, settings: CourseSettings, pages: Pages | None) -> None:
@@ -41,14 +41,14 @@ class Writer:
         self._saving = settings.chain(settings.saving)
 
     def write(self, record: Record, notebook: str) -> bool:
-        """Write a result but for its feedback, if it is not written yet; its record says so.
+        """Write a result, without its feedback, unless it is written already.
 
         Args:
-            record: the record.
+            record: the record; it is updated.
             notebook: its graded notebook, as text.
 
         Returns:
-            whether there was anything to write.
+            whether it was written now.
         """
         if record.written:
             return False
@@ -61,11 +61,11 @@ class Writer:
         return True
 
     def lacks_page(self, record: Record) -> bool:
-        """Whether its feedback is wanted, and not written yet."""
+        """Whether the feedback of a result is still to be written."""
         return self._pages is not None and not record.feedback
 
     def write_page(self, record: Record) -> None:
-        """Write the feedback of a result that is written, and say so in its record."""
+        """Write the feedback of a result, and update its record."""
         if self._pages is not None:
             with _ignore_sqlalchemy_warnings():
                 self._write_folder(record, self._pages)
@@ -76,13 +76,13 @@ class Writer:
         return OneCommit(self._settings.course.db_url, self._settings.course.course_id)
 
     def _enter_submission(self, record: Record) -> None:
-        """The student and the submission, as nbgrader's Autograde enters them."""
+        """Enter the student and the submission, as nbgrader's Autograde does."""
         with self._gradebook() as gradebook:
             if self._settings.converter.create_student:
                 gradebook.update_or_create_student(record.student)
             else:
                 self._check_student(gradebook, record.student)
-            # A submission that is judged again may wait for a newer one: its time is known.
+            # A rejudge may have no timestamp; then the gradebook keeps the one that it has.
             fields = {"timestamp": parse_utc(record.timestamp)} if record.timestamp else {}
             gradebook.update_or_create_submission(record.lab, record.student, **fields)
 
@@ -95,10 +95,10 @@ class Writer:
             raise AuthorError(self._settings.root / CONFIG, "", fault, step) from None
 
     def _save(self, record: Record, notebook: str) -> str:
-        """The points into the gradebook, by nbgrader's own steps."""
+        """Save the points in the gradebook by nbgrader's own steps; the graded notebook as text."""
         resources = self._settings.resources(record.lab, record.student)
         resources[EVIDENCE] = self._settings.records.folder(record.lab, record.student)
-        node = v4.reads(notebook)  # our own: nothing to validate
+        node = v4.reads(notebook)  # our own notebook: no need to validate it
         saved, _ = self._saving(node, resources)
         if record.state == FAILED:
             with self._gradebook() as gradebook:
@@ -108,13 +108,13 @@ class Writer:
         return str(v4.writes(saved)) + "\n"
 
     def _write_autograded(self, record: Record, text: str) -> None:
-        """The graded notebook, and the other files of the submission, into `autograded/`."""
+        """Write the graded notebook and the other files of the submission into `autograded/`."""
         target = self._settings.autograded_folder(record.lab, record.student)
         name = f"{record.lab}.ipynb"
 
         def fill(folder: Path) -> None:
             source = self._settings.submitted_folder(record.lab, record.student)
-            # Of a submission that grading failed on nothing is read: it may be the reason.
+            # If grading failed, no file is read: one of them may be the reason.
             failed = record.state == FAILED
             found = {} if failed else submission_files.scan(self._settings.course, source).files
             files = submission_files.add_master_files(self._settings.converter, record.lab, found)
@@ -144,7 +144,7 @@ def _ignore_sqlalchemy_warnings() -> Iterator[None]:
 
 
 def replace_folder(target: Path, fill: Callable[[Path], None]) -> None:
-    """Put what `fill` makes in the place of `target`, and keep that until the new one is whole.
+    """Replace the folder `target` by a new one, and keep the old one until that is complete.
 
     Args:
         target: a folder, which may be there already.

@@ -282,7 +282,7 @@ class _CellClient(NotebookClient):
         """Ignore widgets, such as progress bars: nobody looks at them here."""
 
     def _update_display_id(self, display_id: str, msg: dict[str, Any]) -> None:
-        """Ignore changes of an earlier output, such as a progress bar's: the first version stays."""
+        """Ignore changes of an earlier output, such as a bar's: its first version stays."""
 
     def output(
         self,
@@ -320,7 +320,7 @@ def _merge_outputs(outputs: list[NotebookNode]) -> list[NotebookNode]:
 
 
 def _drop_other_data(output: NotebookNode) -> None:
-    """Drop data of an output that is not text: nbconvert makes no feedback from it."""
+    """Drop data of an output that is not text: it would break the feedback."""
     data = output.get("data", {})
     if "metadata" in output:
         output.metadata = NotebookNode()

@@ -1,7 +1,7 @@
-"""Faults of a bank that can be seen before anything runs: ids, findings, edits, earlier answers.
+"""Finds faults of a bank before anything runs: ids, findings, edits, earlier answers.
 
-Each is an `AuthorError` that names the bank's file, the question, the fault and what to do next.
-Nothing is imported for it but the banks.
+Each is an `AuthorError` that names the bank's file, the question, the fault and the next step. Only
+the banks are imported.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from litcourse.core.names import sort_by_similarity
 from litcourse.feedback.catalogue import catalogue
 
 _SHOWN = 8
-"""Most names that an error lists."""
+"""Number of names that an error lists."""
 
 
 def check_bank(lab: Lab, bank: dict[str, list[Case]]) -> None:
-    """Look at the cases of every question of `lab`.
+    """Check the cases of every question of `lab`.
 
     Args:
         lab: the lab.
         bank: its cases by question, in the notebook's order.
 
     Raises:
-        AuthorError: the first fault.
+        AuthorError: there is a fault; the first one is reported.
     """
     _nothing_left_over(lab)
     for question_id, cases in bank.items():
@@ -36,18 +36,18 @@ def check_bank(lab: Lab, bank: dict[str, list[Case]]) -> None:
         for case in cases:
             _finding(lab, question_id, case)
             _answer(lab, question_id, case)
-    for question_id, cases in bank.items():  # what `after` names has been looked at by then
+    for question_id, cases in bank.items():  # after the cases that `after` names have been checked
         for case in cases:
             _after(lab, question_id, case, bank)
 
 
 def again(lab_id: str, question_id: str, step: str) -> str:
-    """The next step of a fault that `verify` found."""
+    """The next step of a fault, followed by the command that verifies again."""
     return f"{step}, then: make verify LAB={lab_id} Q={question_id}"
 
 
 def nearest_first(name: str, valid: Sequence[str]) -> str:
-    """The end of a message about an unknown name."""
+    """The valid names for a message about an unknown one."""
     names = sort_by_similarity(name, valid)
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return f"Nearest first: {', '.join(names[:_SHOWN]) or 'none'}{more}"
@@ -83,7 +83,7 @@ def _ids(lab: Lab, question_id: str, cases: list[Case]) -> None:
 
 
 def _both_kinds(lab: Lab, question_id: str, cases: list[Case]) -> None:
-    """A judge that has met no wrong answer may pass them all; one that met no right one, none."""
+    """Check for right and wrong answers: without both, a judge may pass all of them, or none."""
     if all(case.right for case in cases):
         step = "add wrong(...) for every mistake that you can think of"
         raise _error(lab, question_id, "it has no wrong answer", step)
@@ -116,7 +116,7 @@ def _answer(lab: Lab, question_id: str, case: Case) -> None:
 
 
 def _pairs(lab: Lab, question_id: str, case: Case, name: str, example: str) -> None:
-    """Without the inner parentheses Python takes each text for a pair of its own."""
+    """Check a tuple of pairs: without inner parentheses it is a tuple of texts."""
     for pair in getattr(case, name):
         whole = isinstance(pair, tuple) and len(pair) == len(("old", "new"))
         if not whole or not all(isinstance(text, str) for text in pair):

@@ -1,7 +1,6 @@
-"""The instructor's solutions as answers: where a question's expected value is the answer itself.
+"""Gives the instructor's solutions, for questions whose expected value is the answer itself.
 
-See `litcourse.frontends.reference_solution` for what becomes of them. Questions of any other kind
-are drawn as they are.
+`litcourse.frontends.reference_solution` uses them. Inputs of other questions need no solution.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ def solved_cells(lab: Lab, question_id: str) -> tuple[str, ...]:
 
 
 def draw_inputs(lab: Lab, question_id: str, rng: Random) -> Inputs:
-    """Inputs from `rng`; for a question that is judged by its solution with what that gives.
+    """Inputs from `rng`; with the solution's evidence if the question is judged by its solution.
 
     Raises:
         AuthorError: there is no such question, or its solution fails.
@@ -44,13 +43,13 @@ def draw_inputs(lab: Lab, question_id: str, rng: Random) -> Inputs:
 
 
 def solution_fails(lab: Lab, question_id: str, detail: str) -> AuthorError:
-    """The error of a solution that is of no use as an expected value."""
+    """The error of a solution that fails its own probe."""
     fault = f"the solution, by which it is judged, fails its own probe: {detail}"
     return AuthorError(lab.path, question_id, fault, "mend the solution cell")
 
 
 def freeze(lab: Lab) -> dict[Path, bytes]:
-    """What must lie beside the lab's questions, by path: answers for the inputs of a check."""
+    """The frozen answers for public inputs, by their path beside the lab's questions."""
     found = {}
     for question_id in lab.questions:
         if lab.find_question(question_id).by_solution:

@@ -1,7 +1,7 @@
-"""Faults of a question that its source tells: codes without an entry, criteria that are misspelt.
+"""Finds faults in a question's source: codes that the catalogue lacks, misspelt criteria.
 
-The source is parsed and not imported, for importing it takes torch along, for seconds. So what is
-written down is seen, and what is computed is not: `verify` looks at that in each verdict.
+The source is parsed, not imported, since that would import torch for seconds. So these rules see
+literals and no computed values; `verify` checks those in each verdict.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class _Module:
 
     Args:
         lab: the lab.
-        question_id: the question; "" for a helper that several of them share.
-        file: as errors name it.
-        tree: what it says.
+        question_id: the question; "" for a helper that several questions share.
+        file: the path for errors.
+        tree: the parsed source.
     """
 
     lab: Lab
@@ -45,10 +45,10 @@ class _Module:
 
 
 def check_source(lab: Lab) -> None:
-    """Look at the modules of every question of `lab`, and at those that they share.
+    """Check the modules of every question of `lab`, and those that questions share.
 
     Raises:
-        AuthorError: the first fault.
+        AuthorError: there is a fault; the first one is reported.
     """
     for question_id in lab.questions:
         modules = [_parse(lab, question_id, path) for path in _paths(lab, question_id)]
@@ -84,7 +84,7 @@ def _parse(lab: Lab, question_id: str, path: Path) -> _Module:
 
 
 def _criteria(modules: list[_Module]) -> list[str] | None:
-    """Ids of the question's criteria, as far as they are written down; None where they are not."""
+    """Ids of the question's criteria; None if they are not literals."""
     for module in modules:
         for call in _calls(module.tree, "Question"):
             listed = _argument(call, 2, "criteria")
@@ -104,7 +104,7 @@ def _check_unique(module: _Module, listed: ast.AST, ids: list[str | None]) -> No
 
 
 def _id_of(element: ast.AST) -> str | None:
-    """The id that `Criterion("id", ...)` says."""
+    """The id of a call `Criterion("id", ...)`; None if it is no literal."""
     if not isinstance(element, ast.Call) or _name(element) != "Criterion":
         return None
     return _text(_argument(element, 0, "id"))
@@ -121,7 +121,7 @@ def _check_codes(module: _Module) -> None:
 
 
 def _code_nodes(tree: ast.Module) -> Iterator[ast.AST]:
-    """What says a code: the first argument of each Finding, and every text that looks like one."""
+    """Nodes with a code: the first argument of each Finding, and texts that look like a code."""
     for call in _calls(tree, "Finding"):
         code = _argument(call, 0, "code")
         if code is not None:
@@ -138,7 +138,7 @@ def _check_findings(module: _Module, criteria: list[str] | None) -> None:
         if isinstance(node, ast.Name):
             node = constants.get(node.id, node)
         named = _named_criteria(node)
-        # What is computed is no fault; nor is a criterion of a question that computes its own.
+        # Computed names are no fault, nor is any name if the question computes its criteria.
         fault = "" if named is None else misnamed_criteria(named, criteria or list(named))
         if fault:
             code = _text(_argument(call, 0, "code")) or "of a computed code"
@@ -148,7 +148,7 @@ def _check_findings(module: _Module, criteria: list[str] | None) -> None:
 
 
 def _named_criteria(node: ast.AST | None) -> tuple[str, ...] | str | None:
-    """The criteria that `node` writes down: those elements that are texts; None if none are."""
+    """The criteria that `node` names as literals; None if there are none."""
     if node is None or _text(node) is not None:
         return _text(node)
     if not isinstance(node, ast.Tuple):
@@ -158,7 +158,7 @@ def _named_criteria(node: ast.AST | None) -> tuple[str, ...] | str | None:
 
 
 def _constants(tree: ast.Module) -> dict[str, ast.AST]:
-    """What the module's own upper-case names are bound to; functions do not rebind such names."""
+    """The values of the module's upper-case names; functions do not rebind such names."""
     return {
         target.id: node.value
         for node in tree.body

@@ -1,12 +1,11 @@
-"""`autograder verify`: every question against its bank.
+"""`autograder verify`: checks every question with its bank.
 
-The solution earns all points, the stub none, every unusual-but-right answer all, and every
-wrong answer loses points with its own finding in front. The first round draws the inputs of
-a student's own check, all further ones those of drawn secrets. A solution that is a script runs
-once more as the fresh programs that a person would start.
+The solution must earn all points, the stub none, every unusual-but-right answer all, and every
+wrong answer must lose points with its own finding in front. The first round draws the inputs of a
+student's own check, each further one those of another seed. A solution that is a script also runs
+once as fresh programs, which a person would start.
 
-What is wrong with a bank or a question itself is told before anything runs, as far as the sources
-show it: `bank_faults` and `source_faults`.
+`bank_faults` and `source_faults` report faults that the sources show before anything runs.
 """
 
 from __future__ import annotations
@@ -50,15 +49,15 @@ from litcourse.frontends.notebook import PUBLIC_SEED
 from litcourse.scripts import script_runner
 
 LIMIT = 120.0
-"""Seconds that one answer may take; a check answers in under ten, on a machine of its own."""
+"""Seconds that one answer may take; on an idle machine a check takes less than ten."""
 FRESH_LIMIT = 600.0
-"""Seconds for a script as fresh programs, each of which imports for ten or more."""
+"""Seconds for a script as fresh programs; each imports for ten seconds or more."""
 FAULTS = ("false_fails", "false_passes", "misnamed")
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One case under one draw."""
+    """One case with one draw of inputs."""
 
     lab: Lab
     question_id: str
@@ -74,7 +73,7 @@ class Trial:
 
 @dataclass
 class Tally:
-    """What came of a question's trials."""
+    """Counts the trials and faults of a question."""
 
     trials: int = 0
     cases: set[str] = field(default_factory=set)
@@ -98,7 +97,7 @@ class Tally:
 
 
 def fault_of(case: Case, verdict: Verdict) -> str:
-    """Which of `FAULTS` the verdict on `case` is, or ""."""
+    """The fault of the verdict on `case`, one of `FAULTS`, or ""."""
     if case.right:
         return "" if verdict.score == 1 else "false_fails"
     if verdict.score == 1 or (case.id == STUB and verdict.score > 0):
@@ -122,12 +121,12 @@ def run(
         labs: labs to verify.
         seeds: number of draws per case, the public one first.
         json: print one JSON object in place of a table.
-        question: only this question, of the lab that has it.
-        jobs: children at a time; one per core unless given.
+        question: id of the only question to verify, or None.
+        jobs: number of child processes; one per core unless given.
 
     Raises:
         AuthorError: a part of a question is missing or at fault, or a case does not fit its
-            solution; in most cases before anything runs.
+            solution. Most faults are found before anything runs.
         UnknownNameError: none of `labs` has the question.
     """
     started = time.perf_counter()
@@ -156,7 +155,7 @@ def run(
 
 
 def _labs_with(labs: Sequence[Lab], question: str | None) -> list[Lab]:
-    """Those of `labs` that have the question; all of them where none is named."""
+    """Those of `labs` that have the question; all labs if it is None."""
     if question is None:
         return list(labs)
     found = [lab for lab in labs if question in lab.questions]
@@ -168,10 +167,10 @@ def _labs_with(labs: Sequence[Lab], question: str | None) -> list[Lab]:
 
 
 def look_ahead(lab: Lab) -> None:
-    """See what is wrong with the parts of each question while nothing heavy is imported.
+    """Find faults in the parts of each question before anything heavy is imported.
 
     Raises:
-        AuthorError: the first fault; it names file, question, fault and what to do next.
+        AuthorError: there is a fault; the first one is reported.
     """
     lab.check_parts()
     bank = load(lab)
@@ -187,7 +186,7 @@ def _progress() -> Progress:
 
 @dataclass(frozen=True)
 class _Plan:
-    """One case, and the cells that hold it."""
+    """A case, and the sources of the cells up to its question."""
 
     lab: Lab
     question_id: str
@@ -196,7 +195,7 @@ class _Plan:
 
 
 def _plans(lab: Lab, question: str | None) -> list[_Plan]:
-    """Every case of `lab` that is asked for, `verify`'s own in front."""
+    """Every case of `lab`, or of one question; those of `verify` itself come first."""
     bank = load(lab)
     stubs = _stubs(lab)
     own = (Case(SOLUTION), Case(STUB, expects="LIT900"))
@@ -223,7 +222,7 @@ def _runs(plans: Sequence[_Plan], seeds: int) -> Iterator[Run]:
 
 
 def _draw(lab: Lab, question_id: str, rng: Random) -> tuple[Inputs, bytes]:
-    """Inputs, and those of them that are shown, encoded."""
+    """Draw inputs; also returns the shown ones, encoded."""
     try:
         inputs = draw_inputs(lab, question_id, rng)
         return inputs, encode(inputs.shown)

@@ -1,8 +1,7 @@
-"""Many short runs of student code out of one process that has imported torch and Lightning.
+"""Runs answers of the bank in forks of one process that has imported torch and Lightning.
 
-`import lightning` takes about ten CPU seconds, a check a tenth of one. So this process
-imports once and forks a child for each run. Children are ours to run bank answers in, not
-a sandbox for submissions.
+`import lightning` takes about ten CPU seconds, a check a tenth of one. So this process imports once
+and forks a child for each run. A child is no sandbox for submissions.
 """
 
 from __future__ import annotations
@@ -23,20 +22,20 @@ from typing import Any
 from autograder.engine.imports import import_all
 
 POLL = 0.005
-"""Seconds between two looks at the children."""
+"""Seconds between two polls of the children."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """What one child does.
+    """The work of one child.
 
     Args:
-        key: whatever the caller wants back beside the outcome.
+        key: any value of the caller; `Outcome.run` returns it.
         cells: sources of the notebook's cells, in order.
         lab: id of the lab.
-        question_id: the question that is probed behind the last cell.
-        shown: the encoded inputs.
-        limit: seconds after which it is killed.
+        question_id: id of the question, which is probed behind the last cell.
+        shown: the shown inputs, encoded.
+        limit: seconds after which the child is killed.
         variables: further environment variables.
     """
 
@@ -51,13 +50,13 @@ class Run:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a child left.
+    """The outcome of one child.
 
     Args:
         run: the run.
         evidence: the encoded evidence; b"" if the child died or was killed.
-        cpu_seconds: processor time of the child, its own children included.
-        note: how it ended, where that was not by itself.
+        cpu_seconds: processor time of the child and its own children.
+        note: how it died or was killed, or "".
     """
 
     run: Run
@@ -67,23 +66,23 @@ class Outcome:
 
 
 def warm_up() -> None:
-    """Import what answers import, and make the shell that every child inherits."""
+    """Import what answers import, and make the IPython shell that every child inherits."""
     import torch
     from IPython.core.interactiveshell import InteractiveShell
     from traitlets.config import Config
 
-    torch.set_num_threads(1)  # and no pool of threads, which a fork would not take along
+    torch.set_num_threads(1)  # no thread pool, which a fork would lose
     settings = Config()
-    settings.HistoryManager.enabled = False  # it would start a thread, which no fork takes along
+    settings.HistoryManager.enabled = False  # it would start a thread, which a fork would lose
     InteractiveShell.instance(config=settings)
     import_all()
-    atexit.register(gc.unfreeze)  # what is frozen at exit, extensions report as leaked
+    atexit.register(gc.unfreeze)  # extensions report objects that are frozen at exit as leaks
 
 
 def run_all(runs: Iterable[Run], jobs: int) -> Generator[Outcome]:
-    """Outcomes of `runs` as they come, `jobs` at a time."""
+    """Run `runs`, `jobs` at a time, and yield each outcome when its child ends."""
     with tempfile.TemporaryDirectory(prefix="litcourse-warm-") as folder:
-        waiting = enumerate(runs)  # drawn as they are needed: a run's inputs can be megabytes
+        waiting = enumerate(runs)  # drawn when needed: inputs can be megabytes
         upcoming = next(waiting, None)
         children: dict[int, tuple[Run, Path, float]] = {}
         try:

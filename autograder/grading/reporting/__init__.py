@@ -1,7 +1,7 @@
-"""What a person is told of a run.
+"""Reports a run to a person, or as JSON.
 
-1. `progress`: a bar while it lasts.
-2. `table`: what the gradebook says, as rows and as CSV.
-3. `summary`: what the run came to, for a person and as JSON.
-4. `notices`: what somebody should look at; `suspicious_imports` is one of it.
+1. `progress`: a bar, or a line for each submission, during the run.
+2. `table`: the scores of the gradebook, as rows and as CSV.
+3. `summary`: the result of the run, as tables or as JSON.
+4. `notices`: what a person should check afterwards; `suspicious_imports` finds one of these.
 """

@@ -1,4 +1,4 @@
-"""What a person should look at after a run, though nothing of it has failed: a line for each."""
+"""Notices of what a person should check after a run, though nothing failed: a line for each."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from autograder.secret import SECRET_FILE
 
 _MAX_NAMES = 5
 Who = tuple[str, str]
-"""Id of a lab, and of a student."""
+"""Ids of a lab and of a student."""
 
 
 @dataclass
 class RunNotices:
-    """What there is to look at.
+    """The notices of a run.
 
     Args:
-        look_again: whose points a person had set before they were graded once more.
-        suspicious_imports: whose code names parts of `litcourse` that the lab does not.
-        without_time: in whose submission of a lab with a due date no time can be read.
-        gone: who is in the gradebook or in `evidence/`, but not in `submitted/` any more.
+        look_again: students whose submission was graded again after a person set its points.
+        suspicious_imports: students whose code names parts of `litcourse` that the lab does not.
+        without_time: students whose submission has no readable time, in a lab with a due date.
+        gone: students in the gradebook or in `evidence/` without a submission in `submitted/`.
         foreign: assignments with submissions that are no labs.
-        new_secret: whether a course secret is made although there is evidence of another one.
+        new_secret: whether the run makes a course secret although evidence of another one exists.
     """
 
     look_again: list[Who] = field(default_factory=list)
@@ -40,7 +40,7 @@ class RunNotices:
     new_secret: bool = False
 
     def lines(self) -> list[str]:
-        """A line for each of them."""
+        """A line for each kind of notice that there is."""
         texts = {
             "Points that a person had set, graded again since: {}. Next: look at them again in the "
             "formgrader": _name_students(self.look_again),
@@ -57,7 +57,7 @@ class RunNotices:
         return [text.format(name_few(names)) for text, names in texts.items() if names]
 
     def as_json(self) -> dict[str, Any]:
-        """The same as plain data."""
+        """The notices as plain data."""
         plain = asdict(self)
         for name in ("look_again", "suspicious_imports", "without_time", "gone"):
             plain[name] = [{"lab": lab, "student": who} for lab, who in plain[name]]
@@ -65,19 +65,19 @@ class RunNotices:
 
 
 def name_few(names: Sequence[str]) -> str:
-    """Names, as many as fit on a line."""
+    """The first names, and the number of the others."""
     more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
     return ", ".join(printable(name) for name in names[:_MAX_NAMES]) + more
 
 
 def _name_students(found: Sequence[Who]) -> list[str]:
-    """Names; with the lab, where there are several."""
+    """Names of students; with the lab if there are several labs."""
     several = len({lab for lab, _ in found}) > 1
     return [f"{lab} {student}" if several else student for lab, student in found]
 
 
 def from_rows(found: Sequence[Row]) -> RunNotices:
-    """What rows of the gradebook tell."""
+    """The notices that follow from rows of the gradebook."""
     return RunNotices(
         look_again=[(row.lab, row.student) for row in found if row.look_again],
         suspicious_imports=[
@@ -88,7 +88,7 @@ def from_rows(found: Sequence[Row]) -> RunNotices:
 
 
 def find_gone(settings: CourseSettings, lab: str, known: Mapping[str, Row]) -> list[Who]:
-    """Who was graded in `lab` and has no submission there now."""
+    """Students who were graded in `lab` and have no submission there now."""
     folder = settings.records.folder(lab, "")
     graded = {path.parent.name for path in folder.glob(f"*/{RECORD}")} | set(known)
     there = {submission.student for submission in submission_files.discover(settings.course, lab)}
@@ -102,7 +102,7 @@ def find_foreign(settings: CourseSettings, course: Course) -> list[str]:
 
 
 def lacks_secret(settings: CourseSettings) -> bool:
-    """Whether the course secret is gone with which evidence was taken."""
+    """Whether the course secret is missing although there are graded submissions."""
     if (settings.root / SECRET_FILE).exists():
         return False
     return any(settings.records.folder("", "").glob(f"*/*/{RECORD}"))
@@ -113,4 +113,4 @@ NEW_SECRET = (
     "file that is graded again is asked on other inputs than before. Next: if you have the old one,"
     " stop this, put it back, and type the same again"
 )
-"""Said before the first submission is graded, while it can still be helped."""
+"""Printed before the first submission is graded, while the old secret can be restored."""

@@ -1,4 +1,4 @@
-"""How far a run is: a bar in a terminal, a line for each submission anywhere else."""
+"""Shows the progress of a run: a bar in a terminal, elsewhere a line for each submission."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from autograder.grading.records import FAILED, Record
 
 WIDTH = 120
-"""Columns where there is no terminal."""
+"""Columns without a terminal."""
 
 
 def console(*, json: bool) -> Console:
-    """Where people read: standard output, or standard error if that carries JSON."""
+    """The console for people: standard output, or standard error if that carries JSON."""
     made = Console(stderr=json, highlight=False, markup=False)
     return made if made.is_terminal else Console(
         stderr=json, highlight=False, markup=False, width=WIDTH
@@ -25,22 +25,22 @@ def console(*, json: bool) -> Console:
 
 
 def printable(name: str) -> str:
-    """A name that somebody else chose, without what a terminal would obey."""
+    """A name without control characters, which a terminal would obey."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name)
 
 
 def format_points(value: float) -> str:
-    """Points, as short as they go."""
+    """Points in the shortest form."""
     return f"{value:g}"
 
 
 class Meter:
-    """Counts what is done, and shows it; use it as a context.
+    """Counts submissions that are done, and shows the counts; use it as a context.
 
     Args:
-        to: where.
-        total: how many submissions there are to do.
-        verb: what is done with them, e.g. "graded".
+        to: the console.
+        total: number of submissions to do.
+        verb: for the counts, e.g. "graded".
     """
 
     def __init__(self, to: Console, total: int, verb: str) -> None:
@@ -55,7 +55,7 @@ class Meter:
                 TimeRemainingColumn(),
                 TextColumn("{task.description}"),
                 console=to,
-                # No thread of its own: workers are forked from this process.
+                # No refresh thread: workers are forks of this process.
                 auto_refresh=False,
             )
             self._bar.add_task(self._format_counts(), total=total)
@@ -75,7 +75,7 @@ class Meter:
             self._bar.stop()
 
     def add(self, record: Record | None, student: str, lab: str) -> None:
-        """One more is done; `record` is None where there is no score."""
+        """Count a submission; `record` is None if there is no score."""
         self.done += 1
         if record is None or record.state == FAILED:
             self.failed += 1
@@ -101,7 +101,7 @@ class Meter:
         )
 
     def tick(self) -> None:
-        """Nothing has happened; the clock goes on."""
+        """Refresh the clock of the bar."""
         if self._bar is not None:
             self._bar.refresh()
 

@@ -1,4 +1,4 @@
-"""What a run came to, for a person and as JSON."""
+"""Prints the result of a run, as tables or as JSON."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def show_students(to: Console, title: str, found: Sequence[Row], questions: Sequence[str]) -> None:
-    """A line for each student: points per question, total, what is to be known."""
+    """Print a line for each student: points per question, total, notices."""
     table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("student")
     for heading in (*questions, "total", "of"):
@@ -58,7 +58,7 @@ def count_findings(found: Sequence[Row]) -> list[tuple[str, str, int]]:
 
 
 def show_findings(to: Console, found: Sequence[Row]) -> None:
-    """A line for each finding."""
+    """Print a line for each finding."""
     table = Table(title="Findings", box=SIMPLE_HEAD, pad_edge=False)
     for heading in ("finding", "what it is"):
         table.add_column(heading)
@@ -70,7 +70,7 @@ def show_findings(to: Console, found: Sequence[Row]) -> None:
 
 
 PENALTY = "late penalty"
-"""Its place among the points of a question each; no question is called so."""
+"""Key of the late penalty among the points by question id; no question has this id."""
 PointChanges = Mapping[tuple[str, str], tuple[Mapping[str, float], Mapping[str, float]]]
 """By lab and student, points by question id before and after."""
 
@@ -78,12 +78,12 @@ PointChanges = Mapping[tuple[str, str], tuple[Mapping[str, float], Mapping[str, 
 def add_penalties(
     judged: PointChanges, before: Mapping[tuple[str, str], float], found: Sequence[Row]
 ) -> PointChanges:
-    """`judged`, and where a late penalty changed, it stands among the points, below zero.
+    """`judged`, with each late penalty that changed as negative points under `PENALTY`.
 
     Args:
         judged: points before and after.
         before: late penalties before, by lab and student.
-        found: all submissions as they are now.
+        found: all submissions of now.
     """
     after = {(row.lab, row.student): row.late_penalty for row in found}
     more = dict(judged)
@@ -95,7 +95,7 @@ def add_penalties(
 
 
 def list_changes(judged: PointChanges) -> list[dict[str, Any]]:
-    """Whose automatic points changed, and how."""
+    """The students whose automatic points changed, with points before and after."""
     return [
         {"lab": lab, "student": student, "before": dict(before), "after": dict(after)}
         for (lab, student), (before, after) in judged.items()
@@ -104,7 +104,7 @@ def list_changes(judged: PointChanges) -> list[dict[str, Any]]:
 
 
 def show_changes(to: Console, judged: PointChanges) -> None:
-    """How many automatic scores changed, and a line for each of them."""
+    """Print how many automatic scores changed, and a line for each."""
     found = list_changes(judged)
     to.print(f"{len(found)} of {len(judged)} automatic scores changed.")
     for entry in found:
@@ -120,7 +120,7 @@ def show_changes(to: Console, judged: PointChanges) -> None:
 
 
 def show_failures(to: Console, failed: Mapping[tuple[str, str], str], action: str) -> None:
-    """Whom the run has no score for, why, and what to do."""
+    """Print the submissions without a score, the reasons, and the next step."""
     if not failed:
         return
     what = "graded" if action == GRADE else "judged again"
@@ -138,12 +138,12 @@ def show_failures(to: Console, failed: Mapping[tuple[str, str], str], action: st
 def as_json(
     found: Sequence[Row], failed: Mapping[tuple[str, str], str], more: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The whole of it.
+    """The result of a run as plain data.
 
     Args:
-        found: all submissions, whichever run graded them.
-        failed: why, by lab and student, grading failed.
-        more: counts of this run.
+        found: all submissions, of this run and earlier ones.
+        failed: why grading failed, by lab and student.
+        more: further entries of this run.
     """
     return {
         **more,

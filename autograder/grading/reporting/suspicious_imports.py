@@ -1,7 +1,7 @@
-"""Which modules of `litcourse` a submission names, though its lab does not.
+"""Finds modules of `litcourse` that a submission names and its lab does not.
 
-Whoever forges evidence has to find the channel that it leaves by, and the judge that it has to
-please. This looks for the names alone: it helps a person who reads code, and stops nobody.
+To forge evidence, code needs the channel by which evidence leaves, and the judge. This module only
+looks for their names: it helps a person who reads code, and stops nobody.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 _DOTTED = r"((?:\s*\.\s*\w+){0,8})"
 _NAME = re.compile(rf"\blitcourse{_DOTTED}")
 _IMPORT = re.compile(rf"\bfrom\s+litcourse{_DOTTED}\s+import\b(\s*\([^)]{{0,300}}|[^\n]{{0,300}})")
-"""The bounds keep a search linear that a submission's text can be made for."""
+"""The bounds keep the search linear, whatever text a submission holds."""
 
 
 def find_suspicious_imports(
     notebook: NotebookNode, files: Mapping[str, Path], unsolved: NotebookNode
 ) -> list[str]:
-    """Modules of `litcourse` that are named in code which was handed in, as `core.evidence`.
+    """Modules of `litcourse` that submitted code names, such as `core.evidence`.
 
     Args:
-        notebook: what was handed in.
-        files: what came with it, path by name; of them the modules of Python count.
-        unsolved: the lab as students got it; what it names does not count.
+        notebook: the submitted notebook.
+        files: the files beside it, path by name; only Python modules are read.
+        unsolved: the lab as students got it; modules that it names do not count.
     """
     texts = [*_code(notebook)]
     for name, path in files.items():
@@ -63,14 +63,14 @@ def _split(dotted: str) -> list[str]:
 
 
 def _longest_module(parts: list[str]) -> str:
-    """The longest beginning of the dotted name that is a module, or ""."""
+    """The longest beginning of a dotted name that is a module, or ""."""
     ends = range(len(parts), 0, -1)
     return next((name for end in ends if (name := ".".join(parts[:end])) in _modules()), "")
 
 
 @cache
 def _modules() -> frozenset[str]:
-    """Found as files: whoever grades imports no torch."""
+    """All modules of `litcourse`, found as files: importing them would import torch."""
     (root,) = map(Path, litcourse.__path__)
     paths = [path.relative_to(root).with_suffix("") for path in root.rglob("*.py")]
     return frozenset(".".join(path.parts).removesuffix(".__init__") for path in paths)

@@ -1,4 +1,4 @@
-"""What the gradebook says now of a lab, as rows for the summary, for JSON and for a CSV file."""
+"""Reads the scores of a lab from the gradebook: rows for tables, JSON and CSV."""
 
 from __future__ import annotations
 
@@ -24,27 +24,26 @@ from autograder.grading.settings import CourseSettings
 from litcourse.core.atomic_write import write_atomically
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection)."""
+"""Characters with which a formula begins in a spreadsheet (OWASP, CSV injection)."""
 
 
 @dataclass
 class Row:
-    """One submission as the gradebook has it.
+    """One submission in the gradebook.
 
     Args:
         student: id of the student.
         lab: id of the lab.
-        points: what counts, by question id: a person's score if there is one, extra credit
-            included.
-        maximum: the most there is, by question id.
-        automatic: whether every question has a score of the grader's.
-        penalty: taken off the total for lateness; None if there was never one.
-        late_seconds: how late it came.
-        submitted_at: in UTC, "" if not known.
-        notebook: the gradebook's id of its notebook.
+        points: score by question id: a person's if there is one, with extra credit.
+        maximum: maximum points by question id.
+        automatic: whether every question has an automatic score.
+        penalty: late penalty in points; None if there was never one.
+        late_seconds: seconds after the due date.
+        submitted_at: time of submission, UTC; "" if not known.
+        notebook: the gradebook's id of the submitted notebook.
         due: whether the lab has a due date.
-        look_again: whether points that a person set were graded again since.
-        record: what this grader knows of it.
+        look_again: whether it was graded again after a person set points.
+        record: its record, or None.
     """
 
     student: str
@@ -62,17 +61,17 @@ class Row:
 
     @property
     def late_penalty(self) -> float:
-        """Taken off the total."""
+        """The late penalty in points, 0 without one."""
         return self.penalty or 0.0
 
     @property
     def total(self) -> float:
-        """What `nbgrader export` calls the score: all points less the late penalty."""
+        """The score of `nbgrader export`: all points minus the late penalty."""
         return round(max(0.0, sum(self.points.values()) - self.late_penalty), 4)
 
     @property
     def total_maximum(self) -> float:
-        """Sum of the most that there is."""
+        """Sum of the maximum points."""
         return sum(self.maximum.values())
 
 
@@ -111,10 +110,10 @@ def read_rows(settings: CourseSettings, lab: str) -> dict[str, Row]:
 
 
 def check_writable(path: Path) -> None:
-    """Whether a CSV file can be written there, before anything is graded for it.
+    """Check that a CSV file can be written at `path`, before anything is graded for it.
 
     Raises:
-        AuthorError: it can't, or what is there is no plain file and would be lost.
+        AuthorError: it can't, or it would replace something that is no plain file.
     """
     if not path.parent.is_dir():
         fault, step = "there is no such folder to write it in", f"mkdir -p {path.parent}"
@@ -130,15 +129,15 @@ def check_writable(path: Path) -> None:
 
 
 def write_csv(path: Path, found: Iterable[Row], questions: Sequence[str]) -> None:
-    """Write `found` as a CSV file, in place of one that is there.
+    """Write `found` as a CSV file; replaces an older one.
 
     Args:
         path: the file.
-        found: its lines.
-        questions: ids of questions, a column each.
+        found: the rows.
+        questions: ids of the questions; each gets a column.
 
     Raises:
-        AuthorError: it can't be written.
+        AuthorError: the file can't be written.
     """
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
@@ -155,7 +154,7 @@ def write_csv(path: Path, found: Iterable[Row], questions: Sequence[str]) -> Non
             + [row.total, row.total_maximum, row.late_penalty, round(row.late_seconds)]
             + [row.submitted_at, record.graded_at, record.state, _cell("; ".join(codes))]
         )
-    check_writable(path)  # while the class was graded, another file may have come there
+    check_writable(path)  # another file may have come there since the run began
     try:
         write_atomically(path, text.getvalue().encode("utf-8", "replace"), durable=True)
     except OSError as error:
@@ -165,5 +164,5 @@ def write_csv(path: Path, found: Iterable[Row], questions: Sequence[str]) -> Non
 
 
 def _cell(text: str) -> str:
-    """Text that no spreadsheet computes."""
+    """`text` in a form that no spreadsheet takes for a formula."""
     return f"'{text}" if text.startswith(_FORMULA) else text
