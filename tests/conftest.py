@@ -1,6 +1,6 @@
-"""What every test gets: a clean environment, and a failure if it leaves something behind.
+"""Gives every test a clean environment, and fails a test that leaves something behind.
 
-Also the list at the end of a run: what was skipped, and the command that would enable it.
+At the end of a run it lists the skipped tests, with the command that would enable them.
 """
 
 import os
@@ -23,14 +23,14 @@ IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
 
 @dataclass(frozen=True)
 class Need:
-    """What tests under a marker need of the machine, and how a person gets it."""
+    """Programs that tests under a marker need, and the command that installs them."""
 
     marker: str
     programs: tuple[tuple[str, ...], ...]  # one of each group has to be on the PATH
     enable: str
 
     def missing(self) -> list[str]:
-        """The first name of each group of which no program was found."""
+        """The first name of each group without an installed program."""
         return [group[0] for group in self.programs if not any(map(shutil.which, group))]
 
 
@@ -50,10 +50,10 @@ NEEDS = (
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep a person's own Jupyter and IPython settings out, and ours out of their home."""
+    """Keep a person's Jupyter and IPython settings out of the tests, and ours out of their home."""
     if hasattr(config, "workerinput"):
         return  # a worker of xdist inherits the variables
-    # Short, because kernels put Unix sockets there, whose paths end at 107 characters.
+    # Short, because kernels put Unix sockets there, whose paths have at most 107 characters.
     folder = Path(tempfile.mkdtemp(prefix="pt-"))
     for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"):
         os.environ[name] = str(folder / name.split("_")[-1].lower())
@@ -63,7 +63,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what this machine can't run; in CI, where everything is installed, refuse instead."""
+    """Skip tests that this machine can't run; in CI, where everything is installed, fail."""
     for need in NEEDS:
         concerned = [item for item in items if item.get_closest_marker(need.marker)]
         missing = need.missing() if concerned else []
@@ -114,7 +114,7 @@ _written: set[Path] = set()
 
 
 def _note_writes(event: str, args: tuple[Any, ...]) -> None:
-    """Audit hook: remember files of the checkout that this process opens for writing."""
+    """Audit hook: collect files of the checkout that this process opens for writing."""
     if event != "open" or not isinstance(args[0], str):
         return
     flags = args[2]
@@ -129,7 +129,7 @@ sys.addaudithook(_note_writes)
 
 @pytest.fixture(autouse=True)
 def _no_leftovers() -> Iterator[None]:
-    """Fail the test that changes the environment or the folder, or writes into the checkout."""
+    """Fail a test that changes the environment or the folder, or writes into the checkout."""
     variables, folder = dict(os.environ), Path.cwd()
     _written.clear()
     yield
@@ -148,11 +148,11 @@ def _no_leftovers() -> Iterator[None]:
 
 
 _HANDLERS = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-"""What this process does on the signals that tests and people send, before any test."""
+"""The handlers, before any test, of the signals that tests and people send."""
 
 
 def _restored() -> list[signal.Signals]:
-    """The signals that are handled otherwise than at first; now they are no longer."""
+    """Restore the first handlers; returns the signals that had another one."""
     changed = [n for n, handler in _HANDLERS.items() if signal.getsignal(n) != handler]
     for number in changed:
         signal.signal(number, _HANDLERS[number])
@@ -160,7 +160,7 @@ def _restored() -> list[signal.Signals]:
 
 
 def _changed(before: dict[str, str]) -> list[str]:
-    """The variables that differ from `before`; the new ones are removed."""
+    """The variables that differ from `before`; removes the new ones."""
     after = dict(os.environ)
     names = before.keys() | after.keys()
     changed = {name for name in names if before.get(name) != after.get(name)}
@@ -172,7 +172,7 @@ def _changed(before: dict[str, str]) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def _no_children(_no_leftovers: None) -> Iterator[None]:
-    """Fail the test that leaves a process running, and end that process."""
+    """Fail a test that leaves a process running, and end that process."""
     before = set(psutil.Process().children(recursive=True))
     yield
     new = [child for child in psutil.Process().children(recursive=True) if child not in before]
@@ -190,7 +190,7 @@ def _no_children(_no_leftovers: None) -> Iterator[None]:
 
 
 def _command(process: Any) -> str:
-    """The command line of a living process, empty for a harmless or a finished one."""
+    """The command line of a process; "" if it is harmless or has ended."""
     try:
         if process.status() == psutil.STATUS_ZOMBIE:
             return ""
@@ -202,7 +202,7 @@ def _command(process: Any) -> str:
 
 @pytest.fixture(autouse=True)
 def _neutral(_no_children: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take away what a person may have set in the shell and that changes what the course does."""
+    """Remove variables of a person's shell that change what the course does."""
     for name in ("LITCOURSE_DATA", "NBGRADER_EXECUTION", "NBGRADER_VALIDATING"):
         monkeypatch.delenv(name, raising=False)
 
@@ -211,7 +211,7 @@ def _neutral(_no_children: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _tree() -> str:
-    """The state of the checkout as git sees it; empty where this is no git checkout."""
+    """The state of the checkout by git; "" if this is no git checkout."""
     command = ["git", "-c", "safe.directory=*", "status", "--porcelain", "--untracked-files=all"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     return done.stdout
@@ -219,7 +219,7 @@ def _tree() -> str:
 
 @pytest.fixture(scope="session", autouse=True)
 def _clean_tree() -> Iterator[None]:
-    """In CI, where nobody edits meanwhile: the tree at the end is the tree at the start."""
+    """Fail in CI, where nobody edits files meanwhile, if the tests changed the checkout."""
     before = _tree() if IN_CI else ""
     yield
     if IN_CI and _tree() != before:

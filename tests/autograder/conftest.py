@@ -1,4 +1,4 @@
-"""A course of one tiny lab, that needs no Lightning, in a folder of its own."""
+"""Fixtures: a course with one tiny lab that needs no Lightning, in a folder of its own."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ LAB, QUESTION = "lab0_tiny", "add_one"
 
 @pytest.fixture
 def tiny(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Course]:
-    """A course with the lab `lab0_tiny`, whose one question, `add_one`, has a judge that judges."""
+    """A course with the lab `lab0_tiny`, whose only question `add_one` has a real judge."""
     places = {labs: tmp_path / "litcourse/labs", bank: tmp_path / "autograder/bank"}
     for package, place in places.items():
         place.mkdir(parents=True)
@@ -47,7 +47,7 @@ def _write_judge(path: Path) -> None:
 
 @pytest.fixture
 def torch_threads() -> Iterator[None]:
-    """Torch keeps its threads: warming up leaves it one, as befits a process that only forks."""
+    """Restore torch's number of threads: `warm_up` sets it to one."""
     import torch
 
     before = torch.get_num_threads()
@@ -57,13 +57,13 @@ def torch_threads() -> Iterator[None]:
 
 @pytest.fixture
 def lab(tiny: Course) -> Lab:
-    """The tiny lab, read anew."""
+    """The tiny lab, freshly read."""
     return tiny.lab(LAB)
 
 
 def reply_in_process(
     _: JudgeClient, request: dict[str, Any], parts: list[bytes]
 ) -> tuple[Any, list[bytes]]:
-    """What a judge server would answer, in this very process."""
+    """The reply of a judge server, made in this process."""
     reply, reply_parts = handle_request(json.loads(json.dumps(request)), parts)
     return json.loads(json.dumps(reply)), reply_parts

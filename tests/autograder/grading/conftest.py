@@ -1,4 +1,4 @@
-"""A tiny course whose submissions run in the worker itself, so that no warm process has to start.
+"""Fixtures: a tiny course whose submissions run in the worker, so that no warm process starts.
 
 Everything else is real: nbgrader, its gradebook, workers, draws, probes, judges.
 """
@@ -86,7 +86,7 @@ class Class:
             file.write(textwrap.dedent(text))
 
     def hand_in(self, student: str, answer: str | bytes, *, at: str = "") -> Path:
-        """Hand in an answer, or bytes as they are; the folder."""
+        """Submit an answer, or bytes as a file; returns the folder."""
         lab = self.course.lab(LAB)
         content: Any = answer
         if isinstance(answer, str):
@@ -103,7 +103,7 @@ class Class:
         return run.rejudge(self.course, Options(**{"labs": [LAB], "jobs": 1, **options}))
 
     def nbgrader_autograde(self, *arguments: str) -> None:
-        """The command, in this process, which alone knows the tiny lab."""
+        """Run the command in this process, since others do not know the tiny lab."""
         app, path = AutogradeApp(raise_config_file_errors=True), list(sys.path)
         try:
             with contextlib.chdir(self.root):
@@ -148,7 +148,7 @@ class Class:
 
 
 def enter(group: Class, **values: object) -> None:
-    """What a person enters for ada in the formgrader, or by nbgrader's API."""
+    """Enter `values` for ada, as a person does in the formgrader or by nbgrader's API."""
     with group.gradebook() as gradebook:
         notebook = gradebook.find_submission_notebook(LAB, LAB, "ada")
         (grade,), (comment,) = notebook.grades, notebook.comments
@@ -159,7 +159,7 @@ def enter(group: Class, **values: object) -> None:
 
 
 def entered(group: Class) -> tuple[object, ...]:
-    """What the gradebook has of what a person can enter for ada."""
+    """The values in the gradebook that a person can enter for ada."""
     with group.gradebook() as gradebook:
         notebook = gradebook.find_submission_notebook(LAB, LAB, "ada")
         (grade,), (comment,) = notebook.grades, notebook.comments
@@ -192,7 +192,7 @@ def again(group: Class, way: str) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _imported() -> None:
-    """Once, what workers need here: they draw, probe and judge, and are forks."""
+    """Import once what the workers need: they are forks that draw, probe and judge."""
     importlib.import_module("safetensors.torch")
     with scratch_folder():
         pass
@@ -218,7 +218,7 @@ Apart = Callable[..., BaseProcess]
 
 @pytest.fixture
 def apart() -> Iterator[Apart]:
-    """Call something in a process of its own, which may be killed; `path` gets its output."""
+    """Call a function in a process that may be killed; its output goes to `path`."""
     started: list[BaseProcess] = []
 
     def start(path: Path, do: Callable[[], int]) -> BaseProcess:
