@@ -119,5 +119,5 @@ def _cases(lab: Lab, question_id: str) -> list[Case]:
 
 
 def bank_file(lab: Lab, question_id: str) -> str:
-    """The module of a question's answers, as errors name it."""
+    """The path of a question's bank module, for errors."""
     return f"autograder/bank/{lab.id}/{question_id}.py"

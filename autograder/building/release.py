@@ -115,7 +115,7 @@ def _lines(path: Path) -> list[str] | None:
 
 
 def _compare_wheels(fresh: Path, old: Path, name: str) -> Iterator[str]:
-    """By members: another zlib packs the same files into other bytes."""
+    """Compare members, since another zlib packs the same files into other bytes."""
     before, after = members(old), members(fresh)
     if not before:
         yield f"release/{name}: not a wheel"

@@ -1,4 +1,4 @@
-"""Draws inputs and judges evidence, in a fork of the warm process in which no student's code ran.
+"""Draws inputs and judges evidence, in a fork of the warm process that runs no student's code.
 
 So a grading process need not import torch, and evidence on which a judge hangs or dies ends this
 fork alone. `autograder.nbgrader_plugins.judge_client` is the client.

@@ -72,7 +72,7 @@ class Server:
         self._kernels: dict[int, _KernelHandle] = {}
 
     def run(self) -> None:
-        """Serve."""
+        """Serve until standard input ends."""
         self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
         self._selector.register(sys.stdin.fileno(), selectors.EVENT_READ, None)
         while True:

@@ -38,7 +38,7 @@ _MEMORY = 2 * 2**30
 
 @dataclass(frozen=True)
 class FinishedTask:
-    """A task that ended.
+    """A task that has ended.
 
     Args:
         task: the task.

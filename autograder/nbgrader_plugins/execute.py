@@ -251,7 +251,7 @@ class _NotebookRun:
 
 
 def _question(cell: NotebookNode) -> str:
-    """The question whose check cell this is, or ""."""
+    """The question of a check cell, or ""."""
     return grade_id(cell).removesuffix(CHECK) if grade_id(cell).endswith(CHECK) else ""
 
 

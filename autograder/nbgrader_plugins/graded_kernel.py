@@ -182,7 +182,7 @@ class _Channel(AsyncZMQSocketChannel):
         self,
         timeout: float | None = None,  # noqa: ASYNC109 (jupyter_client's signature)
     ) -> dict[str, Any]:
-        """A message.
+        """The next message.
 
         Raises:
             Empty: none came within `timeout` seconds, or before `end`.

@@ -38,12 +38,12 @@ _LONGEST_TIMESTAMP = 100
 
 @dataclass(frozen=True, order=True)
 class Submission:
-    """What one student handed in for one lab.
+    """One student's submission for one lab.
 
     Args:
         lab: id of the lab.
         student: id of the student.
-        folder: where it lies.
+        folder: its folder.
     """
 
     lab: str
