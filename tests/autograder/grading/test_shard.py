@@ -69,7 +69,7 @@ def test_what_no_shard_could_grade_the_next_run_tries_again(group: Class) -> Non
 def test_shards_run_beside_each_other_and_not_beside_a_writer(
     group: Class, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shard, "PATIENCE", 0.0)
+    monkeypatch.setattr(shard, "LOCK_SECONDS", 0.0)
     group.hand_in("ada", RIGHT)
     evidence = group.root / "evidence"
     evidence.mkdir()
