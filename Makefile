@@ -77,10 +77,10 @@ bench-reference: setup  ## Lightning against the plain torch loop, on the networ
 	@$(PY) -m reference.bench --out bench/results/reference.json
 
 .PHONY: new
-new: setup  ## make the files of a new question (LAB=... Q=... AFTER=... KIND=function|class|callback|file)
+new: setup  ## make the files of a new question (LAB=... Q=... AFTER=... KIND=function|class|callback|file NAME=...)
 	@test -n "$(LAB)" -a -n "$(Q)" || { echo "usage: make new LAB=lab1_mnist Q=my_question" \
-		"[AFTER=wrap] [KIND=function|class|callback|file]" >&2; exit 2; }
-	@$(AUTOGRADER) new $(LAB) $(Q) $(if $(AFTER),--after $(AFTER)) $(if $(KIND),--kind $(KIND))
+		"[AFTER=wrap] [KIND=function|class|callback|file] [NAME=MyClass]" >&2; exit 2; }
+	@$(AUTOGRADER) new $(LAB) $(Q) $(if $(AFTER),--after $(AFTER)) $(if $(KIND),--kind $(KIND)) $(if $(NAME),--name $(NAME))
 
 .PHONY: lock
 lock: setup  ## resolve the ranges of both pyproject files anew into requirements.lock

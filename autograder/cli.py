@@ -205,12 +205,13 @@ def new(
     kind: Annotated[
         str, typer.Option(help="What a student writes: function, class, callback or file.")
     ] = "function",
+    name: Annotated[str, typer.Option(help="Name of the class that a student writes.")] = "",
 ) -> None:
     """Make the three places of a new question, and of its lab if there is none."""
     from autograder.building.scaffold import next_steps, scaffold
 
     course = _course()
-    for path in scaffold(course, lab, question, after=after, kind=kind):
+    for path in scaffold(course, lab, question, after=after, kind=kind, name=name):
         typer.echo(f"wrote {path.relative_to(course.root)}")
     typer.echo(next_steps(lab, question), nl=False)
 

@@ -52,7 +52,13 @@ def kinds() -> dict[str, dict[str, str]]:
 
 
 def scaffold(
-    course: Course, lab_id: str, question_id: str, *, after: str = "", kind: str = FUNCTION
+    course: Course,
+    lab_id: str,
+    question_id: str,
+    *,
+    after: str = "",
+    kind: str = FUNCTION,
+    name: str = "",
 ) -> list[Path]:
     """Make the cells, the module and the bank of a question; returns the files written.
 
@@ -63,13 +69,17 @@ def scaffold(
         after: id of the question behind whose check cell the new cells go; "" puts them in front
             of the notebook's summary.
         kind: what the student writes, one of `kinds()`.
+        name: of the class that the student writes; follows from `question_id` unless given.
 
     Raises:
         AuthorError: a name is no valid id, or a part of the question exists already.
         UnknownNameError: there is no such kind, or the lab has no question `after`.
     """
-    for name in (lab_id, question_id):
-        _check_name(course, name)
+    for each in (lab_id, question_id):
+        _check_name(course, each)
+    if name and (not name.isidentifier() or keyword.iskeyword(name)):
+        step = "use letters, digits and _, such as ConfusionMatrix"
+        raise AuthorError(course.root / "source", "", f"{name!r} can't name a class", step)
     if kind not in kinds():
         raise UnknownNameError("kind of question", kind, kinds())
     lab = Lab(lab_id, course.root / "source" / lab_id)
@@ -82,7 +92,7 @@ def scaffold(
     written = [
         path for folder in {p.parent: 0 for p in modules} for path in _make_package(folder, lab_id)
     ]
-    words = _template_words(lab_id, question_id, kind)
+    words = _template_words(lab_id, question_id, kind, name)
     for path, template in modules.items():
         path.write_text(Template(_template(template)).substitute(words), encoding="utf-8")
     _write_cells(lab, place, _cells(question_id, words["solution"]))
@@ -110,14 +120,14 @@ def _template(name: str) -> str:
     return folder.joinpath(name).read_text(encoding="utf-8")
 
 
-def _template_words(lab_id: str, question_id: str, kind: str) -> dict[str, str]:
+def _template_words(lab_id: str, question_id: str, kind: str, name: str) -> dict[str, str]:
     """The texts for the names in the templates."""
     title = question_id.replace("_", " ").title()
     words = {"lab": lab_id, "question": question_id, "title": title}
-    words["class_name"] = title.replace(" ", "")
-    pieces = {name: Template(text).substitute(words) for name, text in kinds()[kind].items()}
-    for name in ("imports", "probe"):  # the template ends their last line
-        pieces[name] = pieces[name].rstrip()
+    words["class_name"] = name or title.replace(" ", "")
+    pieces = {key: Template(text).substitute(words) for key, text in kinds()[kind].items()}
+    for piece in ("imports", "probe"):  # the template ends their last line
+        pieces[piece] = pieces[piece].rstrip()
     return words | pieces
 
 

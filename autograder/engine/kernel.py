@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -156,6 +157,7 @@ def _reset_process_state() -> None:
     np.random.seed()  # noqa: NPY002 (the global state is the one to be renewed)
     multiprocessing.current_process().authkey = os.urandom(32)
     sys.argv = ["ipykernel"]
+    tempfile.tempdir = None  # the warm process found its own, which a sandbox does not have
     for name in [name for name in sys.modules if name.partition(".")[0] == "autograder"]:
         del sys.modules[name]
     signal.signal(signal.SIGINT, signal.default_int_handler)

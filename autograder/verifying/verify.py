@@ -52,6 +52,8 @@ LIMIT = 120.0
 """Seconds that one answer may take; on an idle machine a check takes less than ten."""
 FRESH_LIMIT = 600.0
 """Seconds for a script as fresh programs; each imports for ten seconds or more."""
+WIDTH = 110
+"""Columns of the table where there is no terminal, as in a log: no name is cut."""
 FAULTS = ("false_fails", "false_passes", "misnamed")
 
 
@@ -313,8 +315,10 @@ def _print_json(tallies: dict[tuple[str, str], Tally], seeds: int, seconds: floa
 
 
 def _print_table(tallies: dict[tuple[str, str], Tally], seeds: int, seconds: float) -> None:
-    console = Console()
-    table = Table(title=f"{seeds} draws of each case, {seconds:.0f} s")
+    width = None if sys.stdout.isatty() else WIDTH
+    console = Console(width=width)
+    draws = "1 draw" if seeds == 1 else f"{seeds} draws"
+    table = Table(title=f"{draws} of each case, {seconds:.0f} s")
     for name in ("lab", "question", "cases", "trials", "false fails", "false passes", "misnamed"):
         table.add_column(name, justify="left" if name in {"lab", "question"} else "right")
     table.add_column("CPU s of the solution", justify="right")

@@ -75,7 +75,9 @@ def warm_up() -> None:
     settings = Config()
     settings.HistoryManager.enabled = False  # it would start a thread, which a fork would lose
     InteractiveShell.instance(config=settings)
+    os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # or importing the debugger warns
     import_all()
+    del os.environ["PYDEVD_DISABLE_FILE_VALIDATION"]
     atexit.register(gc.unfreeze)  # extensions report objects that are frozen at exit as leaks
 
 

@@ -242,3 +242,16 @@ def test_it_wants_a_checkout(tmp_path: Path) -> None:
     (tmp_path / "source").mkdir()
     with pytest.raises(AuthorError, match="checkout"):
         scaffold(Course(tmp_path), "lab9_new", "first")
+
+
+def test_a_class_gets_the_name_that_was_given(tiny: Course) -> None:
+    scaffold(tiny, "lab0_tiny", "add_two", kind="callback", name="AddTwo2")
+    for path in ("source/lab0_tiny/lab0_tiny.ipynb", "litcourse/labs/lab0_tiny/add_two.py"):
+        assert "AddTwo2" in (tiny.root / path).read_text(encoding="utf-8")
+    build(tiny)
+
+
+@pytest.mark.parametrize("name", ["2Add", "Add Two", "class"])
+def test_what_can_not_name_a_class_is_refused(tiny: Course, name: str) -> None:
+    with pytest.raises(AuthorError, match=r"can't name a class\n.*such as ConfusionMatrix"):
+        scaffold(tiny, "lab0_tiny", "add_two", kind="class", name=name)

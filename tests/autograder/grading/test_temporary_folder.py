@@ -1,0 +1,25 @@
+"""A host's TMPDIR, which Slurm sets for each job, is of no use in the sandbox."""
+
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from autograder.engine import client
+from tests.autograder.grading.test_engine import kernel
+
+
+def test_a_temporary_folder_of_the_host_is_none_inside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("job", "kernel"):
+        (tmp_path / name).mkdir()
+    client.stop()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "job"))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    try:
+        with kernel(tmp_path / "kernel") as run:  # out of a warm process that has the variable
+            made = run("import tempfile; print(tempfile.mkdtemp())")
+            assert made.startswith("/tmp/")  # noqa: S108 (the sandbox's own)
+    finally:
+        client.stop()
