@@ -232,6 +232,6 @@ def bench(
 ) -> None:
     """Measure the times that the documentation promises."""
     from autograder.benchmarks import checks as of_checks
-    from autograder.benchmarks import grading_roads as of_grading
+    from autograder.benchmarks import grader_comparison as of_grading
 
     raise typer.Exit((of_grading if grade else of_checks).run(_course()))

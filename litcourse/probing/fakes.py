@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import lightning as L
 import torch
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -41,7 +42,7 @@ class ScriptedMetricModule(L.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Count the epoch, except in Lightning's sanity check."""
-        if not self.trainer.sanity_checking:
+        if self.trainer.state.fn == TrainerFn.FITTING and not self.trainer.sanity_checking:
             self.epochs += 1
 
     def configure_optimizers(self) -> torch.optim.Optimizer:

@@ -32,6 +32,9 @@ def _training_findings(seen: Evidence, criteria: tuple[str, ...], asked: int) ->
     called = seen["command"].text()
     fits = fitted_trainers(seen)
     if not fits:
+        if "imports" in seen and seen["imports"].text():
+            got = f"Trainers of {seen['imports'].text()}"
+            return [Finding("LIT944", criteria, called, "a Trainer of lightning", got)]
         made = len(all_trainers(seen))
         got = f"{made} made, none of which ran fit" if made else "none was made"
         return [Finding("LIT942", criteria, called, "a Trainer that runs fit", got)]

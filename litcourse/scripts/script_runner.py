@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -28,6 +29,9 @@ from litcourse.ranks.rank_process import cpu_variables
 from litcourse.scripts import recorder
 from litcourse.scripts.script_process import import_as_module, launch_by_fork, run_as_program
 
+OLDER_PACKAGE = "pytorch_lightning"
+"""It has classes of the same names as `lightning`, but others: nothing records its Trainers."""
+_IMPORTS_OLDER = re.compile(rf"^\s*(?:import|from)\s+{OLDER_PACKAGE}\b", re.MULTILINE)
 FRESH = "LITCOURSE_FRESH_SCRIPTS"
 """If this variable is 1, `run_script` calls `run_fresh`."""
 
@@ -73,7 +77,7 @@ def run_script(
         return run_as_program(path, spec.arguments, called)
 
     ended = _run_job(work, tuple(argv), limit, most_epochs)
-    return {"command": called, "asked": world_size, **ended}
+    return {"command": called, "asked": world_size, "imports": _find_package(source), **ended}
 
 
 def import_script(
@@ -93,6 +97,11 @@ def import_script(
         return import_as_module(path, called)
 
     return {"command": called, "asked": 0, **_run_job(work, (), limit)}
+
+
+def _find_package(source: str) -> str:
+    """The older package if the script imports that one, else ""."""
+    return OLDER_PACKAGE if _IMPORTS_OLDER.search(source) else ""
 
 
 def format_command(name: str, argv: list[str]) -> str:
@@ -184,6 +193,7 @@ def run_fresh(
     return {
         "command": format_command(name, argv),
         "asked": world_size,
+        "imports": _find_package(source),
         "ranks": entries,
         "elsewhere": elsewhere,
         "seconds": time.monotonic() - started,

@@ -57,6 +57,16 @@ class EvaluatedClassifier(LitClassifier):
         self.finish("test")
 """
 
+BEST = TORCHMETRICS.format(average="micro").replace(
+    "    def validation_step",
+    """    def on_validation_epoch_end(self):
+        best = max(getattr(self, "best", 0.0), float(self.val_accuracy.compute()))
+        self.best = best
+        self.log("val_acc_best", best, prog_bar=True)
+
+    def validation_step""",
+)
+
 MEANS = COLLECTED.replace(
     """        logits = torch.cat([z for z, _ in self.seen])
         labels = torch.cat([y for _, y in self.seen])
@@ -137,6 +147,8 @@ CASES = [
         "calls the network itself",
         ("logits = self(images)", "logits = self.model(images)"),
     ),
+    right("logs per step too", (LOG, "self.log_dict(values, on_step=True, on_epoch=True)")),
+    right("another hook logs the best accuracy so far", code=BEST),
     wrong("macro accuracy", "LIT207", code=TORCHMETRICS.format(average="macro")),
     wrong("torchmetrics in a list", "LIT902", code=IN_A_LIST.format(average="micro")),
     wrong("torchmetrics that is never reset", "LIT210", code=NEVER_RESET.format(average="micro")),
@@ -171,9 +183,9 @@ CASES = [
     wrong("other names", "LIT201", ('f"{stage}_acc"', 'f"{stage}_accuracy"')),
     wrong("another key too", "LIT202", (LOG, LOG + '\n        self.log("lr", self.hparams.lr)')),
     wrong(
-        "logs per step too",
+        "another key by log_dict",
         "LIT202",
-        (LOG, "self.log_dict(values, on_step=True, on_epoch=True)"),
+        (LOG, 'self.log_dict(values | {"seen": float(len(labels))})'),
     ),
     wrong(
         "calls training_step",

@@ -17,6 +17,13 @@ CASES = [
         "two loggers",
         (LOGGER, 'logger=[CSVLogger(run_dir, name="a"), CSVLogger(run_dir, name="b")]'),
     ),
+    right(
+        "validates once before it trains",
+        (
+            "trainer.fit(",
+            "trainer.validate(module, datamodule=datamodule, verbose=False)\n    trainer.fit(",
+        ),
+    ),
     wrong(
         "loaders in place of the module",
         "LIT403",

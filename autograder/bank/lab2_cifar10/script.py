@@ -46,6 +46,12 @@ CASES = [
         ),
     ),
     # --- the command line
+    wrong(
+        "the older package throughout",
+        "LIT944",
+        ("import lightning as L", "import pytorch_lightning as L"),
+        ("from lightning.pytorch.cli", "from pytorch_lightning.cli"),
+    ),
     wrong("runs no subcommand", "LIT2505", (CLI, "LightningCLI(LitCNN, Photos, run=False)")),
     wrong("a model without a default", "LIT941", ("width: int = 32", "width: int")),
     wrong("data without a default", "LIT941", ("data_dir: str | None = None", "data_dir: str")),

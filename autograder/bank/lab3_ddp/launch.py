@@ -42,6 +42,11 @@ CASES = [
             "    trainer.fit(Digits(), datamodule=data)",
         ),
     ),
+    wrong(
+        "the older package throughout",
+        "LIT944",
+        ("import lightning as L", "import pytorch_lightning as L"),
+    ),
     wrong("no guard", "LIT3702", (GUARD, "main()")),
     wrong(
         "arguments in place of the guard",

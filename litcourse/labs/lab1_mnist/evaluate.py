@@ -7,6 +7,8 @@ computes the metrics from those logits, so a wrong `forward` costs nothing here.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from random import Random
 from typing import Any
 
@@ -32,6 +34,7 @@ from litcourse.probing.networks import (
 from litcourse.probing.trainers import logged_values, make_sample_loader, quiet_trainer
 
 SIDE = 6
+METHODS = {"val": "validation_step", "test": "test_step"}
 RUNS = (("val", "first"), ("test", "test"), ("val", "second"))
 TOLERANCE = 1e-5
 
@@ -123,16 +126,36 @@ def _probe_run(
         modes.clear()
         trainer = quiet_trainer()
         entry = trainer.validate if step == "val" else trainer.test
-        entry(module, batches, verbose=False)
+        with _record_keys(module, METHODS[step]) as keys:
+            entry(module, batches, verbose=False)
         return {
             "logits": logits if isinstance(logits, Tensor) else None,
             "logged": logged_values(trainer),
+            "keys": sorted(keys),
             "trained": any(mode[0] for mode in modes),
             "with_gradient": any(mode[1] for mode in modes),
             "forwards": len(modes),
         }
 
     return attempt(run, called)
+
+
+@contextlib.contextmanager
+def _record_keys(module: Any, method: str) -> Iterator[set[str]]:
+    """The keys that `method` logs while the context lasts; other hooks may log what they like."""
+    keys: set[str] = set()
+    original = module.log
+
+    def log(name: Any, *arguments: Any, **keywords: Any) -> None:
+        if module._current_fx_name == method:  # noqa: SLF001 (Lightning's own note of it)
+            keys.add(str(name))
+        original(name, *arguments, **keywords)
+
+    module.log = log  # `log_dict` calls it too
+    try:
+        yield keys
+    finally:
+        del module.log
 
 
 # --- judge ------------------------------------------------------------------------------
@@ -179,11 +202,11 @@ def _judge_run(
 
 def _judge_keys(step: str, name: str, seen: Evidence) -> list[Finding]:
     wanted = {f"{step}_loss", f"{step}_acc"}
-    logged = set(seen["logged"].keys())
+    logged, keys = set(seen["logged"].keys()), set(seen["keys"].texts())
     listed = ", ".join(sorted(logged)) or "nothing"
     called, got = _name_call(step, name), f"logged: {listed}"
     found = [Finding("LIT201", (key,), called, key, got) for key in sorted(wanted - logged)]
-    extra = sorted(logged - wanted)
+    extra = sorted(keys - wanted)
     if extra:
         expected = " and ".join(sorted(wanted))
         found.append(Finding("LIT202", ("keys",), called, expected, ", ".join(extra)))

@@ -95,7 +95,7 @@ def test_feedback_shows_the_card_and_nothing_hidden(way: Way) -> None:
     assert "litcourse-card" in text
     assert "All of it is right." in text
     assert "BEGIN SOLUTION" not in text
-    assert not re.search(r"remote|inputs\b.*evidence\b.*globals", text)
+    assert not re.search(r"kernel_entry|write_evidence|inputs\b.*evidence\b.*globals", text)
 
 
 def test_the_released_notebook_is_the_fetched_one(way: Way) -> None:
