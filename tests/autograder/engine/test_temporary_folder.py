@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from autograder.engine import client
-from tests.autograder.grading.test_engine import kernel
+from tests.autograder.engine.test_engine import kernel
 
 
 def test_a_temporary_folder_of_the_host_is_none_inside(
