@@ -281,3 +281,10 @@ def test_a_right_answer_passes(
 ) -> None:
     monkeypatch.setattr(JudgeClient, "_request", reply_in_process)
     assert JudgeClient().judge(lab, QUESTION, inputs.all_inputs, evidence, WHY).score == 1
+
+
+def test_inputs_that_an_earlier_version_kept_are_read() -> None:
+    halves = {"number": 1}, {"right": 2}
+    now = judge_server._read_inputs(dict(zip(("shown", "withheld"), halves, strict=True)))
+    before = judge_server._read_inputs(dict(zip(("given", "kept"), halves, strict=True)))
+    assert before == now == Inputs(*halves)
