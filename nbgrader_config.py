@@ -7,12 +7,11 @@ from nbgrader.preprocessors import (
     ClearOutput,
     LimitOutput,
     OverwriteKernelspec,
-    SaveAutoGrades,
 )
 
 from autograder.nbgrader_plugins.execute import RunSubmission
 from autograder.nbgrader_plugins.exporter import SubmissionExporter
-from autograder.nbgrader_plugins.grade import GradeEvidence
+from autograder.nbgrader_plugins.grade import GradeEvidence, SaveScores
 from autograder.nbgrader_plugins.penalties import LatePenalties
 from autograder.nbgrader_plugins.repair import Repair
 
@@ -39,6 +38,6 @@ c.Autograde.autograde_preprocessors = [
     RunSubmission,
     GradeEvidence,
     LimitOutput,
-    SaveAutoGrades,
+    SaveScores,
     LatePenalties,
 ]

@@ -16,11 +16,12 @@ from random import Random
 from typing import Any
 
 from litcourse.core.names import UnknownNameError
-from litcourse.core.question import Inputs, Question, Verdict
+from litcourse.core.question import Inputs, Question
 from litcourse.core.registry import find_question
-from litcourse.core.scoring import fail_question, grade
+from litcourse.core.scoring import fail_question, grade, skip_question
 from litcourse.core.serialization import SerializationError, decode, encode
 from litcourse.core.tree import Tree
+from litcourse.core.verdict import Verdict
 from litcourse.feedback.rendering import as_html
 from litcourse.frontends.reference_solution import SolutionError, draw_inputs
 
@@ -29,6 +30,8 @@ PATIENCE = 300.0
 """Seconds that a client waits for the warm process's imports or for a reply."""
 _MAX_SECONDS = 330
 """Seconds that one request may take. Then the server ends, as its client no longer waits."""
+SKIPPED = "not looked at"
+"""In place of a finding's code: nothing was measured, for a reason of the grader's own."""
 UNKNOWN, DAMAGED, UNSOLVED, BROKEN = "unknown", "damaged", "unsolved", "broken"
 """Kinds of errors: no such question; its module can't be imported; its solution fails; others."""
 
@@ -104,14 +107,22 @@ def make_reply(request: dict[str, Any], parts: list[bytes]) -> tuple[dict[str, A
         return {}, encoded
     lab, question_id, trace = request["lab"], request["question"], ""
     _question(lab, question_id)
-    if not parts:
+    if request["code"] == SKIPPED:
+        verdict = skip_question(lab, question_id, request["detail"])
+    elif not parts:
         verdict = fail_question(lab, question_id, request["code"], got=request["detail"])
     else:
         inputs, evidence = parts
         tree = decode(inputs)
         verdict, trace = judge(lab, question_id, _read_inputs(tree), evidence)
     findings = [asdict(finding) for finding in verdict.findings]
-    reply = {"score": verdict.score, "findings": findings, "card": as_html(verdict)}
+    reply = {
+        "score": verdict.score,
+        "undecided": verdict.undecided,
+        "marks": {c.id: verdict.mark(c).name for c in verdict.question.criteria},
+        "findings": findings,
+        "card": as_html(verdict),
+    }
     return {**reply, "traceback": trace}, []
 
 

@@ -22,9 +22,10 @@ GRADED, FAILED = "graded", "failed"
 """States: scored, or scored with zero because grading failed."""
 GRADE, REJUDGE = "grade", "rejudge"
 """Causes of a result: a run of the submission, or another judgement of its evidence."""
-_HISTORY_FIELDS = ("graded_at", "state", "submission", "timestamp", "points", "maximum", "findings",
+_HISTORY_FIELDS = ("graded_at", "state", "submission", "timestamp", "points", "maximum",
+         "undecided", "findings",
          "detail", "sandbox", "cause")  # fmt: skip
-_RESULT_FIELDS = ("state", "submission", "points", "maximum", "findings")
+_RESULT_FIELDS = ("state", "submission", "points", "maximum", "undecided", "findings")
 
 
 @dataclass
@@ -41,7 +42,8 @@ class Record:
         state: `GRADED` or `FAILED`.
         cause: `GRADE` or `REJUDGE`.
         graded_at: time of the result, UTC.
-        points: automatic points by question id.
+        points: automatic points by question id, without the questions in `undecided`.
+        undecided: by question id, why a person has to decide.
         maximum: maximum points by question id.
         findings: codes by question id, without the questions that have none.
         notices: codes of the notices.
@@ -67,6 +69,7 @@ class Record:
     graded_at: str = ""
     points: dict[str, float] = field(default_factory=dict)
     maximum: dict[str, float] = field(default_factory=dict)
+    undecided: dict[str, str] = field(default_factory=dict)
     findings: dict[str, list[str]] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
     suspicious_imports: list[str] = field(default_factory=list)

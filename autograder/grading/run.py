@@ -164,7 +164,7 @@ class _Command:
         self._print_result(
             session, _RunResult(plan, found, run_notices, time.monotonic() - started), labs
         )
-        return SOME_FAILED if session.failed else OK
+        return SOME_FAILED if session.failed or any(row.undecided for row in found) else OK
 
     def _plan(
         self,
@@ -233,6 +233,7 @@ class _Command:
         if stale := result.plan.stale_penalties:
             text = f"{stale} of those done already have a late penalty that no longer fits."
             self.to.print(f"{text} Next: autograder rejudge {' '.join(self.options.labs) or 'LAB'}")
+        summary.show_undecided(self.to, result.rows)
         summary.show_failures(self.to, session.failed, self.action)
 
 

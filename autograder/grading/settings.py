@@ -25,7 +25,7 @@ from autograder.course import AuthorError, Course, unwritable_error
 from autograder.grading.gradebook import commit_once
 from autograder.grading.records import RecordStore
 from autograder.nbgrader_plugins.execute import RunSubmission
-from autograder.nbgrader_plugins.grade import GradeEvidence
+from autograder.nbgrader_plugins.grade import GradeEvidence, SaveScores
 from autograder.nbgrader_plugins.penalties import LatePenalties
 from autograder.nbgrader_plugins.submission_metadata import KEY, Context
 
@@ -59,12 +59,14 @@ class CourseSettings:
         self.root = Path(self.course.root)
         self.converter = Autograde(coursedir=self.course, parent=app)
         steps = [_import_step(step) for step in self.converter.autograde_preprocessors]
-        # Settings of an older course name nbgrader's own, which overwrites a person's penalty.
-        steps = [LatePenalties if s is AssignLatePenalties else s for s in steps]
-        for needed in (RunSubmission, GradeEvidence, SaveAutoGrades):
+        # Settings of an older course name nbgrader's own: one overwrites a person's penalty, the
+        # other enters 0 where a person has to decide.
+        ours = {AssignLatePenalties: LatePenalties, SaveAutoGrades: SaveScores}
+        steps = [ours.get(step, step) for step in steps]
+        for needed in (RunSubmission, GradeEvidence, SaveScores):
             if not any(issubclass(step, needed) for step in steps):
                 raise self._other_steps_error(needed.__name__)
-        first = steps.index(SaveAutoGrades)
+        first = next(i for i, step in enumerate(steps) if issubclass(step, SaveScores))
         self.running, self.saving = steps[:first], steps[first:]
         sanitizing = [_import_step(step) for step in self.converter.sanitize_preprocessors]
         self.sanitizing = [KeepKernelspec if s is OverwriteKernelspec else s for s in sanitizing]

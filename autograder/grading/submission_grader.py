@@ -243,7 +243,8 @@ class SubmissionGrader:
             _note_question(
                 record, name, evidence_store.replace_verdict(folder, stored, verdict, more)
             )
-        return {name: stored.entries["points"] for name, stored in all_stored.items()}
+        points = {name: stored.entries["points"] for name, stored in all_stored.items()}
+        return {name: value for name, value in points.items() if value is not None}
 
     def _new_record(
         self, task: Task, metadata: SubmissionMetadata, earlier: Record | None
@@ -282,7 +283,10 @@ def _judge_again(lab: Lab, name: str, stored: evidence_store.StoredEvidence) -> 
 
 
 def _note_question(record: Record, question_id: str, result: dict[str, Any]) -> None:
-    record.points[question_id] = result["points"]
+    if result["points"] is None:
+        record.undecided[question_id] = result["undecided"]
+    else:
+        record.points[question_id] = result["points"]
     record.maximum[question_id] = result["maximum"]
     codes = [finding["code"] for finding in result["findings"]]
     if codes:

@@ -120,6 +120,8 @@ def _write_verdict(folder: Path, verdict: Judgement, entries: dict[str, Any]) ->
         "lab": verdict.lab,
         "question": verdict.question_id,
         "score": verdict.score,
+        "undecided": verdict.undecided,
+        "marks": verdict.marks,
         "findings": verdict.findings,
     }
     text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False)

@@ -7,7 +7,7 @@ from typing import Any
 
 from nbformat import NotebookNode, v4
 from nbgrader import utils
-from nbgrader.preprocessors import NbGraderPreprocessor
+from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades
 from traitlets import Unicode
 
 from autograder.course import CHECK, grade_id
@@ -19,12 +19,16 @@ from autograder.nbgrader_plugins.penalties import EVIDENCE
 from autograder.nbgrader_plugins.sanitize import sanitize
 from autograder.nbgrader_plugins.submission_metadata import KEY, Context, Notice, SubmissionMetadata
 
+UNDECIDED = "undecided"
+"""Key of a graded check cell's metadata: why a person has to decide."""
+
 
 class GradeEvidence(NbGraderPreprocessor):
     """Gives each check cell exactly one output: its points and the card.
 
     nbgrader 0.9.6 fails open: a cell without an output, or with one that is no number, earns
-    full points. So every check cell gets a number here, whatever happened before.
+    full points. So every check cell gets a number here, whatever happened before. It is 0 where a
+    person has to decide; `SaveScores` then leaves the score empty.
     """
 
     folder = Unicode("evidence", help="Where evidence is kept, under the course.").tag(config=True)
@@ -72,6 +76,24 @@ class GradeEvidence(NbGraderPreprocessor):
         )
 
 
+class SaveScores(SaveAutoGrades):
+    """nbgrader's SaveAutoGrades; leaves the score empty where a person has to decide.
+
+    The formgrader and `nbgrader export` then show that the cell needs a manual grade.
+    """
+
+    def _add_score(self, cell: NotebookNode, resources: dict[str, Any]) -> None:
+        super()._add_score(cell, resources)
+        if UNDECIDED not in cell.metadata:
+            return
+        names = resources["nbgrader"]
+        grade = self.gradebook.find_grade(
+            grade_id(cell), names["notebook"], names["assignment"], names["student"]
+        )
+        grade.auto_score, grade.needs_manual_grade = None, grade.manual_score is None
+        self.gradebook.db.commit()
+
+
 def is_check(cell: NotebookNode) -> bool:
     """Whether the cell is a check cell, which a judge scores."""
     return bool(utils.is_grade(cell) and not utils.is_solution(cell))
@@ -85,15 +107,20 @@ def format_head(metadata: SubmissionMetadata) -> str:
     return _format_notices(general)
 
 
-def write_score(cell: NotebookNode, verdict: Judgement, metadata: SubmissionMetadata) -> float:
-    """Give the check cell its output, and return the points in it."""
-    points = points_of(verdict.score, float(cell.metadata.nbgrader.points))
+def write_score(
+    cell: NotebookNode, verdict: Judgement, metadata: SubmissionMetadata
+) -> float | None:
+    """Give the check cell its output, and return the points in it; None if there is no score."""
+    cell.metadata.pop(UNDECIDED, None)  # a submission may bring one
+    points = points_of(verdict.score or 0.0, float(cell.metadata.nbgrader.points))
+    if verdict.score is None:
+        cell.metadata[UNDECIDED] = verdict.undecided
     notices = [notice for notice in metadata.notices if notice.question_id == verdict.question_id]
     data = {"text/plain": repr(points), "text/html": _format_notices(notices) + verdict.card}
     count = cell.get("execution_count") or 1
     cell.outputs = [v4.new_output("execute_result", data=data, execution_count=count)]
     cell.execution_count = count
-    return points
+    return None if verdict.score is None else points
 
 
 def points_of(score: float, maximum: float) -> float:

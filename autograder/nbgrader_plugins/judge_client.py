@@ -43,14 +43,18 @@ class Judgement:
     Args:
         lab: id of the lab.
         question_id: id of the question.
-        score: earned fraction of the question's points, 0 to 1.
+        score: earned fraction of the question's points, 0 to 1; None if a person has to decide.
+        undecided: why there is no score, or "".
+        marks: by criterion "earned", "failed" or "not looked at".
         findings: fields of each `Finding`; the first is the one to mend first.
         card: the verdict as HTML.
     """
 
     lab: str
     question_id: str
-    score: float
+    score: float | None
+    undecided: str
+    marks: dict[str, str]
     findings: list[dict[str, Any]]
     card: str
 
@@ -98,7 +102,8 @@ class JudgeClient:
             question_id: the question.
             inputs: `EncodedInputs.all_inputs`, on which the evidence was taken.
             evidence: encoded, or None.
-            reason: without evidence, code and detail of the finding that says why.
+            reason: without evidence, code and detail of the finding that says why; or `SKIPPED` and
+                why nobody looks at the answer, with evidence or without.
 
         Raises:
             AuthorError: the question has no judge, or can't be imported.
@@ -119,7 +124,10 @@ class JudgeClient:
         if reply["traceback"]:
             _log.error("the judge of %s, %s broke on its evidence\n%s", lab.id, question_id,
                        reply["traceback"])  # fmt: skip
-        return Judgement(lab.id, question_id, reply["score"], reply["findings"], reply["card"])
+        parts_of_reply = (
+            reply[name] for name in ("score", "undecided", "marks", "findings", "card")
+        )
+        return Judgement(lab.id, question_id, *parts_of_reply)
 
     def _request(
         self, request: dict[str, Any], parts: list[bytes]

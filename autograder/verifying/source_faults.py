@@ -15,9 +15,11 @@ from pathlib import Path
 from autograder.course import AuthorError, Lab, question_file
 from autograder.verifying.bank_faults import again, nearest_first
 from litcourse import labs
-from litcourse.core.question import misnamed_criteria
+from litcourse.core.verdict import misnamed_criteria
 from litcourse.feedback.catalogue import catalogue
 
+_MARKS = {"Finding": 1, "Earned": 0, "NotLookedAt": 0}
+"""Position of the argument `criteria`, by kind of mark."""
 _CODE = re.compile(r"LIT\d+")
 
 
@@ -55,7 +57,7 @@ def check_source(lab: Lab) -> None:
         criteria = _criteria(modules)
         for module in modules:
             _check_codes(module)
-            _check_findings(module, criteria)
+            _check_marks(module, criteria)
     for path in _shared(lab):
         _check_codes(_parse(lab, "", path))
 
@@ -131,10 +133,10 @@ def _code_nodes(tree: ast.Module) -> Iterator[ast.AST]:
             yield node
 
 
-def _check_findings(module: _Module, criteria: list[str] | None) -> None:
+def _check_marks(module: _Module, criteria: list[str] | None) -> None:
     constants = _constants(module.tree)
-    for call in _calls(module.tree, "Finding"):
-        node = _argument(call, 1, "criteria")
+    for kind, call in _calls_of_marks(module.tree):
+        node = _argument(call, _MARKS[kind], "criteria")
         if isinstance(node, ast.Name):
             node = constants.get(node.id, node)
         named = _named_criteria(node)
@@ -142,9 +144,14 @@ def _check_findings(module: _Module, criteria: list[str] | None) -> None:
         fault = "" if named is None else misnamed_criteria(named, criteria or list(named))
         if fault:
             code = _text(_argument(call, 0, "code")) or "of a computed code"
+            what = f"the finding {code}" if kind == "Finding" else f"the mark {kind}"
             file = question_file(module.lab.id, module.question_id)
             step = f"name criteria of the question, as {file} lists them"
-            raise module.error(call, f"the finding {code} {fault}", step)
+            raise module.error(call, f"{what} {fault}", step)
+
+
+def _calls_of_marks(tree: ast.Module) -> list[tuple[str, ast.Call]]:
+    return [(kind, call) for kind in _MARKS for call in _calls(tree, kind)]
 
 
 def _named_criteria(node: ast.AST | None) -> tuple[str, ...] | str | None:

@@ -41,9 +41,10 @@ from autograder.verifying.solutions import draw_inputs
 from autograder.verifying.source_faults import check_source
 from autograder.verifying.warm_runner import Outcome, Run, run_all, warm_up
 from litcourse.core.names import UnknownNameError
-from litcourse.core.question import Inputs, JudgeError, Verdict
+from litcourse.core.question import Inputs, JudgeError, NotLookedAt
 from litcourse.core.scoring import fail_question, grade
 from litcourse.core.serialization import decode, encode
+from litcourse.core.verdict import Verdict
 from litcourse.feedback.catalogue import catalogue
 from litcourse.frontends.notebook import PUBLIC_SEED
 from litcourse.scripts import script_runner
@@ -91,20 +92,30 @@ class Tally:
         fault = fault_of(trial.case, verdict)
         if fault:
             codes = ", ".join(f.code for f in verdict.findings) or "no finding"
-            detail = f"seed {trial.seed}: {verdict.score:.0%}, {codes}"
+            detail = f"seed {trial.seed}: {_format_score(verdict)}, {codes}"
             if verdict.findings:
                 first = verdict.findings[0]
                 detail += f"; expected {first.expected!r}, got {first.got!r} {first.where}"
             self.faults[fault].setdefault(trial.name, detail)
 
 
+def _format_score(verdict: Verdict) -> str:
+    """The score, with the criteria not looked at unless a finding explains them."""
+    marks = [(c.id, verdict.mark(c)) for c in verdict.question.criteria]
+    waiting = [f"{name}: {m.reason}" for name, m in marks if isinstance(m, NotLookedAt)]
+    score = "no score" if verdict.score is None else f"{verdict.score:.0%}"
+    shown = verdict.undecided or not verdict.findings
+    return f"{score} (not looked at: {'; '.join(waiting)})" if waiting and shown else score
+
+
 def fault_of(case: Case, verdict: Verdict) -> str:
     """The fault of the verdict on `case`, one of `FAULTS`, or ""."""
     if case.right:
         return "" if verdict.score == 1 else "false_fails"
-    if verdict.score == 1 or (case.id == STUB and verdict.score > 0):
+    if verdict.score == 1 or (case.id == STUB and verdict.score):
         return "false_passes"
-    return "" if verdict.findings[0].code == case.expects else "misnamed"
+    first = verdict.findings[0].code if verdict.findings else ""
+    return "" if first == case.expects else "misnamed"
 
 
 def run(

@@ -1,8 +1,11 @@
-"""The types that the whole project shares: question, criterion, inputs, finding, verdict.
+"""The types that the whole project shares: question, criterion, inputs, marks.
 
 A question has three functions. `draw` makes inputs. `probe` runs beside the student's code and
 returns *evidence*, plain data. `judge` compares the evidence with a right answer and returns
-findings. None of them knows whether a notebook, nbgrader or otter calls it.
+marks. None of them knows whether a notebook, nbgrader or otter calls it.
+
+There are three marks. `Earned`: the evidence is there and right. `Finding`: the answer is wrong.
+`NotLookedAt`: nobody can tell yet. A criterion that no mark names is not looked at either.
 """
 
 from __future__ import annotations
@@ -10,9 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from litcourse.core.names import sort_by_similarity
 from litcourse.core.tree import Tree
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class JudgeError(ValueError):
-    """A finding that can't be scored: a fault of the question's judge, not of an answer."""
+    """A mark that can't be scored: a fault of the question's judge, not of an answer."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,43 @@ class Finding:
     expected: str = ""
     got: str = ""
     where: str = ""
+    name: ClassVar[str] = "failed"
+
+
+@dataclass(frozen=True)
+class Earned:
+    """Criteria that evidence shows to be right.
+
+    A judge gives this mark only where it compared evidence that is there. "Nothing spoke against
+    it" is no reason.
+
+    Args:
+        criteria: ids of the criteria.
+    """
+
+    criteria: tuple[str, ...]
+    name: ClassVar[str] = "earned"
+
+
+@dataclass(frozen=True)
+class NotLookedAt:
+    """Criteria on which there is no evidence.
+
+    Args:
+        criteria: ids of the criteria.
+        reason: what they wait for, or what kept the probe from measuring them.
+        by_machine: whether the cause is the machine, the installed software, or something that an
+            emulation lacks. Then the question has no score, and a person has to decide. A cause in
+            the answer earns nothing.
+    """
+
+    criteria: tuple[str, ...]
+    reason: str
+    by_machine: bool = False
+    name: ClassVar[str] = "not looked at"
+
+
+Mark = Finding | Earned | NotLookedAt
 
 
 @dataclass(frozen=True)
@@ -83,7 +122,7 @@ class Question:
         criteria: shares that sum to 1.
         draw: `(rng) -> inputs`; the same random source gives the same inputs.
         probe: `(shown, student) -> evidence`, the only part that touches student code.
-        judge: `(inputs, evidence) -> findings`, pure.
+        judge: `(inputs, evidence) -> marks`, pure.
         picture: `(inputs, evidence) -> SVG` for the card, or None.
         files: files that the notebook must have written, as `%%writefile train.py` does.
         by_solution: the expected value is the answer itself, so nothing that ships may hold a
@@ -100,7 +139,7 @@ class Question:
     criteria: tuple[Criterion, ...]
     draw: Callable[[Random], Inputs]
     probe: Callable[[dict[str, Tree], Student], dict[str, Tree]]
-    judge: Callable[[Inputs, Evidence], list[Finding]]
+    judge: Callable[[Inputs, Evidence], Sequence[Mark]]
     picture: Callable[[Inputs, Evidence], str] | None = None
     files: tuple[str, ...] = ()
     by_solution: bool = False
@@ -115,66 +154,3 @@ class Question:
         repeated = sorted({name for name in ids if ids.count(name) > 1})
         if repeated:
             raise ValueError(f"{self.title!r} has two criteria {repeated[0]!r}.")
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """A judge's findings on one answer.
-
-    Args:
-        lab: id of the lab.
-        question_id: id of the question.
-        question: the question itself.
-        findings: what is wrong; the finding to fix first comes first.
-        picture: SVG for the card, or "".
-
-    Raises:
-        JudgeError: a finding costs no criterion, or one that the question does not have. Such a
-            finding would cost nothing, and a wrong answer would have full points.
-    """
-
-    lab: str
-    question_id: str
-    question: Question
-    findings: tuple[Finding, ...]
-    picture: str = ""
-
-    def __post_init__(self) -> None:
-        ids = [criterion.id for criterion in self.question.criteria]
-        for finding in self.findings:
-            fault = misnamed_criteria(finding.criteria, ids)
-            if fault:
-                raise JudgeError(f"the finding {finding.code} {fault}")
-
-    def failed(self, criterion: Criterion) -> Finding | None:
-        """The first finding that costs `criterion`, or None if it is earned."""
-        return next((f for f in self.findings if criterion.id in f.criteria), None)
-
-    @property
-    def score(self) -> float:
-        """Earned fraction of the question's points, 0 to 1."""
-        earned = sum(c.share for c in self.question.criteria if self.failed(c) is None)
-        return min(1.0, max(0.0, round(earned, 9)))
-
-    @property
-    def passed(self) -> bool:
-        """Whether every criterion is earned; each finding costs one (see `__post_init__`)."""
-        return not self.findings
-
-
-def misnamed_criteria(criteria: object, ids: Sequence[str]) -> str:
-    """What is wrong with the `criteria` of a finding, or "".
-
-    Args:
-        criteria: ids of the criteria that the finding costs.
-        ids: ids of the question's criteria.
-    """
-    if not isinstance(criteria, (tuple, list)):
-        return f"has the criteria {criteria!r}, which is no tuple such as ({str(criteria)!r},)"
-    if not criteria:
-        return f"costs no criterion of {', '.join(ids) or 'the question'}"
-    for name in criteria:
-        if name not in ids:
-            known = ", ".join(sort_by_similarity(str(name), ids))
-            return f"costs a criterion {name!r}, which the question lacks. Nearest first: {known}"
-    return ""

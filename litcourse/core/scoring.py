@@ -6,30 +6,32 @@ from collections.abc import Sequence
 
 from litcourse.core.evidence import Evidence, MalformedError
 from litcourse.core.known_errors import error_finding
-from litcourse.core.question import Finding, Inputs, Question, Verdict
+from litcourse.core.marks import not_measured
+from litcourse.core.question import Finding, Inputs, Mark, NotLookedAt, Question
 from litcourse.core.registry import find_question
 from litcourse.core.torch_state import keep_torch_state
 from litcourse.core.tree import Tree
+from litcourse.core.verdict import Verdict
 
-_NOTHING_MEASURED = ("missing", "no_file", "error")
+_NOTHING_MEASURED = ("missing", "no_file", "error", "not_measured")
 
 
 def grade(lab: str, question_id: str, inputs: Inputs, tree: Tree) -> Verdict:
     """The verdict on the evidence `tree`, which `lab`'s question gave for `inputs`.
 
     Raises:
-        JudgeError: the judge returned a finding that can't be scored. `verify` stops there; a
+        JudgeError: the judge returned a mark that can't be scored. `verify` stops there; a
             frontend gives LIT903, so that nobody earns points by it.
     """
     question = find_question(lab, question_id)
     evidence = Evidence(tree)
     try:
         with keep_torch_state():
-            findings = _find(question, inputs, evidence)
+            marks = _mark(question, inputs, evidence)
             picture = _draw_picture(question, inputs, evidence)
     except MalformedError as error:
         return fail_question(lab, question_id, "LIT903", got=str(error))
-    return Verdict(lab, question_id, question, _sort_findings(findings, question), picture)
+    return Verdict(lab, question_id, question, _sort_marks(marks, question), picture)
 
 
 def fail_question(lab: str, question_id: str, code: str, got: str = "", where: str = "") -> Verdict:
@@ -39,7 +41,14 @@ def fail_question(lab: str, question_id: str, code: str, got: str = "", where: s
     return Verdict(lab, question_id, question, (finding,))
 
 
-def _find(question: Question, inputs: Inputs, evidence: Evidence) -> list[Finding]:
+def skip_question(lab: str, question_id: str, reason: str) -> Verdict:
+    """A verdict without a score: for the machine's `reason` nothing of the question was measured."""
+    question = find_question(lab, question_id)
+    mark = NotLookedAt(tuple(c.id for c in question.criteria), reason, by_machine=True)
+    return Verdict(lab, question_id, question, (mark,))
+
+
+def _mark(question: Question, inputs: Inputs, evidence: Evidence) -> Sequence[Mark]:
     every = tuple(criterion.id for criterion in question.criteria)
     if "missing" in evidence:
         return [_name_finding(evidence["missing"], every)]
@@ -47,6 +56,8 @@ def _find(question: Question, inputs: Inputs, evidence: Evidence) -> list[Findin
         return [_file_finding(evidence["no_file"], every)]
     if "error" in evidence:
         return [error_finding(evidence["error"], every)]
+    if "not_measured" in evidence:
+        return [not_measured(evidence, every)]
     return question.judge(inputs, evidence)
 
 
@@ -68,12 +79,10 @@ def _draw_picture(question: Question, inputs: Inputs, evidence: Evidence) -> str
     return question.picture(inputs, evidence)
 
 
-def _sort_findings(findings: Sequence[Finding], question: Question) -> tuple[Finding, ...]:
-    """`findings` in the order of the first criterion that each costs; a stable sort."""
+def _sort_marks(marks: Sequence[Mark], question: Question) -> tuple[Mark, ...]:
+    """`marks` in the order of the first criterion that each names; a stable sort."""
     positions = {criterion.id: position for position, criterion in enumerate(question.criteria)}
     last = len(positions)  # for an unknown criterion, which the verdict refuses
     return tuple(
-        sorted(
-            findings, key=lambda f: min((positions.get(c, last) for c in f.criteria), default=last)
-        )
+        sorted(marks, key=lambda m: min((positions.get(c, last) for c in m.criteria), default=last))
     )

@@ -10,12 +10,15 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from litcourse.core.question import Earned, Finding, Mark
 from litcourse.feedback.catalogue import shown_entry
 
 if TYPE_CHECKING:
-    from litcourse.core.question import Finding, Verdict
+    from litcourse.core.verdict import Verdict
 
 WIDTH = 79
+MANUAL = "It says nothing about your answer: when graded, a person decides."
+"""Said where the machine kept a probe from measuring."""
 _LONGEST = 1000
 """A card shows so many characters of a detail, whose length a student's code determines."""
 _VALIDATE_WIDTH = 80  # nbgrader 0.9.6 cuts lines after 83 columns, its indent included
@@ -32,11 +35,15 @@ class Report:
         self.verdict = verdict
 
     def __repr__(self) -> str:
-        """The card as text; under `nbgrader autograde` a fraction of the points, 0 to 1."""
+        """The card as text; under `nbgrader autograde` a fraction of the points, 0 to 1.
+
+        A stock nbgrader gives a cell all its points if it prints no number. So it gets 0 where a
+        person has to decide.
+        """
         if self.verdict is None:
             return "graded by otter"
         if os.environ.get("NBGRADER_EXECUTION") == "autograde":
-            return str(self.verdict.score)
+            return str(self.verdict.score or 0.0)
         return as_text(self.verdict)
 
     def _repr_html_(self) -> str | None:
@@ -56,14 +63,28 @@ def as_text(verdict: Verdict, width: int = WIDTH) -> str:
     head = f"{verdict.lab} · {verdict.question_id} · {verdict.question.title}"
     lines = [head]
     for criterion in verdict.question.criteria:
-        finding = verdict.failed(criterion)
-        mark, code = ("x", f"  [{finding.code}]") if finding else ("+", "")
-        lines.append(f"  {mark} {criterion.title}{code}")
+        mark = verdict.mark(criterion)
+        lines.append(f"  {_sign(mark)} {criterion.title}{_note(mark)}")
     if verdict.findings:
         lines.extend(_first_lines(verdict.findings[0], width))
-    else:
+    elif verdict.passed:
         lines.append("All of it is right.")
+    if verdict.undecided:
+        lines.append(f"No score: {verdict.undecided}. {MANUAL}")
     return "\n".join(line for part in lines for line in _wrap(part, width))
+
+
+def _sign(mark: Mark) -> str:
+    if isinstance(mark, Earned):
+        return "+"
+    return "x" if isinstance(mark, Finding) else "-"
+
+
+def _note(mark: Mark) -> str:
+    """What stands behind a criterion's title: a finding's code, or why nobody looked."""
+    if isinstance(mark, Earned):
+        return ""
+    return f"  [{mark.code}]" if isinstance(mark, Finding) else f"  (not looked at: {mark.reason})"
 
 
 def _wrap(line: str, width: int) -> list[str]:
@@ -87,11 +108,16 @@ def finding_details(finding: Finding) -> list[tuple[str, str]]:
 
 def as_html(verdict: Verdict) -> str:
     """The verdict as an HTML card; every text in it is escaped."""
-    rows = [(criterion, verdict.failed(criterion)) for criterion in verdict.question.criteria]
+    rows = [
+        (criterion, _sign(mark), mark)
+        for criterion in verdict.question.criteria
+        for mark in [verdict.mark(criterion)]
+    ]
     first = verdict.findings[0] if verdict.findings else None
     html: str = _load_template().render(
         verdict=verdict,
         rows=rows,
+        manual=MANUAL,
         first=first,
         entry=shown_entry(first.code) if first else None,
         details=finding_details(first) if first else [],

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from random import Random, SystemRandom
 from typing import Any
 
-from litcourse.core.question import Finding, Verdict
+from litcourse.core.question import Earned, Finding, NotLookedAt
+from litcourse.core.verdict import Verdict
 from litcourse.feedback.rendering import finding_details
 from litcourse.frontends.notebook import check_question
 
@@ -18,10 +19,10 @@ SEED_BITS = 128
 
 
 class NotEarnedError(Exception):
-    """The answer does not earn a criterion; the message is the finding."""
+    """The answer does not earn a criterion; the message is the finding or the reason."""
 
-    def __init__(self, finding: Finding) -> None:
-        super().__init__(finding_text(finding))
+    def __init__(self, mark: Finding | NotLookedAt) -> None:
+        super().__init__(mark_text(mark))
 
 
 class CheckedQuestion:
@@ -48,13 +49,14 @@ class CheckedQuestion:
             env: the names that the notebook has defined so far.
 
         Raises:
-            NotEarnedError: a finding costs the criterion.
+            NotEarnedError: the criterion failed or was not looked at. otter knows no third mark, so
+                the test case fails with no points, and its message tells which of the two it is.
         """
         verdict = self.verdict(env)
         criterion = next(c for c in verdict.question.criteria if c.id == criterion_id)
-        finding = verdict.failed(criterion)
-        if finding is not None:
-            raise NotEarnedError(finding)
+        mark = verdict.mark(criterion)
+        if not isinstance(mark, Earned):
+            raise NotEarnedError(mark)
 
     def verdict(self, env: Mapping[str, Any]) -> Verdict:
         """The verdict on the names in `env`; computed once."""
@@ -63,6 +65,17 @@ class CheckedQuestion:
             verdict: Verdict = check_question(self.lab, self.question_id, env, rng, self.solution)
             self._verdict = verdict
         return self._verdict
+
+
+def mark_text(mark: Finding | NotLookedAt) -> str:
+    """Why a criterion is not earned, as lines of text."""
+    if isinstance(mark, Finding):
+        return finding_text(mark)
+    if mark.by_machine:
+        return (
+            f"Not looked at, for a reason of this machine: {mark.reason}. A person has to grade it."
+        )
+    return f"Not looked at: {mark.reason}."
 
 
 def finding_text(finding: Finding) -> str:

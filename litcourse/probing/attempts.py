@@ -19,8 +19,18 @@ _LONGEST = 2000
 _OURS = tuple(str(Path(folder)) + os.sep for folder in litcourse.__path__)
 
 
+class NotMeasuredError(Exception):
+    """A probe's tool can't measure here, whatever the answer is.
+
+    The cause is the machine or the installed software; the message says which. The judge then
+    gives `litcourse.core.marks.not_measured`.
+    """
+
+
 def attempt(action: Callable[[], dict[str, Tree]], called: str) -> dict[str, Tree]:
     """What `action` returns, or `{"error": ...}` if it raises; `sys.exit()` counts as an exception.
+
+    `NotMeasuredError` gives `{"not_measured": reason}`.
 
     Args:
         action: calls student code.
@@ -33,6 +43,8 @@ def attempt(action: Callable[[], dict[str, Tree]], called: str) -> dict[str, Tre
         return action()
     except KeyboardInterrupt:
         raise
+    except NotMeasuredError as error:
+        return {"not_measured": str(error)}
     except BaseException as error:  # noqa: BLE001 (student code may raise anything)
         return {"error": describe(error, called)}
 

@@ -27,10 +27,16 @@ def show_students(to: Console, title: str, found: Sequence[Row], questions: Sequ
         table.add_column(heading, justify="right")
     table.add_column("")
     for row in found:
-        points = [format_points(row.points[q]) if q in row.points else "" for q in questions]
+        points = [_format_question(row, q) for q in questions]
         total = (format_points(row.total), format_points(row.total_maximum))
         table.add_row(printable(row.student), *points, *total, ", ".join(_row_notices(row)))
     to.print(table)
+
+
+def _format_question(row: Row, question_id: str) -> str:
+    if question_id in row.undecided:
+        return "?"
+    return format_points(row.points[question_id]) if question_id in row.points else ""
 
 
 def _row_notices(row: Row) -> list[str]:
@@ -41,6 +47,8 @@ def _row_notices(row: Row) -> list[str]:
         notices.append("GRADING FAILED")
     if row.record is not None and not row.record.sandbox:
         notices.append("no sandbox")
+    if row.undecided:
+        notices.append(f"no score for {', '.join(row.undecided)}")
     mixed_up = {UNTOUCHED, OTHER_LAB}.intersection(row.record.notices if row.record else ())
     notices += [f"{explain(code).title} ({code})" for code in sorted(mixed_up)]
     return notices
@@ -111,12 +119,34 @@ def show_changes(to: Console, judged: PointChanges) -> None:
         before, after = entry["before"], entry["after"]
         names = sorted(name for name in before | after if before.get(name) != after.get(name))
         parts = [
-            f"{n} {format_points(before.get(n, 0))} -> {format_points(after.get(n, 0))}"
-            for n in names
+            f"{name} {_format_score(before, name)} -> {_format_score(after, name)}"
+            for name in names
         ]
         totals = f"{format_points(sum(before.values()))} -> {format_points(sum(after.values()))}"
         who = f"{entry['lab']} {printable(entry['student'])}"
         to.print(f"  {who}: {totals} ({', '.join(parts)})", soft_wrap=True)
+
+
+def _format_score(points: Mapping[str, float], name: str) -> str:
+    """A question's points; the late penalty is 0 unless there is one."""
+    if name not in points and name != PENALTY:
+        return "no score"
+    return format_points(points.get(name, 0))
+
+
+def show_undecided(to: Console, found: Sequence[Row]) -> None:
+    """Print the questions without a score, why, and the next step."""
+    waiting = [(row, name, why) for row in found for name, why in row.undecided.items()]
+    if not waiting:
+        return
+    to.print(f"{len(waiting)} without a score, for a person to decide:", style="red")
+    for row, name, why in waiting:
+        text = f"  {row.lab} {printable(row.student)}, {name}: {printable(why)}"
+        to.print(text, soft_wrap=True, markup=False, highlight=False)
+    step = (
+        "autograder grade LAB --regrade, with --student for each; or grade them in the formgrader"
+    )
+    to.print(f"Next: if it can be mended, {step}", soft_wrap=True)
 
 
 def show_failures(to: Console, failed: Mapping[tuple[str, str], str], action: str) -> None:
@@ -173,6 +203,7 @@ def _row_as_json(row: Row) -> dict[str, Any]:
         "graded_at": record.graded_at,
         "state": record.state,
         "detail": record.detail,
+        "undecided": row.undecided,
         "findings": record.findings,
         "notices": record.notices,
         "seconds": record.seconds,

@@ -34,7 +34,8 @@ class Row:
     Args:
         student: id of the student.
         lab: id of the lab.
-        points: score by question id: a person's if there is one, with extra credit.
+        points: score by question id: a person's if there is one, with extra credit. A question
+            without a score is not among them.
         maximum: maximum points by question id.
         automatic: whether every question has an automatic score.
         penalty: late penalty in points; None if there was never one.
@@ -58,6 +59,12 @@ class Row:
     due: bool = False
     look_again: bool = False
     record: Record | None = None
+
+    @property
+    def undecided(self) -> dict[str, str]:
+        """By question id, why it has no score and a person has to decide."""
+        reasons = self.record.undecided if self.record else {}
+        return {name: reasons.get(name, "") for name in self.maximum if name not in self.points}
 
     @property
     def late_penalty(self) -> float:
@@ -102,7 +109,9 @@ def read_rows(settings: CourseSettings, lab: str) -> dict[str, Row]:
         )
         for student, notebook, penalty, cell, grade in grades:
             name, row = cell.removesuffix(CHECK), found[student]
-            row.points[name], row.maximum[name] = grade.score, grade.max_score
+            row.maximum[name] = grade.max_score
+            if grade.auto_score is not None or grade.manual_score is not None:
+                row.points[name] = grade.score
             row.notebook, row.penalty = notebook, penalty
             row.automatic = row.automatic and grade.auto_score is not None
             row.look_again |= grade.needs_manual_grade and grade.manual_score is not None
@@ -143,7 +152,7 @@ def write_csv(path: Path, found: Iterable[Row], questions: Sequence[str]) -> Non
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(
         ["student", "lab", *questions, "total", "max", "late_penalty", "late_seconds",
-         "submitted_at", "graded_at", "state", "findings"]
+         "submitted_at", "graded_at", "state", "findings", "undecided"]
     )  # fmt: skip
     for row in found:
         record = row.record or Record(row.lab, row.student)
@@ -153,6 +162,7 @@ def write_csv(path: Path, found: Iterable[Row], questions: Sequence[str]) -> Non
             + [row.points.get(name, "") for name in questions]
             + [row.total, row.total_maximum, row.late_penalty, round(row.late_seconds)]
             + [row.submitted_at, record.graded_at, record.state, _cell("; ".join(codes))]
+            + [_cell("; ".join(f"{name}: {why}" for name, why in row.undecided.items()))]
         )
     check_writable(path)  # another file may have come there since the run began
     try:

@@ -18,8 +18,8 @@ from torch.nn import functional as F
 
 from litcourse.core.comparison import macro_accuracy
 from litcourse.core.evidence import Evidence, is_close
-from litcourse.core.findings import first_of_each
 from litcourse.core.known_errors import error_finding, waiting_finding
+from litcourse.core.marks import first_of_each
 from litcourse.core.namespace import Student
 from litcourse.core.question import Criterion, Finding, Inputs, Question
 from litcourse.probing.attempts import attempt

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from litcourse.core.evidence import Evidence
-from litcourse.core.findings import first_of_each
 from litcourse.core.known_errors import error_finding
+from litcourse.core.marks import first_of_each
 from litcourse.core.namespace import Student
 from litcourse.core.question import Criterion, Finding, Inputs, Question
 from litcourse.feedback.chart import draw_curve

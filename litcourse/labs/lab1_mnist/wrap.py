@@ -15,8 +15,17 @@ from torch import Tensor, nn
 from litcourse.core.comparison import distance, is_not_finite, largest_difference
 from litcourse.core.evidence import Evidence
 from litcourse.core.known_errors import error_finding
+from litcourse.core.marks import find_findings, merge, not_measured
 from litcourse.core.namespace import Student
-from litcourse.core.question import Criterion, Finding, Inputs, Question
+from litcourse.core.question import (
+    Criterion,
+    Earned,
+    Finding,
+    Inputs,
+    Mark,
+    NotLookedAt,
+    Question,
+)
 from litcourse.labs.lab1_mnist._plain_loop import (
     GRADIENT_TOLERANCE,
     LOSS_TOLERANCE,
@@ -136,11 +145,13 @@ def _probe_device(cls: Any, case: dict[str, Any]) -> dict[str, Any]:
 # --- judge ------------------------------------------------------------------------------
 
 
-def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
+def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
     """Compare with the plain loop, network by network, up to the first difference."""
-    found = _judge_base(evidence) or _judge_cases(inputs, evidence["cases"])
-    found.extend(_judge_device(evidence["device"], found))
-    return found
+    base = _judge_base(evidence)
+    if base:
+        return [*base]
+    marks = _judge_cases(inputs, evidence["cases"])
+    return [*marks, *_judge_device(evidence["device"], marks)]
 
 
 def _judge_base(evidence: Evidence) -> list[Finding]:
@@ -153,39 +164,61 @@ def _judge_base(evidence: Evidence) -> list[Finding]:
     return [Finding("LIT100", ALL, "class LitClassifier", expected, got)]
 
 
-def _judge_cases(inputs: Inputs, cases: Evidence) -> list[Finding]:
-    """The findings on one network: the first with a wrong loss, else the first with any finding.
+def _judge_cases(inputs: Inputs, cases: Evidence) -> list[Mark]:
+    """The marks of all networks, with the findings of one: the first with a wrong loss, else any.
 
     A slightly wrong loss can look right on one network's batch, which then shows wrong gradients.
     """
     each = [_judge_case(kind, case, cases[kind]) for kind, case in inputs.shown["cases"].items()]
-    wrong = [found for found in each if found]
-    named = [found for found in wrong if any("loss" in f.criteria for f in found)]
-    return next(iter(named or wrong), [])
+    wrong = [marks for marks in each if find_findings(marks)]
+    named = [marks for marks in wrong if any("loss" in f.criteria for f in find_findings(marks))]
+    right = [marks for marks in each if marks not in wrong]
+    return merge([*(named or wrong)[:1], *right])
 
 
-def _judge_case(kind: str, case: dict[str, Any], seen: Evidence) -> list[Finding]:
+def _judge_case(kind: str, case: dict[str, Any], seen: Evidence) -> list[Mark]:
     if "error" in seen:
         return [error_finding(seen["error"], ALL)]
     identity = _judge_identity(kind, case, seen)
     if identity:
-        return identity
+        return [*identity]
     training = seen["training"]
-    found = _judge_forward(kind, case, seen["forward"])
+    forward = _judge_forward(kind, case, seen["forward"])
     if "error" in training:
-        return [*found, error_finding(training["error"], ALL[1:])]
-    steps = training["optimizer_steps"].integer()
-    if "_MockOptimizer" in training["optimizers"].texts():  # Lightning's class for no optimizer
+        return [forward, error_finding(training["error"], ALL[1:])]
+    return [forward, *_judge_training(kind, case, training)]
+
+
+def _judge_training(kind: str, case: dict[str, Any], seen: Evidence) -> list[Mark]:
+    if not _reaches_the_network(seen):
+        reason = (
+            "the loss does not depend on the network, so the rest of the training shows nothing"
+        )
+        return [*_judge_loss(kind, case, seen), NotLookedAt(("step", "log", "device"), reason)]
+    steps = seen["optimizer_steps"].integer()
+    if "_MockOptimizer" in seen["optimizers"].texts():  # Lightning's class for no optimizer
         steps = 0
-    if steps != STEPS:
-        return [*found, _steps_finding(kind, steps), *_judge_log(kind, training)]
-    loss = _judge_loss(kind, case, training)
-    found += loss + _judge_log(kind, training)
-    if any("step" in finding.criteria for finding in loss):
-        return found
+    log = _judge_log(kind, case, seen)
+    if steps and steps != STEPS:
+        return [_steps_finding(kind, steps), log]
+    loss = _judge_loss(kind, case, seen)
+    if steps == 0:
+        return [*loss, _steps_finding(kind, steps), log]
+    if any("step" in mark.criteria for mark in find_findings(loss)):
+        return [*loss, log]
     # A recognised wrong loss costs once: the step is compared with a loop that has that loss.
-    expected = plain_loop(case, **(OTHER_LOSSES[loss[0].code] if loss else {}))
-    return [*found, *_judge_step(kind, case, expected, training)]
+    change = OTHER_LOSSES[find_findings(loss)[0].code] if find_findings(loss) else {}
+    step = _judge_step(kind, case, plain_loop(case, **change), seen)
+    if not loss:
+        loss = [_judge_loss_of_manual_steps(case, seen, step)]
+    return [*loss, log, step]
+
+
+def _reaches_the_network(seen: Evidence) -> bool:
+    """Whether training gave the network any gradient; without a loss there is none either."""
+    gradients = seen["gradients"].tensors().values()
+    lacks_loss = any(loss.is_none for loss in seen["losses"])
+    return lacks_loss or any(bool(g.any()) for g in gradients)
 
 
 def _judge_identity(kind: str, case: dict[str, Any], seen: Evidence) -> list[Finding]:
@@ -203,20 +236,20 @@ def _steps_finding(kind: str, steps: int) -> Finding:
     return Finding(code, cost, called, expected, str(steps), f"network {kind!r}")
 
 
-def _judge_forward(kind: str, case: dict[str, Any], seen: Evidence) -> list[Finding]:
+def _judge_forward(kind: str, case: dict[str, Any], seen: Evidence) -> Mark:
     called = "LitClassifier(model)(images)"
     if "error" in seen:
-        return [error_finding(seen["error"], ("forward",))]
+        return error_finding(seen["error"], ("forward",))
     with torch.no_grad():
         expected = build_network(case["network"]).eval()(case["batches"][0][0])
     try:
         output = seen["output"].tensor()
     except ValueError:
         got = f"a {seen['output'].text()}"
-        return [Finding("LIT110", ("forward",), called, "a tensor", got, f"network {kind!r}")]
+        return Finding("LIT110", ("forward",), called, "a tensor", got, f"network {kind!r}")
     gap = distance(output, expected)
     if gap <= GRADIENT_TOLERANCE:
-        return []
+        return Earned(("forward",))
     got = f"shape {tuple(output.shape)}"
     if (
         output.shape == expected.shape
@@ -225,22 +258,23 @@ def _judge_forward(kind: str, case: dict[str, Any], seen: Evidence) -> list[Find
         got += ", rows that sum to 1: a softmax is in it"
     right = f"shape {tuple(expected.shape)}, the model's logits"
     where = f"network {kind!r}, relative difference {gap:.2g}"
-    return [Finding("LIT110", ("forward",), called, right, got, where)]
+    return Finding("LIT110", ("forward",), called, right, got, where)
 
 
-def _judge_loss(kind: str, case: dict[str, Any], seen: Evidence) -> list[Finding]:
+def _judge_loss(kind: str, case: dict[str, Any], seen: Evidence) -> list[Mark]:
+    """The mark for the first loss; [] if manual steps return none."""
     called, cost = "training_step(batch, batch_idx)", ("loss", "step")
     where = f"network {kind!r}, first batch"
     first = next(iter(seen["losses"]), None)
     if first is None or first.is_none:
-        if not seen["automatic"].flag():  # manual steps return no loss; log and weights are judged
+        if not seen["automatic"].flag():
             return []
         return [Finding("LIT102", cost, called, "the loss", "None", where)]
     loss, right = first.number(), first_loss(case)
     if is_not_finite(loss):
         return [Finding("LIT120", cost, called, f"{right:.4f}", str(loss), where)]
     if near(loss, right):
-        return []
+        return [Earned(("loss",))]
     expected, got = f"a loss of {right:.4f}", f"{loss:.4f}"
     for code, change in OTHER_LOSSES.items():
         if near(loss, first_loss(case, **change)):
@@ -248,61 +282,73 @@ def _judge_loss(kind: str, case: dict[str, Any], seen: Evidence) -> list[Finding
     return [Finding("LIT115", cost, called, expected, got, where)]
 
 
-def _judge_step(
-    kind: str, case: dict[str, Any], expected: dict[str, Any], seen: Evidence
-) -> list[Finding]:
+def _judge_loss_of_manual_steps(case: dict[str, Any], seen: Evidence, step: Mark) -> Mark:
+    """Manual steps that return no loss: their weights show its gradient, their log its value."""
+    logged, losses = seen["logged"], plain_loop(case)["losses"]
+    values = [losses[-1], sum(losses) / len(losses)]
+    if isinstance(step, Earned) and not logged.is_none:
+        if any(near(logged.number(), value) for value in values):
+            return Earned(("loss",))
+    reason = "training_step returns no loss, and weights and train_loss do not show a right one"
+    return NotLookedAt(("loss",), reason)
+
+
+def _judge_step(kind: str, case: dict[str, Any], expected: dict[str, Any], seen: Evidence) -> Mark:
     cost, called = ("step",), f"Trainer.fit, {STEPS} batches"
     where = f"network {kind!r}"
     gap, name = furthest(expected["gradients"], seen["gradients"].tensors(), None)
     if gap > GRADIENT_TOLERANCE:
         at = f"{where}, gradient of {name}, relative difference {gap:.2g}"
-        return [Finding("LIT135", cost, called, "the plain loop's gradients", "others", at)]
+        return Finding("LIT135", cost, called, "the plain loop's gradients", "others", at)
     return _judge_weights(case, expected["weights"], seen["weights"].tensors(), where)
 
 
 def _judge_weights(
     case: dict[str, Any], right: dict[str, Tensor], seen: dict[str, Tensor], where: str
-) -> list[Finding]:
+) -> Mark:
     start = case["network"]["state"]
     gap, name = furthest(right, seen, start)
     if gap <= STEP_TOLERANCE:
-        return []
+        return Earned(("step",))
     called, expected = f"Trainer.fit, {STEPS} batches", "the plain loop's weights"
     at = f"{where}, {name}, relative difference of the change {gap:.2g}"
     code, got = which_weights(case, seen, right)
-    return [Finding(code, ("step",), called, expected, got, at)]
+    return Finding(code, ("step",), called, expected, got, at)
 
 
-def _judge_log(kind: str, seen: Evidence) -> list[Finding]:
+def _judge_log(kind: str, case: dict[str, Any], seen: Evidence) -> Mark:
     called, where = 'trainer.callback_metrics["train_loss"]', f"network {kind!r}"
     names = seen["logged_names"].texts()
     if seen["logged"].is_none:
         got = "logged: " + (", ".join(names) or "nothing")
-        return [Finding("LIT140", ("log",), called, "train_loss", got, where)]
-    losses = [loss for loss in seen["losses"] if not loss.is_none]
-    if not losses:
-        return []
-    last, values = seen["logged"].number(), [loss.number() for loss in losses]
+        return Finding("LIT140", ("log",), called, "train_loss", got, where)
+    # Manual steps may return no loss; theirs is then that of the plain loop.
+    losses = [loss.number() for loss in seen["losses"] if not loss.is_none]
+    values = losses or plain_loop(case)["losses"]
+    last = seen["logged"].number()
     if any(map(is_not_finite, values)):
         got = ", ".join(map(str, values))
-        return [Finding("LIT141", ("log",), called, "finite losses", got, where)]
+        return Finding("LIT141", ("log",), called, "finite losses", got, where)
     mean = sum(values) / len(values)  # on_epoch=True leaves the mean instead of the last
     low, high = min([*values, mean]), max([*values, mean])
     slack = LOSS_TOLERANCE * max(1.0, abs(high))
     if low - slack <= last <= high + slack:
-        return []
+        return Earned(("log",))
     expected, got = f"the loss, {values[-1]:.4f} in the last step", f"{last:.4f}"
-    return [Finding("LIT141", ("log",), called, expected, got, where)]
+    return Finding("LIT141", ("log",), called, expected, got, where)
 
 
-def _judge_device(seen: Evidence, found: list[Finding]) -> list[Finding]:
-    if any("device" in finding.criteria for finding in found):
+def _judge_device(seen: Evidence, marks: list[Mark]) -> list[Mark]:
+    if any("device" in mark.criteria for mark in marks):
         return []
     called, cost = f"Trainer.fit on a GPU, {STEPS} batches", ("device",)
+    if "not_measured" in seen:
+        return [not_measured(seen, cost)]
     if "error" not in seen:
         batches = seen["batches"].integer()
         if batches == STEPS:
-            return []
+            return [Earned(cost)]
+        found = find_findings(marks)
         code = found[0].code if found else "LIT134"  # what kept it from its end on the CPU too
         return [Finding(code, cost, called, f"{STEPS} batches", str(batches))]
     kind, message = seen["error"]["type"].text(), seen["error"]["message"].text()

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from litcourse.core.evidence import Evidence
-from litcourse.core.findings import first_of_each
+from litcourse.core.marks import first_of_each
 from litcourse.core.namespace import Student
 from litcourse.core.question import Criterion, Finding, Inputs, Question
 from litcourse.labs.lab3_ddp._ranks import ddp_trainer, run_findings

@@ -59,12 +59,12 @@ def told(raised: pytest.ExceptionInfo[AuthorError], file: str = MODULE) -> str:
 SEEN = {
     "a misspelt criterion": (
         'Finding("LIT900", ("al",), got)',
-        "the finding LIT900 costs a criterion 'al', which the question lacks. Nearest first: all",
+        "the finding LIT900 names a criterion 'al', which the question lacks. Nearest first: all",
     ),
-    "no criterion": ('Finding("LIT900", ())', "the finding LIT900 costs no criterion of all"),
+    "no criterion": ('Finding("LIT900", ())', "the finding LIT900 names no criterion of all"),
     "no criterion, by name": (
         'Finding(criteria=(), code="LIT900")',
-        "the finding LIT900 costs no criterion of all",
+        "the finding LIT900 names no criterion of all",
     ),
     "text in place of a tuple": (
         'Finding("LIT900", "all", got)',
@@ -95,7 +95,7 @@ def test_what_the_source_shows_is_told_before_anything_runs(
 
 def test_a_constant_is_looked_up(tiny: Course) -> None:
     rewrite(tiny, LAST, '    return [Finding("LIT900", COST)]\n\n\nCOST = ("all", "most")\n')
-    with pytest.raises(AuthorError, match="costs a criterion 'most'"):
+    with pytest.raises(AuthorError, match="names a criterion 'most'"):
         look_ahead(tiny.lab("lab0_tiny"))
 
 
@@ -129,7 +129,7 @@ def test_the_parts_of_a_folder_are_seen(tiny: Course) -> None:
     folder.mkdir()
     path.rename(folder / "__init__.py")
     (folder / "_part.py").write_text('FOUND = Finding("LIT900", ("most",))\n')
-    with pytest.raises(AuthorError, match="costs a criterion 'most'") as raised:
+    with pytest.raises(AuthorError, match="names a criterion 'most'") as raised:
         look_ahead(tiny.lab("lab0_tiny"))
     assert raised.value.file == "litcourse/labs/lab0_tiny/add_one/_part.py"
     assert "as litcourse/labs/lab0_tiny/add_one/__init__.py lists them" in str(raised.value)
@@ -140,11 +140,11 @@ def test_the_parts_of_a_folder_are_seen(tiny: Course) -> None:
 COMPUTED = {
     "a misspelt criterion": (
         'Finding("LIT900", tuple(["al"]))',
-        "the finding LIT900 costs a criterion 'al', which the question lacks. Nearest first: all",
+        "the finding LIT900 names a criterion 'al', which the question lacks. Nearest first: all",
     ),
     "no criterion": (
         'Finding("LIT900", every[1:])',
-        "the finding LIT900 costs no criterion of all",
+        "the finding LIT900 names no criterion of all",
     ),
     "an unknown code": (
         'Finding("LIT" + str(99999), every)',
@@ -203,7 +203,7 @@ def test_a_grader_gives_no_points_and_is_told(tiny: Course) -> None:
     evidence = encode({"value": 0})
     verdict, broke = judge_server.judge("lab0_tiny", "add_one", question.draw(Random(0)), evidence)
     assert (verdict.score, verdict.findings[0].code) == (0, "LIT903")
-    assert "JudgeError: the finding LIT900 costs no criterion of all" in broke
+    assert "JudgeError: the finding LIT900 names no criterion of all" in broke
 
 
 def test_a_code_without_an_entry_costs_points_and_no_card(tiny: Course) -> None:

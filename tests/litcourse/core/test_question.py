@@ -118,8 +118,8 @@ def test_a_criterion_without_a_finding_earns_its_share() -> None:
 @pytest.mark.parametrize(
     ("criteria", "fault"),
     [
-        ((), "LIT901 costs no criterion of c0, c1"),
-        (("c0", "c2"), "LIT901 costs a criterion 'c2', which the question lacks. Nearest first: c"),
+        ((), "LIT901 names no criterion of c0, c1"),
+        (("c0", "c2"), "LIT901 names a criterion 'c2', which the question lacks. Nearest first: c"),
         ("c0", r"LIT901 has the criteria 'c0', which is no tuple such as \('c0',\)"),
         (None, "LIT901 has the criteria None, which is no tuple"),
     ],

@@ -1,6 +1,6 @@
 """Lists of findings."""
 
-from litcourse.core.findings import first_of_each
+from litcourse.core.marks import first_of_each
 from litcourse.core.question import Finding
 
 
