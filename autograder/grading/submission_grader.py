@@ -243,8 +243,8 @@ class SubmissionGrader:
             _note_question(
                 record, name, evidence_store.replace_verdict(folder, stored, verdict, more)
             )
-        points = {name: stored.entries["points"] for name, stored in all_stored.items()}
-        return {name: value for name, value in points.items() if value is not None}
+        before = {name: stored.entries["points"] for name, stored in all_stored.items()}
+        return {name: points for name, points in before.items() if points is not None}
 
     def _new_record(
         self, task: Task, metadata: SubmissionMetadata, earlier: Record | None

@@ -42,7 +42,7 @@ def fail_question(lab: str, question_id: str, code: str, got: str = "", where: s
 
 
 def skip_question(lab: str, question_id: str, reason: str) -> Verdict:
-    """A verdict without a score: for the machine's `reason` nothing of the question was measured."""
+    """A verdict without a score: nothing was measured, for a `reason` that is the machine's."""
     question = find_question(lab, question_id)
     mark = NotLookedAt(tuple(c.id for c in question.criteria), reason, by_machine=True)
     return Verdict(lab, question_id, question, (mark,))

@@ -286,9 +286,9 @@ def _judge_loss_of_manual_steps(case: dict[str, Any], seen: Evidence, step: Mark
     """Manual steps that return no loss: their weights show its gradient, their log its value."""
     logged, losses = seen["logged"], plain_loop(case)["losses"]
     values = [losses[-1], sum(losses) / len(losses)]
-    if isinstance(step, Earned) and not logged.is_none:
-        if any(near(logged.number(), value) for value in values):
-            return Earned(("loss",))
+    shown = not logged.is_none and any(near(logged.number(), value) for value in values)
+    if shown and isinstance(step, Earned):
+        return Earned(("loss",))
     reason = "training_step returns no loss, and weights and train_loss do not show a right one"
     return NotLookedAt(("loss",), reason)
 
