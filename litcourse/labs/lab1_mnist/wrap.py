@@ -274,7 +274,9 @@ def _judge_loss(kind: str, case: dict[str, Any], seen: Evidence) -> list[Mark]:
     if is_not_finite(loss):
         return [Finding("LIT120", cost, called, f"{right:.4f}", str(loss), where)]
     if near(loss, right):
-        return [Earned(("loss",))]
+        every = len([loss for loss in seen["losses"] if not loss.is_none]) == STEPS
+        some = NotLookedAt(("loss",), f"training_step returned no loss in some of {STEPS} steps")
+        return [Earned(("loss",)) if every else some]
     expected, got = f"a loss of {right:.4f}", f"{loss:.4f}"
     for code, change in OTHER_LOSSES.items():
         if near(loss, first_loss(case, **change)):

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -15,11 +16,12 @@ import torch
 
 from autograder.bank import without_markers
 from litcourse.core.evidence import Evidence
-from litcourse.core.question import Inputs, Verdict
+from litcourse.core.question import Inputs
 from litcourse.core.registry import find_question, question_ids
 from litcourse.core.scoring import grade
 from litcourse.core.serialization import decode, encode
 from litcourse.core.tree import Tree
+from litcourse.core.verdict import Verdict
 from litcourse.frontends.reference_solution import add_solution
 from litcourse.probing.probe_runner import take_evidence
 from tests.course import questions
@@ -139,6 +141,20 @@ def substitutes(node: Tree) -> Iterator[Tree]:
         torch.ones(node.shape), 0.1, 0, torch.quint8))  # fmt: skip
 
 
+def lacking(tree: Tree, way: tuple[Any, ...]) -> Iterator[tuple[str, Tree]]:
+    """`tree` without one part: deleted, None, or emptied."""
+    node = at(tree, way)
+    yield "deleted", without(tree, way)
+    empty = node[:0] if isinstance(node, torch.Tensor) and node.dim() else type(node)()
+    for value in (None, empty) if isinstance(node, (dict, list, str, torch.Tensor)) else (None,):
+        if not same([value], [node]):
+            yield str(value), replaced(tree, way, value)
+
+
+def earned(verdict: Verdict) -> set[str]:
+    return {c.id for c in verdict.question.criteria if verdict.mark(c).name == "earned"}
+
+
 def mutants(tree: Tree) -> Iterator[tuple[str, Tree]]:
     for way in places(tree):
         for value in substitutes(at(tree, way)):
@@ -186,11 +202,15 @@ class JudgeContract:
         BLIND: those whose judge needs no inputs.
         SLOW: those whose judge takes half a second, and how many mutants are left out of so many.
         MOST: mutants of a question at most, evenly spread.
+        SERVES: by question, which criteria a part of the evidence serves: patterns of paths, of
+            which the first that fits counts, and ids of criteria, separated by blanks; "" for a
+            part from which only words of findings are made.
     """
 
     BLIND: tuple[str, ...] = ()
     SLOW: dict[str, int] = {}  # noqa: RUF012  never written
     MOST = MOST_MUTANTS
+    SERVES: dict[str, dict[str, str]] = {}  # noqa: RUF012  never written
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Every test for every question."""
@@ -242,10 +262,28 @@ class JudgeContract:
                 score = of.judged(tree).score
             except Exception as error:  # noqa: BLE001 (whichever it is)
                 pytest.fail(f"{what}: {error!r}")
-            assert 0 <= score <= 1, what
+            assert score is None or 0 <= score <= 1, what
+
+    def test_evidence_that_lacks_a_part_does_not_earn_what_the_part_serves(
+        self, of: Answered
+    ) -> None:
+        serves, used = self.SERVES[of.name], set()
+        for way in places(of.solution):
+            path = "/".join(map(str, way))
+            pattern = next((p for p in serves if fnmatchcase(path, p)), None)
+            if not way:
+                continue
+            assert pattern is not None, f"SERVES does not say what {path} is for"
+            used.add(pattern)
+            for how, tree in lacking(of.solution, way):
+                kept = earned(of.judged(tree)) & set(serves[pattern].split())
+                assert not kept, f"{path} {how}: {kept} earned all the same"
+        assert used == set(serves), "a pattern of SERVES fits nothing"
+        named = {name for criteria in serves.values() for name in criteria.split()}
+        assert named == {c.id for c in find_question(of.lab, of.name).criteria}
 
     def test_no_single_change_makes_points_out_of_a_stub(self, of: Answered) -> None:
-        worth = [what for what, tree in self._some(of, of.stub) if of.judged(tree).score > 0]
+        worth = [what for what, tree in self._some(of, of.stub) if of.judged(tree).score]
         assert not worth
 
     def test_a_missing_or_strange_root_is_malformed(self, of: Answered) -> None:
@@ -266,4 +304,4 @@ class JudgeContract:
         if not reads_floats(of.judged, of.solution):
             return
         for value in (float("nan"), float("inf")):
-            assert of.judged(every_float(of.solution, value)).score < 1
+            assert of.judged(every_float(of.solution, value)).score != 1

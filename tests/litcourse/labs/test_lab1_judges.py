@@ -28,6 +28,24 @@ def _no_figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 class TestJudges(JudgeContract):
     BLIND = ("timer",)  # its inputs are how long the probe sleeps
     MOST = 10**6
+    SERVES = {  # noqa: RUF012  never written
+        "wrap": {
+            "bases/*": "",
+            "bases": "forward loss step log device",
+            "cases": "forward loss step log device",
+            "cases/*/kept_as": "",
+            "cases/*/start*": "forward loss step log device",
+            "cases/*/forward*": "forward",
+            "cases/*/training/automatic": "",
+            "cases/*/training/losses*": "loss",
+            "cases/*/training/logged": "log",
+            "cases/*/training/logged_names*": "",
+            "cases/*/training/optimizers*": "",
+            "cases/*/training/*": "step",
+            "cases/*": "forward loss step log device",
+            "device*": "device",
+        },
+    }
 
     @pytest.fixture
     def of(self, name: str, answers: dict[str, Answered]) -> Answered:
