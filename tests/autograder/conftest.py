@@ -38,9 +38,9 @@ def tiny(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 def _write_judge(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
-    condition = (
-        '    if evidence["value"].integer() == inputs.shown["number"] + 1:\n        return []\n'
-    )
+    text = text.replace("Criterion, Finding", "Criterion, Earned, Finding")
+    test = 'if evidence["value"].integer() == inputs.shown["number"] + 1:'
+    condition = f"    {test}\n        return [Earned(every)]\n"
     place = "    # Nobody earns points"
     path.write_text(text.replace(place, condition + place), encoding="utf-8")
 

@@ -21,7 +21,7 @@ from autograder.engine.client import EngineError, engine, stop
 from autograder.engine.judge_server import judge
 from autograder.nbgrader_plugins import judge_client
 from autograder.nbgrader_plugins.judge_client import EncodedInputs, JudgeClient
-from litcourse.core.question import Finding, Inputs
+from litcourse.core.question import Inputs, Mark
 from litcourse.core.registry import find_question
 from litcourse.core.serialization import decode, encode
 from litcourse.probing.probe_runner import take_evidence
@@ -181,7 +181,7 @@ def test_a_judge_that_breaks_on_evidence_gives_no_points_and_is_logged(
     assert "Traceback" in caplog.text
 
 
-Serve = Callable[[Callable[[Inputs, Any], list[Finding]]], list[int]]
+Serve = Callable[[Callable[[Inputs, Any], list[Mark]]], list[int]]
 
 
 @pytest.fixture
@@ -190,7 +190,7 @@ def serve(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
     pids: list[int] = []
     question = lab.find_question(QUESTION)
 
-    def start(judge: Callable[[Inputs, Any], list[Finding]]) -> list[int]:
+    def start(judge: Callable[[Inputs, Any], list[Mark]]) -> list[int]:
         def connect(_: float) -> socket.socket:
             ours, theirs = socket.socketpair()
             pid = os.fork()
@@ -216,12 +216,12 @@ def serve(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
         os.waitpid(pid, 0)
 
 
-def _dies(_: Inputs, __: Any) -> list[Finding]:
+def _dies(_: Inputs, __: Any) -> list[Mark]:
     os.kill(os.getpid(), signal.SIGKILL)
     return []
 
 
-def _hangs(_: Inputs, __: Any) -> list[Finding]:
+def _hangs(_: Inputs, __: Any) -> list[Mark]:
     time.sleep(600)
     return []
 

@@ -20,9 +20,10 @@ from autograder.demo.made_up_students import (
 )
 from autograder.engine.judge_server import judge
 from autograder.secret import seed_for
-from litcourse.core.question import Inputs, Verdict
+from litcourse.core.question import Inputs
 from litcourse.core.registry import find_question
 from litcourse.core.serialization import decode, encode
+from litcourse.core.verdict import Verdict
 from tests.course import points_of
 
 pytestmark = pytest.mark.slow

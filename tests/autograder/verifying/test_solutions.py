@@ -22,7 +22,7 @@ from tests.autograder.conftest import LAB, QUESTION, reply_in_process
 
 BY_SOLUTION = """
     if evidence["value"].integer() == Evidence(inputs.withheld["solution"])["value"].integer():
-        return []
+        return [Earned(every)]
 """
 
 
@@ -42,7 +42,7 @@ def judged(tiny: Course) -> Lab:
         (
             (
                 '    if evidence["value"].integer() == inputs.shown["number"] + 1:\n'
-                "        return []\n"
+                "        return [Earned(every)]\n"
             ),
             BY_SOLUTION,
         ),

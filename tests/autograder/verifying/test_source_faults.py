@@ -194,7 +194,7 @@ def test_a_student_gets_no_points_and_no_traceback(tiny: Course, criteria: str) 
     assert (verdict.score, verdict.passed) == (0, False)
     assert verdict.findings[0].code == "LIT903"
     card = " ".join(repr(Report(verdict)).split())
-    assert "a fault of the course, not of your code: the finding LIT900 costs" in card
+    assert "a fault of the course, not of your code: the finding LIT900 names" in card
 
 
 def test_a_grader_gives_no_points_and_is_told(tiny: Course) -> None:

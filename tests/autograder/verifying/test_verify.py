@@ -20,10 +20,11 @@ from autograder.course import AuthorError, Course, Lab
 from autograder.verifying import verify
 from autograder.verifying.warm_runner import Run, run_all, warm_up
 from litcourse.core.names import UnknownNameError
-from litcourse.core.question import Finding, Verdict
+from litcourse.core.question import Earned, Finding
 from litcourse.core.registry import find_question
-from litcourse.core.scoring import fail_question
+from litcourse.core.scoring import fail_question, skip_question
 from litcourse.core.serialization import decode, encode
+from litcourse.core.verdict import Verdict
 from litcourse.scripts import script_runner
 
 pytestmark = pytest.mark.usefixtures("torch_threads")
@@ -43,8 +44,9 @@ ALL = tuple(criterion.id for criterion in find_question("lab1_mnist", "wrap").cr
 
 
 def verdict(*findings: tuple[str, tuple[str, ...]]) -> Verdict:
+    """Some criteria failed, the others are earned."""
     found = tuple(Finding(code, criteria) for code, criteria in findings)
-    return Verdict("lab1_mnist", "wrap", find_question("lab1_mnist", "wrap"), found)
+    return Verdict("lab1_mnist", "wrap", find_question("lab1_mnist", "wrap"), (*found, Earned(ALL)))
 
 
 @pytest.mark.parametrize(
@@ -61,6 +63,8 @@ def verdict(*findings: tuple[str, tuple[str, ...]]) -> Verdict:
         (STUB, verdict(("LIT900", ALL)), ""),
         (STUB, verdict(("LIT900", ALL[1:])), "false_passes"),
         (STUB, verdict(("LIT901", ALL)), "misnamed"),
+        (Case("r"), skip_question("lab1_mnist", "wrap", "why"), "false_fails"),
+        (WRONG, skip_question("lab1_mnist", "wrap", "why"), "misnamed"),
     ],
 )
 def test_fault_of(case: Case, of: Verdict, fault: str) -> None:

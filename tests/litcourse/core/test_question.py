@@ -13,9 +13,19 @@ import pytest
 from litcourse import labs
 from litcourse.core.evidence import Evidence
 from litcourse.core.names import UnknownNameError
-from litcourse.core.question import Criterion, Finding, Inputs, JudgeError, Question, Verdict
+from litcourse.core.question import (
+    Criterion,
+    Earned,
+    Finding,
+    Inputs,
+    JudgeError,
+    Mark,
+    NotLookedAt,
+    Question,
+)
 from litcourse.core.registry import find_question, lab_ids, question_ids
-from litcourse.core.scoring import _sort_findings, fail_question, grade
+from litcourse.core.scoring import _sort_marks, fail_question, grade, skip_question
+from litcourse.core.verdict import UNMEASURED, Verdict
 from tests.course import EVERY_QUESTION, questions
 
 LAB = "lab1_mnist"
@@ -31,7 +41,7 @@ def question(*shares: float) -> Question:
     def probe(_: dict[str, Any], __: object) -> dict[str, Any]:
         return {}
 
-    def judge(_: Inputs, __: Evidence) -> list[Finding]:
+    def judge(_: Inputs, __: Evidence) -> list[Mark]:
         return []
 
     return Question("a title", (), criteria, draw, probe, judge)
@@ -101,18 +111,55 @@ def test_a_module_without_a_question_is_an_authors_error(
 # --- verdicts ---------------------------------------------------------------------------------
 
 
-def verdict(asked: Question, *findings: Finding) -> Verdict:
-    return Verdict("lab", "q", asked, _sort_findings(findings, asked))
+def verdict(asked: Question, *marks: Mark) -> Verdict:
+    return Verdict("lab", "q", asked, _sort_marks(marks, asked))
 
 
-def test_a_criterion_without_a_finding_earns_its_share() -> None:
+def test_only_an_earned_criterion_earns_its_share() -> None:
     asked = question(0.5, 0.3, 0.2)
-    assert verdict(asked).score == 1
-    assert verdict(asked).passed
-    some = verdict(asked, Finding("LIT901", ("c1",)), Finding("LIT902", ("c1",)))
-    assert some.score == 0.7
-    assert not some.passed
+    whole = verdict(asked, Earned(("c0", "c1", "c2")))
+    assert (whole.score, whole.passed) == (1, True)
+    some = verdict(asked, Earned(("c0", "c2")), Finding("LIT901", ("c1",)))
+    assert (some.score, some.passed) == (0.7, False)
     assert verdict(asked, Finding("LIT902", ("c0", "c1", "c2"))).score == 0
+
+
+def test_what_no_mark_names_is_not_looked_at() -> None:
+    asked = question(0.5, 0.5)
+    nothing = verdict(asked)
+    assert (nothing.score, nothing.passed, nothing.undecided) == (0, False, "")
+    assert nothing.mark(asked.criteria[0]) == NotLookedAt(("c0",), UNMEASURED)
+    hidden = verdict(asked, Finding("LIT901", ("c0",)))
+    assert hidden.mark(asked.criteria[1]) == NotLookedAt(("c1",), "it waits for LIT901")
+    assert hidden.score == 0
+
+
+def test_a_finding_counts_before_a_reason_and_that_before_an_earned_share() -> None:
+    asked = question(0.5, 0.5)
+    marks: list[Mark] = [
+        Earned(("c0", "c1")),
+        NotLookedAt(("c0", "c1"), "why"),
+        Finding("LIT901", ("c0",)),
+    ]
+    for order in (marks, marks[::-1]):
+        found = [verdict(asked, *order).mark(c).name for c in asked.criteria]
+        assert found == ["failed", "not looked at"]
+
+
+def test_a_cause_in_the_machine_leaves_no_score() -> None:
+    asked = question(0.5, 0.5)
+    found = verdict(asked, Earned(("c0",)), NotLookedAt(("c1",), "no room", by_machine=True))
+    assert (found.score, found.passed, found.undecided) == (None, False, "no room")
+    failed = verdict(asked, Finding("LIT901", ("c0", "c1")),
+                     NotLookedAt(("c1",), "no room", by_machine=True))  # fmt: skip
+    assert failed.score == 0  # the answer is wrong, whatever the machine did
+
+
+def test_evidence_can_say_that_nothing_was_measured() -> None:
+    inputs = find_question(LAB, "timer").draw(Random(0))
+    found = grade(LAB, "timer", inputs, {"not_measured": "this torch lacks it"})
+    assert (found.score, found.undecided, found.findings) == (None, "this torch lacks it", ())
+    assert skip_question(LAB, "timer", "why").undecided == "why"
 
 
 @pytest.mark.parametrize(
@@ -132,8 +179,9 @@ def test_a_finding_that_costs_nothing_makes_no_verdict(criteria: Any, fault: str
 
 def test_a_verdict_is_passed_where_it_has_the_full_score() -> None:
     asked = question(0.5, 0.5)
-    for findings in ((), (Finding("LIT902", ("c1",)),), (Finding("LIT902", ("c0", "c1")),)):
-        made = verdict(asked, *findings)
+    both, first = Earned(("c0", "c1")), Finding("LIT902", ("c0",))
+    for marks in ((both,), (both, first), (Earned(("c0",)),), (first,), ()):
+        made = verdict(asked, *marks)
         assert made.passed is (made.score == 1)
 
 
@@ -141,14 +189,14 @@ def test_the_first_criterion_is_mended_first() -> None:
     asked = question(0.5, 0.3, 0.2)
     late, early, both = (Finding(f"LIT90{i}", c) for i, c in
                          enumerate([("c2",), ("c0",), ("c2", "c0")]))  # fmt: skip
-    assert _sort_findings([late, early, both], asked) == (early, both, late)
-    assert verdict(asked, late, early).failed(asked.criteria[2]) == late
+    assert _sort_marks([late, early, both], asked) == (early, both, late)
+    assert verdict(asked, late, early).mark(asked.criteria[2]) == late
 
 
 def test_a_failure_of_the_whole_costs_every_criterion() -> None:
     whole = fail_question(LAB, "wrap", "LIT905", got="nothing")
     assert whole.score == 0
-    assert {whole.failed(c) for c in whole.question.criteria} == {whole.findings[0]}
+    assert {whole.mark(c) for c in whole.question.criteria} == {whole.findings[0]}
 
 
 def test_a_missing_name_costs_every_criterion() -> None:

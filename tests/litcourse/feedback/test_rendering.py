@@ -17,7 +17,8 @@ import lightning  # noqa: F401, ICN001  sets environment variables when it is fi
 import pytest
 from IPython.core.formatters import DisplayFormatter
 
-from litcourse.core.question import Criterion, Finding, Inputs, Question, Verdict
+from litcourse.core.question import Criterion, Earned, Finding, Inputs, Mark, NotLookedAt, Question
+from litcourse.core.verdict import Verdict
 from litcourse.feedback.catalogue import catalogue
 from litcourse.feedback.rendering import Report, as_html, as_text, finding_details
 
@@ -43,13 +44,19 @@ SOFTMAX = Finding(
 LOG = Finding("LIT140", ("log",), got="logged: nothing")
 
 
-def verdict(*findings: Finding, picture: str = "") -> Verdict:
-    return Verdict("lab1_mnist", "wrap", QUESTION, findings, picture)
+def verdict(*marks: Mark, picture: str = "") -> Verdict:
+    return Verdict("lab1_mnist", "wrap", QUESTION, marks, picture)
 
 
+EVERY = Earned(tuple(criterion.id for criterion in CRITERIA))
 VERDICTS = {
-    "failing": verdict(SOFTMAX, LOG),
-    "passing": verdict(picture='<svg xmlns="http://www.w3.org/2000/svg"></svg>'),
+    "failing": verdict(SOFTMAX, LOG, EVERY),
+    "passing": verdict(EVERY, picture='<svg xmlns="http://www.w3.org/2000/svg"></svg>'),
+    "waiting": verdict(SOFTMAX, Earned(("log",))),
+    "undecided": verdict(
+        Earned(("loss", "log")),
+        NotLookedAt(("step",), "this torch has no such device", by_machine=True),
+    ),
 }
 
 
@@ -88,7 +95,7 @@ def test_no_line_is_too_wide(width: int) -> None:
 
 
 def test_the_text_names_each_criterion_and_the_first_fault() -> None:
-    text = as_text(verdict(SOFTMAX, LOG))
+    text = as_text(verdict(SOFTMAX, LOG, EVERY))
     assert "x the loss of the plain torch loop  [LIT111]" in text
     assert "+ gradients" in text
     assert "x logs train_loss  [LIT140]" in text
@@ -140,8 +147,24 @@ def test_every_finding_makes_a_well_formed_card() -> None:
 
 
 def test_the_card_shows_the_share_that_is_earned() -> None:
-    assert "30 %" in as_html(verdict(SOFTMAX, LOG))
-    assert "100 %" in as_html(verdict())
+    assert "30 %" in as_html(verdict(SOFTMAX, LOG, EVERY))
+    assert "100 %" in as_html(verdict(EVERY))
+    assert "no score" in as_html(VERDICTS["undecided"])
+
+
+@pytest.mark.parametrize("make", [as_text, as_html])
+def test_a_card_says_what_nobody_looked_at_and_why(make: Callable[[Verdict], str]) -> None:
+    waiting, undecided = (" ".join(make(VERDICTS[n]).split()) for n in ("waiting", "undecided"))
+    assert "not looked at: it waits for LIT111" in waiting
+    assert "this torch has no such device" in undecided
+    assert "a person decides" in undecided
+    assert "All of it is right" not in waiting + undecided + make(verdict())
+
+
+def test_a_reason_is_escaped() -> None:
+    html = as_html(verdict(NotLookedAt(("loss",), HOSTILE, by_machine=True), EVERY))
+    ET.fromstring(html)  # noqa: S314 (our own card)
+    assert "<script>" not in html
 
 
 # --- who asks ------------------------------------------------------------------------------------
@@ -158,14 +181,15 @@ def test_a_notebook_gets_a_card_and_a_text() -> None:
 
 
 @pytest.mark.parametrize(
-    ("findings", "score"), [((), 1.0), ((SOFTMAX,), 0.5), ((SOFTMAX, LOG), 0.3),
-                            ((Finding("LIT901", ("loss", "step", "log")),), 0.0)],
+    ("marks", "score"),
+    [((), 0.0), ((EVERY,), 1.0), ((SOFTMAX, EVERY), 0.5), ((SOFTMAX, LOG, EVERY), 0.3),
+     ((Finding("LIT901", ("loss", "step", "log")),), 0.0), (VERDICTS["undecided"].marks, 0.0)],
 )  # fmt: skip
 def test_autograde_gets_a_fraction(
-    findings: tuple[Finding, ...], score: float, monkeypatch: pytest.MonkeyPatch
+    marks: tuple[Mark, ...], score: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
-    text = shown(Report(verdict(*findings)))["text/plain"]
+    text = shown(Report(verdict(*marks)))["text/plain"]
     assert float(text) == score
     assert 0 <= float(text) <= 1
 
@@ -186,8 +210,17 @@ def test_validate_shows_nothing_of_a_pass(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("NBGRADER_EXECUTION", "validate")
-    assert not shown(Report(verdict()))
+    assert not shown(Report(verdict(EVERY)))
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("name", ["waiting", "undecided"])
+def test_validate_shows_what_nobody_looked_at(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NBGRADER_EXECUTION", "validate")
+    assert not shown(Report(VERDICTS[name]))
+    assert "not looked at" in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_real_verdict_can_be_shown() -> None:
