@@ -31,7 +31,7 @@ class Job:
     Args:
         work: function that each rank calls.
         ranks: ranks that start at once; a rank may request more (`rank_launcher.request_rank`).
-        limit: seconds that the job may take, counted while ranks have the processor or sleep.
+        limit: seconds that the job may take, by the `OwnTime` of its ranks.
         folder: folder for the files of this job.
         seed: seed of rank 0; rank r has `seed + r`.
     """
@@ -43,7 +43,7 @@ class Job:
     seed: int
 
 
-SLACK = 4.0
+MOST_STRETCH = 30.0
 """A job may take so many times its limit in wall-clock time, for the sake of a busy machine."""
 
 

@@ -23,7 +23,7 @@ from litcourse.core.atomic_write import write_atomically
 from litcourse.core.serialization import SerializationError, decode
 from litcourse.core.tree import Tree
 from litcourse.ranks import spawned_supervisor, supervisor
-from litcourse.ranks.messages import SLACK, Job, RankSpec
+from litcourse.ranks.messages import MOST_STRETCH, Job, RankSpec
 from litcourse.ranks.processes import terminate
 
 FRESH = "LITCOURSE_FRESH_RANKS"
@@ -48,7 +48,7 @@ def run_job(job: Job) -> list[dict[str, Tree]]:
         for each rank `{"value": ...}`, `{"error": ...}`, `{"stuck": ...}` or `{"died": ...}`,
         each with the rank's "pid" and the tail of its "output".
     """
-    most = job.limit * SLACK + _MARGIN
+    most = job.limit * MOST_STRETCH + _MARGIN
     if can_fork():
         pid = _fork_supervisor(job)
     else:

@@ -32,7 +32,7 @@ def run_ranks(
         work: returns evidence; may use all that the caller sees, also classes of a notebook.
         world_size: number of ranks.
         nodes: number of simulated nodes, each with the same number of ranks.
-        limit: seconds, counted while ranks have the processor or sleep.
+        limit: seconds that the ranks have for themselves, see `litcourse.ranks.own_time`.
 
     Returns:
         `{"ranks": [...], "seconds": ...}`; for each rank `{"value": ...}`, `{"error": ...}`,

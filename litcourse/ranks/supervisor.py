@@ -22,7 +22,8 @@ from typing import Any
 
 from litcourse.core.atomic_write import write_atomically
 from litcourse.ranks import stack_dumps
-from litcourse.ranks.messages import SLACK, Job, RankSpec
+from litcourse.ranks.messages import MOST_STRETCH, Job, RankSpec
+from litcourse.ranks.own_time import OwnTime
 from litcourse.ranks.processes import (
     CAN_SEE,
     TICKS,
@@ -83,7 +84,7 @@ class _Supervisor:
         self.ranks: list[_Rank] = []
         self.rendezvous: dict[str, str] = {}
         self.stopped = False
-        self.clock = 0.0
+        self.clock = OwnTime()
         self.idle = 0
         self.used: dict[int, int] = {}
         self.failed_at = 0.0
@@ -123,9 +124,9 @@ class _Supervisor:
                 return
             now = time.monotonic()
             if now - looked >= SAMPLE:
-                self.sample_activity(now - looked)
-                looked = now
-                late = self.clock > self.job.limit or now - began > self.job.limit * SLACK
+                self.sample_activity()
+                looked, limit = now, self.job.limit
+                late = self.clock.seconds > limit or now - began > limit * MOST_STRETCH
                 if self.should_give_up(now, late=late):
                     return
             time.sleep(TICK)
@@ -154,8 +155,8 @@ class _Supervisor:
                     self.start_rank(spec)
             path.unlink()
 
-    def sample_activity(self, passed: float) -> None:
-        """Advance the clock by the processor time of the ranks, or by `passed` if all sleep."""
+    def sample_activity(self) -> None:
+        """Advance the clock, and count the samples in which all ranks sleep."""
         pids = [pid for rank in self.unfinished() for pid in process_tree(rank.pid)]
         seen = {pid: activity(pid) for pid in pids}
         worked = sum(max(0, ticks - self.used.get(pid, 0)) for pid, (ticks, _) in seen.items())
@@ -163,7 +164,7 @@ class _Supervisor:
         awake = any(runs for _, runs in seen.values())
         asleep = CAN_SEE and not awake and worked / TICKS <= _NAP
         self.idle = self.idle + 1 if asleep else 0
-        self.clock += min(passed, worked / TICKS) if CAN_SEE and not asleep else passed
+        self.clock.count(pids)
         for rank in self.ranks:
             _truncate_output(self.job.folder / f"output-{rank.number}")
 
@@ -188,7 +189,7 @@ class _Supervisor:
                     "line": stack_dumps.own_line(frames),
                     "stack": stack_dumps.format_stack(frames),
                     "busy": not self.idle,
-                    "seconds": round(self.clock, 1),
+                    "seconds": round(self.clock.seconds, 1),
                 },
             }
         return True

@@ -24,8 +24,11 @@ from typing import Any
 from litcourse.core.environment import drop_job_variables
 from litcourse.core.tree import Tree
 from litcourse.ranks import rank_launcher
-from litcourse.ranks.messages import Job, RankSpec
+from litcourse.ranks.messages import MOST_STRETCH, Job, RankSpec
+from litcourse.ranks.own_time import OwnTime
+from litcourse.ranks.processes import process_tree
 from litcourse.ranks.rank_process import cpu_variables
+from litcourse.ranks.supervisor import SAMPLE
 from litcourse.scripts import recorder
 from litcourse.scripts.script_process import import_as_module, launch_by_fork, run_as_program
 
@@ -53,7 +56,7 @@ def run_script(
         name: file name of the script in `folder`.
         argv: command-line arguments.
         world_size: number of ranks that `argv` asks for; the script decides how many it starts.
-        limit: seconds that the ranks may take.
+        limit: seconds that the ranks have for themselves, see `litcourse.ranks.own_time`.
         folder: working folder of the script; the current one by default.
         most_epochs: a fit of more epochs returns at once, and its record says "endless".
 
@@ -169,7 +172,7 @@ def run_fresh(
         name: as for `run_script`.
         argv: as for `run_script`.
         world_size: as for `run_script`.
-        limit: wall-clock seconds, after which the whole process group is killed.
+        limit: as for `run_script`; after it the whole process group is killed.
         folder: as for `run_script`.
         most_epochs: as for `run_script`.
 
@@ -215,9 +218,9 @@ def _run_program(
             start_new_session=True,
         )
         try:
-            code = process.wait(limit)
-        except subprocess.TimeoutExpired:
-            return {"died": f"not done after {limit:.0f} s", "pid": process.pid}
+            code = _wait(process, limit)
+            if code is None:
+                return {"died": f"not done after {limit:.0f} s", "pid": process.pid}
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -225,3 +228,13 @@ def _run_program(
     if code < 0:
         return {"died": f"signal {-code}", "pid": process.pid}
     return {"value": {"exit": code}, "pid": process.pid}
+
+
+def _wait(process: subprocess.Popen[bytes], limit: float) -> int | None:
+    """The exit code; None if the program needs more than `limit` seconds of its own."""
+    clock, most = OwnTime(), time.monotonic() + limit * MOST_STRETCH
+    while clock.seconds < limit and time.monotonic() < most:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.wait(SAMPLE)
+        clock.count(process_tree(process.pid))
+    return None
