@@ -43,6 +43,10 @@ class AuthorError(Exception):
         super().__init__(f"{file}{question}: {fault}\n  Next: {next_step}")
 
 
+class LockedError(AuthorError):
+    """Another run holds a lock of the course."""
+
+
 @dataclass(frozen=True)
 class QuestionCells:
     """The cells of a question in the instructor notebook.

@@ -8,4 +8,5 @@
 3. `watch` measures what a kernel takes; the server ends one that exceeds its `limits`.
 4. `provisioner` gives Jupyter these kernels, for nbclient and nbgrader alike; `client` starts the
    server and connects to it.
+5. `cell_client` executes cells in one; `machine_faults` tells whose fault its end was.
 """

@@ -19,6 +19,8 @@ _KEPT_VARIABLES = ("LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "TMPDIR")
 _STOP_SECONDS = 5.0
 """Seconds that the server has to end after its standard input was closed."""
 _RETRY_SECONDS = 0.02
+LOST = -1
+"""In place of a wait status: the warm process has ended, and its kernels with it."""
 
 
 class EngineError(RuntimeError):
@@ -165,23 +167,54 @@ class Connection:
         return message
 
     def poll(self) -> dict[str, Any] | None:
-        """None while it runs, then its end: `ended` (a wait status), `reason`, `cpu_seconds`."""
+        """None while it runs, then its end.
+
+        Returns:
+            `ended` (a wait status; -1 if the warm process is gone), `reason` (the limit for which
+            it was ended, or "") and `cpu_seconds`.
+        """
         while self.ended is None:
             try:
                 message = self._read_message()
             except (BlockingIOError, TimeoutError):
                 return None
             except (OSError, EngineError):
-                message = {"ended": -1, "reason": "", "cpu_seconds": 0.0}
+                message = {"ended": LOST, "reason": "", "cpu_seconds": 0.0}
             if "ended" in message:
                 self.ended = message
         return self.ended
 
-    def wait_for_cpu_seconds(self, seconds: float) -> float:
-        """Wait up to `seconds` for the kernel's end; its CPU seconds, 0.0 if it has not ended."""
+    def wait_for_end(self, seconds: float) -> dict[str, Any]:
+        """Wait up to `seconds` for the kernel's end: as `poll`, {} if it has not ended."""
         self._socket.settimeout(seconds)
-        ended = self.poll() or {}
-        return float(ended.get("cpu_seconds", 0.0))
+        return self.poll() or {}
+
+    def own_seconds(self, since: float, seconds: float) -> float | None:
+        """Seconds that the kernel had for itself, see `litcourse.ranks.own_time`.
+
+        Args:
+            since: a moment of `time.monotonic`.
+            seconds: how long to wait for the answer.
+
+        Returns:
+            None if the kernel has ended, or the warm process does not answer.
+        """
+        if self.ended is not None:
+            return None
+        self._socket.settimeout(seconds)
+        try:
+            self._socket.sendall(json.dumps({"since": since}).encode() + b"\n")
+            while True:
+                message = self._read_message()
+                if "own_seconds" in message:
+                    return float(message["own_seconds"])
+                if "ended" in message:
+                    self.ended = message
+                    return None
+        except (OSError, EngineError):
+            return None
+        finally:
+            self._socket.settimeout(0.0)
 
     def signal(self, number: int) -> None:
         """Send a signal to the kernel; SIGKILL also goes to every process that it started."""

@@ -7,6 +7,7 @@ fork alone. `autograder.nbgrader_plugins.judge_client` is the client.
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import traceback
@@ -15,6 +16,7 @@ from multiprocessing.connection import Connection
 from random import Random
 from typing import Any
 
+from autograder.engine.machine_faults import STRETCH
 from litcourse.core.names import UnknownNameError
 from litcourse.core.question import Inputs, Question
 from litcourse.core.registry import find_question
@@ -25,10 +27,10 @@ from litcourse.core.verdict import Verdict
 from litcourse.feedback.rendering import as_html
 from litcourse.frontends.reference_solution import SolutionError, draw_inputs
 
-READY = b"ready"
 PATIENCE = 300.0
-"""Seconds that a client waits for the warm process's imports or for a reply."""
-_MAX_SECONDS = 330
+"""Seconds that a client waits for the warm process's imports, or that a reply may take of the
+server's own time."""
+_MAX_SECONDS = round(PATIENCE * STRETCH) + 30
 """Seconds that one request may take. Then the server ends, as its client no longer waits."""
 SKIPPED = "not looked at"
 """In place of a finding's code: nothing was measured, for a reason of the grader's own."""
@@ -51,13 +53,13 @@ class RequestError(Exception):
 
 
 def serve(client_socket: socket.socket) -> None:
-    """Reply to the requests on `client_socket` until the client closes it."""
+    """Send this process's id, then reply to requests until the client closes the socket."""
     import torch
 
     torch.set_num_threads(1)  # other judge servers and kernels use the other cores
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     with Connection(client_socket.detach()) as connection:
-        connection.send_bytes(READY)
+        connection.send_bytes(str(os.getpid()).encode())
         while True:
             try:
                 request, parts = receive(connection)

@@ -23,7 +23,8 @@ def run_init(request: dict[str, Any], limits: Limits, report: int) -> None:
     Args:
         request: from `WarmProvisioner.launch_kernel`.
         limits: limits of the kernel.
-        report: file descriptor for lines of JSON: `pid`, then `ready` or `error`.
+        report: file descriptor for lines of JSON: `pid`, then `ready` or `error`, then `status`,
+            the kernel's wait status.
     """
     syscalls.die_with_parent(signal.SIGKILL)
     os.setsid()
@@ -53,7 +54,8 @@ def run_init(request: dict[str, Any], limits: Limits, report: int) -> None:
     if message == b"ready":
         _send_line(report, {"ready": True})
     _, status = os.waitpid(pid, 0)
-    os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
+    _send_line(report, {"status": status})  # no exit code of ours could tell all of them apart
+    os._exit(0)
 
 
 def _send_line(report: int, what: dict[str, Any]) -> None:

@@ -3,7 +3,8 @@
 It imports once, then forks a kernel or a judge server for every connection. A client asks for a
 kernel by one line of JSON (`provisioner`); lines of JSON reply: its pid, that it is ready, how it
 ended. The kernel ends when its client closes the connection, the server when its standard input
-closes. A judge server (`judge_server`) draws inputs and judges; it takes over the connection.
+closes. Meanwhile the client can ask how much time the kernel had for itself. A judge server
+(`judge_server`) draws inputs and judges; it takes over the connection.
 
 The server is single-threaded, as a fork with a new user namespace requires. It knows no secret:
 neither the course nor the gradebook nor a student's name.
@@ -46,6 +47,7 @@ class _KernelHandle:
         watcher: measures the kernel; None until there is a pid.
         reason: the limit that the kernel exceeded, or "".
         usage: the last measurement.
+        status: the kernel's wait status; None until the init process reports it.
         text: an unfinished line of the init process.
     """
 
@@ -59,6 +61,7 @@ class _KernelHandle:
     reason: str = ""
     usage: watch.Usage = field(default_factory=watch.Usage)
     text: bytes = b""
+    status: int | None = None
 
 
 class Server:
@@ -148,12 +151,17 @@ class Server:
         handle.text += data
         *lines, handle.text = handle.text.split(b"\n")
         for line in lines:
-            handle.pid = json.loads(line).get("pid", handle.pid)
+            message = json.loads(line)
+            handle.pid = message.get("pid", handle.pid)
+            handle.status = message.get("status", handle.status)
             _send_line(handle, line)
 
     def _finish(self, handle: _KernelHandle) -> None:
         _, status, usage = os.wait4(handle.init, 0)
         seconds = max(usage.ru_utime + usage.ru_stime, handle.usage.cpu_seconds)
+        if not handle.reason and seconds > handle.limits.cpu_seconds:
+            handle.reason = "cpu"  # the operating system's own limit came first
+        status = status if handle.status is None else handle.status
         ended = {"ended": status, "reason": handle.reason, "cpu_seconds": seconds}
         _send_line(handle, json.dumps(ended).encode())
         self._selector.unregister(handle.pipe)
@@ -164,7 +172,7 @@ class Server:
         del self._kernels[handle.init]
 
     def _handle_command(self, handle: _KernelHandle) -> None:
-        """Send the signals that the client asks for; kill the kernel if the client is gone."""
+        """Send the signals that the client asks for, or tell it a time; no client, no kernel."""
         try:
             data = handle.connection.recv(65536)
         except OSError:
@@ -174,7 +182,12 @@ class Server:
             _kill(handle)
             return
         for line in data.splitlines():
-            number = int(json.loads(line)["signal"])
+            command = json.loads(line)
+            if "since" in command:
+                seconds = handle.watcher.own_seconds(command["since"]) if handle.watcher else 0.0
+                _send_line(handle, json.dumps({"own_seconds": seconds}).encode())
+                continue
+            number = int(command["signal"])
             if number == signal.SIGKILL:
                 _kill(handle)
             elif handle.pid:

@@ -1,16 +1,22 @@
-"""Measures processor time and memory of a kernel and its descendants, through /proc."""
+"""Measures time and memory of a kernel and its descendants, through /proc."""
 
 from __future__ import annotations
 
+import math
 import os
+import time
+from bisect import bisect_right
 from dataclasses import dataclass, field
 
 from autograder.engine.limits import MEBI, Limits
+from litcourse.ranks.own_time import OwnTime
 from litcourse.ranks.processes import TICKS, UTIME, process_tree, read, stat, tasks
 
 _START, _STACK = 19, 25
 """Fields of /proc/PID/stat, counted behind the name: the start time and the start of the stack.
 stime, cutime and cstime follow utime."""
+_SAMPLE = 0.5
+"""Seconds between two samples of the time that a kernel has for itself."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +41,35 @@ class Watch:
     baseline: int
     _seconds_by_process: dict[tuple[int, str], float] = field(default_factory=dict)
     _fork_stack: str = field(default_factory=lambda: _stack_start(os.getpid()))
+    _clock: OwnTime = field(default_factory=OwnTime)
+    _samples: list[tuple[float, float]] = field(default_factory=lambda: [(time.monotonic(), 0.0)])
 
     def usage(self) -> Usage:
         """Processor time and memory of the kernel and its descendants."""
         pids = process_tree(self.pid)
+        if time.monotonic() - self._samples[-1][0] > _SAMPLE:
+            self._sample(pids)
         memory = sum(max(0, _memory(pid) - self._inherited_memory(pid)) for pid in pids)
         return Usage(self._cpu_seconds(pids), memory)
+
+    def _sample(self, pids: list[int]) -> None:
+        self._clock.count(pids)
+        self._samples.append((time.monotonic(), self._clock.seconds))
+
+    def own_seconds(self, since: float) -> float:
+        """Seconds that the kernel had for itself, see `OwnTime`.
+
+        Args:
+            since: a moment of `time.monotonic`, which all processes of a machine share.
+        """
+        self._sample(process_tree(self.pid))
+        position = bisect_right(self._samples, (since, math.inf))
+        if position in {0, len(self._samples)}:
+            before = self._samples[min(position, len(self._samples) - 1)][1]
+        else:
+            (start, low), (end, high) = self._samples[position - 1 : position + 1]
+            before = low + (high - low) * (since - start) / max(end - start, 1e-9)
+        return self._clock.seconds - before
 
     def _inherited_memory(self, pid: int) -> int:
         """Bytes that the process shares with the warm process: only forks do, programs do not."""

@@ -10,15 +10,15 @@ import fcntl
 import gc
 import signal
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TextIO
 
 from sqlalchemy.exc import OperationalError
 
-from autograder.course import AuthorError, Lab, unwritable_error
+from autograder.course import AuthorError, Lab, LockedError, unwritable_error
 from autograder.engine.client import engine, stop
 from autograder.grading.records import GRADE, GRADED, REJUDGE, Record
 from autograder.grading.reporting.progress import Meter
@@ -40,8 +40,6 @@ from autograder.grading.worker_pool import FinishedTask, WorkerPool
 from autograder.grading.writer import Writer
 from autograder.nbgrader_plugins import register, submission_files
 
-ATTEMPTS = 3
-"""Attempts at a submission before it is given up."""
 _LOCK_SECONDS = 15
 """Seconds that workers of a killed run may need to end."""
 
@@ -55,7 +53,8 @@ def hold_run_lock(settings: CourseSettings) -> Iterator[None]:
     """Hold the lock of the course. Workers share it, so those of a killed run still hold it.
 
     Raises:
-        AuthorError: another run is under way, or the course can't be written.
+        LockedError: another run is under way.
+        AuthorError: the course can't be written.
     """
     path = settings.records.folder("", "") / ".lock"
     with lock_file(path) as file:
@@ -67,7 +66,7 @@ def hold_run_lock(settings: CourseSettings) -> Iterator[None]:
             except BlockingIOError:
                 if time.monotonic() > deadline:
                     fault = "another autograder grade or rejudge is running in this course"
-                    raise AuthorError(path, "", fault, "wait for its end, or end it") from None
+                    raise LockedError(path, "", fault, "wait for its end, or end it") from None
                 time.sleep(0.1)
         yield
 
@@ -125,7 +124,6 @@ class Session:
         default_factory=dict
     )
     done: set[tuple[str, str]] = field(default_factory=set)
-    _tries: Counter[tuple[str, str]] = field(default_factory=Counter)
     _pages: deque[Record] = field(default_factory=deque)
 
     def write(self, records: Sequence[Record], meter: Meter) -> None:
@@ -192,9 +190,7 @@ class Session:
             raise StoppedError(reply.detail)
         record = self.settings.records.load(task.lab, task.student)
         if reply is None or reply.outcome not in {DONE, SAME} or record is None:
-            if done.late:
-                self._tries[task.lab, task.student] = ATTEMPTS
-            return self._retry(task, reply.detail if reply else done.death, died=reply is None)
+            return self._retry(done)
         if task.action == GIVE_UP:
             self.failed[task.lab, task.student] = task.detail
         if task.action == REJUDGE:
@@ -205,15 +201,15 @@ class Session:
             self._write(record, notebook)
         return None
 
-    def _retry(self, task: Task, detail: str, *, died: bool) -> Task | None:
-        key = (task.lab, task.student)
-        self._tries[key] += 1
-        if self._tries[key] < ATTEMPTS and (died or task.action != REJUDGE):
-            return task
-        self.failed[key] = detail
+    def _retry(self, done: FinishedTask) -> Task | None:
+        """The same task once more, alone; after that, or after no end at all, none or `GIVE_UP`."""
+        task, died = done.task, done.reply is None
+        if not (task.alone or done.late) and (died or task.action != REJUDGE):
+            return replace(task, alone=True)
+        detail = done.reply.detail if done.reply else done.death
+        self.failed[task.lab, task.student] = detail
         if task.action != GRADE or self._has_score(task):
             return None
-        self._tries[key] = 0
         return Task(GIVE_UP, task.lab, task.student, detail)
 
     def _has_score(self, task: Task) -> bool:

@@ -30,6 +30,7 @@ from autograder.nbgrader_plugins import (
     submission_files,
     submission_metadata,
 )
+from autograder.nbgrader_plugins.execute import ALONE
 from autograder.nbgrader_plugins.failures import judge_answer
 from autograder.nbgrader_plugins.grade import format_head, is_check, write_score
 from autograder.nbgrader_plugins.judge_client import Judgement
@@ -76,6 +77,7 @@ class Task:
         student: id of the student.
         detail: why it is given up.
         penalty: whether to assign the late penalty again, even if the points stay.
+        alone: whether no other task runs meanwhile.
     """
 
     action: str
@@ -83,6 +85,7 @@ class Task:
     student: str
     detail: str = ""
     penalty: bool = False
+    alone: bool = False
 
 
 @dataclass(frozen=True)
@@ -150,7 +153,7 @@ class SubmissionGrader:
             record.suspicious_imports = find_suspicious_imports(
                 sent, found.files, prepared.unsolved
             )
-            self._run_pipeline(record, sent, found.left_out, files)
+            self._run_pipeline(record, sent, found.left_out, files, alone=task.alone)
         return Reply(DONE)
 
     def _give_up(self, task: Task) -> Reply:
@@ -174,12 +177,19 @@ class SubmissionGrader:
         )
 
     def _run_pipeline(
-        self, record: Record, notebook: NotebookNode, left_out: list[str], files: Path
+        self,
+        record: Record,
+        notebook: NotebookNode,
+        left_out: list[str],
+        files: Path,
+        *,
+        alone: bool = False,
     ) -> None:
         """Run nbgrader's steps up to those that need the gradebook, and store the result."""
         started, before = time.monotonic(), _cpu_seconds()
         prepared = self._labs[record.lab]
         resources = self._settings.resources(record.lab, record.student)
+        resources[ALONE] = alone
         resources[KEY] = Context(
             self._settings.root, prepared.lab, prepared.unsolved, record.student, files
         )

@@ -25,6 +25,7 @@ from types import FrameType
 from typing import Self
 
 from autograder.engine.limits import own_data
+from autograder.engine.machine_faults import STRETCH
 from autograder.engine.syscalls import die_with_parent
 from autograder.grading.submission_grader import Reply, Task
 
@@ -58,6 +59,7 @@ class _Worker:
     process: BaseProcess
     pipe: Connection
     task: Task | None = None
+    seconds: float = math.inf
     end: float = math.inf
     late: bool = False
 
@@ -101,7 +103,8 @@ class WorkerPool:
         """Yield the tasks as they end, and None every `TICK` seconds in which none does.
 
         The caller may append tasks meanwhile. A worker gets its next task before the caller gets
-        the result of the last one, so that no worker waits for the caller.
+        the result of the last one, so that no worker waits for the caller. A task that has to run
+        alone waits for the others, and they for it.
         """
         done: deque[FinishedTask] = deque()
         while True:
@@ -119,15 +122,22 @@ class WorkerPool:
                 return
 
     def _hand_out(self, tasks: deque[Task]) -> None:
-        while tasks:
+        while tasks and not self._must_wait(tasks[0]):
             idle = next((worker for worker in self._workers if worker.task is None), None)
             if idle is None and len(self._workers) < self._jobs:
                 idle = self._start()
             if idle is None:
                 return
-            idle.task, idle.end = tasks.popleft(), time.monotonic() + self._seconds
+            task = tasks.popleft()
+            idle.task, idle.seconds = task, self._seconds * (STRETCH if task.alone else 1)
+            idle.end = time.monotonic() + idle.seconds
             with contextlib.suppress(BrokenPipeError):  # dead already: `_collect` reports it
                 idle.pipe.send_bytes(json.dumps(asdict(idle.task)).encode())
+
+    def _must_wait(self, task: Task) -> bool:
+        """Whether `task` must wait: it runs alone, or another one does."""
+        running = [worker.task for worker in self._workers if worker.task is not None]
+        return any(other.alone for other in running) or (task.alone and bool(running))
 
     def _end_late_workers(self, busy: list[_Worker]) -> None:
         """End late workers: by SIGTERM, which interrupts any Python code, then by SIGKILL."""
@@ -151,7 +161,7 @@ class WorkerPool:
                 reply = Reply(**json.loads(worker.pipe.recv_bytes()))
             except (EOFError, OSError):
                 self._remove(worker)
-                death = f"no end within {self._seconds:.0f} s" if worker.late else ""
+                death = f"no end within {worker.seconds:.0f} s" if worker.late else ""
                 death = death or _describe_death(worker.process.exitcode)
                 yield FinishedTask(task, None, death, worker.late)
             else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,25 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Bool, Dict, Integer
 
 from autograder.course import CHECK, grade_id
+from autograder.engine.cell_client import Outcome
+from autograder.engine.machine_faults import (
+    STRETCH,
+    MachineError,
+    count_memory_kills,
+    is_starved,
+)
 from autograder.nbgrader_plugins import repair, submission_metadata
 from autograder.nbgrader_plugins.failures import Failure, explain_missing, find_failure
-from autograder.nbgrader_plugins.graded_kernel import Kernel, Outcome
+from autograder.nbgrader_plugins.graded_kernel import Kernel
 from autograder.nbgrader_plugins.judge_client import EncodedInputs, judge_client
 from autograder.nbgrader_plugins.submission_files import copy_visible, digest_submission
 from autograder.nbgrader_plugins.submission_metadata import KEY, Context, Notice, SubmissionMetadata
 from autograder.secret import seed_for
 from litcourse.core.known_errors import LIMITS, error_code
+
+ALONE = "alone"
+"""Key of nbconvert's resources: whether no other submission runs. Without it, as in nbgrader's own
+commands, which run one after the other, a fault of the machine has the submission run once more."""
 
 
 @dataclass
@@ -63,16 +75,44 @@ class RunSubmission(NbGraderPreprocessor):
         context: Context = resources[KEY]
         metadata = self._read_metadata(nb, context)
         resources["cpu_seconds"] = 0.0
-        resources["question_evidence"] = questions = self._draw_inputs(context, metadata.submission)
+        inputs = self._draw_inputs(context, metadata.submission)
         if metadata.trouble:
-            for question in questions.values():
-                question.code, question.detail = metadata.trouble, metadata.detail
+            why = metadata.trouble, metadata.detail
+            resources["question_evidence"] = {
+                name: QuestionEvidence(encoded, None, *why) for name, encoded in inputs.items()
+            }
             return nb, resources
-        with tempfile.TemporaryDirectory(prefix="grading-") as folder:
-            run = _NotebookRun(self, nb, context, questions, Path(folder))
-            run.run_all()
-            resources["cpu_seconds"] = run.cpu_seconds
+        alone = resources.get(ALONE)
+        try:
+            self._run(nb, resources, inputs, alone=bool(alone))
+        except MachineError as error:
+            if alone is not None:
+                raise  # `autograder grade` decides, which runs many at a time
+            self.log.warning("%s: %s; it runs once more", context.student, error)
+            self._run(nb, resources, inputs, alone=True)
         return nb, resources
+
+    def _run(
+        self,
+        nb: NotebookNode,
+        resources: dict[str, Any],
+        inputs: Mapping[str, EncodedInputs],
+        *,
+        alone: bool,
+    ) -> None:
+        """Execute `nb`.
+
+        Raises:
+            MachineError: the machine ended it, or nobody knows whether it did.
+        """
+        questions = {name: QuestionEvidence(encoded) for name, encoded in inputs.items()}
+        killed, stretch = count_memory_kills(), STRETCH if alone else 1
+        with tempfile.TemporaryDirectory(prefix="grading-") as folder:
+            run = _NotebookRun(self, nb, resources[KEY], questions, Path(folder), stretch)
+            run.run_all()
+        if count_memory_kills() > killed:
+            raise MachineError("the machine ran out of memory meanwhile")
+        resources["cpu_seconds"], resources["question_evidence"] = run.cpu_seconds, questions
 
     def _read_metadata(self, nb: NotebookNode, context: Context) -> SubmissionMetadata:
         """The metadata of `nb`; from here on its digest covers all files that the kernel sees."""
@@ -82,14 +122,11 @@ class RunSubmission(NbGraderPreprocessor):
             metadata.write(nb)
         return metadata
 
-    def _draw_inputs(self, context: Context, submission: str) -> dict[str, QuestionEvidence]:
+    def _draw_inputs(self, context: Context, submission: str) -> dict[str, EncodedInputs]:
         """Draw the inputs of each question."""
         lab, of = context.lab, (context.root, context.student, context.lab.id)
         seeds = {name: seed_for(*of, name, submission) for name in lab.questions}
-        return {
-            name: QuestionEvidence(inputs)
-            for name, inputs in judge_client().draw_inputs(lab, seeds).items()
-        }
+        return judge_client().draw_inputs(lab, seeds)
 
 
 @dataclass
@@ -101,23 +138,25 @@ class _NotebookRun:
     context: Context
     questions: dict[str, QuestionEvidence]
     folder: Path  # private: TemporaryDirectory makes it with mode 0700
+    stretch: int
     lost_cells: set[int] = field(default_factory=set)
     failures: dict[int, Failure] = field(default_factory=dict)
     notices: list[Notice] = field(default_factory=list)
     kernel: Kernel | None = None
     cpu_seconds: float = 0.0
+    own_seconds: float = 0.0
 
     def run_all(self) -> None:
         """Execute every cell that grading runs; when a kernel dies, continue in another."""
         copy_visible(self.context.files, self.folder / "work")
-        self.end = time.monotonic() + self.limits.notebook_seconds
+        self.began = time.monotonic()
         self.left = self.limits.restarts
-        # If the first kernel does not start, no student is to blame: nbgrader reports the error.
+        indices = [i for i, cell in enumerate(self.notebook.cells) if repair.is_executed(cell)]
+        for index in indices:
+            self.notebook.cells[index].outputs = []  # of a run that the machine ended
         self.kernel = self._start()
         try:
-            self._walk(
-                [i for i, cell in enumerate(self.notebook.cells) if repair.is_executed(cell)]
-            )
+            self._walk(indices)
         finally:
             self._stop()
         metadata = submission_metadata.read(self.notebook)
@@ -131,12 +170,16 @@ class _NotebookRun:
 
     def _start(self) -> Kernel:
         settings = self.limits
-        return Kernel(
-            self.folder / "work",
-            settings.startup_seconds,
-            sandbox=settings.sandbox,
-            limits=settings.limits,
-        )
+        try:
+            return Kernel(
+                self.folder / "work",
+                settings.startup_seconds,
+                sandbox=settings.sandbox,
+                limits=settings.limits,
+                stretch=self.stretch,
+            )
+        except (RuntimeError, TimeoutError) as error:
+            raise MachineError(f"no kernel: {error}") from error
 
     def _walk(self, indices: list[int]) -> None:
         for count, index in enumerate(indices, 1):
@@ -189,11 +232,30 @@ class _NotebookRun:
         limit = self.limits.startup_seconds if ours else self.limits.cell_seconds
         seconds = self._seconds_left(limit)
         if self.kernel is None or seconds <= 0:
-            return Outcome("late")
-        return self.kernel.run(source, seconds)
+            outcome = Outcome("late")
+        else:
+            outcome = self.kernel.run(source, seconds)
+        self._check_machine(outcome, seconds, limit)
+        return outcome
 
     def _seconds_left(self, limit: int) -> float:
-        return min(limit, self.end - time.monotonic())
+        """Seconds for a cell: of its limit, or of what the notebook's own has left."""
+        most, took = self.limits.notebook_seconds, time.monotonic() - self.began
+        return min(limit, most - self.own_seconds, most - took / self.stretch)
+
+    def _check_machine(self, outcome: Outcome, seconds: float, limit: int) -> None:
+        """Note the time of a cell; a cell that ended by the machine's fault counts for nothing.
+
+        Raises:
+            MachineError: so it ended.
+        """
+        self.own_seconds += outcome.own_seconds
+        if outcome.fault:
+            raise MachineError(outcome.fault)
+        took = time.monotonic() - self.began
+        late = outcome.status in {"late", "stuck"} and seconds < limit
+        if late and is_starved(self.own_seconds, took, self.limits.notebook_seconds):
+            raise MachineError(f"no end of the notebook within {took:.0f} s on a busy machine")
 
     def _run_cell(self, cell: NotebookNode) -> Outcome:
         outcome = self._run(cell.source, ours=utils.is_locked(cell))
@@ -204,14 +266,10 @@ class _NotebookRun:
 
     def _revive(self, indices: list[int]) -> bool:
         """Start another kernel and run the earlier cells again, except lost ones."""
-        while self.left > 0 and time.monotonic() < self.end:
+        while self.left > 0 and self._seconds_left(1) > 0:
             self.left -= 1
             self._stop()
-            try:
-                self.kernel = self._start()
-            except RuntimeError as error:  # it did not start
-                self.limits.log.warning("%s: %s", self.context.student, error)
-                continue
+            self.kernel = self._start()
             if self._replay(indices):
                 return True
         return False
@@ -243,6 +301,7 @@ class _NotebookRun:
                 question.code, question.detail = "LIT903", error.strerror or type(error).__name__
                 return Outcome("done")
             question.evidence = encoded or None
+        self._check_machine(outcome, seconds, self.limits.cell_seconds)
         question.code, question.detail = _reason(outcome, self.limits.cell_seconds)
         if question.evidence is not None:
             missing = self._explain_missing(question_id)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from autograder.course import Lab
-from autograder.nbgrader_plugins.graded_kernel import Outcome
+from autograder.engine.cell_client import Outcome
 from autograder.nbgrader_plugins.judge_client import Judgement, judge_client
 from litcourse.core.known_errors import UNSOLVED, error_code
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -16,10 +17,19 @@ from typing import Any
 from autograder.course import AuthorError, Lab
 from autograder.engine import client
 from autograder.engine.client import EngineError
-from autograder.engine.judge_server import BROKEN, PATIENCE, READY, UNKNOWN, UNSOLVED, receive, send
+from autograder.engine.judge_server import BROKEN, PATIENCE, UNKNOWN, UNSOLVED, receive, send
+from autograder.engine.machine_faults import (
+    STRETCH,
+    MachineError,
+    count_memory_kills,
+    is_starved,
+)
 from autograder.verifying.solutions import solution_fails, solved_cells
+from litcourse.ranks.own_time import OwnTime
 
 _CONNECTION_ERRORS = (EOFError, BrokenPipeError, ConnectionResetError)
+_SLICE = 10.0
+"""Seconds between two looks at the time that a judge server had for itself."""
 _log = logging.getLogger(__name__)
 
 
@@ -59,11 +69,16 @@ class Judgement:
     card: str
 
 
+class JudgeLostError(EngineError):
+    """The judge server ended twice on one request, or came to no end with it."""
+
+
 class JudgeClient:
     """A client of one judge server; a request starts the server unless it is alive."""
 
     def __init__(self) -> None:
         self._connection: Connection | None = None
+        self._pid = 0
 
     def draw_inputs(self, lab: Lab, seeds: Mapping[str, int]) -> dict[str, EncodedInputs]:
         """Draw the inputs of questions.
@@ -108,14 +123,18 @@ class JudgeClient:
         Raises:
             AuthorError: the question has no judge, or can't be imported.
             EngineError: no judge server starts.
+            MachineError: the machine was too busy, or had no memory.
         """
+        killed = count_memory_kills()
         request = {"action": "judge", "lab": lab.id, "question": question_id}
         parts = [] if evidence is None else [inputs, evidence]
         try:
             reply, _ = self._request({**request, "code": reason[0], "detail": reason[1]}, parts)
-        except EngineError:
+        except JudgeLostError as error:
             if evidence is None:
                 raise
+            if count_memory_kills() > killed:
+                raise MachineError("the machine ran out of memory while it judged") from error
             _log.exception("the judge of %s, %s ended on its evidence", lab.id, question_id)
             reply, _ = self._request(
                 {**request, "code": "LIT903", "detail": "no verdict on it"}, []
@@ -140,7 +159,7 @@ class JudgeClient:
         try:
             return self._send_request(request, parts)
         except _CONNECTION_ERRORS as error:
-            raise EngineError("the judge server has ended twice") from error
+            raise JudgeLostError("the judge server has ended twice") from error
 
     def _send_request(
         self, request: dict[str, Any], parts: list[bytes]
@@ -148,7 +167,8 @@ class JudgeClient:
         try:
             connection = self._connect(request["lab"])
             send(connection, request, parts)
-            return receive(_wait_for_reply(connection))
+            self._wait_for_reply(connection)
+            return receive(connection)
         except BaseException:
             self.close()  # a late reply must not pass for that to another request
             raise
@@ -159,9 +179,26 @@ class JudgeClient:
             server_socket.sendall(json.dumps({"judge": lab}).encode() + b"\n")
             server_socket.settimeout(None)
             self._connection = Connection(server_socket.detach())
-            if _wait_for_reply(self._connection).recv_bytes() != READY:
-                raise EngineError("the judge server did not start")
+            self._pid = _await_start(self._connection)
         return self._connection
+
+    def _wait_for_reply(self, connection: Connection) -> None:
+        """Wait while the judge server had less than `PATIENCE` for itself.
+
+        Raises:
+            JudgeLostError: it had, or waits for nothing.
+            MachineError: it had no fair share of the processor.
+        """
+        clock, began = OwnTime(), time.monotonic()
+        clock.count([self._pid])
+        while not connection.poll(min(_SLICE, PATIENCE)):
+            clock.count([self._pid])
+            took = time.monotonic() - began
+            if clock.seconds >= PATIENCE or took >= PATIENCE * STRETCH:
+                fault = f"no answer of the judge server within {took:.0f} s"
+                if is_starved(clock.seconds, took, PATIENCE):
+                    raise MachineError(f"{fault} on a busy machine")
+                raise JudgeLostError(fault)
 
     def close(self) -> None:
         """Close the connection, which ends the judge server."""
@@ -170,10 +207,14 @@ class JudgeClient:
             connection.close()
 
 
-def _wait_for_reply(connection: Connection) -> Connection:
-    if not connection.poll(PATIENCE):
-        raise EngineError(f"no answer of the judge server within {PATIENCE:.0f} s")
-    return connection
+def _await_start(connection: Connection) -> int:
+    """Process id of the judge server, once it is ready."""
+    try:
+        if connection.poll(PATIENCE):
+            return int(connection.recv_bytes())
+    except _CONNECTION_ERRORS as error:
+        raise EngineError("the judge server ended at its start") from error
+    raise EngineError(f"no judge server within {PATIENCE:.0f} s")
 
 
 def _raise_error(reply: dict[str, Any], lab: Lab) -> None:

@@ -20,9 +20,13 @@ from pathlib import Path
 from typing import Any
 
 from autograder.engine.imports import import_all
+from litcourse.ranks.own_time import OwnTime
+from litcourse.ranks.processes import process_tree
 
 POLL = 0.005
 """Seconds between two polls of the children."""
+_SAMPLE = 0.25
+"""Seconds between two looks at the time that they had for themselves."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class Run:
         lab: id of the lab.
         question_id: id of the question, which is probed behind the last cell.
         shown: the shown inputs, encoded.
-        limit: seconds after which the child is killed.
+        limit: seconds that the child may have for itself, see `litcourse.ranks.own_time`.
         variables: further environment variables.
     """
 
@@ -86,7 +90,8 @@ def run_all(runs: Iterable[Run], jobs: int) -> Generator[Outcome]:
     with tempfile.TemporaryDirectory(prefix="litcourse-warm-") as folder:
         waiting = enumerate(runs)  # drawn when needed: inputs can be megabytes
         upcoming = next(waiting, None)
-        children: dict[int, tuple[Run, Path, float]] = {}
+        children: dict[int, tuple[Run, Path, OwnTime]] = {}
+        looked = time.monotonic()
         try:
             while upcoming or children:
                 while upcoming and len(children) < jobs:
@@ -94,11 +99,11 @@ def run_all(runs: Iterable[Run], jobs: int) -> Generator[Outcome]:
                     upcoming = next(waiting, None)
                     folder_of_run = Path(folder) / str(number)
                     folder_of_run.mkdir()
-                    children[_start(run, folder_of_run)] = (
-                        run,
-                        folder_of_run,
-                        time.monotonic() + run.limit,
-                    )
+                    children[_start(run, folder_of_run)] = (run, folder_of_run, OwnTime())
+                if time.monotonic() - looked > _SAMPLE:
+                    looked = time.monotonic()
+                    for pid, (_, _, clock) in children.items():
+                        clock.count(process_tree(pid))
                 yield from _collect(children)
                 time.sleep(POLL)
         finally:
@@ -107,9 +112,9 @@ def run_all(runs: Iterable[Run], jobs: int) -> Generator[Outcome]:
                 os.waitpid(pid, 0)
 
 
-def _collect(children: dict[int, tuple[Run, Path, float]]) -> Iterator[Outcome]:
-    for pid, (run, folder_of_run, deadline) in list(children.items()):
-        late = time.monotonic() > deadline
+def _collect(children: dict[int, tuple[Run, Path, OwnTime]]) -> Iterator[Outcome]:
+    for pid, (run, folder_of_run, clock) in list(children.items()):
+        late = clock.seconds > run.limit
         if late:
             _kill(pid)
         done, status, usage = os.wait4(pid, 0 if late else os.WNOHANG)

@@ -34,40 +34,35 @@ from tests.autograder.conftest import reply_in_process
 LAB, QUESTION = "lab0_tiny", "add_one"
 RIGHT = f"def {QUESTION}(number):\n    return number + 1"
 WRONG = f"def {QUESTION}(number):\n    return number"
+FAULT = "the kernel was killed from outside"
 KILLED = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
 HERE = """
-import contextlib, os
+import contextlib
 
-from nbgrader.preprocessors import NbGraderPreprocessor
-
-from autograder.nbgrader_plugins.submission_metadata import KEY
+from autograder.engine.machine_faults import MachineError
+from autograder.nbgrader_plugins.execute import QuestionEvidence, RunSubmission
 from autograder.nbgrader_plugins.repair import is_executed
-from autograder.nbgrader_plugins.execute import RunSubmission
+from autograder.nbgrader_plugins.submission_metadata import KEY
 from litcourse.core.serialization import decode, encode
 from litcourse.probing.probe_runner import take_evidence
 
 
 class RunHere(RunSubmission):
-    def preprocess(self, nb, resources):
+    def _run(self, nb, resources, inputs, *, alone):
         context = resources[KEY]
-        metadata = self._read_metadata(nb, context)
-        resources["cpu_seconds"] = 0.0
-        resources["question_evidence"] = questions = self._draw_inputs(context, metadata.submission)
-        names = {"FILES": context.files}
-        if not metadata.trouble:
-            for cell in filter(is_executed, nb.cells):
-                with contextlib.suppress(Exception):
-                    exec(cell.source, names)
-        for name, question_evidence in questions.items():
-            if metadata.trouble:
-                question_evidence.code = metadata.trouble
-                question_evidence.detail = metadata.detail
-            else:
-                question = context.lab.find_question(name)
-                shown = decode(question_evidence.inputs.shown)
-                question_evidence.evidence = encode(take_evidence(question, shown, names))
-        return nb, resources
+        names = {"FILES": context.files, "ALONE": alone, "FAULT": ""}
+        for cell in filter(is_executed, nb.cells):
+            with contextlib.suppress(Exception):
+                exec(cell.source, names)
+        if names["FAULT"]:
+            raise MachineError(names["FAULT"])
+        found = resources["question_evidence"] = {}
+        for name, encoded in inputs.items():
+            shown = decode(encoded.shown)
+            evidence = take_evidence(context.lab.find_question(name), shown, names)
+            found[name] = QuestionEvidence(encoded, encode(evidence))
 """
+"""Runs a submission in the worker. Its code may say what the machine did to it."""
 
 
 @dataclass

@@ -17,7 +17,7 @@ from traitlets.config.loader import PyFileConfigLoader
 from autograder.grading.records import NOTEBOOK, RECORD
 from litcourse.core.registry import find_question
 
-from .conftest import KILLED, LAB, QUESTION, RIGHT, WRONG, Class
+from .conftest import FAULT, KILLED, LAB, QUESTION, RIGHT, WRONG, Class
 
 POINTS = 5.0
 
@@ -300,3 +300,35 @@ def test_inputs_follow_from_all_that_the_code_can_see(
     assert _inputs(group) == seen[-1]
     assert _by_nbgrader(group) == seen[-1]
     assert group.rejudge() == 0
+
+
+# --- the machine's faults --------------------------------------------------------------------
+
+
+def test_a_fault_of_the_machine_costs_nothing_if_it_passes(group: Class) -> None:
+    group.hand_in("ada", RIGHT)
+    group.hand_in("kim", f"FAULT = '' if ALONE else {FAULT!r}\n{RIGHT}")
+    group.hand_in("zoe", WRONG)
+    assert group.grade(jobs=2) == 0
+    assert group.students() == {"ada": POINTS, "kim": POINTS, "zoe": 0}
+
+
+def test_nbgrader_runs_it_once_more_too(group: Class, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(group.root))  # for here.py
+    group.hand_in("kim", f"FAULT = '' if ALONE else {FAULT!r}\n{RIGHT}")
+    group.nbgrader_autograde()
+    assert group.students() == {"kim": POINTS}
+
+
+def test_nbgrader_enters_no_score_if_the_machine_fails_twice(
+    group: Class, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(group.root))  # for here.py
+    monkeypatch.setenv("NBGRADER_EXECUTION", "")  # nbgrader leaves it where a step raises
+    group.hand_in("ada", RIGHT)
+    group.hand_in("kim", f"FAULT = {FAULT!r}\n{RIGHT}")
+    with pytest.raises(SystemExit) as end:
+        group.nbgrader_autograde()
+    assert end.value.code == 1
+    assert group.students()["ada"] == POINTS
+    assert group.students().get("kim") is None

@@ -67,3 +67,23 @@ def test_a_worker_that_was_asked_to_end_gets_no_other_task() -> None:
     assert late is not None
     assert ada is not None
     assert late.detail != ada.detail
+
+
+def test_a_task_alone_has_no_other_beside_it() -> None:
+    def do(task: Task) -> Reply:
+        began = time.monotonic()
+        time.sleep(0.3)
+        return Reply(DONE, task.student, {"began": began, "ended": time.monotonic()})
+
+    tasks = deque(Task(GRADE, "lab", str(n), alone=n in {1, 2, 5}) for n in range(8))
+    with WorkerPool(lambda: do, 4) as pool:
+        done = {one.task: one.reply.before for one in pool.run(tasks) if one and one.reply}
+    assert len(done) == 8
+    beside = {
+        (one.student, other.student)
+        for one, mine in done.items()
+        for other, theirs in done.items()
+        if one != other and mine["began"] < theirs["ended"] and theirs["began"] < mine["ended"]
+    }
+    assert beside
+    assert not {name for pair in beside for name in pair} & {"1", "2", "5"}

@@ -10,10 +10,10 @@ from nbformat import v4
 from autograder.bank import without_markers
 from autograder.course import Course, grade_id
 from autograder.demo.made_up_students import copy_course, fill_notebook, hand_in
+from autograder.engine.cell_client import Outcome
 from autograder.grading import run
 from autograder.grading.run import Options
 from autograder.nbgrader_plugins.failures import Failure, explain_missing, find_failure
-from autograder.nbgrader_plugins.graded_kernel import Outcome
 
 ROOT = Path(__file__).resolve().parents[3]
 LAB = "lab1_mnist"
