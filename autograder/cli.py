@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from litcourse.core.exit_codes import ExitCode
+
 if TYPE_CHECKING:
     from autograder.course import Course
 
@@ -23,35 +25,42 @@ if TYPE_CHECKING:
 # Without that module it skips the grammar, and nothing here checks an address.
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
-AUTHOR_ERROR = 2
-"""Exit code if an instructor has to mend something, or mistyped a name."""
-
 
 class _Group(TyperGroup):
     """Prints errors that name the next step as they are, without a traceback."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
-        from litcourse.core.names import UnknownNameError
-
-        as_json = "--json" in ctx.args
+        as_json = "--json" in ctx.args  # which the command takes from there
         try:
             return super().invoke(ctx)
-        except UnknownNameError as error:
-            _complain(str(error), as_json=as_json)
+        except KeyboardInterrupt:
+            raise typer.Exit(ExitCode.INTERRUPTED) from None
         except Exception as error:
-            from autograder.course import AuthorError
-
-            if not isinstance(error, AuthorError):
+            code = _exit_code(error)
+            if code is None:
                 raise
-            _complain(str(error), as_json=as_json)
-        raise typer.Exit(AUTHOR_ERROR)
+            typer.echo(f"autograder: {error}", err=True)
+            if as_json:
+                typer.echo(json.dumps({"error": str(error)}))
+            raise typer.Exit(code) from None
 
 
-def _complain(text: str, *, as_json: bool) -> None:
-    typer.echo(f"autograder: {text}", err=True)
-    if as_json:
-        typer.echo(json.dumps({"error": text}))
+def _exit_code(error: Exception) -> ExitCode | None:
+    """The exit code of an error that tells its next step; None for all others."""
+    from autograder.course import AuthorError, LockedError
+    from litcourse.core.names import UnknownNameError
+
+    if isinstance(error, LockedError):
+        return ExitCode.LOCKED
+    if isinstance(error, (AuthorError, UnknownNameError)):
+        return ExitCode.MISTAKE
+    return ExitCode.NOT_EMULATED if _is_not_emulated(error) else None
+
+
+def _is_not_emulated(error: Exception) -> bool:
+    clusters = sys.modules.get("litcourse.clusters")  # its import takes seconds
+    return clusters is not None and isinstance(error, clusters.ClusterError)
 
 
 app = typer.Typer(
@@ -106,7 +115,7 @@ def _report_stale(lines: list[str]) -> None:
         typer.echo(line)
     if lines:
         typer.echo("release/ is stale. Next: make release, and commit what git shows", err=True)
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.INCOMPLETE)
     typer.echo("release/ is fresh")
 
 

@@ -6,11 +6,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from litcourse.core.exit_codes import ExitCode
 from litcourse.core.names import UnknownNameError
 from litcourse.feedback.catalogue import catalogue, explain
-
-UNKNOWN = 2
-"""Exit code for an unknown finding; argparse uses the same for its own errors."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,8 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _explain(options.code)
     except UnknownNameError as error:
         print(f"litcourse: {error}", file=sys.stderr)
-        return UNKNOWN
-    return 0
+        return ExitCode.MISTAKE  # as argparse for its own errors
+    return ExitCode.DONE
 
 
 def _explain(codes: Sequence[str]) -> None:

@@ -29,6 +29,7 @@ from autograder.building import build
 from autograder.course import CHECK, Course, Lab, grade_id, is_demo
 from autograder.verifying.solutions import draw_inputs
 from autograder.verifying.warm_runner import warm_up
+from litcourse.core.exit_codes import ExitCode
 from litcourse.probing.probe_runner import take_evidence
 
 REPETITIONS = 5
@@ -46,7 +47,7 @@ def run(course: Course) -> int:
         path.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         console.print(_table(lab, results))
         console.print(f"wrote {path.relative_to(course.root)}")
-    return 0
+    return ExitCode.DONE
 
 
 def _machine() -> dict[str, Any]:

@@ -40,6 +40,7 @@ from autograder.demo.made_up_students import copy_course, fill_notebook, hand_in
 from autograder.engine import client
 from autograder.grading.records import RECORD
 from autograder.nbgrader_plugins.graded_kernel import Kernel
+from litcourse.core.exit_codes import ExitCode
 
 LAB = "lab1_mnist"
 MIXED, LARGE, STUBS = 30, 200, (10, 100, 500)
@@ -112,7 +113,7 @@ def run(
     console.print(_table(results))
     console.print(f"wrote {path.relative_to(course.root)}")
     lost = sum(row["n"] - row["graded"] for row in (results["mixed"], many, *growth))
-    return 1 if lost else 0
+    return ExitCode.INCOMPLETE if lost else ExitCode.DONE
 
 
 def _mixed_class(lab: Lab, unsolved: NotebookNode, count: int) -> dict[str, NotebookNode]:

@@ -26,6 +26,7 @@ from autograder.course import Course, Lab
 from autograder.demo.demo_class import Bank, GradedQuestion, Member, members
 from autograder.demo.made_up_students import copy_course, hand_in, read_points
 from autograder.engine.client import EngineError, engine
+from litcourse.core.exit_codes import ExitCode
 
 CELL_SECONDS = 60
 """Time limit of a cell: one submission has a loop that never ends."""
@@ -47,7 +48,7 @@ def run(course: Course) -> int:
     """Build, submit, grade and print the scores.
 
     Returns:
-        0 if every member of the class has the points that it should have, else 1.
+        the exit code: whether every member of the class has the points that it should have.
 
     Raises:
         AuthorError: a lab can't be built.
@@ -67,7 +68,7 @@ def run(course: Course) -> int:
     _print_paths(console, demo, classes)
     count = sum(len(lab_class.class_) for lab_class in classes)
     console.print(f"{count} submissions in {time.perf_counter() - started:.0f} s.")
-    return 0 if all(right) else 1
+    return ExitCode.DONE if all(right) else ExitCode.INCOMPLETE
 
 
 def _make_class(course: Course, demo: Path, lab: Lab) -> LabClass:

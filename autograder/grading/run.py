@@ -34,13 +34,12 @@ from autograder.grading.session import (
 from autograder.grading.settings import CourseSettings, open_settings
 from autograder.grading.submission_grader import PreparedLab
 from autograder.grading.writer import Writer
+from litcourse.core.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 WORKERS_PER_CORE = 4
-OK, SOME_FAILED, INTERRUPTED = 0, 1, 130
-"""Exit codes; `cli` gives 2 for an `AuthorError`."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +163,8 @@ class _Command:
         self._print_result(
             session, _RunResult(plan, found, run_notices, time.monotonic() - started), labs
         )
-        return SOME_FAILED if session.failed or any(row.undecided for row in found) else OK
+        waiting = session.failed or any(row.undecided for row in found)
+        return ExitCode.INCOMPLETE if waiting else ExitCode.DONE
 
     def _plan(
         self,
@@ -253,11 +253,11 @@ def _run_guarded(command: _Command) -> int:
             command.to.print(f"Stopped: {reason}", style="red", soft_wrap=True)
             text = f"What is graded is kept.{anew} Next: mend that, then type the same again:"
             command.to.print(f"{text} {typed}", soft_wrap=True)
-            return SOME_FAILED
+            return ExitCode.MISTAKE
         except KeyboardInterrupt:
             text = f"Interrupted. What is graded is kept, nothing is half written.{anew} Next:"
             command.to.print(f"\n{text} {typed}", soft_wrap=True)
-            return INTERRUPTED
+            return ExitCode.INTERRUPTED
 
 
 def _with_settings(command: _Command, do: Callable[[CourseSettings], int]) -> int:

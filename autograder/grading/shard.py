@@ -19,11 +19,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from autograder.course import AuthorError, Course, Lab
+from autograder.course import AuthorError, Course, Lab, LockedError
 from autograder.grading import plan as planning
 from autograder.grading.records import GRADE, Record
 from autograder.grading.reporting.progress import Meter, console
-from autograder.grading.run import OK, SOME_FAILED, Options
+from autograder.grading.run import Options
 from autograder.grading.session import (
     Session,
     StoppedError,
@@ -37,6 +37,7 @@ from autograder.grading.submission_grader import PreparedLab, Task
 from autograder.grading.writer import Writer
 from autograder.nbgrader_plugins import register
 from autograder.nbgrader_plugins.submission_files import Submission
+from litcourse.core.exit_codes import ExitCode
 
 LOCK_SECONDS = 15.0
 """Seconds that workers of a killed run may need to end."""
@@ -122,11 +123,11 @@ def grade_shard(course: Course, options: Options, shard: Shard) -> int:
                 session.work(tasks, options.workers, meter)
         except StoppedError as error:
             to.print(f"Stopped: {error}", soft_wrap=True)
-            return SOME_FAILED
+            return ExitCode.MISTAKE
     for (lab, student), why in session.failed.items():
         to.print(f"not graded: {lab}, {student}: {why}", soft_wrap=True)
     to.print("Next, when all shards have ended: autograder grade")
-    return SOME_FAILED if session.failed else OK
+    return ExitCode.INCOMPLETE if session.failed else ExitCode.DONE
 
 
 def _prepare_lab(settings: CourseSettings, lab: Lab) -> PreparedLab:
@@ -140,8 +141,8 @@ def _hold_shard_lock(settings: CourseSettings, shard: Shard) -> Iterator[None]:
     """Hold the lock of the course, shared with other shards, and the lock of this shard alone.
 
     Raises:
-        AuthorError: a run that writes is under way, or the same shard; or the course can't be
-            written.
+        LockedError: a run that writes is under way, or the same shard.
+        AuthorError: the course can't be written.
     """
     folder = settings.records.folder("", "")
     own = folder / f".lock-{shard.index}-of-{shard.count}"
@@ -159,7 +160,7 @@ def _lock(file: Any, kind: int, fault: str) -> None:
         except BlockingIOError:
             if time.monotonic() > deadline:
                 step = "wait for its end, or end it"
-                raise AuthorError(file.name, "", fault, step) from None
+                raise LockedError(file.name, "", fault, step) from None
             time.sleep(0.1)
         else:
             return

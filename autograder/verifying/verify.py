@@ -40,6 +40,7 @@ from autograder.verifying.bank_faults import again, check_bank, nearest_first
 from autograder.verifying.solutions import draw_inputs
 from autograder.verifying.source_faults import check_source
 from autograder.verifying.warm_runner import Outcome, Run, run_all, warm_up
+from litcourse.core.exit_codes import ExitCode
 from litcourse.core.names import UnknownNameError
 from litcourse.core.question import Inputs, JudgeError, NotLookedAt
 from litcourse.core.scoring import fail_question, grade
@@ -164,7 +165,8 @@ def run(
             progress.update(task, advance=1, wrong=wrong)
     seconds = time.perf_counter() - started
     _print_json(tallies, seeds, seconds) if json else _print_table(tallies, seeds, seconds)
-    return int(any(found for tally in tallies.values() for found in tally.faults.values()))
+    wrong = any(found for tally in tallies.values() for found in tally.faults.values())
+    return ExitCode.INCOMPLETE if wrong else ExitCode.DONE
 
 
 def _labs_with(labs: Sequence[Lab], question: str | None) -> list[Lab]:

@@ -8,10 +8,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from autograder.building import build as builder
 from autograder.building.scaffold import scaffold
 from autograder.cli import app
-from autograder.course import Course
+from autograder.course import AuthorError, Course, LockedError
 from litcourse.cli import main
+from litcourse.clusters import ClusterError
+from litcourse.core.exit_codes import ExitCode
+from litcourse.core.names import UnknownNameError
 
 COMMANDS = ("build", "verify", "demo", "new", "explain", "bench")
 
@@ -182,6 +186,42 @@ def test_explain_tells_what_the_catalogue_says() -> None:
     code, out, _ = call("explain", "lit900")
     assert code == 0
     assert "Not solved yet" in out
+
+
+# --- exit codes ------------------------------------------------------------------------------
+
+
+def test_the_table_in_the_docs_lists_all_exit_codes(root: Path) -> None:
+    text = (root / "docs/grading.md").read_text(encoding="utf-8")
+    _, _, table = text.partition("| exit code | when |\n|---|---|\n")
+    rows = table.partition("\n\n")[0].splitlines()
+    assert [int(row.split("|")[1]) for row in rows] == [code.value for code in ExitCode]
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (AuthorError("a.py", "", "a fault", "mend it"), 2),
+        (UnknownNameError("lab", "lab9", ["lab1"]), 2),
+        (LockedError("lock", "", "a run is under way", "wait"), 3),
+        (ClusterError("Trainer.world_size", "is 1 where 8 is right"), 64),
+        (KeyboardInterrupt(), 130),
+    ],
+)
+@pytest.mark.usefixtures("here")
+def test_each_error_has_its_exit_code(
+    monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int
+) -> None:
+    def fail(*_: object, **__: object) -> int:
+        raise error
+
+    monkeypatch.setattr(builder, "build", fail)
+    assert call("build")[0] == code
+
+
+@pytest.mark.usefixtures("here")
+def test_a_mistyped_option_is_a_mistake() -> None:
+    assert call("build", "--chekc")[0] == ExitCode.MISTAKE
 
 
 # --- the students' command -----------------------------------------------------------------

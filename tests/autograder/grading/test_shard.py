@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from autograder.course import AuthorError
+from autograder.course import AuthorError, LockedError
 from autograder.grading import shard
 from autograder.grading.run import Options
 from autograder.grading.shard import Shard, grade_shard
@@ -77,11 +77,11 @@ def test_shards_run_beside_each_other_and_not_beside_a_writer(
         fcntl.flock(lock, fcntl.LOCK_SH)  # as another shard does
         assert grade(group, "1/2") == 0
         fcntl.flock(lock, fcntl.LOCK_EX)  # as a run does that writes
-        with pytest.raises(AuthorError, match="grade or rejudge is running"):
+        with pytest.raises(LockedError, match="grade or rejudge is running"):
             grade(group, "1/2")
     with (evidence / ".lock-1-of-2").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(AuthorError, match="this very shard"):
+        with pytest.raises(LockedError, match="this very shard"):
             grade(group, "1/2")
 
 

@@ -96,7 +96,7 @@ def test_a_full_disk_stops_it_and_loses_nothing(
     process = apart(tmp_path / "log", on_a_tiny_disk)
     process.join()
     said = (tmp_path / "log").read_text(encoding="utf-8")
-    assert process.exitcode == 1, said
+    assert process.exitcode == 2, said
     assert "No space left on device" in said
     assert "type the same again" in said
     assert group.grade() == 0

@@ -10,6 +10,7 @@ import pytest
 from autograder.grading import run
 from autograder.grading.reporting import notices
 from autograder.grading.reporting.notices import RunNotices, name_few
+from litcourse.core.exit_codes import ExitCode
 from tests.autograder.grading.conftest import LAB, RIGHT, WRONG, Class, enter
 
 Said = pytest.CaptureFixture[str]
@@ -102,7 +103,7 @@ def test_an_interrupted_regrade_does_not_promise_to_go_on(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(run, "Session", interrupted)
-    assert group.grade(regrade=regrade) == run.INTERRUPTED
+    assert group.grade(regrade=regrade) == ExitCode.INTERRUPTED
     assert ("A regrade begins with the first again. Next: " in capsys.readouterr().out) == promised
 
 
