@@ -129,7 +129,9 @@ def load_result(settings: CourseSettings, submission: Submission) -> Record | No
     None also if a file can't be read: the task that grades them reports it.
     """
     record = settings.records.load(submission.lab, submission.student)
-    if record is None or record.state != GRADED or settings.records.notebook(record) is None:
+    if record is None or record.state != GRADED or record.held_back:
+        return None
+    if settings.records.notebook(record) is None:
         return None
     found = submission_files.scan(settings.course, submission.folder)
     if not found.matches(record.fingerprint):

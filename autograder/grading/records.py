@@ -19,7 +19,7 @@ from litcourse.core.atomic_write import write_atomically
 
 RECORD, NOTEBOOK = "_grading.json", "_graded.ipynb"
 GRADED, FAILED = "graded", "failed"
-"""States: scored, or scored with zero because grading failed."""
+"""States: scored, or without a score because grading failed."""
 GRADE, REJUDGE = "grade", "rejudge"
 """Causes of a result: a run of the submission, or another judgement of its evidence."""
 _HISTORY_FIELDS = ("graded_at", "state", "submission", "timestamp", "points", "maximum",
@@ -57,6 +57,8 @@ class Record:
         written: whether it is in the gradebook and in `autograded/`.
         feedback: whether it is in `feedback/`.
         history: earlier results that were written, oldest first.
+        held_back: ids of the questions that nobody got a score for, see `canary`; the next run
+            grades the submission again.
     """
 
     lab: str
@@ -82,6 +84,12 @@ class Record:
     written: bool = False
     feedback: bool = False
     history: list[dict[str, Any]] = field(default_factory=list)
+    held_back: list[str] = field(default_factory=list)
+
+    @property
+    def ungraded(self) -> list[str]:
+        """Ids of the questions without a score."""
+        return list(self.maximum) if self.state == FAILED else self.held_back
 
     @property
     def total(self) -> float:

@@ -23,6 +23,7 @@ from autograder.grading.reporting.notices import RunNotices
 from autograder.grading.reporting.progress import Meter, console
 from autograder.grading.reporting.table import Row
 from autograder.grading.session import (
+    CanaryError,
     Session,
     StoppedError,
     end_on_sigterm,
@@ -40,6 +41,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 WORKERS_PER_CORE = 4
+NO_SCORE = (
+    "No submission was run, and no score is entered: what is wrong is the grader, this machine or "
+    "the solution. Next: make verify, and evidence/grading.log"
+)
 
 
 @dataclass(frozen=True)
@@ -163,8 +168,9 @@ class _Command:
         self._print_result(
             session, _RunResult(plan, found, run_notices, time.monotonic() - started), labs
         )
-        waiting = session.failed or any(row.undecided for row in found)
-        return ExitCode.INCOMPLETE if waiting else ExitCode.DONE
+        waiting = any(row.undecided for row in found)
+        incomplete = session.failed or session.held_back or waiting
+        return ExitCode.INCOMPLETE if incomplete else ExitCode.DONE
 
     def _plan(
         self,
@@ -208,6 +214,10 @@ class _Command:
                 "written": len(session.done),
                 "skipped": result.plan.skipped,
                 "changed": summary.list_changes(judged),
+                "held_back": [
+                    {"lab": lab, "question": name, "why": why}
+                    for (lab, name), why in session.held_back.items()
+                ],
                 "seconds": round(result.seconds, 2),
                 **result.run_notices.as_json(),
             }
@@ -233,6 +243,8 @@ class _Command:
         if stale := result.plan.stale_penalties:
             text = f"{stale} of those done already have a late penalty that no longer fits."
             self.to.print(f"{text} Next: autograder rejudge {' '.join(self.options.labs) or 'LAB'}")
+        for line in session.canary_lines():
+            self.to.print(line, style="red", soft_wrap=True, markup=False)
         summary.show_undecided(self.to, result.rows)
         summary.show_failures(self.to, session.failed, self.action)
 
@@ -254,6 +266,12 @@ def _run_guarded(command: _Command) -> int:
             text = f"What is graded is kept.{anew} Next: mend that, then type the same again:"
             command.to.print(f"{text} {typed}", soft_wrap=True)
             return ExitCode.MISTAKE
+        except CanaryError as error:
+            if command.options.json:
+                print(json.dumps({"error": str(error)}))  # noqa: T201
+            for line in (f"Stopped: {error}", NO_SCORE):
+                command.to.print(line, style="red", soft_wrap=True, markup=False)
+            return ExitCode.INCOMPLETE
         except KeyboardInterrupt:
             text = f"Interrupted. What is graded is kept, nothing is half written.{anew} Next:"
             command.to.print(f"\n{text} {typed}", soft_wrap=True)

@@ -26,6 +26,7 @@ from autograder.grading.settings import CourseSettings
 from autograder.grading.signals import raising
 from autograder.grading.submission_grader import (
     AUTHOR,
+    CANARY,
     DONE,
     FULL,
     GIVE_UP,
@@ -38,7 +39,7 @@ from autograder.grading.submission_grader import (
 )
 from autograder.grading.worker_pool import FinishedTask, WorkerPool
 from autograder.grading.writer import Writer
-from autograder.nbgrader_plugins import register, submission_files
+from autograder.nbgrader_plugins import canary, register, submission_files
 
 _LOCK_SECONDS = 15
 """Seconds that workers of a killed run may need to end."""
@@ -46,6 +47,10 @@ _LOCK_SECONDS = 15
 
 class StoppedError(Exception):
     """The run can't continue; the message says why and what to do."""
+
+
+class CanaryError(Exception):
+    """The instructor's own solution earns nothing, so nobody gets a score; the message says why."""
 
 
 @contextlib.contextmanager
@@ -114,6 +119,8 @@ class Session:
         failed: why there is no score, by lab and student.
         judged: points before and after a rejudge, by lab and student.
         done: lab and student of the results that were written.
+        held_back: why nobody gets a score for a question, by lab and question id.
+        unproven: labs without a solution, so that nothing shows faults of the grader.
     """
 
     settings: CourseSettings
@@ -124,6 +131,8 @@ class Session:
         default_factory=dict
     )
     done: set[tuple[str, str]] = field(default_factory=set)
+    held_back: dict[tuple[str, str], str] = field(default_factory=dict)
+    unproven: list[str] = field(default_factory=list)
     _pages: deque[Record] = field(default_factory=deque)
 
     def write(self, records: Sequence[Record], meter: Meter) -> None:
@@ -141,6 +150,7 @@ class Session:
             AuthorError: a part of a lab is missing.
             StoppedError: the disk is full, something can't be written, or the instructor has to
                 mend something.
+            CanaryError: the solution of a lab earns nothing.
         """
         if not tasks:
             return
@@ -153,6 +163,8 @@ class Session:
         )
         pool = WorkerPool(make_grader, min(jobs, len(tasks)), seconds)
         with _freeze_objects(), pool:
+            self._fly_canaries(pool, sorted({t.lab for t in tasks if t.action == GRADE}))
+            tasks = deque(replace(t, skipped=self._skipped(t.lab)) for t in tasks)
             for done in pool.run(tasks):
                 if done is None:
                     meter.tick()
@@ -165,6 +177,45 @@ class Session:
                 key = (done.task.lab, done.task.student)
                 record = self.settings.records.load(*key)
                 meter.add(self._drop_if_failed(record), done.task.student, done.task.lab)
+
+    def _fly_canaries(self, pool: WorkerPool, labs: Sequence[str]) -> None:
+        """Grade the solutions of `labs` that no earlier run has graded, before anybody else's."""
+        tasks = deque(Task(CANARY, lab, canary.CANARY) for lab in labs if self._needs_canary(lab))
+        for done in pool.run(tasks):
+            if done is None:
+                continue
+            reply, lab = done.reply, self.labs[done.task.lab].lab
+            if reply is not None and reply.outcome in {FULL, AUTHOR}:
+                raise StoppedError(reply.detail)
+            if reply is not None and reply.outcome == DONE:
+                failed = reply.failed
+            elif not done.task.alone:
+                tasks.append(replace(done.task, alone=True))
+                continue
+            else:
+                failed = dict.fromkeys(lab.questions, reply.detail if reply else done.death)
+            if set(failed) == set(lab.questions):
+                raise CanaryError(canary.describe(lab.id, failed))
+            self.held_back |= {(lab.id, name): why for name, why in failed.items()}
+
+    def _needs_canary(self, name: str) -> bool:
+        lab, evidence = self.labs[name].lab, self.settings.records.folder("", "")
+        if not canary.has_solutions(lab):
+            self.unproven.append(name)
+            return False
+        return not canary.is_kept(self.settings.runner(), evidence, lab)
+
+    def canary_lines(self) -> list[str]:
+        """Lines about the questions that nobody gets a score for, and labs without a solution."""
+        return [
+            *(f"{lab}: no canary, since its notebook in source/ has no solution"
+              for lab in self.unproven),
+            *(f"{lab}, {question}: nobody gets a score, as the solution failed twice: {why}"
+              for (lab, question), why in self.held_back.items()),
+        ]  # fmt: skip
+
+    def _skipped(self, lab: str) -> tuple[str, ...]:
+        return tuple(question for of, question in self.held_back if of == lab)
 
     def pages(self) -> None:
         """Write the remaining feedback, after all scores."""
@@ -210,7 +261,7 @@ class Session:
         self.failed[task.lab, task.student] = detail
         if task.action != GRADE or self._has_score(task):
             return None
-        return Task(GIVE_UP, task.lab, task.student, detail)
+        return Task(GIVE_UP, task.lab, task.student, detail, skipped=task.skipped)
 
     def _has_score(self, task: Task) -> bool:
         """Whether an earlier run scored exactly these files: then that score stays."""

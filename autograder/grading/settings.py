@@ -74,9 +74,15 @@ class CourseSettings:
         self.penalties = penalties[0](parent=self.converter) if penalties else None
         self.records = RecordStore(self.root / GradeEvidence(parent=self.converter).folder)
 
+    def runner(self) -> RunSubmission:
+        """The step that runs submissions."""
+        step = next(step for step in self.running if issubclass(step, RunSubmission))
+        made: RunSubmission = step(parent=self.converter)
+        return made
+
     def most_seconds(self) -> float:
         """Time limit of one submission in seconds, with all work around its own code."""
-        limits = RunSubmission(parent=self.converter)
+        limits = self.runner()
         starts = (limits.restarts + 1) * limits.startup_seconds
         return float(limits.notebook_seconds + starts + _OTHER_SECONDS)
 

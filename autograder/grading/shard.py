@@ -23,8 +23,9 @@ from autograder.course import AuthorError, Course, Lab, LockedError
 from autograder.grading import plan as planning
 from autograder.grading.records import GRADE, Record
 from autograder.grading.reporting.progress import Meter, console
-from autograder.grading.run import Options
+from autograder.grading.run import NO_SCORE, Options
 from autograder.grading.session import (
+    CanaryError,
     Session,
     StoppedError,
     end_on_sigterm,
@@ -124,10 +125,17 @@ def grade_shard(course: Course, options: Options, shard: Shard) -> int:
         except StoppedError as error:
             to.print(f"Stopped: {error}", soft_wrap=True)
             return ExitCode.MISTAKE
+        except CanaryError as error:
+            for line in (f"Stopped: {error}", NO_SCORE):
+                to.print(line, soft_wrap=True, markup=False)
+            return ExitCode.INCOMPLETE
     for (lab, student), why in session.failed.items():
         to.print(f"not graded: {lab}, {student}: {why}", soft_wrap=True)
+    for line in session.canary_lines():
+        to.print(line, soft_wrap=True, markup=False)
     to.print("Next, when all shards have ended: autograder grade")
-    return ExitCode.INCOMPLETE if session.failed else ExitCode.DONE
+    incomplete = session.failed or session.held_back
+    return ExitCode.INCOMPLETE if incomplete else ExitCode.DONE
 
 
 def _prepare_lab(settings: CourseSettings, lab: Lab) -> PreparedLab:

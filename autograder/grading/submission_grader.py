@@ -25,24 +25,30 @@ from autograder.grading.records import FAILED, GRADE, REJUDGE, Record
 from autograder.grading.reporting.suspicious_imports import find_suspicious_imports
 from autograder.grading.settings import CourseSettings
 from autograder.nbgrader_plugins import (
+    canary,
     evidence_store,
     reading,
     submission_files,
     submission_metadata,
 )
-from autograder.nbgrader_plugins.execute import ALONE
+from autograder.nbgrader_plugins.execute import ALONE, SKIPPED
 from autograder.nbgrader_plugins.failures import judge_answer
-from autograder.nbgrader_plugins.grade import format_head, is_check, write_score
+from autograder.nbgrader_plugins.grade import FAILURE, format_head, is_check, write_score
 from autograder.nbgrader_plugins.judge_client import Judgement
 from autograder.nbgrader_plugins.sanitize import sanitize
 from autograder.nbgrader_plugins.submission_metadata import KEY, Context, SubmissionMetadata
 
-GIVE_UP = "give up"
+GIVE_UP, CANARY = "give up", "canary"
 DONE, SAME, BROKEN, AUTHOR, FULL = "done", "same", "broken", "author", "full"
 """Outcomes of a task: a new result; the same result as before; an error; an error that the
 instructor has to mend; a full disk."""
-FAILURE, UNREADABLE = "LIT950", "LIT903"
+UNREADABLE = "LIT903"
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
+_SUBMISSION_FIELDS = (
+    "fingerprint", "timestamp", "state", "held_back", "detail", "seconds", "cpu_seconds",
+    "student_seconds", "sandbox", "suspicious_imports",
+)  # fmt: skip
+"""Fields of a record that another judgement of the same submission does not change."""
 _log = logging.getLogger(__name__)
 
 
@@ -72,12 +78,13 @@ class Task:
     """A submission and the action on it.
 
     Args:
-        action: `GRADE`, `GIVE_UP` or `REJUDGE`.
+        action: `GRADE`, `GIVE_UP`, `REJUDGE` or `CANARY`, which grades the solution of the lab.
         lab: id of the lab.
         student: id of the student.
         detail: why it is given up.
         penalty: whether to assign the late penalty again, even if the points stay.
         alone: whether no other task runs meanwhile.
+        skipped: ids of the questions that nobody gets a score for.
     """
 
     action: str
@@ -86,6 +93,10 @@ class Task:
     detail: str = ""
     penalty: bool = False
     alone: bool = False
+    skipped: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "skipped", tuple(self.skipped))  # JSON made a list of it
 
 
 @dataclass(frozen=True)
@@ -96,11 +107,13 @@ class Reply:
         outcome: `DONE`, `SAME`, `BROKEN`, `AUTHOR` or `FULL`.
         detail: the error, or "".
         before: for a rejudge, the points before it, by question id.
+        failed: for a canary, what went wrong, by question id.
     """
 
     outcome: str
     detail: str = ""
     before: dict[str, float] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
 
 
 class SubmissionGrader:
@@ -118,7 +131,8 @@ class SubmissionGrader:
 
     def run(self, task: Task) -> Reply:
         """Do one task. Every `Exception` becomes a reply."""
-        actions = {GRADE: self._grade, GIVE_UP: self._give_up, REJUDGE: self._rejudge}
+        actions = {GRADE: self._grade, GIVE_UP: self._give_up, REJUDGE: self._rejudge,
+                   CANARY: self._fly_canary}  # fmt: skip
         try:
             return actions[task.action](task)
         except AuthorError as error:
@@ -153,8 +167,18 @@ class SubmissionGrader:
             record.suspicious_imports = find_suspicious_imports(
                 sent, found.files, prepared.unsolved
             )
-            self._run_pipeline(record, sent, found.left_out, files, alone=task.alone)
+            record.held_back = list(task.skipped)
+            skipped = dict.fromkeys(task.skipped, canary.WHY)
+            self._run_pipeline(record, sent, found.left_out, files, skipped, alone=task.alone)
         return Reply(DONE)
+
+    def _fly_canary(self, task: Task) -> Reply:
+        prepared, settings = self._labs[task.lab], self._settings
+        runner = settings.runner()
+        failed = canary.fly(runner, settings.root, prepared.lab, prepared.unsolved)
+        if not failed:
+            canary.keep(runner, settings.records.folder("", ""), prepared.lab)
+        return Reply(DONE, failed=failed)
 
     def _give_up(self, task: Task) -> Reply:
         """Score with zero; of the submission read only its time, since it may be the reason."""
@@ -164,7 +188,8 @@ class SubmissionGrader:
         notebook = copy.deepcopy(self._labs[task.lab].unsolved)
         SubmissionMetadata("", FAILURE, "the instructor's log tells more").write(notebook)
         with tempfile.TemporaryDirectory(prefix="submission-") as folder:
-            self._run_pipeline(record, notebook, [], Path(folder))
+            skipped = dict.fromkeys(self._labs[task.lab].lab.questions, task.detail)
+            self._run_pipeline(record, notebook, [], Path(folder), skipped)
         return Reply(DONE)
 
     def _record(self, task: Task, fingerprint: str, timestamp: str) -> Record:
@@ -182,6 +207,7 @@ class SubmissionGrader:
         notebook: NotebookNode,
         left_out: list[str],
         files: Path,
+        skipped: dict[str, str],
         *,
         alone: bool = False,
     ) -> None:
@@ -189,7 +215,7 @@ class SubmissionGrader:
         started, before = time.monotonic(), _cpu_seconds()
         prepared = self._labs[record.lab]
         resources = self._settings.resources(record.lab, record.student)
-        resources[ALONE] = alone
+        resources[ALONE], resources[SKIPPED] = alone, skipped
         resources[KEY] = Context(
             self._settings.root, prepared.lab, prepared.unsolved, record.student, files
         )
@@ -262,8 +288,7 @@ class SubmissionGrader:
         """A record for a submission that was graded before, by `autograder` or nbgrader."""
         record = Record(task.lab, task.student, cause=REJUDGE)
         if earlier is not None and earlier.submission == metadata.submission:
-            for name in ("fingerprint", "timestamp", "state", "detail", "seconds", "cpu_seconds",
-                         "student_seconds", "sandbox", "suspicious_imports"):  # fmt: skip
+            for name in _SUBMISSION_FIELDS:
                 setattr(record, name, getattr(earlier, name))
         record.submission = metadata.submission
         record.notices = [notice.code for notice in metadata.notices]

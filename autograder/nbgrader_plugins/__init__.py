@@ -11,7 +11,7 @@ same steps:
 3. `execute` runs the notebook in a kernel (`graded_kernel`) and skips demonstrations. At each check
    cell it takes evidence, on inputs that follow from `autograder.secret`, this notebook and its
    files (`submission_files`). It judges nothing. `failures` says which cell failed if a check
-   misses a name for that.
+   misses a name for that. Before the first submission the instructor's solution runs (`canary`).
 4. `grade` asks a judge outside of the kernel (`judge_client`), stores the evidence
    (`evidence_store`), replaces the outputs of each check cell by its points and the card, and
    removes what could run in a reader's browser (`sanitize`). nbgrader then limits outputs and

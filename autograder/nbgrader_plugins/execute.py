@@ -22,7 +22,7 @@ from autograder.engine.machine_faults import (
     count_memory_kills,
     is_starved,
 )
-from autograder.nbgrader_plugins import repair, submission_metadata
+from autograder.nbgrader_plugins import canary, repair, submission_metadata
 from autograder.nbgrader_plugins.failures import Failure, explain_missing, find_failure
 from autograder.nbgrader_plugins.graded_kernel import Kernel
 from autograder.nbgrader_plugins.judge_client import EncodedInputs, judge_client
@@ -31,9 +31,10 @@ from autograder.nbgrader_plugins.submission_metadata import KEY, Context, Notice
 from autograder.secret import seed_for
 from litcourse.core.known_errors import LIMITS, error_code
 
-ALONE = "alone"
-"""Key of nbconvert's resources: whether no other submission runs. Without it, as in nbgrader's own
-commands, which run one after the other, a fault of the machine has the submission run once more."""
+ALONE, SKIPPED = "alone", "skipped"
+"""Keys of nbconvert's resources: whether no other submission runs, and what the canary found, by
+question id. nbgrader's own commands give neither: there a submission runs once more where the
+machine was at fault, and the canary flies before the first one."""
 
 
 @dataclass
@@ -75,7 +76,9 @@ class RunSubmission(NbGraderPreprocessor):
         context: Context = resources[KEY]
         metadata = self._read_metadata(nb, context)
         resources["cpu_seconds"] = 0.0
-        inputs = self._draw_inputs(context, metadata.submission)
+        if SKIPPED not in resources:
+            resources[SKIPPED] = canary.fly_once(self, context)
+        inputs = self.draw_inputs(context, metadata.submission)
         if metadata.trouble:
             why = metadata.trouble, metadata.detail
             resources["question_evidence"] = {
@@ -84,15 +87,15 @@ class RunSubmission(NbGraderPreprocessor):
             return nb, resources
         alone = resources.get(ALONE)
         try:
-            self._run(nb, resources, inputs, alone=bool(alone))
+            self.run_notebook(nb, resources, inputs, alone=bool(alone))
         except MachineError as error:
             if alone is not None:
                 raise  # `autograder grade` decides, which runs many at a time
             self.log.warning("%s: %s; it runs once more", context.student, error)
-            self._run(nb, resources, inputs, alone=True)
+            self.run_notebook(nb, resources, inputs, alone=True)
         return nb, resources
 
-    def _run(
+    def run_notebook(
         self,
         nb: NotebookNode,
         resources: dict[str, Any],
@@ -122,7 +125,7 @@ class RunSubmission(NbGraderPreprocessor):
             metadata.write(nb)
         return metadata
 
-    def _draw_inputs(self, context: Context, submission: str) -> dict[str, EncodedInputs]:
+    def draw_inputs(self, context: Context, submission: str) -> dict[str, EncodedInputs]:
         """Draw the inputs of each question."""
         lab, of = context.lab, (context.root, context.student, context.lab.id)
         seeds = {name: seed_for(*of, name, submission) for name in lab.questions}

@@ -12,7 +12,7 @@ from traitlets import Unicode
 
 from autograder.course import CHECK, grade_id
 from autograder.nbgrader_plugins import evidence_store, submission_metadata
-from autograder.nbgrader_plugins.execute import QuestionEvidence
+from autograder.nbgrader_plugins.execute import SKIPPED, QuestionEvidence
 from autograder.nbgrader_plugins.failures import INSTEAD, judge_answer
 from autograder.nbgrader_plugins.judge_client import Judgement
 from autograder.nbgrader_plugins.penalties import EVIDENCE
@@ -21,6 +21,8 @@ from autograder.nbgrader_plugins.submission_metadata import KEY, Context, Notice
 
 UNDECIDED = "undecided"
 """Key of a graded check cell's metadata: why a person has to decide."""
+FAILURE = "LIT950"
+"""Finding of a question that the grader could not look at."""
 
 
 class GradeEvidence(NbGraderPreprocessor):
@@ -58,6 +60,9 @@ class GradeEvidence(NbGraderPreprocessor):
     ) -> None:
         question_id = grade_id(cell).removesuffix(CHECK)
         question: QuestionEvidence = resources["question_evidence"][question_id]
+        skipped: dict[str, str] = resources[SKIPPED]
+        if question_id in skipped:
+            question = QuestionEvidence(question.inputs, None, FAILURE, skipped[question_id])
         why = (question.code, question.detail)
         verdict = judge_answer(
             context.lab, question_id, question.inputs.all_inputs, question.evidence, why

@@ -17,4 +17,5 @@ Read in this order:
 13. `torch_state`: restores random states and torch's global modes.
 14. `environment`: replaces environment variables, drops those of a job.
 15. `atomic_write`: writes a whole file or none.
+16. `exit_codes`: how a command ended.
 """

@@ -48,7 +48,7 @@ from litcourse.probing.probe_runner import take_evidence
 
 
 class RunHere(RunSubmission):
-    def _run(self, nb, resources, inputs, *, alone):
+    def run_notebook(self, nb, resources, inputs, *, alone):
         context = resources[KEY]
         names = {"FILES": context.files, "ALONE": alone, "FAULT": ""}
         for cell in filter(is_executed, nb.cells):

@@ -110,7 +110,7 @@ def test_a_file_that_cannot_be_read_costs_its_own_submission_alone(
 
     monkeypatch.setattr(submission_files, "open_plain", opened)
     assert group.grade() == 1
-    assert group.students() == {"ada": POINTS, "eve": 0, "new": POINTS, "mal": 0}
+    assert group.students() == {"ada": POINTS, "eve": None, "new": POINTS, "mal": None}
     for student in ("eve", "mal"):
         assert group.record(student).state == "failed"
         assert group.record(student).written

@@ -20,6 +20,7 @@ from litcourse.core.registry import find_question
 from .conftest import FAULT, KILLED, LAB, QUESTION, RIGHT, WRONG, Class
 
 POINTS = 5.0
+Said = pytest.CaptureFixture[str]
 
 
 def test_every_submission_has_score_notebook_page_and_record(group: Class) -> None:
@@ -146,14 +147,14 @@ def test_a_damaged_result_is_graded_again(group: Class) -> None:
 # --- grading itself fails --------------------------------------------------------------------
 
 
-def test_a_submission_that_kills_its_worker_gets_a_visible_zero(
+def test_a_submission_that_kills_its_worker_gets_no_score_and_is_named(
     group: Class, capsys: pytest.CaptureFixture[str]
 ) -> None:
     group.hand_in("ada", RIGHT)
     group.hand_in("kim", KILLED)
     group.hand_in("zoe", RIGHT)
     assert group.grade() == 1
-    assert group.students() == {"ada": POINTS, "kim": 0, "zoe": POINTS}
+    assert group.students() == {"ada": POINTS, "kim": None, "zoe": POINTS}
     record = group.record("kim")
     assert record.state == "failed"
     assert "SIGKILL" in record.detail
@@ -332,3 +333,18 @@ def test_nbgrader_enters_no_score_if_the_machine_fails_twice(
     assert end.value.code == 1
     assert group.students()["ada"] == POINTS
     assert group.students().get("kim") is None
+
+
+def test_a_fault_of_the_machine_that_stays_gives_no_score(group: Class, capsys: Said) -> None:
+    group.hand_in("ada", RIGHT)
+    group.hand_in("kim", f"FAULT = {FAULT!r}\n{RIGHT}")
+    assert group.grade(jobs=2) == 1
+    assert group.students() == {"ada": POINTS, "kim": None}
+    with group.gradebook() as gradebook:
+        assert gradebook.find_submission(LAB, "kim").needs_manual_grade
+    assert f"lab0_tiny kim: MachineError: {FAULT}" in capsys.readouterr().out
+    assert group.rejudge() == 0
+    assert group.students() == {"ada": POINTS, "kim": None}
+    group.hand_in("kim", RIGHT)
+    assert group.grade() == 0
+    assert group.students() == {"ada": POINTS, "kim": POINTS}
