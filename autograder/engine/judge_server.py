@@ -32,7 +32,7 @@ PATIENCE = 300.0
 server's own time."""
 _MAX_SECONDS = round(PATIENCE * STRETCH) + 30
 """Seconds that one request may take. Then the server ends, as its client no longer waits."""
-SKIPPED = "not looked at"
+NOT_LOOKED_AT = "not looked at"
 """In place of a finding's code: nothing was measured, for a reason of the grader's own."""
 UNKNOWN, DAMAGED, UNSOLVED, BROKEN = "unknown", "damaged", "unsolved", "broken"
 """Kinds of errors: no such question; its module can't be imported; its solution fails; others."""
@@ -109,7 +109,7 @@ def make_reply(request: dict[str, Any], parts: list[bytes]) -> tuple[dict[str, A
         return {}, encoded
     lab, question_id, trace = request["lab"], request["question"], ""
     _question(lab, question_id)
-    if request["code"] == SKIPPED:
+    if request["code"] == NOT_LOOKED_AT:
         verdict = skip_question(lab, question_id, request["detail"])
     elif not parts:
         verdict = fail_question(lab, question_id, request["code"], got=request["detail"])

@@ -87,11 +87,6 @@ class Record:
     held_back: list[str] = field(default_factory=list)
 
     @property
-    def ungraded(self) -> list[str]:
-        """Ids of the questions without a score."""
-        return list(self.maximum) if self.state == FAILED else self.held_back
-
-    @property
     def total(self) -> float:
         """Sum of the automatic points."""
         return round(sum(self.points.values()), 4)

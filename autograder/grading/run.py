@@ -245,7 +245,7 @@ class _Command:
             self.to.print(f"{text} Next: autograder rejudge {' '.join(self.options.labs) or 'LAB'}")
         for line in session.canary_lines():
             self.to.print(line, style="red", soft_wrap=True, markup=False)
-        summary.show_undecided(self.to, result.rows)
+        summary.show_undecided(self.to, result.rows, session.failed)
         summary.show_failures(self.to, session.failed, self.action)
 
 

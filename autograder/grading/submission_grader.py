@@ -33,7 +33,7 @@ from autograder.nbgrader_plugins import (
 )
 from autograder.nbgrader_plugins.execute import ALONE, SKIPPED
 from autograder.nbgrader_plugins.failures import judge_answer
-from autograder.nbgrader_plugins.grade import FAILURE, format_head, is_check, write_score
+from autograder.nbgrader_plugins.grade import format_head, is_check, write_score
 from autograder.nbgrader_plugins.judge_client import Judgement
 from autograder.nbgrader_plugins.sanitize import sanitize
 from autograder.nbgrader_plugins.submission_metadata import KEY, Context, SubmissionMetadata
@@ -42,7 +42,7 @@ GIVE_UP, CANARY = "give up", "canary"
 DONE, SAME, BROKEN, AUTHOR, FULL = "done", "same", "broken", "author", "full"
 """Outcomes of a task: a new result; the same result as before; an error; an error that the
 instructor has to mend; a full disk."""
-UNREADABLE = "LIT903"
+FAILURE, UNREADABLE = "LIT950", "LIT903"
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
 _SUBMISSION_FIELDS = (
     "fingerprint", "timestamp", "state", "held_back", "detail", "seconds", "cpu_seconds",
@@ -181,7 +181,7 @@ class SubmissionGrader:
         return Reply(DONE, failed=failed)
 
     def _give_up(self, task: Task) -> Reply:
-        """Score with zero; of the submission read only its time, since it may be the reason."""
+        """Leave all scores empty; of the submission read only its time: it may be the reason."""
         sent = self._settings.submitted_folder(task.lab, task.student)
         record = self._record(task, "", submission_files.read_timestamp(sent))
         record.state, record.detail = FAILED, task.detail

@@ -18,7 +18,7 @@ from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.utils import parse_utc
 from sqlalchemy.exc import SAWarning
 
-from autograder.course import CHECK, AuthorError
+from autograder.course import AuthorError
 from autograder.grading.feedback import Pages
 from autograder.grading.gradebook import OneCommit
 from autograder.grading.records import FAILED, REJUDGE, Record
@@ -100,18 +100,7 @@ class Writer:
         resources[EVIDENCE] = self._settings.records.folder(record.lab, record.student)
         node = v4.reads(notebook)  # our own notebook: no need to validate it
         saved, _ = self._saving(node, resources)
-        if record.ungraded:
-            self._leave_empty(record)
         return str(v4.writes(saved)) + "\n"
-
-    def _leave_empty(self, record: Record) -> None:
-        """Leave the scores of the ungraded questions to a person; the formgrader shows them."""
-        cells = {name + CHECK for name in record.ungraded}
-        with self._gradebook() as gradebook:
-            found = gradebook.find_submission_notebook(record.lab, record.lab, record.student)
-            for grade in found.grades:
-                if grade.cell.name in cells:
-                    grade.auto_score, grade.needs_manual_grade = None, True
 
     def _write_autograded(self, record: Record, text: str) -> None:
         """Write the graded notebook and the other files of the submission into `autograded/`."""

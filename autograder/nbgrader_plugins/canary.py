@@ -91,7 +91,8 @@ def _grade(step: RunSubmission, context: Context, draw: int) -> dict[str, str]:
         why = (taken.code, taken.detail)
         verdict = judge_answer(lab, name, taken.inputs.all_inputs, taken.evidence, why)
         if verdict.score != 1:
-            failed[name] = "; ".join(f"{f['code']}: {f['got']}" for f in verdict.findings[:1])
+            first = [f"{f['code']}: {f['got']}" for f in verdict.findings[:1]]
+            failed[name] = verdict.undecided or "".join(first) or "nothing was measured"
     return failed
 
 

@@ -11,6 +11,7 @@ from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades
 from traitlets import Unicode
 
 from autograder.course import CHECK, grade_id
+from autograder.engine.judge_server import NOT_LOOKED_AT
 from autograder.nbgrader_plugins import evidence_store, submission_metadata
 from autograder.nbgrader_plugins.execute import SKIPPED, QuestionEvidence
 from autograder.nbgrader_plugins.failures import INSTEAD, judge_answer
@@ -21,8 +22,6 @@ from autograder.nbgrader_plugins.submission_metadata import KEY, Context, Notice
 
 UNDECIDED = "undecided"
 """Key of a graded check cell's metadata: why a person has to decide."""
-FAILURE = "LIT950"
-"""Finding of a question that the grader could not look at."""
 
 
 class GradeEvidence(NbGraderPreprocessor):
@@ -62,7 +61,7 @@ class GradeEvidence(NbGraderPreprocessor):
         question: QuestionEvidence = resources["question_evidence"][question_id]
         skipped: dict[str, str] = resources[SKIPPED]
         if question_id in skipped:
-            question = QuestionEvidence(question.inputs, None, FAILURE, skipped[question_id])
+            question = QuestionEvidence(question.inputs, None, NOT_LOOKED_AT, skipped[question_id])
         why = (question.code, question.detail)
         verdict = judge_answer(
             context.lab, question_id, question.inputs.all_inputs, question.evidence, why

@@ -117,8 +117,8 @@ class JudgeClient:
             question_id: the question.
             inputs: `EncodedInputs.all_inputs`, on which the evidence was taken.
             evidence: encoded, or None.
-            reason: without evidence, code and detail of the finding that says why; or `SKIPPED` and
-                why nobody looks at the answer, with evidence or without.
+            reason: without evidence, code and detail of the finding that says why, or
+                `NOT_LOOKED_AT` and why nobody looks at the answer.
 
         Raises:
             AuthorError: the question has no judge, or can't be imported.

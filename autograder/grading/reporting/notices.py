@@ -8,13 +8,12 @@ from typing import Any
 
 from autograder.course import Course
 from autograder.grading.records import RECORD
-from autograder.grading.reporting.progress import printable
+from autograder.grading.reporting.progress import name_few
 from autograder.grading.reporting.table import Row
 from autograder.grading.settings import CourseSettings
 from autograder.nbgrader_plugins import submission_files
 from autograder.secret import SECRET_FILE
 
-_MAX_NAMES = 5
 Who = tuple[str, str]
 """Ids of a lab and of a student."""
 
@@ -62,12 +61,6 @@ class RunNotices:
         for name in ("look_again", "suspicious_imports", "without_time", "gone"):
             plain[name] = [{"lab": lab, "student": who} for lab, who in plain[name]]
         return plain
-
-
-def name_few(names: Sequence[str]) -> str:
-    """The first names, and the number of the others."""
-    more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
-    return ", ".join(printable(name) for name in names[:_MAX_NAMES]) + more
 
 
 def _name_students(found: Sequence[Who]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 from types import TracebackType
 from typing import Self
@@ -14,6 +15,7 @@ from autograder.grading.records import FAILED, Record
 
 WIDTH = 120
 """Columns without a terminal."""
+_MAX_NAMES = 5
 
 
 def console(*, json: bool) -> Console:
@@ -22,6 +24,12 @@ def console(*, json: bool) -> Console:
     return made if made.is_terminal else Console(
         stderr=json, highlight=False, markup=False, width=WIDTH
     )  # fmt: skip
+
+
+def name_few(names: Sequence[str]) -> str:
+    """The first names, and the number of the others."""
+    more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
+    return ", ".join(printable(name) for name in names[:_MAX_NAMES]) + more
 
 
 def printable(name: str) -> str:

@@ -9,7 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from autograder.grading.records import FAILED, GRADE, Record
-from autograder.grading.reporting.progress import format_points, printable
+from autograder.grading.reporting.progress import format_points, name_few, printable
 from autograder.grading.reporting.table import Row
 from autograder.nbgrader_plugins.penalties import is_same
 from autograder.nbgrader_plugins.wrong_notebook import OTHER_LAB, UNTOUCHED
@@ -134,14 +134,26 @@ def _format_score(points: Mapping[str, float], name: str) -> str:
     return format_points(points.get(name, 0))
 
 
-def show_undecided(to: Console, found: Sequence[Row]) -> None:
-    """Print the questions without a score, why, and the next step."""
-    waiting = [(row, name, why) for row in found for name, why in row.undecided.items()]
+def show_undecided(
+    to: Console, found: Sequence[Row], failed: Mapping[tuple[str, str], str]
+) -> None:
+    """Print the questions without a score, why, whose, and the next step.
+
+    Args:
+        to: the console.
+        found: the rows.
+        failed: submissions that `show_failures` names.
+    """
+    waiting: dict[tuple[str, str, str], list[str]] = {}
+    for row in found:
+        if (row.lab, row.student) not in failed:
+            for name, why in row.undecided.items():
+                waiting.setdefault((row.lab, name, why), []).append(row.student)
     if not waiting:
         return
-    to.print(f"{len(waiting)} without a score, for a person to decide:", style="red")
-    for row, name, why in waiting:
-        text = f"  {row.lab} {printable(row.student)}, {name}: {printable(why)}"
+    to.print("Without a score, for a person to decide:", style="red")
+    for (lab, name, why), students in waiting.items():
+        text = f"  {lab}, {name}, {printable(why)}: {name_few(students)}"
         to.print(text, soft_wrap=True, markup=False, highlight=False)
     step = (
         "autograder grade LAB --regrade, with --student for each; or grade them in the formgrader"
