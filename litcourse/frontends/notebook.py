@@ -39,7 +39,7 @@ def check_question(
             `rng` must be that of a student's own check, whose answer is frozen.
 
     Returns:
-        a `litcourse.core.question.Verdict`; LIT903 where the judge itself is at fault.
+        a `litcourse.core.verdict.Verdict`; LIT903 where the judge itself is at fault.
     """
     question = find_question(lab, question_id)
     with keep_torch_state():  # draw may change torch's random state, which the notebook uses
