@@ -21,6 +21,7 @@ import torch
 
 from litcourse.core.environment import drop_job_variables, only_variables
 from litcourse.core.tree import Tree
+from litcourse.probing.attempts import NotMeasuredError
 from litcourse.probing.silenced import without_messages
 
 _COUNTERS = (
@@ -35,7 +36,7 @@ _INTERACTIVE = (
 )
 
 
-class ClusterError(RuntimeError):
+class ClusterError(NotMeasuredError):
     """Lightning or torch has changed, so that a simulated cluster would give wrong results."""
 
     def __init__(self, name: str, what: str) -> None:

@@ -107,5 +107,12 @@ CASES = [
     wrong("a name that is none", "LIT3101", (STRATEGY, '"strategy": "distributed",')),
     wrong("a Trainer", "LIT3100", (RETURN, "return L.Trainer() if several else {")),
     wrong("nothing", "LIT3100", (RETURN, "kwargs = {")),
+    wrong("an empty dictionary", "LIT3102", code="def ddp_kwargs(*_, **__):\n    return {}"),
+    wrong(
+        "a single device, whatever the precision",
+        "LIT3106",
+        (STRATEGY, '"strategy": "single_device",'),
+        (PRECISION, ""),
+    ),
     wrong("another name", "LIT901", ("def ddp_kwargs", "def ddp_args")),
 ]

@@ -15,8 +15,17 @@ import lightning as L
 from litcourse.clusters import resolved, simulated_cluster
 from litcourse.core.evidence import Evidence
 from litcourse.core.known_errors import RAISED, error_finding
+from litcourse.core.marks import find_findings, merge
 from litcourse.core.namespace import Student
-from litcourse.core.question import Criterion, Finding, Inputs, Question
+from litcourse.core.question import (
+    Criterion,
+    Earned,
+    Finding,
+    Inputs,
+    Mark,
+    NotLookedAt,
+    Question,
+)
 from litcourse.probing.attempts import attempt
 from litcourse.probing.class_bases import bases
 
@@ -113,25 +122,25 @@ def _call_twice(function: Any) -> dict[str, Any]:
 # --- judge ------------------------------------------------------------------------------
 
 
-def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
+def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
     """Judge each job, and return the first finding for each set of criteria."""
-    seen = list(evidence["cases"])
-    if len(seen) != len(inputs.shown["cases"]):
-        return [Finding("LIT903", ALL, "ddp_kwargs(...)", f"{len(inputs.shown['cases'])} jobs", "")]
+    cases, seen = inputs.shown["cases"], list(evidence["cases"])
+    if len(seen) != len(cases):
+        return [Finding("LIT903", ALL, "ddp_kwargs(...)", f"{len(cases)} jobs", str(len(seen)))]
     fresh = _judge_fresh(evidence["fresh"])
-    shared = any(finding.code == "LIT3109" for finding in fresh)
+    marks = merge(_judge_case(case, views) for case, views in zip(cases, seen, strict=True))
     found: dict[tuple[str, ...], Finding] = {}
-    for case, views in zip(inputs.shown["cases"], seen, strict=True):
-        for finding in _judge_case(case, views):
-            if finding.criteria == ALL and shared:  # a Trainer refuses a strategy of another one
-                return [replace(fresh[0], criteria=ALL)]
-            found.setdefault(finding.criteria, finding)
-    return [*found.values(), *fresh]
+    for finding in find_findings(marks):
+        if finding.criteria == ALL and isinstance(fresh, Finding) and fresh.code == "LIT3109":
+            return [replace(fresh, criteria=ALL)]  # a Trainer refuses a strategy of another one
+        found.setdefault(finding.criteria, finding)
+    return [*found.values(), *(mark for mark in marks if isinstance(mark, Earned)), fresh]
 
 
-def _judge_case(case: dict[str, Any], views: Evidence) -> list[Finding]:
-    """The findings on the first process, or those on the last one if there are none."""
-    return next(filter(None, (_judge_view(case, view, views[view]) for view in VIEWS)), [])
+def _judge_case(case: dict[str, Any], views: Evidence) -> list[Mark]:
+    """The marks of both processes, with the findings on one: the first, else the last."""
+    each = [_judge_view(case, view, views[view]) for view in VIEWS]
+    return next((marks for marks in each if find_findings(marks)), merge(each))
 
 
 def _format_call(case: dict[str, Any]) -> str:
@@ -152,7 +161,7 @@ def _format_shape(nodes: int, gpus: int) -> str:
     return f"{_count_noun(nodes, 'node')}, {_count_noun(gpus, 'GPU')}{' each' * (nodes != 1)}"
 
 
-def _judge_view(case: dict[str, Any], view: str, seen: Evidence) -> list[Finding]:
+def _judge_view(case: dict[str, Any], view: str, seen: Evidence) -> list[Mark]:
     called, where = _format_call(case), _format_view(case, view)
     if "error" in seen:
         return [error_finding(seen["error"], ALL)]
@@ -164,11 +173,12 @@ def _judge_view(case: dict[str, Any], view: str, seen: Evidence) -> list[Finding
         return [_refusal_finding(case, trainer["error"], where)]
     if _is_single_by_name(trainer):
         expected, got = "DDPStrategy on GPUs", "SingleDeviceStrategy on the CPU"
-        return [Finding("LIT3106", ("ranks", "ddp"), called, expected, got, where)]
+        single = Finding("LIT3106", ("ranks", "ddp"), called, expected, got, where)
+        return [single, _judge_precision(case, trainer, where)]
     return [
-        *_judge_ranks(case, view, trainer),
-        *_judge_strategy(case, trainer, where),
-        *_judge_precision(case, trainer, where),
+        _judge_ranks(case, view, trainer),
+        _judge_strategy(case, trainer, where),
+        _judge_precision(case, trainer, where),
     ]
 
 
@@ -190,17 +200,17 @@ def _refusal_finding(case: dict[str, Any], error: Evidence, where: str) -> Findi
     return Finding(code, ALL, f"L.Trainer(**{_format_call(case)})", "a Trainer", finding.got, where)
 
 
-def _judge_ranks(case: dict[str, Any], view: str, seen: Evidence) -> list[Finding]:
+def _judge_ranks(case: dict[str, Any], view: str, seen: Evidence) -> Mark:
     """Judge the number of ranks, and number and device of this rank."""
     nodes, gpus, last = case["nodes"], case["gpus"], view == "last"
     cost, called, where = ("ranks",), _format_call(case), _format_view(case, view)
     accelerator = seen["accelerator"].text()
     if accelerator != "CUDAAccelerator":
-        return [Finding("LIT3110", cost, called, "GPUs", accelerator, where)]
+        return Finding("LIT3110", cost, called, "GPUs", accelerator, where)
     devices, on = seen["devices"].integer(), seen["num_nodes"].integer()
     if (devices, on) != (gpus, nodes):
         code, wanted = _explain_shape(case, devices, on), _format_shape(nodes, gpus)
-        return [Finding(code, cost, called, wanted, _format_shape(on, devices), where)]
+        return Finding(code, cost, called, wanted, _format_shape(on, devices), where)
     rank, world = nodes * gpus - 1 if last else 0, nodes * gpus
     device = f"cuda:{gpus - 1 if last else 0}"
     wanted = f"rank {rank} of {world} on {device}"
@@ -209,8 +219,8 @@ def _judge_ranks(case: dict[str, Any], view: str, seen: Evidence) -> list[Findin
         f"{seen['root_device'].text()}"
     )
     if got == wanted:
-        return []
-    return [Finding("LIT3104", cost, called, wanted, got, where)]
+        return Earned(cost)
+    return Finding("LIT3104", cost, called, wanted, got, where)
 
 
 def _explain_shape(case: dict[str, Any], devices: int, nodes: int) -> str:
@@ -225,38 +235,41 @@ def _explain_shape(case: dict[str, Any], devices: int, nodes: int) -> str:
     return "LIT3111" if devices == 1 else "LIT3104"
 
 
-def _judge_strategy(case: dict[str, Any], seen: Evidence, where: str) -> list[Finding]:
-    if case["nodes"] * case["gpus"] == 1:
-        return []
+def _judge_strategy(case: dict[str, Any], seen: Evidence, where: str) -> Mark:
     called, cost = _format_call(case), ("ddp",)
+    if case["nodes"] * case["gpus"] == 1:
+        return Earned(cost)  # either is fine here, and the other jobs have more GPUs
     kinds, method = seen["kinds"].texts(), seen["start_method"].text()
     is_ddp = any(kind.endswith("DDPStrategy") for kind in kinds)
     if not is_ddp or any(kind in _NOT_DDP for kind in kinds):
-        return [Finding("LIT3106", cost, called, "DDPStrategy", (kinds or ["none"])[0], where)]
+        return Finding("LIT3106", cost, called, "DDPStrategy", (kinds or ["none"])[0], where)
     if method != "popen":
         got = f"processes started by {method}"
-        return [Finding("LIT3107", cost, called, "programs, started or found", got, where)]
-    return []
+        return Finding("LIT3107", cost, called, "programs, started or found", got, where)
+    return Earned(cost)
 
 
-def _judge_precision(case: dict[str, Any], seen: Evidence, where: str) -> list[Finding]:
+def _judge_precision(case: dict[str, Any], seen: Evidence, where: str) -> Mark:
+    cost = ("precision",)
     wanted, got = case["precision"] or DEFAULT_PRECISION, seen["precision"].text()
     on_cpu = seen["accelerator"].text() == "CPUAccelerator"  # Lightning uses bf16 for 16 there
     if got == wanted or (on_cpu and (got, wanted) == ("bf16-mixed", "16-mixed")):
-        return []
-    return [Finding("LIT3108", ("precision",), _format_call(case), wanted, got, where)]
+        return Earned(cost)
+    return Finding("LIT3108", cost, _format_call(case), wanted, got, where)
 
 
-def _judge_fresh(seen: Evidence) -> list[Finding]:
+def _judge_fresh(seen: Evidence) -> Mark:
     called, cost = "ddp_kwargs(2, 4), after the last one was emptied", ("fresh",)
     if "error" in seen:
-        return [error_finding(seen["error"], cost)]
+        return error_finding(seen["error"], cost)
     before, second = seen["before"].integer(), seen["second"].integer()
     shared = seen["shared"].texts()
     if second == before and seen["first"].integer() == 0 and not shared:
-        return []
+        if before == 0:
+            return NotLookedAt(cost, "the dictionary is empty, so nothing in it can change")
+        return Earned(cost)
     got = f"the same object under {', '.join(shared)}" if shared else "the one of before"
-    return [Finding("LIT3109", cost, called, f"a new dict of {before} entries", got)]
+    return Finding("LIT3109", cost, called, f"a new dict of {before} entries", got)
 
 
 QUESTION = Question(
