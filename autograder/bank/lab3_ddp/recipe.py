@@ -85,6 +85,7 @@ CASES = [
     wrong("an assertion", "LIT3211", (RAISE, 'raise AssertionError("must be positive")')),
     wrong("returns None for the bad", "LIT3210", (RAISE, "return None")),
     wrong("refuses one rank", "LIT3213", (CHECK, 'if not value > (name == "world_size"):')),
+    wrong("refuses everything", "LIT3213", (CHECK, "if True:")),
     wrong("a tuple", "LIT3200", (RETURN, "return lr * factor, batch_size * factor")),
     wrong("prints it", "LIT3200", (RETURN, "print(lr * factor, batch_size * factor)")),
     wrong("other keys", "LIT3201", ('"global_batch_size"', '"batch_size"')),

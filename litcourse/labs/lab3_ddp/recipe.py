@@ -16,7 +16,7 @@ from typing import Any
 from litcourse.core.evidence import Evidence, is_close
 from litcourse.core.known_errors import error_finding
 from litcourse.core.namespace import Student
-from litcourse.core.question import Criterion, Finding, Inputs, Question
+from litcourse.core.question import Criterion, Earned, Finding, Inputs, Mark, Question
 from litcourse.probing.attempts import attempt
 from litcourse.probing.trainers import to_number
 
@@ -95,7 +95,7 @@ def _describe(value: object) -> dict[str, Any]:
 # --- judge ------------------------------------------------------------------------------
 
 
-def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
+def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
     """Compare each entry with that of the instructor's solution."""
     cases, seen = inputs.shown["calls"], list(evidence["calls"])
     right = list(Evidence(inputs.withheld["solution"])["calls"])
@@ -107,8 +107,7 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
         fatal = _judge_form(case, answer)
         if fatal:
             return [fatal]
-    found = [f for key in KEYS for f in _judge_key(key, valid)]
-    return [*found, *_judge_invalid(calls)]
+    return [*(_judge_key(key, valid) for key in KEYS), _judge_invalid(calls)]
 
 
 def _format_call(case: dict[str, Any]) -> str:
@@ -133,28 +132,25 @@ def _judge_form(case: dict[str, Any], answer: Evidence) -> Finding | None:
     return None
 
 
-def _judge_key(key: str, valid: list[AskedCall]) -> list[Finding]:
+def _judge_key(key: str, valid: list[AskedCall]) -> Mark:
+    cost = _COSTS[key]
     cases = [case for case, _, _ in valid]
     wanted, answers = ([one[i]["value"]["entries"][key] for one in valid] for i in (1, 2))
     for case, answer in zip(cases, answers, strict=True):
         kind = answer["type"].text()
         if key != "lr" and kind != "int":
-            return [
-                Finding("LIT3209", ("batch",), _format_call(case), f"{key}, an int", f"a {kind}")
-            ]
+            return Finding("LIT3209", cost, _format_call(case), f"{key}, an int", f"a {kind}")
         if kind not in {"int", "float", "float64"}:
-            return [
-                Finding("LIT3214", _COSTS[key], _format_call(case), f"{key}, a float", f"a {kind}")
-            ]
+            return Finding("LIT3214", cost, _format_call(case), f"{key}, a float", f"a {kind}")
     got = [answer["number"].number() for answer in answers]
     right = [answer["number"].number() for answer in wanted]
     wrong = [i for i, (a, b) in enumerate(zip(got, right, strict=True)) if not _is_equal(a, b)]
     if not wrong:
-        return []
+        return Earned(cost)
     first = wrong[0]
     expected, actual = f"{key} = {right[first]:.6g}", f"{got[first]:.6g}"
     code = _explain_values(key, cases, got, right)
-    return [Finding(code, _COSTS[key], _format_call(cases[first]), expected, actual)]
+    return Finding(code, cost, _format_call(cases[first]), expected, actual)
 
 
 def _is_equal(a: float, b: float) -> bool:
@@ -186,7 +182,9 @@ def _explain_values(
     return "LIT3203"
 
 
-def _judge_invalid(calls: list[AskedCall]) -> list[Finding]:
+def _judge_invalid(calls: list[AskedCall]) -> Mark:
+    """Judge the calls on which the instructor's solution raises a ValueError."""
+    cost = ("errors",)
     nan_last = sorted(calls, key=lambda call: math.isnan(call[0]["lr"]))
     for case, wanted, answer in nan_last:  # LIT3212 only if all other invalid inputs raise
         expected, raised = wanted["raised"].texts(), answer["raised"].texts()
@@ -194,11 +192,11 @@ def _judge_invalid(calls: list[AskedCall]) -> list[Finding]:
             continue
         called = _format_call(case)
         if raised:
-            got = error_finding(answer["error"], ("errors",)).got
-            return [Finding("LIT3211", ("errors",), called, "ValueError", got)]
+            got = error_finding(answer["error"], cost).got
+            return Finding("LIT3211", cost, called, "ValueError", got)
         code = "LIT3212" if math.isnan(case["lr"]) else "LIT3210"
-        return [Finding(code, ("errors",), called, "ValueError", "no exception")]
-    return []
+        return Finding(code, cost, called, "ValueError", "no exception")
+    return Earned(cost)
 
 
 QUESTION = Question(
