@@ -42,14 +42,11 @@ def run_findings(
         criteria: criteria that a finding costs.
         world_size: number of ranks.
         known: codes and patterns of exceptions that this question names, besides those above.
+
+    Raises:
+        MalformedError: the number of ranks differs.
     """
-    found = rank_findings(seen, criteria)
-    if not found:
-        ranks = len(list(seen["ranks"]))
-        if ranks == world_size:
-            return []
-        return [Finding("LIT903", criteria, "", f"{world_size} ranks", str(ranks))]
-    return [_refine_code(finding, known) for finding in found]
+    return [_refine_code(found, known) for found in rank_findings(seen, criteria, world_size)]
 
 
 def _refine_code(finding: Finding, known: tuple[tuple[str, str], ...]) -> Finding:
