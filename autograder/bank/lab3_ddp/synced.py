@@ -10,6 +10,10 @@ KEEP = "self.model, self.lr = model, lr"
 COPY = "        import copy\n        self.model = copy.deepcopy(model)"
 WRAPPED = "nn.parallel.DistributedDataParallel(model)"
 WRAPPED_OWN = WRAPPED.replace("(model)", "(self.model)")
+COPY_ON_OTHERS = (
+    KEEP + '\n        if os.environ["RANK"] != "0":\n    ' + COPY.replace("\n", "\n    ")
+)
+HOOK = KEEP + "\n\n    def on_{}(self):\n        self.trainer.{}"
 SETUP = f"{KEEP}\n\n    def setup(self, stage):\n        "
 HITS = "hits = (logits.argmax(dim=1) == labels).float()"
 HEAD = """
@@ -236,6 +240,17 @@ CASES = [
         ("return loss", "return loss if self.global_rank == 0 else None"),
     ),
     wrong("no validation", "LIT3303", ("def validation_step", "def validate_step")),
+    wrong(
+        "validates every other epoch",
+        "LIT3303",
+        (KEEP, HOOK.format("fit_start", "check_val_every_n_epoch = 2")),
+    ),
+    wrong(
+        "stops after the first epoch",
+        "LIT3317",
+        (KEEP, HOOK.format("train_epoch_end", "should_stop = True")),
+    ),
+    wrong("a copy of the network on all ranks but the first", "LIT3301", (KEEP, COPY_ON_OTHERS)),
     wrong(
         "rank 0's loss alone",
         "LIT3318",

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from litcourse.core.comparison import distance
 from litcourse.core.evidence import Evidence
-from litcourse.core.question import Finding
+from litcourse.core.question import Earned, Finding, Mark
 from litcourse.probing.networks import build_network
 from litcourse.probing.trainers import copy_tensors
 
@@ -48,17 +48,17 @@ def one_process(shown: dict[str, Any], epochs: int, **change: Any) -> dict[str, 
 # --- weights ----------------------------------------------------------------------------
 
 
-def judge_weights(shown: dict[str, Any], epochs: int, ranks: list[Evidence]) -> list[Finding]:
+def judge_weights(shown: dict[str, Any], epochs: int, ranks: list[Evidence]) -> Mark:
     """Compare each rank's final weights with those of one process."""
     seen = [rank["end"].tensors() for rank in ranks]
     right = one_process(shown, epochs)
     gaps = [_largest_gap(right, weights) for weights in seen]
     if max(gaps) <= TOLERANCE:
-        return []
+        return Earned(("weights",))
     code, got = _explain_weights(shown, epochs, seen)
     where = f"relative difference of the change, rank by rank: {_format_values(gaps)}"
     expected = "the weights of one process on the global batches"
-    return [Finding(code, ("weights",), RUN, expected, got, where)]
+    return Finding(code, ("weights",), RUN, expected, got, where)
 
 
 def _largest_gap(right: dict[str, Tensor], seen: dict[str, Tensor]) -> float:
@@ -107,26 +107,27 @@ def _list_mistakes(world: int) -> list[tuple[str, dict[str, Any], str]]:
 # --- metrics ----------------------------------------------------------------------------
 
 
-def judge_metrics(shown: dict[str, Any], ranks: list[Evidence]) -> list[Finding]:
+def judge_metrics(shown: dict[str, Any], epochs: int, ranks: list[Evidence]) -> list[Mark]:
     """Compare each metric, in each epoch and on each rank, with its value over all ranks' samples.
 
     The right value comes from the ranks' own weights, so wrong weights cost only once.
     """
-    found = []
-    epochs = list(zip(*(rank["epochs"] for rank in ranks), strict=False))
-    for key in ("val_loss", "val_acc"):
-        for number, ends in enumerate(epochs):
-            finding = _judge_metric(key, shown, list(ends), number)
-            if finding is not None:
-                # The same code was right one epoch earlier.
-                kept = number > 0 and finding.code == "LIT3329"
-                found.append(replace(finding, code="LIT3333") if kept else finding)
-                break
-        else:
-            if not epochs:
-                got = "no validation ran"
-                found.append(Finding("LIT3303", (key,), RUN, "a validation in each epoch", got))
-    return found
+    ends = [list(end) for end in zip(*(rank["epochs"] for rank in ranks), strict=False)]
+    return [_judge_key(key, shown, epochs, ends) for key in ("val_loss", "val_acc")]
+
+
+def _judge_key(key: str, shown: dict[str, Any], epochs: int, ends: list[list[Evidence]]) -> Mark:
+    """The first finding on a metric, over the `epochs` that should have ended in a validation."""
+    for number, end in enumerate(ends):
+        finding = _judge_metric(key, shown, end, number)
+        if finding is not None:
+            # The same code was right one epoch earlier.
+            kept = number > 0 and finding.code == "LIT3329"
+            return replace(finding, code="LIT3333") if kept else finding
+    if len(ends) == epochs:
+        return Earned((key,))
+    got = f"{len(ends)} of {epochs} ran" if ends else "no validation ran"
+    return Finding("LIT3303", (key,), RUN, "a validation in each epoch", got)
 
 
 def _compute_values(key: str, shown: dict[str, Any], ends: list[Evidence]) -> list[Tensor] | None:

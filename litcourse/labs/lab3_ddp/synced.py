@@ -18,7 +18,7 @@ from torch.nn.parallel import DistributedDataParallel
 from litcourse.core.comparison import largest_difference
 from litcourse.core.evidence import Evidence
 from litcourse.core.namespace import Student
-from litcourse.core.question import Criterion, Finding, Inputs, Question
+from litcourse.core.question import Criterion, Earned, Finding, Inputs, Mark, Question
 from litcourse.labs.lab3_ddp._divergence import explain_divergence, read_synced, record_synced
 from litcourse.labs.lab3_ddp._one_process import RUN, judge_metrics, judge_weights
 from litcourse.labs.lab3_ddp._ranks import ddp_trainer, run_findings
@@ -131,7 +131,7 @@ def _train(cls: Any, shown: dict[str, Any], rank: int) -> dict[str, Any]:
 # --- judge ------------------------------------------------------------------------------
 
 
-def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
+def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
     """Judge the class, then the weights, then the metrics of those weights."""
     if not derives_from(evidence["bases"], "LightningModule"):
         got = f"a subclass of {first_base(evidence['bases'])}"
@@ -144,15 +144,15 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
         ]
     ranks = read_rank_values(evidence["run"])
     shown = inputs.shown
-    by_hand = _judge_by_hand(ranks[0])
-    identity = _judge_identity(shown["network"]["state"], ranks[0])
+    by_hand = [finding for rank in ranks for finding in _judge_by_hand(rank)][:1]
+    identity = [f for rank in ranks for f in _judge_identity(shown["network"]["state"], rank)][:1]
     if identity:
-        return by_hand + identity
+        return [*by_hand, *identity]
     return [
         *by_hand,
-        *judge_weights(shown, EPOCHS, ranks),
-        *judge_metrics(shown, ranks),
-        *_judge_train_log(ranks),
+        judge_weights(shown, EPOCHS, ranks),
+        *judge_metrics(shown, EPOCHS, ranks),
+        _judge_train_log(ranks[0]),
     ]
 
 
@@ -182,12 +182,13 @@ def _judge_identity(shown: dict[str, Tensor], rank: Evidence) -> list[Finding]:
     return [Finding("LIT3301", ALL, called, expected, got)]
 
 
-def _judge_train_log(ranks: list[Evidence]) -> list[Finding]:
-    logged = [rank["logged"].texts() for rank in ranks]
-    if any("train_loss" in names for names in logged):
-        return []
-    got = "logged: " + (", ".join(logged[0]) or "nothing")
-    return [Finding("LIT3302", ("train_loss",), "callback_metrics", "train_loss", got)]
+def _judge_train_log(first: Evidence) -> Mark:
+    """Judge what rank 0 logged, whose logger alone writes; others may log or not."""
+    names, cost = first["logged"].texts(), ("train_loss",)
+    if "train_loss" in names:
+        return Earned(cost)
+    got = "logged: " + (", ".join(names) or "nothing")
+    return Finding("LIT3302", cost, "callback_metrics", "train_loss", got)
 
 
 QUESTION = Question(
