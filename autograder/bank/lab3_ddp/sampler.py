@@ -134,6 +134,22 @@ CASES = [
         code=OWN.replace("dice = torch.Generator().", "torch.").replace(", generator=dice", ""),
     ),
     wrong(
+        "seeds the global random state, and validates everything on each rank",
+        "LIT3416",
+        code=OWN.replace("dice = torch.Generator().", "torch.")
+        .replace(", generator=dice", "")
+        .replace("torch.utils.data.Subset(self.sets[1], indices)", "self.sets[1]"),
+    ),
+    wrong(
+        "stops after the first epoch",
+        "LIT3402",
+        (
+            TRAIN,
+            TRAIN + "\n\n    def on_before_batch_transfer(self, batch, dataloader_idx):\n"
+            "        self.trainer.should_stop = True\n        return batch",
+        ),
+    ),
+    wrong(
         "no sampler at all",
         "LIT3401",
         (LOADER, "return DataLoader(dataset, batch_size=self.batch_size, shuffle=shuffle)"),
@@ -255,6 +271,13 @@ CASES = [
         "LIT3403",
         (REPLICAS, "num_replicas=2,"),
         (RANK, "rank=self.trainer.global_rank % 2,"),
+    ),
+    wrong(
+        "made for two ranks, and ignores the seed",
+        "LIT3403",
+        (REPLICAS, "num_replicas=2,"),
+        (RANK, "rank=self.trainer.global_rank % 2,"),
+        (SEED, ""),
     ),
     wrong("takes every rank for rank 0", "LIT3406", (RANK, "rank=0,")),
     wrong(

@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from litcourse.core.evidence import Evidence
-from litcourse.core.question import Finding
+from litcourse.core.question import Earned, Finding, Mark, NotLookedAt
 from litcourse.ranks import read_rank_values
 
 ALL = ("once", "batches", "order", "val")
+EPOCHS = 3
 VAL_FROM = 10_000
 """Number of the first validation sample; training samples count from 0."""
 
@@ -34,27 +35,37 @@ def flat(batches: list[list[int]]) -> list[int]:
 # --- two ranks --------------------------------------------------------------------------
 
 
-def judge_first(shown: dict[str, Any], seen: Evidence) -> list[Finding]:
-    """Judge each epoch of the first run: samples, batches and order of each rank."""
+def judge_samples(shown: dict[str, Any], seen: Evidence, number: int) -> list[Mark]:
+    """Judge samples and batches of each rank, in each of the `number` epochs of the first run."""
     train, val = (epochs_of(seen, "first", part) for part in ("train", "val"))
-    return [
-        *_judge_train(shown, train),
-        *_judge_batches(shown, train),
-        *_judge_order(train),
-        *_judge_val(shown, val),
-    ]
+    if len(train) != number:
+        marks: list[Mark] = [_count_finding("LIT3402", "once", train, number)]
+    else:
+        marks = [_judge_train(shown, train), _judge_batches(shown, train)]
+    if len(val) != number:
+        return [*marks, _count_finding("LIT3421", "val", val, number)]
+    return [*marks, _judge_val(shown, val)]
 
 
-def judge_more_ranks(shown: dict[str, Any], seen: Evidence) -> list[Finding]:
+def _count_finding(code: str, cost: str, epochs: list[Epoch], number: int) -> Finding:
+    """The finding that some epoch had no batches on some rank, and so is not there."""
+    what = "training" if cost == "once" else "validation"
+    expected, got = f"{what} batches in {number} epochs", f"in {len(epochs)} of them"
+    return Finding(code, (cost,), "fit", expected, got if epochs else "none")
+
+
+def judge_more_ranks(shown: dict[str, Any], seen: Evidence) -> list[Mark]:
     """Judge one epoch of three ranks, each on its own node."""
-    train, val = (epochs_of(seen, "first", part) for part in ("train", "val"))
-    parts = [(train, _judge_train(shown, train)), (val, _judge_val(shown, val))]
-    findings = [
-        replace(finding, code="LIT3414") if _have_equal_shards(epochs) else finding
-        for epochs, found in parts
-        for finding in found
+    parts = {"once": "train", "val": "val"}
+    equal = {
+        name for name, part in parts.items() if _have_equal_shards(epochs_of(seen, "first", part))
+    }
+    return [
+        replace(mark, code="LIT3414")
+        if isinstance(mark, Finding) and equal & set(mark.criteria)
+        else mark
+        for mark in judge_samples(shown, seen, 1)
     ]
-    return [*findings, *_judge_batches(shown, train)]
 
 
 def _have_equal_shards(epochs: list[Epoch]) -> bool:
@@ -63,14 +74,12 @@ def _have_equal_shards(epochs: list[Epoch]) -> bool:
     return all(shard == shards[0] for shard in shards)
 
 
-def _judge_train(shown: dict[str, Any], epochs: list[Epoch]) -> list[Finding]:
+def _judge_train(shown: dict[str, Any], epochs: list[Epoch]) -> Mark:
     for number, epoch in enumerate(epochs):
         found = _judge_shards(epoch, range(shown["train"]), f"epoch {number}", "once")
         if found:
             return found
-    if not epochs:
-        return [Finding("LIT3402", ("once",), "fit", "training batches", "none")]
-    return []
+    return Earned(("once",))
 
 
 _CODES = {
@@ -79,8 +88,8 @@ _CODES = {
 }
 
 
-def _judge_shards(epoch: Epoch, wanted: range, called: str, cost: str) -> list[Finding]:
-    """Judge that all ranks together have each of the `wanted` samples once, with few repeated."""
+def _judge_shards(epoch: Epoch, wanted: range, called: str, cost: str) -> Finding | None:
+    """The finding if not all ranks together have each of the `wanted` once, few repeated."""
     world, codes = len(epoch), _CODES[cost]
     shards = [flat(batches) for batches in epoch]
     counts = Counter(number for shard in shards for number in shard)
@@ -90,56 +99,94 @@ def _judge_shards(epoch: Epoch, wanted: range, called: str, cost: str) -> list[F
     strangers = [number for number in counts if number not in wanted]
     if strangers:
         got = f"{len(strangers)} samples that are not in the {what} set"
-        return [Finding("LIT3413", (cost,), called, expected, got)]
+        return Finding("LIT3413", (cost,), called, expected, got)
     left = [number for number in wanted if number not in counts]
     total = sum(counts.values())
     sizes = ", ".join(str(len(shard)) for shard in shards)
     where = f"shards of {sizes}"
     if not left and all(len(set(shard)) == len(wanted) for shard in shards):
         got = f"all {len(wanted)} on each rank"
-        return [Finding(codes["all"], (cost,), called, expected, got, where)]
+        return Finding(codes["all"], (cost,), called, expected, got, where)
     repeated = total - len(counts)
     if left:
         code = codes["mixed"] if repeated >= world else codes["left"]
         got = f"{len(left)} left out, {repeated} repeated"
-        return [Finding(code, (cost,), called, expected, got, where)]
+        return Finding(code, (cost,), called, expected, got, where)
     if repeated > world - 1:
         got = f"{repeated} repeated"
-        return [Finding(codes["more"], (cost,), called, expected, got, where)]
-    return []
+        return Finding(codes["more"], (cost,), called, expected, got, where)
+    return None
 
 
-def _judge_batches(shown: dict[str, Any], epochs: list[Epoch]) -> list[Finding]:
+def _judge_batches(shown: dict[str, Any], epochs: list[Epoch]) -> Mark:
     size, cost = shown["batch"], ("batches",)
     for number, epoch in enumerate(epochs):
         called = f"training batches by rank, epoch {number}"
         sizes = [[len(batch) for batch in batches] for batches in epoch]
         if any(length != size for own in sizes for length in own[:-1]) or any(
-            length > size for own in sizes for length in own
+            not 0 < length <= size for own in sizes for length in own
         ):
             got = f"batches of {sorted({length for own in sizes for length in own})}"
-            return [Finding("LIT3408", cost, called, f"batches of {size}, the last smaller", got)]
+            return Finding("LIT3408", cost, called, f"batches of {size}, the last smaller", got)
         counts = [len(own) for own in sizes]
-        if len(set(counts)) > 1:
+        if len(set(counts)) > 1 or not all(counts):
             got = ", ".join(map(str, counts))
-            return [Finding("LIT3407", cost, called, "equally many on each rank", got)]
-    return []
+            return Finding("LIT3407", cost, called, "equally many on each rank", got)
+    return Earned(cost)
 
 
-def _judge_order(epochs: list[Epoch]) -> list[Finding]:
+def _judge_val(shown: dict[str, Any], epochs: list[Epoch]) -> Mark:
+    wanted = range(VAL_FROM, VAL_FROM + shown["val"])
+    for number, epoch in enumerate(epochs):
+        found = _judge_shards(epoch, wanted, f"epoch {number}", "val")
+        if found:
+            return found
+        for rank, batches in enumerate(epoch):
+            order = flat(batches)
+            if not _is_rising(order, len(epoch) - 1):
+                where = f"rank {rank}: " + _format_start([n - VAL_FROM for n in order])
+                expected, got = "the set's own order", "another"
+                called = f"validation order, epoch {number}"
+                return Finding("LIT3423", ("val",), called, expected, got, where)
+    return Earned(("val",))
+
+
+# --- the order --------------------------------------------------------------------------
+
+
+def judge_order(seen: Evidence) -> Mark:
+    """Judge that the order is new in each epoch, and depends on epoch and seed alone.
+
+    The run "again" begins with epoch 1.
+    """
+    first, again, other = (
+        [[flat(batches) for batches in epoch] for epoch in epochs_of(seen, run, "train")]
+        for run in ("first", "again", "other")
+    )
+    counts = [len(orders) for orders in (first, again, other)]
+    if counts != [EPOCHS, EPOCHS - 1, 1] or not all(map(all, (*first, *again, *other))):
+        return NotLookedAt(("order",), "some rank had no training samples in some epoch")
+    return (
+        _judge_epochs(first)
+        or _judge_again(first, again)
+        or _judge_seed(first, other)
+        or _judge_seeding(seen)
+        or Earned(("order",))
+    )
+
+
+def _judge_epochs(orders: list[list[list[int]]]) -> Finding | None:
+    """The finding on a rank that is not shuffled, or has one order in two epochs."""
     called, cost = "training order by epoch", ("order",)
-    orders = [[flat(batches) for batches in epoch] for epoch in epochs]
-    if not orders or not all(map(len, orders[0])):
-        return []
     for rank, first in enumerate(orders[0]):
         beginnings = "; ".join(_format_start(order[rank]) for order in orders)
         where = f"rank {rank}: {beginnings}"
         if all(_is_rising(order[rank], len(order) - 1) for order in orders):
-            return [Finding("LIT3410", cost, called, "a drawn order", "the set's own order", where)]
+            return Finding("LIT3410", cost, called, "a drawn order", "the set's own order", where)
         if any(order[rank] == first for order in orders[1:]):
             got = "the same in each epoch"
-            return [Finding("LIT3409", cost, called, "a new order each epoch", got, where)]
-    return []
+            return Finding("LIT3409", cost, called, "a new order each epoch", got, where)
+    return None
 
 
 def _format_start(order: list[int]) -> str:
@@ -152,54 +199,28 @@ def _is_rising(order: list[int], padded: int) -> bool:
     return len(order) - rises <= padded
 
 
-def _judge_val(shown: dict[str, Any], epochs: list[Epoch]) -> list[Finding]:
-    wanted = range(VAL_FROM, VAL_FROM + shown["val"])
-    for number, epoch in enumerate(epochs):
-        called = f"epoch {number}"
-        found = _judge_shards(epoch, wanted, called, "val")
-        if found:
-            return found
-        for rank, batches in enumerate(epoch):
-            order = flat(batches)
-            if not _is_rising(order, len(epoch) - 1):
-                where = f"rank {rank}: " + _format_start([n - VAL_FROM for n in order])
-                expected, got = "the set's own order", "another"
-                called = f"validation order, epoch {number}"
-                return [Finding("LIT3423", ("val",), called, expected, got, where)]
-    if not epochs:
-        return [Finding("LIT3421", ("val",), "fit", "validation batches", "none")]
-    return []
+def _judge_again(first: list[list[list[int]]], again: list[list[list[int]]]) -> Finding | None:
+    """The finding if a run that begins with epoch 1 has another order than that epoch had."""
+    if again == first[1:]:
+        return None
+    called = "training order of epochs 1 and 2, in a run that begins with epoch 1"
+    expected, cost = "the same for the same seed and epoch", ("order",)
+    if again == first[:-1]:
+        return Finding("LIT3415", cost, called, expected, "the order of epochs 0 and 1")
+    return Finding("LIT3411", cost, called, expected, "another order in another process")
 
 
-# --- the seed ---------------------------------------------------------------------------
+def _judge_seed(first: list[list[list[int]]], other: list[list[list[int]]]) -> Finding | None:
+    if other[0] != first[0]:
+        return None
+    called, got = "training order of the first epoch", "the same order"
+    return Finding("LIT3412", ("order",), called, "another one for another seed", got)
 
 
-def judge_seed(seen: Evidence) -> list[Finding]:
-    """Judge that the order depends on epoch and seed alone, on every rank.
-
-    The run "again" begins with epoch 1.
-    """
-    first, again, other = (
-        [[flat(batches) for batches in epoch] for epoch in epochs_of(seen, run, "train")]
-        for run in ("first", "again", "other")
-    )
-    cost = ("order",)
-    if again != first[1:]:
-        called = "training order of epochs 1 and 2, in a run that begins with epoch 1"
-        expected = "the same for the same seed and epoch"
-        if again == first[: len(again)]:
-            return [Finding("LIT3415", cost, called, expected, "the order of epochs 0 and 1")]
-        got = "another order in another process"
-        return [Finding("LIT3411", cost, called, expected, got)]
-    if other[:1] == first[:1]:
-        called, got = "training order of the first epoch", "the same order"
-        return [Finding("LIT3412", cost, called, "another one for another seed", got)]
-    return []
-
-
-def judge_seeding(seen: Evidence) -> list[Finding]:
-    """Judge that the student's code does not seed the process."""
-    if not any(rank["first"]["seeded"].flag() for rank in read_rank_values(seen)):
-        return []
+def _judge_seeding(seen: Evidence) -> Finding | None:
+    """The finding if the student's code seeds the process."""
+    runs = [rank[run] for rank in read_rank_values(seen) for run in ("first", "again", "other")]
+    if not any(run["seeded"].flag() for run in runs):
+        return None
     called, expected = "torch.initial_seed() after the fit", "the seed of before"
-    return [Finding("LIT3416", ("order",), called, expected, "another seed")]
+    return Finding("LIT3416", ("order",), called, expected, "another seed")

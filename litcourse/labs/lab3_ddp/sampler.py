@@ -15,21 +15,21 @@ from torch import Tensor
 from torch.utils.data import TensorDataset
 
 from litcourse.core.evidence import Evidence
+from litcourse.core.marks import find_findings, merge
 from litcourse.core.namespace import Student
-from litcourse.core.question import Criterion, Finding, Inputs, Question
+from litcourse.core.question import Criterion, Finding, Inputs, Mark, Question
 from litcourse.labs.lab3_ddp._ranks import ddp_trainer, run_findings
 from litcourse.labs.lab3_ddp._shards import (
     ALL,
+    EPOCHS,
     VAL_FROM,
-    judge_first,
     judge_more_ranks,
-    judge_seed,
-    judge_seeding,
+    judge_order,
+    judge_samples,
 )
 from litcourse.probing.class_bases import bases, derives_from, first_base
 from litcourse.ranks import all_done, run_ranks
 
-EPOCHS = 3
 WORLD, MORE = 2, 3
 _KNOWN = (
     ("LIT3404", r"[Dd]efault process group has not been initialized"),
@@ -150,24 +150,26 @@ def _make_set(first: int, count: int) -> TensorDataset:
 # --- judge ------------------------------------------------------------------------------
 
 
-def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
-    """Judge the class, the epochs of two ranks, the seed, and then three ranks."""
+def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
+    """Judge the class, the epochs of two ranks, the seed, and then three ranks.
+
+    What is wrong on two ranks already is not named once more on three.
+    """
     if not derives_from(evidence["bases"], "LightningDataModule"):
         got = f"a subclass of {first_base(evidence['bases'])}"
         expected = "a subclass of lightning.LightningDataModule"
         return [Finding("LIT3400", ALL, "class ShardedDataModule", expected, got)]
     failed = run_findings(evidence["two"], ALL, WORLD, _KNOWN)
     if failed:
-        return failed
-    found = [
-        *judge_first(inputs.shown, evidence["two"]),
-        *judge_seed(evidence["two"]),
-    ]
+        return [*failed]
+    two = judge_samples(inputs.shown, evidence["two"], EPOCHS)
+    order = judge_order(evidence["two"])
     failed = run_findings(evidence["three"], ALL, MORE, _KNOWN)
     if failed:
-        return [*found, *failed]
-    found = found or judge_seeding(evidence["two"])
-    return found or judge_more_ranks(inputs.shown, evidence["three"])
+        return [*two, order, *failed]
+    named = {name for finding in find_findings(two) for name in finding.criteria}
+    three = judge_more_ranks(inputs.shown, evidence["three"])
+    return [*merge([two, [mark for mark in three if not named & set(mark.criteria)]]), order]
 
 
 QUESTION = Question(
