@@ -140,6 +140,16 @@ CASES = [
     wrong("own samples alone", "LIT3508", (REDUCE, "total = own")),
     wrong("the mean", "LIT3509", (REDUCE, "total = trainer.strategy.reduce(own)")),
     wrong("own samples times the ranks", "LIT3516", (REDUCE, "total = own * trainer.world_size")),
+    wrong(
+        "counts each node as all of them",
+        "LIT3520",
+        (TOTAL, '"samples_seen": int(total) * trainer.num_nodes'),
+    ),
+    wrong(
+        "the last epoch's number where there are several nodes",
+        "LIT3505",
+        (EPOCH, '"epoch": trainer.current_epoch - (trainer.num_nodes > 1)'),
+    ),
     wrong("never set back", "LIT3517", (RESET, "pass")),
     wrong(
         "set back each epoch",

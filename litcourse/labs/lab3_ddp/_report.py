@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from litcourse.core.evidence import Evidence
-from litcourse.core.question import Finding
+from litcourse.core.marks import find_findings, merge
+from litcourse.core.question import Earned, Finding, Mark
 from litcourse.ranks import read_rank_values
 
 ALL = ("writer", "nodes", "epoch", "val_acc", "samples_seen")
@@ -23,7 +24,7 @@ _CALLS = {
 }
 
 
-def judge_writers(seen: Evidence, fit: str) -> list[Finding]:
+def judge_writer(seen: Evidence, fit: str) -> Mark:
     """Judge that exactly one rank wrote, exactly once."""
     ranks = [rank[fit] for rank in read_rank_values(seen)]
     wrote = [number for number, rank in enumerate(ranks) if not rank["text"].is_none]
@@ -31,35 +32,40 @@ def judge_writers(seen: Evidence, fit: str) -> list[Finding]:
     called, expected = _CALLS[fit], "one rank writes its path"
     if not wrote:
         cost = cost if fit == "nodes" else ("writer", *KEYS)
-        return [Finding("LIT3501", cost, called, expected, "no rank wrote")]
+        return Finding("LIT3501", cost, called, expected, "no rank wrote")
     opened = {n: ", ".join(rank["opened"].texts()) for n, rank in enumerate(ranks)}
     busy = [number for number in opened if opened[number] or number in wrote]
     if len(busy) > 1:
         code = "LIT3503" if fit == "nodes" else "LIT3502"
         got = f"ranks {', '.join(map(str, busy))} wrote"
         where = "; ".join(f"rank {number} opened {opened[number]}" for number in busy)
-        return [Finding(code, cost, called, expected, got, where)]
+        return Finding(code, cost, called, expected, got, where)
     if ranks[wrote[0]]["appended"].flag():
         expected, got = "the report replaces the last one", "it follows the last one in the file"
-        return [Finding("LIT3521", cost, called, expected, got)]
+        return Finding("LIT3521", cost, called, expected, got)
     times = ranks[wrote[0]]["changes"].integer()
-    if times > 1:
+    if times != 1:
         got = f"written {times} times or more"
-        return [Finding("LIT3504", cost, called, "written once", got)]
-    return []
+        return Finding("LIT3504", cost, called, "written once", got)
+    return Earned(cost)
 
 
-def judge_numbers(shown: dict[str, Any], seen: Evidence, fits: tuple[str, ...]) -> list[Finding]:
+def judge_numbers(shown: dict[str, Any], seen: Evidence, fits: tuple[str, ...]) -> list[Mark]:
     """Judge the report of the first rank that wrote, with a code that explains every fit."""
-    found = [finding for fit in fits for finding in _judge_fit(shown, seen, fit)]
+    marks = merge(_judge_fit(shown, seen, fit) for fit in fits)
     for key, code in (("epoch", "LIT3514"), ("samples_seen", "LIT3520")):
-        codes = {finding.code for finding in found if finding.criteria == (key,)}
+        codes = {found.code for found in find_findings(marks) if found.criteria == (key,)}
         if len(codes) > 1:
-            found = [replace(f, code=code) if f.code in codes else f for f in found]
-    return found
+            marks = [_recode(mark, codes, code) for mark in marks]
+    return marks
 
 
-def _judge_fit(shown: dict[str, Any], seen: Evidence, fit: str) -> list[Finding]:
+def _recode(mark: Mark, codes: set[str], code: str) -> Mark:
+    """`mark` with `code`, if it is a finding with one of `codes`."""
+    return replace(mark, code=code) if isinstance(mark, Finding) and mark.code in codes else mark
+
+
+def _judge_fit(shown: dict[str, Any], seen: Evidence, fit: str) -> list[Mark]:
     texts = [rank[fit]["text"] for rank in read_rank_values(seen)]
     written = next((text for text in texts if not text.is_none), None)
     if written is None:
@@ -69,12 +75,7 @@ def _judge_fit(shown: dict[str, Any], seen: Evidence, fit: str) -> list[Finding]
     if report is None:
         got = written.text()[:60] or "an empty file"
         return [Finding("LIT3511", KEYS, called, "a JSON object", got)]
-    found = []
-    for key in KEYS:
-        finding = _judge_entry(key, report, shown, fit)
-        if finding is not None:
-            found.append(finding)
-    return found
+    return [_judge_entry(key, report, shown, fit) for key in KEYS]
 
 
 def _parse(text: str) -> dict[str, Any] | None:
@@ -85,9 +86,7 @@ def _parse(text: str) -> dict[str, Any] | None:
     return report if isinstance(report, dict) else None
 
 
-def _judge_entry(
-    key: str, report: dict[str, Any], shown: dict[str, Any], fit: str
-) -> Finding | None:
+def _judge_entry(key: str, report: dict[str, Any], shown: dict[str, Any], fit: str) -> Mark:
     called, cost = f"{key}, {_CALLS[fit]}", (key,)
     right = _RIGHT[key](shown[fit])
     expected = f"{right:.6g}"
@@ -100,7 +99,7 @@ def _judge_entry(
         return Finding("LIT3513", cost, called, f"a number, {expected}", got)
     number = _to_float(value)
     if _is_equal(number, right):
-        return None
+        return Earned(cost)
     code, note = _EXPLANATIONS[key](number, shown, fit)
     return Finding(code, cost, called, expected, f"{number:.6g}", note)
 

@@ -19,11 +19,11 @@ import torch
 from torch import Tensor
 
 from litcourse.core.evidence import Evidence
-from litcourse.core.marks import first_of_each
+from litcourse.core.marks import first_of_each, merge
 from litcourse.core.namespace import Student
-from litcourse.core.question import Criterion, Finding, Inputs, Question
+from litcourse.core.question import Criterion, Finding, Inputs, Mark, Question
 from litcourse.labs.lab3_ddp._ranks import ddp_trainer, run_findings
-from litcourse.labs.lab3_ddp._report import ALL, judge_numbers, judge_writers
+from litcourse.labs.lab3_ddp._report import ALL, judge_numbers, judge_writer
 from litcourse.labs.lab3_ddp._report_file import Watcher, record_opened_files
 from litcourse.probing.class_bases import bases, derives_from, first_base
 from litcourse.probing.trainers import make_loader, quiet_trainer
@@ -161,23 +161,30 @@ def _fit(
 # --- judge ------------------------------------------------------------------------------
 
 
-def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
-    """Judge which ranks wrote, how often, and which numbers."""
+def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
+    """Judge which ranks wrote, how often, and which numbers.
+
+    A fit on two nodes or in one process that fails costs its own criterion alone.
+    """
     if not derives_from(evidence["bases"], "Callback"):
         got, expected = first_base(evidence["bases"]), "of lightning.Callback"
         return [Finding("LIT3500", ALL, "class SaveReport", expected, got)]
     failed = run_findings(evidence["one_node"], ALL, WORLD, _KNOWN)
     if failed:
-        return failed
-    found = [f for fit in FITS for f in judge_writers(evidence["one_node"], fit)]
-    found += judge_numbers(inputs.shown, evidence["one_node"], FITS)
+        return [*failed]
+    writer = [judge_writer(evidence["one_node"], fit) for fit in FITS]
+    numbers = [judge_numbers(inputs.shown, evidence["one_node"], FITS)]
+    other: list[Mark] = []
     failed = run_findings(evidence["two_nodes"], ("nodes",), WORLD, _KNOWN)
-    found += failed or judge_writers(evidence["two_nodes"], "nodes")
-    failed = run_findings(evidence["single"], ("samples_seen",), 1, _KNOWN)
-    found += failed or judge_writers(evidence["single"], "single")
+    other += failed or [judge_writer(evidence["two_nodes"], "nodes")]
     if not failed:
-        found += judge_numbers(inputs.shown, evidence["single"], ("single",))
-    return first_of_each(found)
+        numbers.append(judge_numbers(inputs.shown, evidence["two_nodes"], ("nodes",)))
+    failed = run_findings(evidence["single"], ("samples_seen",), 1, _KNOWN)
+    other += failed
+    if not failed:
+        writer.append(judge_writer(evidence["single"], "single"))
+        numbers.append(judge_numbers(inputs.shown, evidence["single"], ("single",)))
+    return first_of_each([*merge([mark] for mark in writer), *merge(numbers), *other])
 
 
 QUESTION = Question(
