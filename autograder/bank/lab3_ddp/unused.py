@@ -82,6 +82,25 @@ CASES = [
         (RETURN, 'return L.pytorch.strategies.SingleDeviceStrategy(torch.device("cpu"))'),
     ),
     wrong(
+        "averages by hand, without DDP",
+        "LIT3603",
+        (
+            RETURN,
+            """class ByHand(DDPStrategy):
+        def configure_ddp(self):
+            pass
+
+        def post_backward(self, closure_loss):
+            for weight in self.model.parameters():
+                if weight.grad is None:
+                    weight.grad = torch.zeros_like(weight)
+                torch.distributed.all_reduce(weight.grad)
+                weight.grad /= 2
+
+    return ByHand()""",
+        ),
+    ),
+    wrong(
         "gradients that stay at home",
         "LIT3605",
         (

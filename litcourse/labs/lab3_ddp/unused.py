@@ -20,7 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 from litcourse.core.comparison import distance
 from litcourse.core.evidence import Evidence
 from litcourse.core.namespace import Student
-from litcourse.core.question import Criterion, Finding, Inputs, Question
+from litcourse.core.question import Criterion, Earned, Finding, Inputs, Mark, Question
 from litcourse.labs.lab3_ddp._ranks import ddp_trainer, run_findings
 from litcourse.probing.class_bases import bases
 from litcourse.probing.networks import make_generator
@@ -204,13 +204,13 @@ def _fingerprint(module: nn.Module) -> dict[str, str]:
 # --- judge ------------------------------------------------------------------------------
 
 
-def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
+def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
     """Judge the network that needs no search for unused parameters, then those that do."""
-    found = _judge_run(inputs, "none", evidence["none"], "free")
-    return found + _judge_run(inputs, "skipping", evidence["skipping"], "ends")
+    free = _judge_run(inputs, "none", evidence["none"], "free")
+    return [*free, *_judge_run(inputs, "skipping", evidence["skipping"], "ends")]
 
 
-def _judge_run(inputs: Inputs, run: str, seen: Evidence, cost: str) -> list[Finding]:
+def _judge_run(inputs: Inputs, run: str, seen: Evidence, cost: str) -> list[Mark]:
     failed = run_findings(seen, (cost,), WORLD)
     if failed:
         return [
@@ -221,7 +221,7 @@ def _judge_run(inputs: Inputs, run: str, seen: Evidence, cost: str) -> list[Find
         found = _judge_case(inputs.shown, kind, ranks, cost)
         if found:
             return [found]
-    return []
+    return [Earned((cost,))]
 
 
 def _refine_code(finding: Finding, cost: str) -> Finding:
@@ -250,17 +250,11 @@ def _format_call(case: dict[str, Any]) -> str:
 def _judge_case(
     shown: dict[str, Any], kind: str, ranks: list[Evidence], cost: str
 ) -> Finding | None:
-    case, first = shown["cases"][kind], ranks[0]
-    called = _format_call(case)
-    names, method = first["strategy"].texts(), first["start_method"].text()
-    if not any(name.endswith("DDPStrategy") for name in names):
-        return Finding("LIT3603", (cost,), called, "a DDP strategy", (names or ["none"])[0])
-    if method != "popen":
-        got = f"processes started by {method}"
-        return Finding("LIT3107", (cost,), called, "processes that run the program", got)
-    changed = first["changed"].texts()
-    if changed:
-        return Finding("LIT3606", (cost,), called, "the module as it was", ", ".join(changed))
+    called = _format_call(shown["cases"][kind])
+    for rank in ranks:
+        found = _judge_strategy(called, rank, cost)
+        if found:
+            return found
     right = _train_alone(shown, kind)
     for number, rank in enumerate(ranks):
         gap = _largest_gap(right, rank["weights"].tensors())
@@ -268,9 +262,31 @@ def _judge_case(
             where = f"rank {number}, relative difference {gap:.2g}"
             expected = "the weights of one process on all batches"
             return Finding("LIT3605", (cost,), called, expected, "others", where)
-    if kind == "none" and first["ddp"]["searches"].flag():
+    return _judge_search(called, ranks, cost) if kind == "none" else None
+
+
+def _judge_search(called: str, ranks: list[Evidence], cost: str) -> Finding | None:
+    """The finding on ranks that search for unused parameters, or that DDP does not wrap."""
+    if any("searches" not in rank["ddp"] for rank in ranks):
+        got = "a strategy that does not wrap the module"
+        return Finding("LIT3603", (cost,), called, "DistributedDataParallel", got)
+    if any(rank["ddp"]["searches"].flag() for rank in ranks):
         got = "find_unused_parameters=True"
         return Finding("LIT3602", (cost,), called, "no search for unused parameters", got)
+    return None
+
+
+def _judge_strategy(called: str, rank: Evidence, cost: str) -> Finding | None:
+    """The finding on a strategy that is not DDP, or on a call that changed the module."""
+    names, method = rank["strategy"].texts(), rank["start_method"].text()
+    if not any(name.endswith("DDPStrategy") for name in names):
+        return Finding("LIT3603", (cost,), called, "a DDP strategy", (names or ["none"])[0])
+    if method != "popen":
+        got = f"processes started by {method}"
+        return Finding("LIT3107", (cost,), called, "processes that run the program", got)
+    changed = rank["changed"].texts()
+    if changed:
+        return Finding("LIT3606", (cost,), called, "the module as it was", ", ".join(changed))
     return None
 
 
