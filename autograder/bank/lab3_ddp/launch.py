@@ -82,6 +82,21 @@ CASES = [
             "argparse.ArgumentParser().parse_known_args()\n\n\ndef main() -> None:",
         ),
     ),
+    wrong("an empty program", "LIT942", code='%%writefile train_ddp.py\n"""To do."""'),
+    wrong(
+        "says what it would do",
+        "LIT942",
+        code="""
+        %%writefile train_ddp.py
+        import argparse
+
+        if __name__ == "__main__":
+            parser = argparse.ArgumentParser()
+            parser.add_argument("--devices", type=int)
+            parser.add_argument("--max_epochs", type=int, default=2)
+            print("training on", parser.parse_args())
+        """,
+    ),
     wrong("nothing is called", "LIT942", (GUARD, "pass")),
     wrong("guard mistyped", "LIT942", ('"__main__"', '"main"')),
     wrong("devices ignored", "LIT943", (DEVICES, "devices=1,")),

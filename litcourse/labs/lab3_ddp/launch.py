@@ -12,7 +12,15 @@ from typing import Any
 
 from litcourse.core.evidence import Evidence
 from litcourse.core.namespace import Student
-from litcourse.core.question import Criterion, Finding, Inputs, Question
+from litcourse.core.question import (
+    Criterion,
+    Earned,
+    Finding,
+    Inputs,
+    Mark,
+    NotLookedAt,
+    Question,
+)
 from litcourse.scripts import (
     all_trainers,
     fitted_trainers,
@@ -65,18 +73,19 @@ def _other_starts(run: Evidence) -> list[str]:
 # --- judge ------------------------------------------------------------------------------
 
 
-def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
+def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
     """Judge the two runs, then the import."""
-    one, two, imported = evidence["one"], evidence["two"], evidence["import"]
+    one, two = evidence["one"], evidence["two"]
     if _other_starts(one):
-        return [*_judge_starting(one, ("one", "two", "epochs")), *_judge_import(imported)]
+        starting = _judge_starting(one, ("one", "two", "epochs"))
+        return [*starting, _judge_import(evidence["import"], [one])]
     return [
         *_judge_run(one, "one", None),
         *(
             _judge_starting(two, ("two", "epochs"))
             or _judge_run(two, "two", _choose_epochs(inputs.shown, one))
         ),
-        *_judge_import(imported),
+        _judge_import(evidence["import"], [one, two]),
     ]
 
 
@@ -89,16 +98,14 @@ def _judge_starting(run: Evidence, cost: tuple[str, ...]) -> list[Finding]:
     return [Finding("LIT3706", cost, called, expected, f"processes started by {', '.join(ways)}")]
 
 
-def _judge_run(seen: Evidence, run: str, epochs: int | None) -> list[Finding]:
+def _judge_run(seen: Evidence, run: str, epochs: int | None) -> list[Mark]:
     cost = ("one",) if run == "one" else ("two", "epochs")
     called, fits = seen["command"].text(), fitted_trainers(seen)
     failed = _judge_fits(seen, fits, called, cost)
     if failed:
-        return failed
-    return [
-        *_judge_training(fits, called, cost[:1]),
-        *_judge_epochs(fits, called, epochs),
-    ]
+        return [*failed]
+    training = _judge_training(fits, called, cost[:1])
+    return [training] if epochs is None else [training, _judge_epochs(fits, called, epochs)]
 
 
 def _judge_fits(
@@ -114,7 +121,9 @@ def _judge_fits(
         return [replace(found, code="LIT3711", got="max_epochs is text") for found in failed]
     if failed:
         return [replace(f, code="LIT3713") if f.code == "LIT013" else f for f in failed]
-    asked = seen["asked"].integer()
+    asked = {"one": 1, "two": 2}[cost[0]]
+    if seen["asked"].integer() != asked:
+        return [Finding("LIT903", cost, called, f"{asked} ranks", "a run of others")]
     if len(fits) != asked:
         got = f"{len(fits)} on {asked} rank{'s' * (asked > 1)}"
         return [Finding("LIT3712", cost, called, "one fit per rank", got)]
@@ -126,16 +135,16 @@ def _most_epochs(record: Evidence) -> int:
     return -1 if epochs.is_none else epochs.integer()
 
 
-def _judge_training(fits: list[Evidence], called: str, cost: tuple[str, ...]) -> list[Finding]:
+def _judge_training(fits: list[Evidence], called: str, cost: tuple[str, ...]) -> Mark:
     """Judge that each rank trained a network of the course to the end, with equal weights."""
     for record in fits:
         found = _judge_fit(record, called, cost)
         if found:
-            return [found]
+            return found
     if len({record["weights"].text() for record in fits}) > 1:
         got = "other weights on each"
-        return [Finding("LIT3707", cost, called, "the same weights on each rank", got)]
-    return []
+        return Finding("LIT3707", cost, called, "the same weights on each rank", got)
+    return Earned(cost)
 
 
 def _judge_fit(record: Evidence, called: str, cost: tuple[str, ...]) -> Finding | None:
@@ -144,10 +153,11 @@ def _judge_fit(record: Evidence, called: str, cost: tuple[str, ...]) -> Finding 
         return Finding("LIT3708", cost, called, "fit comes to its end", f"not on {rank}")
     if record["global_step"].integer() == 0:
         return Finding("LIT3709", cost, called, "optimizer steps", f"none on {rank}")
-    if not record["networks"].texts():
+    if not any(record["networks"].texts()):
         got = f"{record['module'].text()} without one, on {rank}"
         return Finding("LIT3705", cost, called, "a network of litcourse.models", got)
-    if record["weights"].text() == record["start_weights"].text():
+    start, end = record["start_weights"].text(), record["weights"].text()
+    if not start or not end or start == end:
         got = f"those of the start, on {rank}"
         return Finding("LIT3710", cost, called, "trained weights", got)
     if not record["all_batches"].flag():
@@ -156,27 +166,39 @@ def _judge_fit(record: Evidence, called: str, cost: tuple[str, ...]) -> Finding 
     return None
 
 
-def _judge_epochs(fits: list[Evidence], called: str, epochs: int | None) -> list[Finding]:
-    if epochs is None:
-        return []
-    ran = sorted({record["current_epoch"].integer() for record in fits})
-    if ran == [epochs]:
-        return []
-    got = f"{', '.join(map(str, ran))} epochs"
-    return [Finding("LIT3704", ("epochs",), called, f"{epochs} epochs", got)]
+def _judge_epochs(fits: list[Evidence], called: str, epochs: int) -> Mark:
+    ran, cost = sorted({record["current_epoch"].integer() for record in fits}), ("epochs",)
+    if ran != [epochs]:
+        got = f"{', '.join(map(str, ran))} epochs"
+        return Finding("LIT3704", cost, called, f"{epochs} epochs", got)
+    if all(record["finished"].flag() for record in fits):
+        return Earned(cost)
+    return NotLookedAt(cost, "fit does not come to its end")
 
 
-def _judge_import(seen: Evidence) -> list[Finding]:
+def _judge_import(seen: Evidence, runs: list[Evidence]) -> Mark:
+    """Judge that an import does not do what the `runs` as a program do."""
     cost, called = ("import",), seen["command"].text()
     if all_trainers(seen):
         fits = len(fitted_trainers(seen))
         got = f"{len(all_trainers(seen))} Trainers made, {fits} of them fitted"
-        return [Finding("LIT3701", cost, called, "nothing runs", got)]
+        return Finding("LIT3701", cost, called, "nothing runs", got)
     entries = list(seen["ranks"])
-    records = [*entries, *(entry["value"] for entry in entries if "value" in entry)]
-    if any("parsed" in each and each["parsed"].flag() for each in records):
-        return [Finding("LIT3702", cost, called, "nothing is parsed", "the command line was read")]
-    return script_findings(seen, cost)
+    ended = [entry["value"] for entry in entries if "value" in entry]
+    if any(each["parsed"].flag() for each in (*ended, *(e for e in entries if "parsed" in e))):
+        return Finding("LIT3702", cost, called, "nothing is parsed", "the command line was read")
+    failed = script_findings(seen, cost)
+    if failed:
+        return failed[0]
+    if any(map(_does_something, runs)):
+        return Earned(cost)
+    return NotLookedAt(cost, "run as a program, it makes no Trainer of lightning either")
+
+
+def _does_something(run: Evidence) -> bool:
+    """Whether a run made a Trainer, or failed; one that only ends may hold nothing at all."""
+    ends = [entry["value"]["exit"].integer() if "value" in entry else 1 for entry in run["ranks"]]
+    return bool(all_trainers(run)) or any(ends)
 
 
 QUESTION = Question(
