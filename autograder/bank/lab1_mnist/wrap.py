@@ -9,6 +9,24 @@ ADAM = "torch.optim.Adam(self.parameters(), lr=self.hparams.lr)"
 KEEP = "self.model = model"
 METRICS = ("class LitClassifier", "import torchmetrics\n\n\nclass LitClassifier")
 
+CONSTANT = "loss = torch.tensor(2.3, requires_grad=True)"
+MANUAL = """
+class LitClassifier(L.LightningModule):
+    def __init__(self, model, lr=1e-3):
+        super().__init__()
+        self.automatic_optimization = False
+        self.model, self.lr = model, lr
+
+    def forward(self, x):
+        return self.model(x)
+
+    def training_step(self, batch, batch_idx):
+        {step}
+
+    def configure_optimizers(self):
+        return torch.optim.Adam(self.parameters(), self.lr)
+"""
+
 CASES = [
     right(
         "returns a dict",
@@ -172,6 +190,47 @@ CASES = [
     ),
     wrong("returns a number", "LIT001", (RETURN, "return loss.item()")),
     wrong("returns nothing", "LIT102", (RETURN, "pass")),
+    wrong(
+        "returns the first loss alone",
+        "LIT102",
+        (RETURN, "return loss if batch_idx == 0 else None"),
+    ),
+    wrong("a constant", "LIT115", (LOSS, CONSTANT)),
+    wrong("a constant, logged nowhere", "LIT115", (LOSS, CONSTANT), (LOG, "")),
+    wrong(
+        "a constant and no optimizer",
+        "LIT115",
+        (LOSS, CONSTANT),
+        ("return " + ADAM, "optimizer = " + ADAM),
+    ),
+    wrong("none of the network in it", "LIT115", (LOSS, "loss = 0 * self(images).sum()")),
+    wrong(
+        "the right value without its gradient",
+        "LIT135",
+        (RETURN, "return loss.detach().requires_grad_()"),
+    ),
+    wrong(
+        "a network that is frozen",
+        "LIT135",
+        (KEEP, KEEP + ".requires_grad_(False)\n        self.spare = nn.Parameter(torch.zeros(()))"),
+        (LOSS, LOSS + " + 0 * self.spare"),
+    ),
+    wrong("manual optimization of nothing", "LIT130", code=MANUAL.format(step="pass")),
+    wrong(
+        "manual optimization that only logs",
+        "LIT130",
+        code=MANUAL.format(step='self.log("train_loss", 2.3)'),
+    ),
+    wrong(
+        "manual optimization without a step",
+        "LIT130",
+        code=MANUAL.format(step="return F.cross_entropy(self(batch[0]), batch[1])"),
+    ),
+    wrong(
+        "a Trainer whose fit does nothing",
+        "LIT130",
+        code="L.Trainer.fit = lambda *_, **__: None\n" + MANUAL.format(step="pass"),
+    ),
     wrong("returns it detached", "LIT002", (RETURN, "return loss.detach()")),
     wrong("under no_grad", "LIT002", (LOSS, "with torch.no_grad():\n            " + LOSS)),
     wrong("dict without loss", "LIT003", (RETURN, 'return {"train_loss": loss}')),

@@ -13,6 +13,8 @@ from litcourse.core.comparison import distance
 from litcourse.probing.networks import build_network
 from litcourse.probing.trainers import copy_tensors
 
+STEPS = 3
+"""Optimizer steps of each training."""
 # Float32 sums differ in their last digits with the number of threads. Adam divides by the
 # gradient's size, so its steps are compared per tensor, by norm.
 LOSS_TOLERANCE = 1e-4

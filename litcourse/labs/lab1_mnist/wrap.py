@@ -12,32 +12,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from litcourse.core.comparison import distance, is_not_finite, largest_difference
+from litcourse.core.comparison import distance, largest_difference
 from litcourse.core.evidence import Evidence
 from litcourse.core.known_errors import error_finding
 from litcourse.core.marks import find_findings, merge, not_measured
 from litcourse.core.namespace import Student
-from litcourse.core.question import (
-    Criterion,
-    Earned,
-    Finding,
-    Inputs,
-    Mark,
-    NotLookedAt,
-    Question,
-)
-from litcourse.labs.lab1_mnist._plain_loop import (
-    GRADIENT_TOLERANCE,
-    LOSS_TOLERANCE,
-    OTHER_LOSSES,
-    STEP_TOLERANCE,
-    first_loss,
-    furthest,
-    near,
-    plain_loop,
-    which_weights,
-)
+from litcourse.core.question import Criterion, Earned, Finding, Inputs, Mark, Question
+from litcourse.labs.lab1_mnist._plain_loop import GRADIENT_TOLERANCE, STEPS
 from litcourse.labs.lab1_mnist._recorder import Recorder
+from litcourse.labs.lab1_mnist._training import judge_training
 from litcourse.probing.attempts import attempt
 from litcourse.probing.class_bases import BOTH_PACKAGES, bases, derives_from, first_base
 from litcourse.probing.fake_gpu import run_on_fake_gpu
@@ -50,7 +33,6 @@ from litcourse.probing.trainers import (
     to_number,
 )
 
-STEPS = 3
 SIDE = 6
 ALL = ("forward", "loss", "step", "log", "device")
 
@@ -186,39 +168,7 @@ def _judge_case(kind: str, case: dict[str, Any], seen: Evidence) -> list[Mark]:
     forward = _judge_forward(kind, case, seen["forward"])
     if "error" in training:
         return [forward, error_finding(training["error"], ALL[1:])]
-    return [forward, *_judge_training(kind, case, training)]
-
-
-def _judge_training(kind: str, case: dict[str, Any], seen: Evidence) -> list[Mark]:
-    if not _reaches_the_network(seen):
-        reason = (
-            "the loss does not depend on the network, so the rest of the training shows nothing"
-        )
-        return [*_judge_loss(kind, case, seen), NotLookedAt(("step", "log", "device"), reason)]
-    steps = seen["optimizer_steps"].integer()
-    if "_MockOptimizer" in seen["optimizers"].texts():  # Lightning's class for no optimizer
-        steps = 0
-    log = _judge_log(kind, case, seen)
-    if steps and steps != STEPS:
-        return [_steps_finding(kind, steps), log]
-    loss = _judge_loss(kind, case, seen)
-    if steps == 0:
-        return [*loss, _steps_finding(kind, steps), log]
-    if any("step" in mark.criteria for mark in find_findings(loss)):
-        return [*loss, log]
-    # A recognised wrong loss costs once: the step is compared with a loop that has that loss.
-    change = OTHER_LOSSES[find_findings(loss)[0].code] if find_findings(loss) else {}
-    step = _judge_step(kind, case, plain_loop(case, **change), seen)
-    if not loss:
-        loss = [_judge_loss_of_manual_steps(case, seen, step)]
-    return [*loss, log, step]
-
-
-def _reaches_the_network(seen: Evidence) -> bool:
-    """Whether training gave the network any gradient; without a loss there is none either."""
-    gradients = seen["gradients"].tensors().values()
-    lacks_loss = any(loss.is_none for loss in seen["losses"])
-    return lacks_loss or any(bool(g.any()) for g in gradients)
+    return [forward, *judge_training(kind, case, training)]
 
 
 def _judge_identity(kind: str, case: dict[str, Any], seen: Evidence) -> list[Finding]:
@@ -228,12 +178,6 @@ def _judge_identity(kind: str, case: dict[str, Any], seen: Evidence) -> list[Fin
     got = f"self.model is a {seen['kept_as'].text()}, {len(start)} tensors in its state"
     expected = f"self.model is the given network, {len(shown)} tensors in its state"
     return [Finding("LIT101", ALL, "LitClassifier(model)", expected, got, f"network {kind!r}")]
-
-
-def _steps_finding(kind: str, steps: int) -> Finding:
-    code, cost = ("LIT134", ("loss", "step")) if steps else ("LIT130", ("step",))
-    called, expected = f"Trainer.fit, {STEPS} batches", f"{STEPS} optimizer steps"
-    return Finding(code, cost, called, expected, str(steps), f"network {kind!r}")
 
 
 def _judge_forward(kind: str, case: dict[str, Any], seen: Evidence) -> Mark:
@@ -259,85 +203,6 @@ def _judge_forward(kind: str, case: dict[str, Any], seen: Evidence) -> Mark:
     right = f"shape {tuple(expected.shape)}, the model's logits"
     where = f"network {kind!r}, relative difference {gap:.2g}"
     return Finding("LIT110", ("forward",), called, right, got, where)
-
-
-def _judge_loss(kind: str, case: dict[str, Any], seen: Evidence) -> list[Mark]:
-    """The mark for the first loss; [] if manual steps return none."""
-    called, cost = "training_step(batch, batch_idx)", ("loss", "step")
-    where = f"network {kind!r}, first batch"
-    first = next(iter(seen["losses"]), None)
-    if first is None or first.is_none:
-        if not seen["automatic"].flag():
-            return []
-        return [Finding("LIT102", cost, called, "the loss", "None", where)]
-    loss, right = first.number(), first_loss(case)
-    if is_not_finite(loss):
-        return [Finding("LIT120", cost, called, f"{right:.4f}", str(loss), where)]
-    if near(loss, right):
-        every = len([loss for loss in seen["losses"] if not loss.is_none]) == STEPS
-        some = NotLookedAt(("loss",), f"training_step returned no loss in some of {STEPS} steps")
-        return [Earned(("loss",)) if every else some]
-    expected, got = f"a loss of {right:.4f}", f"{loss:.4f}"
-    for code, change in OTHER_LOSSES.items():
-        if near(loss, first_loss(case, **change)):
-            return [Finding(code, ("loss",), called, expected, got, where)]
-    return [Finding("LIT115", cost, called, expected, got, where)]
-
-
-def _judge_loss_of_manual_steps(case: dict[str, Any], seen: Evidence, step: Mark) -> Mark:
-    """Manual steps that return no loss: their weights show its gradient, their log its value."""
-    logged, losses = seen["logged"], plain_loop(case)["losses"]
-    values = [losses[-1], sum(losses) / len(losses)]
-    shown = not logged.is_none and any(near(logged.number(), value) for value in values)
-    if shown and isinstance(step, Earned):
-        return Earned(("loss",))
-    reason = "training_step returns no loss, and weights and train_loss do not show a right one"
-    return NotLookedAt(("loss",), reason)
-
-
-def _judge_step(kind: str, case: dict[str, Any], expected: dict[str, Any], seen: Evidence) -> Mark:
-    cost, called = ("step",), f"Trainer.fit, {STEPS} batches"
-    where = f"network {kind!r}"
-    gap, name = furthest(expected["gradients"], seen["gradients"].tensors(), None)
-    if gap > GRADIENT_TOLERANCE:
-        at = f"{where}, gradient of {name}, relative difference {gap:.2g}"
-        return Finding("LIT135", cost, called, "the plain loop's gradients", "others", at)
-    return _judge_weights(case, expected["weights"], seen["weights"].tensors(), where)
-
-
-def _judge_weights(
-    case: dict[str, Any], right: dict[str, Tensor], seen: dict[str, Tensor], where: str
-) -> Mark:
-    start = case["network"]["state"]
-    gap, name = furthest(right, seen, start)
-    if gap <= STEP_TOLERANCE:
-        return Earned(("step",))
-    called, expected = f"Trainer.fit, {STEPS} batches", "the plain loop's weights"
-    at = f"{where}, {name}, relative difference of the change {gap:.2g}"
-    code, got = which_weights(case, seen, right)
-    return Finding(code, ("step",), called, expected, got, at)
-
-
-def _judge_log(kind: str, case: dict[str, Any], seen: Evidence) -> Mark:
-    called, where = 'trainer.callback_metrics["train_loss"]', f"network {kind!r}"
-    names = seen["logged_names"].texts()
-    if seen["logged"].is_none:
-        got = "logged: " + (", ".join(names) or "nothing")
-        return Finding("LIT140", ("log",), called, "train_loss", got, where)
-    # Manual steps may return no loss; theirs is then that of the plain loop.
-    losses = [loss.number() for loss in seen["losses"] if not loss.is_none]
-    values = losses or plain_loop(case)["losses"]
-    last = seen["logged"].number()
-    if any(map(is_not_finite, values)):
-        got = ", ".join(map(str, values))
-        return Finding("LIT141", ("log",), called, "finite losses", got, where)
-    mean = sum(values) / len(values)  # on_epoch=True leaves the mean instead of the last
-    low, high = min([*values, mean]), max([*values, mean])
-    slack = LOSS_TOLERANCE * max(1.0, abs(high))
-    if low - slack <= last <= high + slack:
-        return Earned(("log",))
-    expected, got = f"the loss, {values[-1]:.4f} in the last step", f"{last:.4f}"
-    return Finding("LIT141", ("log",), called, expected, got, where)
 
 
 def _judge_device(seen: Evidence, marks: list[Mark]) -> list[Mark]:

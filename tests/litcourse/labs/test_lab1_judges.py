@@ -37,6 +37,7 @@ class TestJudges(JudgeContract):
             "cases/*/start*": "forward loss step log device",
             "cases/*/forward*": "forward",
             "cases/*/training/automatic": "",
+            "cases/*/training/gradients": "step device",
             "cases/*/training/losses*": "loss",
             "cases/*/training/logged": "log",
             "cases/*/training/logged_names*": "",

@@ -1,0 +1,176 @@
+"""Compares the training of one network with the plain loop, for `wrap`: losses, steps and log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from litcourse.core.comparison import is_not_finite
+from litcourse.core.evidence import Evidence
+from litcourse.core.marks import find_findings
+from litcourse.core.question import Earned, Finding, Mark, NotLookedAt
+from litcourse.labs.lab1_mnist._plain_loop import (
+    GRADIENT_TOLERANCE,
+    LOSS_TOLERANCE,
+    OTHER_LOSSES,
+    STEP_TOLERANCE,
+    STEPS,
+    first_loss,
+    furthest,
+    near,
+    plain_loop,
+    which_weights,
+)
+
+
+def judge_training(kind: str, case: dict[str, Any], seen: Evidence) -> list[Mark]:
+    """Marks for "loss", "step" and "log", up to the first difference from the plain loop.
+
+    "device" is named only if the training can't show it.
+
+    Args:
+        kind: name of the network.
+        case: the drawn network, batches and learning rate.
+        seen: evidence of its training.
+    """
+    steps = seen["optimizer_steps"].integer()
+    if "_MockOptimizer" in seen["optimizers"].texts():  # Lightning's class for no optimizer
+        steps = 0
+    loss = _judge_loss(kind, case, seen)
+    if not any(bool(gradient.any()) for gradient in seen["gradients"].tensors().values()):
+        return _judge_without_gradients(kind, case, seen, loss, steps)
+    log = _judge_log(kind, case, seen)
+    if steps and steps != STEPS:
+        return [_steps_finding(kind, steps), log]
+    if steps == 0:
+        return [*loss, _steps_finding(kind, steps), log]
+    if _cost_the_step(loss):
+        return [*loss, log]
+    # A recognised wrong loss costs once: the step is compared with a loop that has that loss.
+    change = OTHER_LOSSES[find_findings(loss)[0].code] if find_findings(loss) else {}
+    step = _judge_step(kind, case, plain_loop(case, **change), seen)
+    if not loss:
+        loss = [_judge_loss_of_manual_steps(case, seen, step)]
+    return [*loss, log, step]
+
+
+def _judge_without_gradients(
+    kind: str, case: dict[str, Any], seen: Evidence, loss: list[Mark], steps: int
+) -> list[Mark]:
+    """The marks for a training that never reached the network: most of it shows nothing."""
+    marks = [*loss, NotLookedAt(("device",), "the loss gives the network no gradient")]
+    if steps == 0:
+        marks.append(_steps_finding(kind, steps))
+    elif not _cost_the_step(loss):
+        called, right = f"Trainer.fit, {STEPS} batches", "the plain loop's gradients"
+        where = f"network {kind!r}"
+        marks.append(Finding("LIT135", ("step",), called, right, "none at all", where))
+    if any(isinstance(mark, Earned) for mark in loss):
+        return [*marks, _judge_log(kind, case, seen)]
+    if _logs_unmoved_losses(case, seen):
+        return [*marks, Earned(("log",))]
+    return [*marks, NotLookedAt(("log",), "there is no right loss that could be logged")]
+
+
+def _logs_unmoved_losses(case: dict[str, Any], seen: Evidence) -> bool:
+    """Whether a module that returns no loss logs the right one of a network that never moves."""
+    logged = seen["logged"]
+    if logged.is_none or not all(loss.is_none for loss in seen["losses"]):
+        return False
+    losses = plain_loop(case, optimizer=lambda p, _: torch.optim.SGD(p, lr=0.0))["losses"]
+    return any(near(logged.number(), right) for right in (losses[-1], sum(losses) / len(losses)))
+
+
+def _cost_the_step(marks: list[Mark]) -> bool:
+    return any("step" in finding.criteria for finding in find_findings(marks))
+
+
+def _steps_finding(kind: str, steps: int) -> Finding:
+    code, cost = ("LIT134", ("loss", "step")) if steps else ("LIT130", ("step",))
+    called, expected = f"Trainer.fit, {STEPS} batches", f"{STEPS} optimizer steps"
+    return Finding(code, cost, called, expected, str(steps), f"network {kind!r}")
+
+
+def _judge_loss(kind: str, case: dict[str, Any], seen: Evidence) -> list[Mark]:
+    """The mark for the first loss; [] if manual steps return none."""
+    called, cost = "training_step(batch, batch_idx)", ("loss", "step")
+    where = f"network {kind!r}, first batch"
+    losses = list(seen["losses"])
+    without = [number for number, loss in enumerate(losses) if loss.is_none]
+    if seen["automatic"].flag() and (without or not losses):
+        at = f"network {kind!r}, batch {without[0] if without else 0}"
+        return [Finding("LIT102", cost, called, "the loss", "None", at)]
+    if not losses or losses[0].is_none:
+        return []
+    loss, right = losses[0].number(), first_loss(case)
+    if is_not_finite(loss):
+        return [Finding("LIT120", cost, called, f"{right:.4f}", str(loss), where)]
+    if near(loss, right):
+        every = len(losses) == STEPS and not without
+        some = NotLookedAt(("loss",), f"training_step returned no loss in some of {STEPS} steps")
+        return [Earned(("loss",)) if every else some]
+    expected, got = f"a loss of {right:.4f}", f"{loss:.4f}"
+    for code, change in OTHER_LOSSES.items():
+        if near(loss, first_loss(case, **change)):
+            return [Finding(code, ("loss",), called, expected, got, where)]
+    return [Finding("LIT115", cost, called, expected, got, where)]
+
+
+def _judge_loss_of_manual_steps(case: dict[str, Any], seen: Evidence, step: Mark) -> Mark:
+    """Manual steps that return no loss: their weights show its gradient, their log its value."""
+    logged, losses = seen["logged"], plain_loop(case)["losses"]
+    values = [losses[-1], sum(losses) / len(losses)]
+    shown = not logged.is_none and any(near(logged.number(), value) for value in values)
+    if shown and isinstance(step, Earned):
+        return Earned(("loss",))
+    reason = "training_step returns no loss, and weights and train_loss do not show a right one"
+    return NotLookedAt(("loss",), reason)
+
+
+def _judge_step(kind: str, case: dict[str, Any], expected: dict[str, Any], seen: Evidence) -> Mark:
+    cost, called = ("step",), f"Trainer.fit, {STEPS} batches"
+    where = f"network {kind!r}"
+    gap, name = furthest(expected["gradients"], seen["gradients"].tensors(), None)
+    if gap > GRADIENT_TOLERANCE:
+        at = f"{where}, gradient of {name}, relative difference {gap:.2g}"
+        return Finding("LIT135", cost, called, "the plain loop's gradients", "others", at)
+    return _judge_weights(case, expected["weights"], seen["weights"].tensors(), where)
+
+
+def _judge_weights(
+    case: dict[str, Any], right: dict[str, Tensor], seen: dict[str, Tensor], where: str
+) -> Mark:
+    start = case["network"]["state"]
+    gap, name = furthest(right, seen, start)
+    if gap <= STEP_TOLERANCE:
+        return Earned(("step",))
+    called, expected = f"Trainer.fit, {STEPS} batches", "the plain loop's weights"
+    at = f"{where}, {name}, relative difference of the change {gap:.2g}"
+    code, got = which_weights(case, seen, right)
+    return Finding(code, ("step",), called, expected, got, at)
+
+
+def _judge_log(kind: str, case: dict[str, Any], seen: Evidence) -> Mark:
+    called, where = 'trainer.callback_metrics["train_loss"]', f"network {kind!r}"
+    names = seen["logged_names"].texts()
+    if seen["logged"].is_none:
+        got = "logged: " + (", ".join(names) or "nothing")
+        return Finding("LIT140", ("log",), called, "train_loss", got, where)
+    # Manual steps may return no loss; theirs is then that of the plain loop.
+    losses = [loss.number() for loss in seen["losses"] if not loss.is_none]
+    if losses and len(losses) != STEPS:
+        return NotLookedAt(("log",), f"training_step returned no loss in some of {STEPS} steps")
+    values = losses or plain_loop(case)["losses"]
+    last = seen["logged"].number()
+    if any(map(is_not_finite, values)):
+        got = ", ".join(map(str, values))
+        return Finding("LIT141", ("log",), called, "finite losses", got, where)
+    mean = sum(values) / len(values)  # on_epoch=True leaves the mean instead of the last
+    low, high = min([*values, mean]), max([*values, mean])
+    slack = LOSS_TOLERANCE * max(1.0, abs(high))
+    if low - slack <= last <= high + slack:
+        return Earned(("log",))
+    expected, got = f"the loss, {values[-1]:.4f} in the last step", f"{last:.4f}"
+    return Finding("LIT141", ("log",), called, expected, got, where)
