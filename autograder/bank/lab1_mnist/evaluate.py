@@ -178,6 +178,23 @@ CASES = [
         (', f"{stage}_acc": accuracy', ""),
         (LOG, LOG + '\n        self.log(f"{stage}_acc", hits, reduce_fx="sum")'),
     ),
+    wrong("logs nothing", "LIT201", (LOG, "pass")),
+    wrong(
+        "steps that do nothing",
+        "LIT201",
+        code="""
+        class EvaluatedClassifier(LitClassifier):
+            def validation_step(self, batch, batch_idx):
+                pass
+
+            test_step = validation_step
+        """,
+    ),
+    wrong(
+        "a Trainer that runs nothing",
+        "LIT201",
+        ("class Eval", "L.Trainer.validate = L.Trainer.test = lambda *_, **__: []\n\n\nclass Eval"),
+    ),
     wrong("no test_step", "LIT902", ("def test_step", "def testing_step")),
     wrong("test logs val keys", "LIT201", (TEST, VAL)),
     wrong("other names", "LIT201", ('f"{stage}_acc"', 'f"{stage}_accuracy"')),

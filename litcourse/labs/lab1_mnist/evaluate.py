@@ -19,9 +19,9 @@ from torch.nn import functional as F
 from litcourse.core.comparison import macro_accuracy
 from litcourse.core.evidence import Evidence, is_close
 from litcourse.core.known_errors import error_finding, waiting_finding
-from litcourse.core.marks import first_of_each
+from litcourse.core.marks import first_of_each, merge
 from litcourse.core.namespace import Student
-from litcourse.core.question import Criterion, Finding, Inputs, Question
+from litcourse.core.question import Criterion, Earned, Finding, Inputs, Mark, NotLookedAt, Question
 from litcourse.probing.attempts import attempt
 from litcourse.probing.class_bases import bases, first_base
 from litcourse.probing.networks import (
@@ -126,12 +126,12 @@ def _probe_run(
         modes.clear()
         trainer = quiet_trainer()
         entry = trainer.validate if step == "val" else trainer.test
-        with _record_keys(module, METHODS[step]) as keys:
+        with _record_keys(module) as keys:
             entry(module, batches, verbose=False)
         return {
             "logits": logits if isinstance(logits, Tensor) else None,
             "logged": logged_values(trainer),
-            "keys": sorted(keys),
+            "keys": {hook: sorted(names) for hook, names in sorted(keys.items())},
             "trained": any(mode[0] for mode in modes),
             "with_gradient": any(mode[1] for mode in modes),
             "forwards": len(modes),
@@ -141,14 +141,14 @@ def _probe_run(
 
 
 @contextlib.contextmanager
-def _record_keys(module: Any, method: str) -> Iterator[set[str]]:
-    """The keys that `method` logs while the context lasts; other hooks may log what they like."""
-    keys: set[str] = set()
+def _record_keys(module: Any) -> Iterator[dict[str, set[str]]]:
+    """The keys that each hook logs while the context lasts."""
+    keys: dict[str, set[str]] = {}
     original = module.log
 
     def log(name: Any, *arguments: Any, **keywords: Any) -> None:
-        if module._current_fx_name == method:  # noqa: SLF001 (Lightning's own note of it)
-            keys.add(str(name))
+        hook = str(module._current_fx_name)  # noqa: SLF001 (Lightning's own note of it)
+        keys.setdefault(hook, set()).add(str(name))
         original(name, *arguments, **keywords)
 
     module.log = log  # `log_dict` calls it too
@@ -161,7 +161,7 @@ def _record_keys(module: Any, method: str) -> Iterator[set[str]]:
 # --- judge ------------------------------------------------------------------------------
 
 
-def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
+def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
     """Compare the logged values with the metrics of the student's own logits."""
     every = tuple(criterion.id for criterion in QUESTION.criteria)
     if not evidence["is_subclass"].flag():
@@ -169,48 +169,75 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
         return [Finding("LIT200", every, "class EvaluatedClassifier", "of LitClassifier", got)]
     if "error" in evidence["base"]:
         return [waiting_finding(evidence["base"]["error"], every, "wrap, check.wrap()")]
-    for kind, case in inputs.shown["cases"].items():
-        seen = evidence["cases"][kind]
-        if "error" in seen:
-            return [error_finding(seen["error"], every)]
-        size, sets = inputs.shown["batch_size"], case["sets"]
-        runs = [_judge_run(sets[name], size, step, name, seen[name]) for step, name in RUNS]
-        found = [finding for run in runs for finding in run]
-        if found:
-            return first_of_each(found)
-    return []
+    size, cases = inputs.shown["batch_size"], inputs.shown["cases"]
+    parts = [
+        _judge_case(case["sets"], size, evidence["cases"][kind], every)
+        for kind, case in cases.items()
+    ]
+    return first_of_each(merge(parts))
 
 
-def _judge_run(
+def _judge_case(
+    sets: dict[str, Any], size: int, seen: Evidence, every: tuple[str, ...]
+) -> list[Mark]:
+    if "error" in seen:
+        return [error_finding(seen["error"], every)]
+    metrics = {
+        name: _judge_metrics(sets[name], size, step, name, seen[name]) for step, name in RUNS
+    }
+    keys = merge(_judge_keys(step, name, seen[name]) for step, name in RUNS)
+    val = merge(metrics[name] for step, name in RUNS if step == "val")
+    return [*val, *merge([metrics["test"]]), *keys]
+
+
+def _judge_metrics(
     drawn: dict[str, Tensor], size: int, step: str, name: str, seen: Evidence
-) -> list[Finding]:
+) -> list[Mark]:
+    """The marks for a run's loss and accuracy; an exception costs "keys" too."""
     cost = f"{step}_loss", f"{step}_acc"
     if "error" in seen:
         return [error_finding(seen["error"], (*cost, "keys"))]
     if seen["logits"].is_none:
         got = "module(images) is no tensor"
         return [Finding("LIT904", (*cost, "keys"), "EvaluatedClassifier", "wrap solved", got)]
-    found = _judge_keys(step, name, seen)
+    marks: list[Mark] = []
     if seen["trained"].flag():
         called, expected = f"{step} step", "the network in eval mode"
-        found.append(Finding("LIT204", cost, called, expected, "train mode"))
+        marks.append(Finding("LIT204", cost, called, expected, "train mode"))
     if seen["with_gradient"].flag():
         expected = "no gradient is recorded"
-        found.append(Finding("LIT205", cost, f"{step} step", expected, "gradients are recorded"))
-    return found + _judge_values(drawn["labels"], size, step, name, seen)
+        marks.append(Finding("LIT205", cost, f"{step} step", expected, "gradients are recorded"))
+    if seen["forwards"].integer() <= 0:
+        marks.append(NotLookedAt(cost, f"the network never ran in {_name_call(step, name)}"))
+    return [
+        *_judge_missing(cost, step, name, seen),
+        *marks,
+        *_judge_values(drawn["labels"], size, step, name, seen),
+    ]
 
 
-def _judge_keys(step: str, name: str, seen: Evidence) -> list[Finding]:
-    wanted = {f"{step}_loss", f"{step}_acc"}
-    logged, keys = set(seen["logged"].keys()), set(seen["keys"].texts())
-    listed = ", ".join(sorted(logged)) or "nothing"
-    called, got = _name_call(step, name), f"logged: {listed}"
-    found = [Finding("LIT201", (key,), called, key, got) for key in sorted(wanted - logged)]
-    extra = sorted(keys - wanted)
+def _judge_missing(wanted: tuple[str, ...], step: str, name: str, seen: Evidence) -> list[Finding]:
+    logged = seen["logged"].keys()
+    got = f"logged: {', '.join(sorted(logged)) or 'nothing'}"
+    called = _name_call(step, name)
+    return [
+        Finding("LIT201", (key,), called, key, got) for key in sorted(wanted) if key not in logged
+    ]
+
+
+def _judge_keys(step: str, name: str, seen: Evidence) -> list[Mark]:
+    """The mark for a run's other keys; [] if it logged no key, or none that the probe saw."""
+    if "error" in seen or seen["logits"].is_none:
+        return []
+    hooks = {hook: set(seen["keys"][hook].texts()) for hook in seen["keys"].keys()}  # noqa: SIM118 (not a dict)
+    wanted, every = {f"{step}_loss", f"{step}_acc"}, set().union(*hooks.values())
+    extra = sorted(hooks.get(METHODS[step], set()) - wanted)  # other hooks may log what they like
     if extra:
         expected = " and ".join(sorted(wanted))
-        found.append(Finding("LIT202", ("keys",), called, expected, ", ".join(extra)))
-    return found
+        called = _name_call(step, name)
+        return [Finding("LIT202", ("keys",), called, expected, ", ".join(extra))]
+    unseen = wanted.intersection(seen["logged"].keys()) - every
+    return [Earned(("keys",))] if every & wanted and not unseen else []
 
 
 def _name_call(step: str, name: str) -> str:
@@ -218,7 +245,7 @@ def _name_call(step: str, name: str) -> str:
     return f"{call}, once more" if name == "second" else call
 
 
-def _judge_values(labels: Tensor, size: int, step: str, name: str, seen: Evidence) -> list[Finding]:
+def _judge_values(labels: Tensor, size: int, step: str, name: str, seen: Evidence) -> list[Mark]:
     logits = seen["logits"].tensor()
     if logits.shape != (len(labels), CLASSES) or not logits.is_floating_point():
         expected = f"logits of shape {(len(labels), CLASSES)}"
@@ -228,18 +255,19 @@ def _judge_values(labels: Tensor, size: int, step: str, name: str, seen: Evidenc
     loss = F.cross_entropy(logits, labels, reduction="none")
     predicted = logits.argmax(1)
     hit = (predicted == labels).float()
-    found = []
+    marks: list[Mark] = []
     for key, values in ((f"{step}_loss", loss), (f"{step}_acc", hit)):
         if key not in seen["logged"]:
             continue
         got = seen["logged"][key].number()
         right = float(values.mean())
         if is_close(got, right, TOLERANCE * max(1.0, abs(right))):
+            marks.append(Earned((key,)))
             continue
         code, note = _explain_value(key, got, values, size, hit, macro_accuracy(predicted, labels))
         expected = f"{key} = {right:.5f}"
-        found.append(Finding(code, (key,), _name_call(step, name), expected, f"{got:.5f}", note))
-    return found
+        marks.append(Finding(code, (key,), _name_call(step, name), expected, f"{got:.5f}", note))
+    return marks
 
 
 def _explain_value(

@@ -46,6 +46,23 @@ class TestJudges(JudgeContract):
             "cases/*": "forward loss step log device",
             "device*": "device",
         },
+        "evaluate": {
+            "bases*": "",
+            "base": "",
+            "is_subclass": "val_loss val_acc test_loss test_acc keys",
+            "cases": "val_loss val_acc test_loss test_acc keys",
+            "cases/*/test/logged/test_loss": "test_loss",
+            "cases/*/test/logged/test_acc": "test_acc",
+            "cases/*/test/keys*": "keys",
+            "cases/*/test/*": "test_loss test_acc",
+            "cases/*/test": "test_loss test_acc keys",
+            "cases/*/*/logged/val_loss": "val_loss",
+            "cases/*/*/logged/val_acc": "val_acc",
+            "cases/*/*/keys*": "keys",
+            "cases/*/*/*": "val_loss val_acc",
+            "cases/*/*": "val_loss val_acc keys",
+            "cases/*": "val_loss val_acc test_loss test_acc keys",
+        },
     }
 
     @pytest.fixture
