@@ -53,6 +53,21 @@ class MNISTDataModule(L.LightningDataModule):
         return self.loader(self.test)
 """
 
+EMPTY = """
+class MNISTDataModule(L.LightningDataModule):
+    def __init__(self, data_dir=None, batch_size=64, val_size=0.2, seed=42, num_workers=0):
+        super().__init__()
+        self.save_hyperparameters()
+
+    def prepare_data(self):
+        mnist(self.hparams.data_dir, True)
+
+    def train_dataloader(self):
+        return {loader}
+
+    val_dataloader = test_dataloader = train_dataloader
+"""
+
 IN_PREPARE = (
     (
         FETCH,
@@ -120,6 +135,19 @@ CASES = [
         "nothing to validate on",
         "LIT320",
         ("held_out = round(len(images) * self.val_size)", "held_out = 0"),
+    ),
+    wrong("loaders that are empty lists", "LIT320", code=EMPTY.format(loader="[]")),
+    wrong(
+        "loaders of no samples",
+        "LIT320",
+        code=EMPTY.format(
+            loader="DataLoader([], self.hparams.batch_size, num_workers=self.hparams.num_workers)"
+        ),
+    ),
+    wrong(
+        "all but one sample to validate on",
+        "LIT320",
+        ("held_out = round(len(images) * self.val_size)", "held_out = len(images) - 1"),
     ),
     wrong(
         "statistics of each image",

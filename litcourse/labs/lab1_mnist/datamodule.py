@@ -12,7 +12,7 @@ from typing import Any
 
 from litcourse.core.evidence import Evidence
 from litcourse.core.namespace import Student
-from litcourse.core.question import Criterion, Finding, Inputs, Question
+from litcourse.core.question import Criterion, Inputs, Mark, Question
 from litcourse.data import MNIST_MEAN, MNIST_STD
 from litcourse.probing.datamodules.calls import probe_class
 from litcourse.probing.datamodules.drawn_sets import draw_sets
@@ -36,9 +36,10 @@ def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
     return evidence
 
 
-def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
+def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
     """Compare each loader's samples with the drawn images."""
-    return judge_class(KIND, evidence, ALL) or judge_module(KIND, inputs, evidence)
+    fatal = judge_class(KIND, evidence, ALL)
+    return [*fatal] if fatal else judge_module(KIND, inputs, evidence)
 
 
 QUESTION = Question(

@@ -143,11 +143,13 @@ class _Probe:
         return torch.cat(rows) if rows else torch.zeros(0, self.kind.key_pixels)
 
     def read_split(self, module: Any, *, again: bool = False) -> dict[str, Any]:
+        """The keys of the validation samples; of the training samples too after two setups."""
         torch.manual_seed(2)  # another process has another random state
         for _ in range(2 if again else 1):
             module.setup(stage="fit")
-        val, train = module.val_dataloader(), module.train_dataloader()
-        return {"val": self.read_keys(val), "train": self.read_keys(train)}
+        loaders = {"val": module.val_dataloader(), "train": module.train_dataloader()}
+        read = ("val", "train") if again else ("val",)
+        return {name: self.read_keys(loaders[name]) for name in read}
 
     def read_validation(self, module: Any) -> dict[str, Any]:
         module.setup(stage="validate")
@@ -189,9 +191,8 @@ def _prepare_and_load(module: Any) -> dict[str, Any]:
     module.setup(stage="fit")
     loaders = [module.train_dataloader(), module.val_dataloader()]
     module.setup(stage="test")
-    for loader in (*loaders, module.test_dataloader()):
-        next(iter(loader))
-    return {}
+    loaders.append(module.test_dataloader())
+    return {"batches": [len(next(iter(loader), [()])[0]) for loader in loaders]}
 
 
 def _count_workers(module: Any) -> dict[str, Any]:

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from litcourse.core.evidence import Evidence, MalformedError
-from litcourse.core.question import Finding, Inputs
+from litcourse.core.marks import find_findings, merge
+from litcourse.core.question import Earned, Finding, Inputs, Mark
 from litcourse.probing.datamodules.kind import UNKNOWN, Kind
 
 TOLERANCE = 1e-4
@@ -42,16 +43,17 @@ def identify_keys(kind: Kind, inputs: Inputs, keys: Evidence) -> list[int]:
     return kind.recognise_keys(known, rows)
 
 
-def judge_images(kind: Kind, inputs: Inputs, first: Evidence) -> list[Finding]:
-    """Judge type, shape, normalisation and labels of all three loaders."""
+def judge_images(kind: Kind, inputs: Inputs, first: Evidence) -> list[Mark]:
+    """Judge type, shape, normalisation and labels of all three loaders, up to the first fault."""
+    parts: list[list[Mark]] = []
     for name in LOADERS:
-        found = _judge_part(kind, inputs, name, first[name])
-        if found:
-            return found
-    return []
+        parts.append(_judge_part(kind, inputs, name, first[name]))
+        if any("images" in finding.criteria for finding in find_findings(parts[-1])):
+            break
+    return merge(parts)
 
 
-def _judge_part(kind: Kind, inputs: Inputs, name: str, seen: Evidence) -> list[Finding]:
+def _judge_part(kind: Kind, inputs: Inputs, name: str, seen: Evidence) -> list[Mark]:
     images, labels = seen["images"].tensor(), seen["labels"].tensor()
     called, cost, part = f"{name}_dataloader()", ("images",), part_of(name)
     if images.dtype != torch.float32 or images.shape[1:] != kind.shape:
@@ -61,19 +63,31 @@ def _judge_part(kind: Kind, inputs: Inputs, name: str, seen: Evidence) -> list[F
         return [Finding(kind.code("LIT310"), every, called, expected, got)]
     if not len(images):  # `judge_split` judges the number of samples
         return []
+    parts, found = [part], list[Mark]()
     indices = identify(kind, inputs, part, images)
     if UNKNOWN in indices:
-        return [_stranger_finding(kind, inputs, name, images, indices)]
-    known = right_images(kind, inputs, part)
+        stranger = _stranger_finding(kind, inputs, name, images, indices)
+        if "images" in stranger.criteria:
+            return [stranger]
+        parts, found = ["train", "test"], [stranger]  # the other part's images can be right, too
+    return [*found, *_judge_values(kind, inputs, parts, called, images, labels)]
+
+
+def _judge_values(
+    kind: Kind, inputs: Inputs, parts: list[str], called: str, images: Tensor, labels: Tensor
+) -> list[Mark]:
+    """Compare a loader's images, all of the drawn `parts`, with the right pixels and labels."""
+    known = torch.cat([right_images(kind, inputs, part) for part in parts])
+    indices = kind.recognise(known, images)
     right, where = kind.comparable(known, images, indices)
     gap = float((images - right).abs()[where].max())
     if not gap <= TOLERANCE:
         return [_scale_finding(kind, called, images, right, where)]
-    wanted = inputs.shown["sets"][part]["labels"][indices]
+    wanted = torch.cat([inputs.shown["sets"][part]["labels"] for part in parts])[indices]
     if labels.is_complex() or not torch.equal(labels.long(), wanted):
         got = f"{labels.dtype}, shape {tuple(labels.shape)}"
-        return [Finding("LIT314", cost, called, "the images' own labels", got)]
-    return []
+        return [Finding("LIT314", ("images",), called, "the images' own labels", got)]
+    return [Earned(("images",))]
 
 
 def _stranger_finding(
@@ -111,7 +125,7 @@ def _scale_finding(
     return Finding(kind.code(code), ("images",), called, kind.formula, got, note)
 
 
-def judge_split(kind: Kind, inputs: Inputs, first: Evidence) -> list[Finding]:
+def judge_split(kind: Kind, inputs: Inputs, first: Evidence) -> list[Mark]:
     """Judge the size of each part, and that each sample comes once."""
     total = len(inputs.shown["sets"]["train"]["labels"])
     train, val = (
@@ -144,12 +158,12 @@ def judge_split(kind: Kind, inputs: Inputs, first: Evidence) -> list[Finding]:
     return _judge_train(inputs, train, total - len(val))
 
 
-def _judge_train(inputs: Inputs, train: list[int], count: int) -> list[Finding]:
+def _judge_train(inputs: Inputs, train: list[int], count: int) -> list[Mark]:
     size = inputs.shown["batch_size"]
     dropped = count - len(train)
     once = len(train) == len(set(train))
     if once and (dropped == 0 or (0 < dropped < size and dropped == count % size)):
-        return []
+        return [Earned(("split",))]
     got = f"{len(train)} samples, {len(set(train))} different ones"
     return [_split_finding("LIT323", "train_dataloader()", f"{count} samples, each once", got)]
 

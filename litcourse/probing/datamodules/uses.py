@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from litcourse.core.evidence import Evidence
 from litcourse.core.known_errors import RAISED, error_finding
-from litcourse.core.question import Finding, Inputs
+from litcourse.core.marks import find_findings, merge
+from litcourse.core.question import Earned, Finding, Inputs, Mark, NotLookedAt
 from litcourse.probing.class_bases import BOTH_PACKAGES, derives_from, first_base
-from litcourse.probing.datamodules.kind import Kind
+from litcourse.probing.datamodules.kind import UNKNOWN, Kind
 from litcourse.probing.datamodules.samples import (
+    LOADERS,
     TOLERANCE,
     identify,
     identify_keys,
@@ -33,24 +37,31 @@ def judge_class(kind: Kind, evidence: Evidence, every: tuple[str, ...]) -> list[
 
 
 def judge_module(
-    kind: Kind, inputs: Inputs, evidence: Evidence, more: list[Finding] | None = None
-) -> list[Finding]:
+    kind: Kind, inputs: Inputs, evidence: Evidence, more: Sequence[Finding] = ()
+) -> list[Mark]:
     """Compare each loader's samples with the drawn images.
 
     Args:
         kind: the kind of images.
         inputs: the inputs of the check.
         evidence: from `litcourse.probing.datamodules.calls`.
-        more: a lab's own findings about images; if there are any, `judge_images` does not run.
+        more: a lab's own findings about images; if they cost "images", `judge_images` does not run.
     """
-    first = evidence["first"]
-    images = more or judge_images(kind, inputs, first)
-    rest = [*judge_loaders(kind, inputs, evidence), *judge_prepare(kind, evidence)]
-    if any("split" in finding.criteria for finding in images):
-        return [*images, *rest]  # a split needs samples that the judge recognises
-    split = judge_split(kind, inputs, first) or judge_use(kind, inputs, evidence)
-    repeat = [] if split else judge_repeat(kind, inputs, evidence)
-    return [*images, *split, *repeat, *judge_order(kind, inputs, first), *rest]
+    first, marks = evidence["first"], list[Mark](more)
+    if not _cost("images", marks):
+        marks += judge_images(kind, inputs, first)
+    if not _cost("split", marks):  # a split needs samples that the judge recognises
+        split = judge_split(kind, inputs, first)
+        marks += merge([split, [] if find_findings(split) else judge_use(kind, inputs, evidence)])
+    if not _cost("repeat", marks):
+        marks += judge_repeat(kind, inputs, evidence)
+    if not _cost("order", marks):
+        marks += judge_order(kind, inputs, first)
+    return [*marks, *judge_loaders(kind, inputs, evidence), *judge_prepare(kind, evidence)]
+
+
+def _cost(criterion: str, marks: Sequence[Mark]) -> bool:
+    return any(criterion in finding.criteria for finding in find_findings(marks))
 
 
 def _failure_finding(evidence: Evidence, every: tuple[str, ...]) -> Finding:
@@ -63,82 +74,126 @@ def _failure_finding(evidence: Evidence, every: tuple[str, ...]) -> Finding:
     return Finding("LIT301", every, called, expected, got, error["line"].text())
 
 
-def judge_use(kind: Kind, inputs: Inputs, evidence: Evidence) -> list[Finding]:
+def judge_use(kind: Kind, inputs: Inputs, evidence: Evidence) -> list[Mark]:
     """Judge what only a call by Lightning itself shows."""
+    cost = ("split",)
     for key, code in (("validate", "LIT303"), ("trainer", "LIT304")):
         if "error" not in evidence[key]:
             continue
-        finding = error_finding(evidence[key]["error"], ("split",))
+        finding = error_finding(evidence[key]["error"], cost)
         earlier = "error" in evidence["prepared"]  # the same error, without a Trainer
         named = kind.code(code) if finding.code == RAISED and not earlier else finding.code
-        return [Finding(named, ("split",), finding.called, "it works", finding.got, finding.where)]
-    if "error" in evidence["elsewhere"]:
-        return []  # `judge_repeat` judges that
-    val = set(identify(kind, inputs, "train", evidence["first"]["val"]["images"].tensor()))
-    validated, elsewhere = (
-        set(identify_keys(kind, inputs, evidence[k]["val"])) for k in ("validate", "elsewhere")
-    )
-    if val != elsewhere or val == validated:  # `judge_repeat` judges a split that always differs
-        return []
-    expected, got = "the samples that fit validates on", "others"
-    return [Finding("LIT303", ("split",), 'setup("validate")', expected, got)]
+        return [Finding(named, cost, finding.called, "it works", finding.got, finding.where)]
+    if evidence["trainer"]["steps"].integer() != 1:
+        return [NotLookedAt(cost, "a Trainer that was to fit one batch did not")]
+    val = _val(kind, inputs, evidence["first"])
+    validated = identify_keys(kind, inputs, evidence["validate"]["val"])
+    if val == set(validated):
+        return [Earned(cost)]
+    failed = "error" in evidence["elsewhere"]
+    if not failed and val == set(identify_keys(kind, inputs, evidence["elsewhere"]["val"])):
+        expected, got = "the samples that fit validates on", "others"
+        return [Finding("LIT303", cost, 'setup("validate")', expected, got)]
+    # `judge_repeat` judges a split that always differs; this one is of the right size at least.
+    same_size = UNKNOWN not in validated and len(set(validated)) == len(val)
+    return [Earned(cost)] if same_size else []
 
 
-def judge_repeat(kind: Kind, inputs: Inputs, evidence: Evidence) -> list[Finding]:
+def _val(kind: Kind, inputs: Inputs, first: Evidence) -> set[int]:
+    """The samples of the first pass over the validation loader."""
+    return set(identify(kind, inputs, "train", first["val"]["images"].tensor()))
+
+
+def judge_repeat(kind: Kind, inputs: Inputs, evidence: Evidence) -> list[Mark]:
     """Judge that each process and each setup has one split, and another seed another split."""
-    cost, called = ("repeat",), "setup in two processes"
+    cost = ("repeat",)
     for key in ("elsewhere", "again", "other_seed"):
         if "error" in evidence[key]:
             return [error_finding(evidence[key]["error"], cost)]
-    val = set(identify(kind, inputs, "train", evidence["first"]["val"]["images"].tensor()))
+    val = _val(kind, inputs, evidence["first"])
+    if not val or UNKNOWN in val:
+        return [NotLookedAt(cost, "val_dataloader() has no samples that could be compared")]
+    found = _judge_same_split(kind, inputs, evidence, val)
+    return [*found] if found else _judge_known_samples(kind, inputs, evidence, val)
+
+
+def _judge_same_split(
+    kind: Kind, inputs: Inputs, evidence: Evidence, val: set[int]
+) -> list[Finding]:
+    """Compare the first split with those of another process, of two setups, of another seed."""
+    cost, once = ("repeat",), "setup, twice"
     elsewhere, again, other = (
         set(identify_keys(kind, inputs, evidence[key]["val"]))
         for key in ("elsewhere", "again", "other_seed")
     )
-    for seen, code, call in ((elsewhere, "LIT330", called), (again, "LIT332", "setup, twice")):
+    for seen, code, call in (
+        (elsewhere, "LIT330", "setup in two processes"),
+        (again, "LIT332", once),
+    ):
         if val != seen:
             got = f"{len(val - seen)} of {len(val)} validation samples differ"
             return [Finding(code, cost, call, "the same split", got)]
     if val == other:
         called = "setup with another seed"
         return [Finding("LIT331", cost, called, "another split", "the same split")]
-    if set(identify_keys(kind, inputs, evidence["again"]["train"])) & again:
-        return [Finding("LIT321", cost, "setup, twice", "disjoint parts", "shared samples")]
+    train = evidence["first"]["train"]["images"].tensor()
+    shared = val.intersection(identify(kind, inputs, "train", train))
+    # `judge_split` judges parts that always share samples.
+    if not shared and again.intersection(identify_keys(kind, inputs, evidence["again"]["train"])):
+        return [Finding("LIT321", cost, once, "disjoint parts", "shared samples")]
     return []
 
 
-def judge_order(kind: Kind, inputs: Inputs, first: Evidence) -> list[Finding]:
+def _judge_known_samples(
+    kind: Kind, inputs: Inputs, evidence: Evidence, val: set[int]
+) -> list[Mark]:
+    """The mark if no split is wrong: whether the other splits are of known samples."""
+    cost = ("repeat",)
+    other = set(identify_keys(kind, inputs, evidence["other_seed"]["val"]))
+    train = identify_keys(kind, inputs, evidence["again"]["train"])
+    if train and len(other) == len(val) and UNKNOWN not in (*other, *train):
+        return [Earned(cost)]
+    return [NotLookedAt(cost, "setup, twice or with another seed, did not give such samples")]
+
+
+def judge_order(kind: Kind, inputs: Inputs, first: Evidence) -> list[Mark]:
     """Judge that each training epoch has a new order."""
+    cost, called = ("order",), "two epochs of train_dataloader()"
     once = identify(kind, inputs, "train", first["train"]["images"].tensor())
     again = identify_keys(kind, inputs, first["train_again"])
+    if len(once) <= 1 or len(once) != len(again) or UNKNOWN in (*once, *again):
+        return [NotLookedAt(cost, f"{called} show no samples that could be compared")]
     if once != again:
-        return []
+        return [Earned(cost)]
     got = "the order of the data set" if once == sorted(once) else "the same order twice"
-    called, expected = "two epochs of train_dataloader()", "a new order each time"
-    return [Finding("LIT340", ("order",), called, expected, got)]
+    return [Finding("LIT340", cost, called, "a new order each time", got)]
 
 
-def judge_loaders(kind: Kind, inputs: Inputs, evidence: Evidence) -> list[Finding]:
+def judge_loaders(kind: Kind, inputs: Inputs, evidence: Evidence) -> list[Mark]:
     """Judge batch sizes, workers and defaults."""
     cost = ("loaders",)
-    size = inputs.shown["batch_size"]
-    for name in ("train", "val", "test"):
-        sizes = evidence["first"][name]["sizes"].integers()
+    waits: list[Mark] = []
+    size, first = inputs.shown["batch_size"], evidence["first"]
+    for name in LOADERS:
+        sizes = first[name]["sizes"].integers()
         if any(n != size for n in sizes[:-1]) or not all(0 < n <= size for n in sizes[-1:]):
             called, got = f"{name}_dataloader(), batch_size={size}", f"batches of {sizes}"
             return [Finding("LIT350", cost, called, f"batches of {size}", got)]
+        count = first[name]["images"].tensor().shape[:1]
+        if sizes[:1] != [size] or (sum(sizes),) != count:
+            waits.append(NotLookedAt(cost, f"{name}_dataloader() shows no batches of {size}"))
     if "error" in evidence["workers"]:
         return [error_finding(evidence["workers"]["error"], cost)]
     wanted = inputs.shown["num_workers"]
-    for name in ("train", "val", "test"):
+    for name in LOADERS:
         workers = evidence["workers"][name].integer()
         if workers != wanted:
             called = f"{name}_dataloader() with num_workers={wanted}"
             return [Finding("LIT351", cost, called, f"{wanted} workers", f"{workers} workers")]
-    return _judge_defaults(kind, inputs, evidence["defaults"])
+    return [*waits, *_judge_defaults(kind, inputs, evidence["defaults"])]
 
 
-def _judge_defaults(kind: Kind, inputs: Inputs, seen: Evidence) -> list[Finding]:
+def _judge_defaults(kind: Kind, inputs: Inputs, seen: Evidence) -> list[Mark]:
     if "error" in seen:
         return [error_finding(seen["error"], ("loaders",))]
     total = len(inputs.shown["sets"]["train"]["labels"])
@@ -152,13 +207,15 @@ def _judge_defaults(kind: Kind, inputs: Inputs, seen: Evidence) -> list[Finding]
         expected, got = "num_workers 0", f"{workers}"
     elif set(split) != set(seeded):
         expected, got = "the split of seed=42", "another split"
+    elif UNKNOWN in split:
+        return [NotLookedAt(("loaders",), f"{kind.class_name}() serves other images")]
     else:
-        return []
+        return [Earned(("loaders",))]
     called = f"{kind.class_name}()"
     return [Finding(kind.code("LIT352"), ("loaders",), called, expected, got)]
 
 
-def judge_prepare(kind: Kind, evidence: Evidence) -> list[Finding]:
+def judge_prepare(kind: Kind, evidence: Evidence) -> list[Mark]:
     """Judge that only `prepare_data` downloads, and that it sets no attribute."""
     cost, called = ("prepare",), "prepare_data() on an empty folder"
     if "error" in evidence["prepared"]:
@@ -172,6 +229,9 @@ def judge_prepare(kind: Kind, evidence: Evidence) -> list[Finding]:
         return [Finding(kind.code("LIT305"), cost, "prepare_data()", expected, got)]
     phases = evidence["fetched_in"].texts()
     if phases and set(phases) == {"prepare_data"}:
-        return []
+        loaded = evidence["after_prepare"]["batches"].integers()
+        some = len(loaded) == len(LOADERS) and any(loaded)
+        empty = NotLookedAt(cost, "after prepare_data and setup no loader had a batch")
+        return [Earned(cost) if some else empty]
     got = "fetched in " + ", ".join(phases) if phases else "nothing was fetched"
     return [Finding(kind.code("LIT302"), cost, called, "fetched in prepare_data", got)]

@@ -23,8 +23,9 @@ import torch
 from torch.utils.data import Subset
 
 from litcourse.core.evidence import Evidence, MalformedError
+from litcourse.core.marks import find_findings
 from litcourse.core.namespace import Student
-from litcourse.core.question import Criterion, Finding, Inputs, Question
+from litcourse.core.question import Criterion, Finding, Inputs, Mark, Question
 from litcourse.data import CIFAR10_MEAN, CIFAR10_STD
 from litcourse.labs.lab2_cifar10.augment._crops import (
     GRID,
@@ -127,20 +128,21 @@ def _unwrap_subsets(loader: Any) -> list[Any]:
 # --- judge ------------------------------------------------------------------------------
 
 
-def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
+def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
     """Judge that validation and test are unchanged, training by its draws, then the split."""
     fatal = judge_class(KIND, evidence, ALL)
     if fatal:
         return [_name_fixed_split(finding) for finding in fatal]
     changed = _judge_unchanged(inputs, evidence["first"]) or _judge_crops(inputs, evidence["first"])
-    found = judge_module(KIND, inputs, evidence, changed)
-    if not any("repeat" in finding.criteria for finding in found):
-        found += _judge_reseeded(evidence["first"])
+    marks = judge_module(KIND, inputs, evidence, changed)
+    if not any("repeat" in finding.criteria for finding in find_findings(marks)):
+        marks += _judge_reseeded(evidence["first"])
+    found = find_findings(marks)
     if any("augment" in finding.criteria for finding in found):
-        return found
+        return marks
     # `judge_split` judges test images in the training loader; here they are left out.
     mixed = any(f.called == "train_dataloader()" and "split" in f.criteria for f in found)
-    return [*_judge_augmented(inputs, evidence["first"], among_others=mixed), *found]
+    return [*_judge_augmented(inputs, evidence["first"], among_others=mixed), *marks]
 
 
 def _name_fixed_split(finding: Finding) -> Finding:
