@@ -91,6 +91,15 @@ CASES = [
     wrong("returns nothing", "LIT400", (RETURN, "")),
     wrong("never fits", "LIT401", (FIT, "")),
     wrong(
+        "a Trainer whose fit does nothing",
+        "LIT401",
+        (FIT, "trainer.fit = lambda *_, **__: None\n    " + FIT),
+    ),
+    wrong("validates alone", "LIT401", (FIT, FIT.replace(".fit(", ".validate("))),
+    wrong("no epochs", "LIT401", (EPOCHS, "max_epochs=0")),
+    wrong("one step only", "LIT011", (EPOCHS, EPOCHS + ", max_steps=1")),
+    wrong("three steps only", "LIT423", (EPOCHS, EPOCHS + ", max_steps=3")),
+    wrong(
         "data and module swapped",
         "LIT014",
         (FIT, "trainer.fit(datamodule, module)"),

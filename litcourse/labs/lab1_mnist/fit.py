@@ -17,9 +17,9 @@ from torch import Tensor
 
 from litcourse.core.evidence import Evidence
 from litcourse.core.known_errors import error_finding
-from litcourse.core.marks import first_of_each
+from litcourse.core.marks import find_findings, first_of_each, merge
 from litcourse.core.namespace import Student
-from litcourse.core.question import Criterion, Finding, Inputs, Question
+from litcourse.core.question import Criterion, Earned, Finding, Inputs, Mark, NotLookedAt, Question
 from litcourse.feedback.chart import draw_curve
 from litcourse.labs.lab1_mnist._digits import draw_digits, normalise, own_weights
 from litcourse.models import MLP
@@ -136,40 +136,39 @@ def _probe_digits(train: Any, cls: Any, shown: dict[str, Any]) -> dict[str, Any]
     return {
         "weights": copy_tensors(of_model),
         "curve": read_csv_column("digits", "val_acc"),
-        "start": float(network(images["val_images"]).float().mean()),
     }
 
 
 # --- judge ------------------------------------------------------------------------------
 
 
-def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
+def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
     """Judge the two curves, then the accuracy of the returned weights on unseen digits."""
     curves = inputs.shown["curves"]
-    each = [f for name in CURVES for f in _judge_curve(curves[name], evidence["curves"][name])]
-    fatal = [finding for finding in each if finding.criteria == ALL]
+    each = {name: _judge_curve(curves[name], evidence["curves"][name]) for name in CURVES}
+    fatal = [f for marks in each.values() for f in find_findings(marks) if f.criteria == ALL]
     if fatal:
-        return fatal[:1]
-    stop = _judge_stop(curves, evidence["curves"])
-    return [*first_of_each(each), *stop, *_judge_digits(inputs, evidence["digits"])]
+        return [fatal[0]]
+    marks = [*merge(each.values()), *_judge_stop(curves, evidence["curves"])]
+    return [*first_of_each(marks), *_judge_digits(inputs, evidence["digits"])]
 
 
-def _judge_curve(curve: dict[str, Any], seen: Evidence) -> list[Finding]:
+def _judge_curve(curve: dict[str, Any], seen: Evidence) -> list[Mark]:
     called = "train(module, datamodule, max_epochs, run_dir)"
     if "error" in seen:
         return [error_finding(seen["error"], ALL)]
     returned = seen["returned"].text()
     if returned != "Trainer":
         return [Finding("LIT400", ALL, called, "a lightning Trainer that has fitted", returned)]
-    if seen["steps"].integer() == 0:
+    if seen["steps"].integer() <= 0:
         code = "LIT402" if list(seen["trained_on"]) else "LIT401"
         got = "global_step is 0"
         return [Finding(code, ALL, called, "a trainer that has fitted the module", got)]
     return [
-        *_judge_best(curve, seen),
-        *_judge_log(curve, seen),
-        *_judge_arguments(seen),
-        *_judge_samples(seen),
+        _judge_best(curve, seen),
+        _judge_log(curve, seen),
+        _judge_arguments(seen),
+        _judge_samples(seen),
     ]
 
 
@@ -177,7 +176,7 @@ def _format_values(values: list[float]) -> str:
     return ", ".join(f"{value:.4g}" for value in values)
 
 
-def _judge_best(curve: dict[str, Any], seen: Evidence) -> list[Finding]:
+def _judge_best(curve: dict[str, Any], seen: Evidence) -> Mark:
     ran = seen["epochs"].integer()
     values = curve["values"][: max(1, min(ran, len(curve["values"])))]
     wanted, cost = values.index(max(values)), ("best",)
@@ -185,17 +184,19 @@ def _judge_best(curve: dict[str, Any], seen: Evidence) -> list[Finding]:
     expected = f"the checkpoint of epoch {wanted}"
     if seen["best_epoch"].is_none:
         got = f"no readable best checkpoint; monitor {seen['monitor'].text()}"
-        return [Finding("LIT410", cost, called, expected, got)]
+        return Finding("LIT410", cost, called, expected, got)
     got_epoch = seen["best_epoch"].integer()
     if got_epoch == wanted and seen["monitor"].text() == "val_acc":
-        return []
+        if len(values) > 1:
+            return Earned(cost)
+        return NotLookedAt(cost, "of one epoch alone, each checkpoint is the best")
     got = f"that of epoch {got_epoch}, by {seen['monitor'].text()}"
     code = "LIT413"
     if values[got_epoch : got_epoch + 1] == [min(values)]:
         code = "LIT411"
     elif got_epoch == ran - 1:
         code = "LIT412"
-    return [Finding(code, cost, called, expected, got)]
+    return Finding(code, cost, called, expected, got)
 
 
 def stopped_after(values: list[float], patience: int, max_epochs: int) -> int:
@@ -209,8 +210,8 @@ def stopped_after(values: list[float], patience: int, max_epochs: int) -> int:
     return max_epochs
 
 
-def _judge_stop(curves: dict[str, Any], seen: Evidence) -> list[Finding]:
-    """The finding on the first run with a wrong number of epochs; its code explains both runs."""
+def _judge_stop(curves: dict[str, Any], seen: Evidence) -> list[Mark]:
+    """If a run has a wrong number of epochs: a finding on the first; its code explains both."""
     ran = {name: seen[name]["epochs"].integer() for name in CURVES}
     for name, curve in curves.items():
         values, most = curve["values"], curve["max_epochs"]
@@ -221,7 +222,7 @@ def _judge_stop(curves: dict[str, Any], seen: Evidence) -> list[Finding]:
             return [
                 Finding(_explain_epochs(curves, ran), ("stop",), called, f"{wanted} epochs", got)
             ]
-    return []
+    return [Earned(("stop",))]
 
 
 def _explain_epochs(curves: dict[str, Any], ran: dict[str, int]) -> str:
@@ -242,46 +243,51 @@ def _explain_epochs(curves: dict[str, Any], ran: dict[str, int]) -> str:
     return "LIT421" if any(explains(other) for other in range(1, 8)) else "LIT423"
 
 
-def _judge_log(curve: dict[str, Any], seen: Evidence) -> list[Finding]:
+def _judge_log(curve: dict[str, Any], seen: Evidence) -> Mark:
     ran = seen["epochs"].integer()
     wanted, got = curve["values"][:ran], seen["logged"].numbers()
     # A validation before training logs what the first epoch does.
     if len(got) == len(wanted) + 1 and abs(got[0] - wanted[0]) < 1e-4:  # noqa: PLR2004
         got = got[1:]
-    same = len(got) == len(wanted)
+    same = len(got) == len(wanted) > 0
     if same and all(abs(a - b) < 1e-4 for a, b in zip(got, wanted, strict=True)):  # noqa: PLR2004
-        return []
+        return Earned(("log",))
     called, expected = "val_acc in the CSV files under run_dir", _format_values(wanted)
     code, shown = (
         ("LIT431", _format_values(got))
         if got
         else ("LIT430", "no CSV file there with such a column")
     )
-    return [Finding(code, ("log",), called, expected, shown)]
+    return Finding(code, ("log",), called, expected, shown)
 
 
-def _judge_arguments(seen: Evidence) -> list[Finding]:
-    for arguments in seen["arguments"]:
+def _judge_arguments(seen: Evidence) -> Mark:
+    cost, trainers = ("device",), list(seen["arguments"])
+    for arguments in trainers:
         for name in arguments.keys():  # noqa: SIM118 (not a dict)
             value = arguments[name].text()
             neutral = {"auto", "1"} if name == "num_nodes" else {"auto"}
             if value not in neutral:
                 called, got = "L.Trainer(...)", f"{name}={value}"
-                return [Finding("LIT440", ("device",), called, f"{name} left out", got)]
-    return []
+                return Finding("LIT440", cost, called, f"{name} left out", got)
+    return Earned(cost) if trainers else NotLookedAt(cost, "train made no L.Trainer of its own")
 
 
-def _judge_samples(seen: Evidence) -> list[Finding]:
-    ids = set(seen["trained_on"].integers())
-    if ids == set(NumberedDataModule.TRAIN):
-        return []
+def _judge_samples(seen: Evidence) -> Mark:
+    cost, ids = ("data",), seen["trained_on"].integers()
+    different = set(ids)
+    if different == set(NumberedDataModule.TRAIN):
+        if len({ids.count(number) for number in different}) == 1:
+            return Earned(cost)
+        return NotLookedAt(cost, "training ended in the middle of an epoch")
     called, expected = "training_step's samples", "all of train_dataloader() and no others"
-    others = sorted(ids - set(NumberedDataModule.TRAIN))
-    got = f"{len(others)} others" if others else f"{len(ids)} of {len(NumberedDataModule.TRAIN)}"
-    return [Finding("LIT450", ("data",), called, expected, got)]
+    others = sorted(different - set(NumberedDataModule.TRAIN))
+    seen_of = f"{len(different)} of {len(NumberedDataModule.TRAIN)}"
+    got = f"{len(others)} others" if others else seen_of
+    return Finding("LIT450", cost, called, expected, got)
 
 
-def _judge_digits(inputs: Inputs, seen: Evidence) -> list[Finding]:
+def _judge_digits(inputs: Inputs, seen: Evidence) -> list[Mark]:
     cost, called = ("converge",), "train(EvaluatedClassifier(MLP(...)), digits, ...)"
     if "waits" in seen:
         name = seen["waits"].text()
@@ -296,7 +302,7 @@ def _judge_digits(inputs: Inputs, seen: Evidence) -> list[Finding]:
     predicted = model(normalise(inputs.withheld["images"])).argmax(1)
     accuracy = float((predicted == labels).float().mean())
     if accuracy >= LEAST_ACCURACY:
-        return []
+        return [Earned(cost)]
     expected = f"at least {LEAST_ACCURACY:.0%} of {len(labels)} unseen digits"
     where = f"val_acc by epoch: {_format_values(seen['curve'].numbers()) or 'none'}"
     return [Finding("LIT460", cost, called, expected, f"{accuracy:.1%}", where)]
