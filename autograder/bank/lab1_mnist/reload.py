@@ -101,6 +101,21 @@ def load_best(trainer):
     return module.eval()
 """,
     ),
+    wrong("nothing", "LIT500", (EVAL, "return None")),
+    wrong(
+        "a module without a network",
+        "LIT500",
+        (
+            EVAL,
+            "empty = EvaluatedClassifier(nn.Module())\n    empty.model = None\n    return empty",
+        ),
+    ),
+    wrong(
+        "a network without layers",
+        "LIT505",
+        (EVAL, "return EvaluatedClassifier(nn.Sequential()).eval()"),
+    ),
+    wrong("raises", "LIT902", (EVAL, 'raise RuntimeError("there is no best one")')),
     wrong("the path", "LIT500", (EVAL, "return " + PATH)),
     wrong("the network alone", "LIT500", (EVAL, "return best.model.eval()")),
     wrong("the weights alone", "LIT500", (EVAL, "return best.state_dict()")),

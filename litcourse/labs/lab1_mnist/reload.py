@@ -19,8 +19,9 @@ from torch import Tensor, nn
 from litcourse.core.comparison import distance
 from litcourse.core.evidence import Evidence, have_same_keys
 from litcourse.core.known_errors import RAISED, error_finding
+from litcourse.core.marks import first_of_each, merge
 from litcourse.core.namespace import Student
-from litcourse.core.question import Criterion, Finding, Inputs, Question
+from litcourse.core.question import Criterion, Earned, Finding, Inputs, Mark, NotLookedAt, Question
 from litcourse.probing.attempts import attempt
 from litcourse.probing.class_bases import bases
 from litcourse.probing.fakes import TensorDataModule
@@ -32,6 +33,8 @@ SIDE = 6
 TOLERANCE = 1e-4
 CLEARLY = 0.8
 """Every other epoch agrees with less than this share of the best epoch's labels."""
+MODULE_AND_NETWORK = 2
+"""Modules of an answer whose network has no layers."""
 CALLED = "load_best(trainer)"
 
 
@@ -133,29 +136,28 @@ def _call_load_best(load_best: Any, cls: Any, trainer: L.Trainer) -> dict[str, A
     network = getattr(result, "model", None)
     if not isinstance(result, nn.Module) or not isinstance(network, nn.Module):
         return {"returned": type(result).__name__, "bases": bases(type(result))}
+    modes = {name: part.training for name, part in result.named_modules()}
     return {
         "returned": "own" if isinstance(result, cls) else type(result).__name__,
         "weights": copy_tensors(network.state_dict()),
-        "training": [name for name, part in result.named_modules() if part.training],
+        "training": [name for name, training in modes.items() if training],
+        "modules": len(modes),
     }
 
 
 # --- judge ------------------------------------------------------------------------------
 
 
-def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
+def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
     """Compare the outputs of the returned weights with those of the best epoch's weights."""
     if "waits" in evidence:
         got = f"{evidence['waits'].text()} is not defined"
         return [Finding("LIT904", ALL, CALLED, "wrap and evaluate solved", got)]
-    for kind in inputs.shown["cases"]:
-        found = _judge_case(inputs, kind, evidence["cases"][kind])
-        if found:
-            return found
-    return []
+    parts = [_judge_case(inputs, kind, evidence["cases"][kind]) for kind in inputs.shown["cases"]]
+    return first_of_each(merge(parts))
 
 
-def _judge_case(inputs: Inputs, kind: str, seen: Evidence) -> list[Finding]:
+def _judge_case(inputs: Inputs, kind: str, seen: Evidence) -> list[Mark]:
     if "waits" in seen:
         error = seen["waits"]
         got = f"{error['type'].text()}: {error['message'].text()}".split("\n")[0]
@@ -166,13 +168,19 @@ def _judge_case(inputs: Inputs, kind: str, seen: Evidence) -> list[Finding]:
     if seen["returned"].text() != "own":
         got = seen["returned"].text()
         return [Finding("LIT500", ALL, CALLED, "an EvaluatedClassifier", got)]
-    found = _judge_weights(inputs, kind, seen["weights"].tensors())
-    training = seen["training"].texts()
+    weights = _judge_weights(inputs, kind, seen["weights"].tensors())
+    return [*weights, _judge_mode(seen)]
+
+
+def _judge_mode(seen: Evidence) -> Mark:
+    cost, training = ("mode",), seen["training"].texts()
     if training:
         names = ", ".join(name or "the module itself" for name in training[:4])
         got = f"{len(training)} in train mode: {names}"
-        found.append(Finding("LIT503", ("mode",), CALLED, "every submodule in eval mode", got))
-    return found
+        return Finding("LIT503", cost, CALLED, "every submodule in eval mode", got)
+    if seen["modules"].integer() <= MODULE_AND_NETWORK:
+        return NotLookedAt(cost, "what load_best returned has a network without layers")
+    return Earned(cost)
 
 
 def _exception_finding(error: Evidence) -> Finding:
@@ -188,7 +196,7 @@ def _exception_finding(error: Evidence) -> Finding:
     return Finding(code, ALL, CALLED, finding.expected, finding.got, finding.where)
 
 
-def _judge_weights(inputs: Inputs, kind: str, weights: dict[str, Tensor]) -> list[Finding]:
+def _judge_weights(inputs: Inputs, kind: str, weights: dict[str, Tensor]) -> list[Mark]:
     states, kept = inputs.shown["cases"][kind]["states"], inputs.withheld[kind]
     right = states[kept["best"]]
     where = f"network {kind!r}"
@@ -204,13 +212,13 @@ def _judge_weights(inputs: Inputs, kind: str, weights: dict[str, Tensor]) -> lis
     outputs = _compute_outputs(inputs, kind, weights)
     gap = distance(outputs, _compute_outputs(inputs, kind, right))
     if gap <= TOLERANCE:
-        return []
+        return [Earned(("best", "whole"))]
     expected = f"the outputs of epoch {kept['best']}, the best by val_acc"
     for epoch, state in enumerate(states):
         if distance(outputs, _compute_outputs(inputs, kind, state)) <= TOLERANCE:
             last = epoch == len(states) - 1
             code, got = ("LIT501" if last else "LIT502"), f"those of epoch {epoch}"
-            return [Finding(code, ("best",), CALLED, expected, got, where)]
+            return [Finding(code, ("best",), CALLED, expected, got, where), Earned(("whole",))]
     got = f"others, relative difference {gap:.2g}"
     return [Finding("LIT506", ("best", "whole"), CALLED, expected, got, where)]
 
