@@ -39,6 +39,18 @@ CASES = [
     wrong(
         "nothing is logged", "LIT601", (LOG, "self.seconds = time.perf_counter() - self.started")
     ),
+    wrong(
+        "a Trainer whose fit does nothing",
+        "LIT601",
+        ("class EpochTimer", "L.Trainer.fit = lambda *_, **__: None\n\n\nclass EpochTimer"),
+    ),
+    wrong("hooks that do nothing", "LIT601", code=HEAD + "    pass\n"),
+    wrong("logs nothing but zero", "LIT606", (LOG, 'pl_module.log("epoch_seconds", 0.0)')),
+    wrong(
+        "ends training after the first epoch",
+        "LIT602",
+        (LOG, LOG + "\n        trainer.should_stop = True"),
+    ),
     wrong("printed", "LIT601", (LOG, "print(time.perf_counter() - self.started)")),
     wrong("another key", "LIT601", ('"epoch_seconds"', '"seconds"')),
     wrong(

@@ -18,8 +18,9 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from litcourse.core.evidence import Evidence, is_close
 from litcourse.core.known_errors import error_finding
+from litcourse.core.marks import merge
 from litcourse.core.namespace import Student
-from litcourse.core.question import Criterion, Finding, Inputs, Question
+from litcourse.core.question import Criterion, Earned, Finding, Inputs, Mark, NotLookedAt, Question
 from litcourse.probing.attempts import attempt
 from litcourse.probing.class_bases import bases, derives_from, first_base
 from litcourse.probing.trainers import quiet_trainer, to_number
@@ -30,6 +31,8 @@ KEY = "epoch_seconds"
 RELATIVE, ABSOLUTE = 0.10, 0.1
 """A value may differ from the measured time by 10% of it plus a tenth of a second."""
 EPOCHS = 2
+TIMED = {"plain": EPOCHS, "without_val": 1, "resumed": EPOCHS, "after": 1}
+"""Epochs that end in each run."""
 
 
 def draw(rng: Random) -> Inputs:
@@ -176,16 +179,17 @@ def _save_checkpoint(shown: dict[str, Any], *, in_the_middle: bool) -> str:
 # --- judge ------------------------------------------------------------------------------
 
 
-def judge(_: Inputs, evidence: Evidence) -> list[Finding]:
+def judge(_: Inputs, evidence: Evidence) -> list[Mark]:
     """Compare each epoch's logged value with the probe's own times."""
     if not derives_from(evidence["bases"], "Callback"):
         got, expected = first_base(evidence["bases"]), "of lightning.Callback"
         return [Finding("LIT600", ALL, "class EpochTimer", expected, got)]
-    found: list[Finding] = []
-    for name, criterion in RUNS.items():
-        cost = ("logged", "true") if name == "plain" else (criterion,)
-        found += _judge_run(name, cost, evidence[name])
-    return found
+    marks: list[Mark] = []
+    for criterion in dict.fromkeys(RUNS.values()):
+        cost = ("logged", "true") if criterion == "true" else (criterion,)
+        names = [name for name in RUNS if RUNS[name] == criterion]
+        marks += merge(_judge_run(name, cost, evidence[name]) for name in names)
+    return marks
 
 
 def _epoch_seconds(seen: Evidence) -> list[float]:
@@ -206,7 +210,7 @@ _CALLS = {
 }
 
 
-def _judge_run(name: str, cost: tuple[str, ...], seen: Evidence) -> list[Finding]:
+def _judge_run(name: str, cost: tuple[str, ...], seen: Evidence) -> list[Mark]:
     if "error" in seen:
         return [error_finding(seen["error"], cost)]
     truth, called = _epoch_seconds(seen), _CALLS[name]
@@ -214,18 +218,23 @@ def _judge_run(name: str, cost: tuple[str, ...], seen: Evidence) -> list[Finding
     if all(value is None for value in logged):
         return [Finding("LIT601", cost, called, f"{KEY} in each epoch", "not logged")]
     missing = [epoch for epoch, value in enumerate(logged) if value is None]
-    if missing or len(logged) != len(truth):
+    epochs = TIMED[name]
+    if missing or len(logged) != len(truth) or len(truth) < epochs:
         got = f"{len(logged) - len(missing)} values in {len(truth)} epochs"
-        return [Finding("LIT602", cost, called, f"{KEY} in each epoch", got)]
+        return [Finding("LIT602", cost, called, f"{KEY} in each of {epochs} epochs", got)]
+    hooks = seen["hooks"].texts()
+    noted = len(hooks) == len(seen["moments"].numbers()) and set(hooks) == {"go", "stop"}
+    if len(truth) != epochs or not noted:
+        return [NotLookedAt(cost, f"{called}: the times of {epochs} epochs were not noted")]
     values = [float(value) for value in logged if value is not None]
     return _judge_values(cost, called, truth, values)
 
 
 def _judge_values(
     cost: tuple[str, ...], called: str, truth: list[float], values: list[float]
-) -> list[Finding]:
+) -> list[Mark]:
     if all(_is_right(value, right) for value, right in zip(values, truth, strict=True)):
-        return []
+        return [Earned(cost)]
     code = "LIT603"
     if all(_is_right(v, 1000 * r) for v, r in zip(values, truth, strict=True)):
         code = "LIT604"
@@ -235,7 +244,8 @@ def _judge_values(
         code = "LIT606"
     expected = ", ".join(f"{value:.2f} s" for value in truth)
     got = ", ".join(f"{value:.2f}" for value in values)
-    return [Finding(code, cost[-1:], called, expected, got)]
+    finding = Finding(code, cost[-1:], called, expected, got)
+    return [Earned(cost[:-1]), finding] if cost[:-1] else [finding]
 
 
 def _is_right(value: float, right: float) -> bool:

@@ -88,6 +88,33 @@ class TestJudges(JudgeContract):
             "cases/*/*": "val_loss val_acc keys",
             "cases/*": "val_loss val_acc test_loss test_acc keys",
         },
+        "fit": {
+            "curves/*/returned": "best stop log device data converge",
+            "curves/*/steps": "best stop log device data converge",
+            "curves/*/epochs": "best stop log",
+            "curves/*/monitor": "best",
+            "curves/*/best_epoch": "best",
+            "curves/*/logged*": "log",
+            "curves/*/arguments*": "device",
+            "curves/*/trained_on*": "data",
+            "curves*": "best stop log device data converge",
+            "digits/curve*": "",
+            "digits*": "converge",
+        },
+        "reload": {
+            "cases/*/training": "mode",
+            "cases/*/modules": "mode",
+            "cases/*/weights*": "best whole",
+            "cases*": "best whole mode",
+        },
+        "timer": {
+            "bases/*": "",
+            "bases": "logged true without_val resumed",
+            "plain*": "logged true",
+            "without_val*": "without_val",
+            "resumed*": "resumed",
+            "after*": "resumed",
+        },
     }
 
     @pytest.fixture
