@@ -26,6 +26,13 @@ class LitClassifier(L.LightningModule):
     def configure_optimizers(self):
         return torch.optim.Adam(self.parameters(), self.lr)
 """
+BY_HAND = """x, y = batch
+        optimizer = self.optimizers()
+        optimizer.zero_grad()
+        loss = {loss}
+        self.manual_backward(loss)
+        optimizer.step()
+        self.log("train_loss", loss)"""
 
 CASES = [
     right(
@@ -63,28 +70,7 @@ CASES = [
     ),
     right(
         "manual optimization",
-        code="""
-        class LitClassifier(L.LightningModule):
-            def __init__(self, model, lr=1e-3):
-                super().__init__()
-                self.automatic_optimization = False
-                self.model, self.lr = model, lr
-
-            def forward(self, x):
-                return self.model(x)
-
-            def training_step(self, batch, batch_idx):
-                x, y = batch
-                optimizer = self.optimizers()
-                loss = nn.CrossEntropyLoss()(self.model(x), y)
-                optimizer.zero_grad()
-                self.manual_backward(loss)
-                optimizer.step()
-                self.log("train_loss", loss)
-
-            def configure_optimizers(self):
-                return torch.optim.Adam(self.parameters(), self.lr)
-        """,
+        code=MANUAL.format(step=BY_HAND.format(loss="nn.CrossEntropyLoss()(self.model(x), y)")),
     ),
     right(
         "a metric of torchmetrics logs the loss",
@@ -160,28 +146,9 @@ CASES = [
     wrong(
         "manual optimization with a tensor on the CPU",
         "LIT142",
-        code="""
-        class LitClassifier(L.LightningModule):
-            def __init__(self, model, lr=1e-3):
-                super().__init__()
-                self.automatic_optimization = False
-                self.model, self.lr = model, lr
-
-            def forward(self, x):
-                return self.model(x)
-
-            def training_step(self, batch, batch_idx):
-                x, y = batch
-                optimizer = self.optimizers()
-                optimizer.zero_grad()
-                loss = F.cross_entropy(self(x), y, weight=torch.ones(10))
-                self.manual_backward(loss)
-                optimizer.step()
-                self.log("train_loss", loss)
-
-            def configure_optimizers(self):
-                return torch.optim.Adam(self.parameters(), self.lr)
-        """,
+        code=MANUAL.format(
+            step=BY_HAND.format(loss="F.cross_entropy(self(x), y, weight=torch.ones(10))")
+        ),
     ),
     wrong(
         "numpy in the step",
