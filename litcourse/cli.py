@@ -1,4 +1,4 @@
-"""The command `litcourse`, for students: `litcourse explain LIT101`."""
+"""The command `litcourse`, for students: `litcourse explain LIT101`, `litcourse sbatch FILE`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     about = "tell more about the findings of a check"
     command = commands.add_parser("explain", help=about, description=about)
     command.add_argument("code", nargs="*", help="such as LIT101; without one, a list of all")
-    options = parser.parse_args(arguments)
+    about = "submit a batch script to a pocket Slurm, which runs it here (see its --help)"
+    commands.add_parser("sbatch", help=about, add_help=False)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[:1] == ["sbatch"]:  # what follows are options of sbatch, not of argparse
+        from litcourse.pocket import command as sbatch
+
+        return sbatch.main(words[1:])
+    options = parser.parse_args(words)
     try:
         _explain(options.code)
     except UnknownNameError as error:

@@ -9,7 +9,8 @@ Read in this order:
    and of tasks.
 5. `submission`: `run_script`; `outcome`: the evidence that it gives.
 6. `job`: runs a script; `running` holds its parts, `standins` the commands on its PATH.
-7. `training`: what `python train.py` does; `lightning_rules`: what Lightning makes of a process.
+7. `command`: `litcourse sbatch`; `drawing`: tables and pictures of a job.
+8. `training`: what `python train.py` does; `lightning_rules`: what Lightning makes of a process.
 """
 
 from litcourse.pocket.job import Limits

@@ -92,6 +92,16 @@ def compress(nodes: Sequence[str]) -> str:
     return f"n[{','.join(texts)}]"
 
 
+def address_of(node: str) -> str:
+    """The address of a node."""
+    return f"10.0.0.{node.removeprefix('n')}"
+
+
+def node_of(address: str) -> str:
+    """The node that has an address, or is named so."""
+    return f"n{address.rpartition('.')[2]}" if address.startswith("10.0.0.") else address
+
+
 def counts(values: Iterable[int]) -> str:
     """Slurm's short form of numbers per node: `4(x2),1`."""
     runs: list[list[int]] = []

@@ -10,7 +10,7 @@ from litcourse.pocket.reading.getopt import RefusedError
 
 
 def no_step(job: int, reason: str, before: str = "") -> RefusedError:
-    """srun's words where the job has no room for a step."""
+    """The words of srun where the job has no room for a step."""
     text = f"srun: error: Unable to create step for job {job}: {reason}"
     return RefusedError(f"{before}\n{text}" if before else text)
 

@@ -17,12 +17,14 @@ from pathlib import Path
 
 from litcourse.pocket.job import Job
 from litcourse.pocket.lightning_rules import Placement, lightning_under_slurm
+from litcourse.pocket.machine import node_of
 from litcourse.pocket.running.launches import Rank
 
 SAVING = 100.0
 """Virtual seconds that it takes to save a checkpoint."""
 RENDEZVOUS = 1800.0
 """Virtual seconds after which a rank gives up to look for the address."""
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _USR1 = 10
 _WITH_VALUE = ("-W", "-X")
 """Flags of the interpreter that take a value."""
@@ -33,8 +35,11 @@ class _World:
     """Ranks that meet at one address."""
 
     size: int
+    where: str
+    """The node at whose address they meet."""
+    folder: Path
     members: dict[int, Rank] = field(default_factory=dict)
-    folder: Path = Path()
+    timed: bool = False
     begin: float = 0.0
     trained: float = 0.0
     """Seconds that earlier runs have trained."""
@@ -44,9 +49,19 @@ class _World:
     """Raised whenever the end of the training is moved."""
 
     @property
+    def hosted(self) -> bool:
+        """Whether rank 0 is where the others look for it."""
+        return 0 in self.members and self.members[0].node == self.where
+
+    @property
     def complete(self) -> bool:
         """Whether all are there."""
-        return len(self.members) == self.size
+        return len(self.members) == self.size and self.hosted
+
+    @property
+    def over(self) -> bool:
+        """Whether one of them has ended: who comes now meets others."""
+        return any(not rank.alive for rank in self.members.values())
 
 
 class Training:
@@ -116,29 +131,34 @@ class Training:
                 job.write(rank, f"Initializing distributed: GLOBAL_RANK: {number}, {member}\n", 2)
         if alone and found.num_nodes > 1:
             return  # it waits for processes that nobody starts
-        where = rank.node if place.address in {"localhost", "127.0.0.1"} else place.address
+        where = rank.node if place.address in _LOOPBACK else node_of(place.address)
         key = (job.restart, where, id(rank) if alone else place.world)
-        world = self._worlds.setdefault(key, _World(1 if alone else place.world, folder=folder))
+        world = self._worlds.get(key)
+        if world is None or world.over:
+            world = self._worlds[key] = _World(1 if alone else place.world, where, folder)
         if place.rank in world.members:
             return  # a second rank of that number: it is not let in, and waits
         world.members[place.rank] = rank
         self._of[rank] = world
         if world.complete:
             self._begin(world, job)
-        elif place.rank and (rank.node != where or place.address != where):
+        elif not world.timed:
+            world.timed = True
             port = rank.environment.get("MASTER_PORT", "29500")
             lost = f"({place.address}, {port})"
-            job.after(RENDEZVOUS, lambda: self._lost(rank, job, world, lost))
+            job.after(RENDEZVOUS, lambda: self._lost(job, world, lost))
 
     @staticmethod
-    def _lost(rank: Rank, job: Job, world: _World, where: str) -> None:
-        """Nobody has answered at the address: rank 0 is elsewhere."""
-        if world.complete or 0 in world.members or not rank.alive:
+    def _lost(job: Job, world: _World, where: str) -> None:
+        """Nobody answers at the address: rank 0 is elsewhere."""
+        if world.hosted:
             return
         what = "The client socket has timed out after 1800000ms while trying to connect to"
-        text = f"torch.distributed.DistNetworkError: {what} {where}.\n"
-        job.write(rank, text, 2)
-        job.end(rank, 1)
+        for rank in world.members.values():
+            if rank.alive:
+                text = f"torch.distributed.DistNetworkError: {what} {where}.\n"
+                job.write(rank, text, 2)
+                job.end(rank, 1)
 
     def _begin(self, world: _World, job: Job) -> None:
         job.note("ready", world=world.size, nodes=sorted({r.node for r in world.members.values()}))

@@ -132,6 +132,8 @@ class RunLoop:
 
     def _all_sleep(self) -> bool:
         """Whether all processes sleep and nothing has been reported that was not handled."""
+        if self._job.session.still_busy():
+            return False
         before = self._job.session.look()
         if not all(seen.asleep for seen in before.values()):
             return False

@@ -44,6 +44,7 @@ class SessionProcesses:
         self._mark = mark.encode()
         self._others = _listed()
         self._known: set[int] = set()
+        self._awake = 0
         self.leader = 0
 
     def look(self) -> dict[int, Seen]:
@@ -61,7 +62,13 @@ class SessionProcesses:
                 self._others.add(pid)
             elif fields[_STATE] not in {"Z", "X"}:
                 found[pid] = _seen(pid, fields)
+        self._awake = next((pid for pid, seen in found.items() if not seen.asleep), 0)
         return found
+
+    def still_busy(self) -> bool:
+        """Whether a process that was awake at the last look is so still: a cheap question."""
+        fields = _fields(self._awake) if self._awake and CAN_SEE else None
+        return fields is not None and fields[_STATE] in {"R", "D"}
 
     def _is_ours(self, pid: int, fields: list[str]) -> bool:
         session, parent = int(fields[_SESSION]), int(fields[_PARENT])
@@ -109,15 +116,16 @@ class SessionProcesses:
 def _listed() -> set[int]:
     if not CAN_SEE:
         return set()
-    return {int(name) for name in os.listdir("/proc") if name.isdigit()}  # noqa: PTH208
+    return set(map(int, filter(str.isdigit, os.listdir("/proc"))))  # noqa: PTH208
 
 
 def _fields(pid: int) -> list[str] | None:
     try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123  (asked very often)
+            text = file.read()
     except OSError:
         return None
-    return text.rpartition(")")[2].split()
+    return text.rpartition(b")")[2].decode("ascii").split()
 
 
 def _seen(pid: int, fields: list[str]) -> Seen:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from litcourse.pocket.machine import compress, expand
+from litcourse.pocket.machine import address_of, compress, expand
 from litcourse.pocket.reading.getopt import RefusedError, Table, read_options
 from litcourse.pocket.reading.values import signal_number
 from litcourse.pocket.running.launches import Rank
@@ -70,7 +70,9 @@ def _sleep(rank: Rank, job: Job) -> None:
         job.after(seconds, lambda: job.end(rank, 0))
 
 
-def _hostname(rank: Rank, _words: Sequence[str], _job: Job) -> Said:
+def _hostname(rank: Rank, words: Sequence[str], _job: Job) -> Said:
+    if {"-i", "-I", "--ip-address", "--all-ip-addresses"} & set(words):
+        return Said(f"{address_of(rank.node)}\n")
     return Said(f"{rank.node}\n")
 
 
