@@ -31,7 +31,7 @@ def _refusal(error: str, text: str) -> Placement:
     return Placement(slurm=True, error=error, text=text)
 
 
-def lightning_under_slurm(  # noqa: PLR0911  (one return for each thing that it says)
+def lightning_under_slurm(
     environment: Mapping[str, str], devices: int | None, nodes: int, gpus: int
 ) -> Placement:
     """What `Trainer(devices=..., num_nodes=...)` resolves to.
@@ -42,6 +42,15 @@ def lightning_under_slurm(  # noqa: PLR0911  (one return for each thing that it 
         nodes: the argument.
         gpus: how many GPUs the process sees.
     """
+    try:
+        return _place(environment, devices, nodes, gpus)
+    except ValueError as error:  # a variable that is no number
+        return _refusal("ValueError", str(error))
+
+
+def _place(  # noqa: PLR0911  (one return for each thing that Lightning says)
+    environment: Mapping[str, str], devices: int | None, nodes: int, gpus: int
+) -> Placement:
     wanted = devices if devices is not None else max(gpus, 1)
     if wanted > gpus > 0:
         seen = list(range(gpus))
@@ -57,13 +66,13 @@ def lightning_under_slurm(  # noqa: PLR0911  (one return for each thing that it 
         hint = f"`--ntasks-per-node={tasks}`"
         return _refusal("RuntimeError", _NTASKS.format(tasks=tasks, hint=hint))
     local, rank = int(environment["SLURM_LOCALID"]), int(environment["SLURM_PROCID"])
-    if gpus and local >= wanted:
-        return _refusal("IndexError", "list index out of range")
     if per_node is not None and int(per_node) != wanted:
         return _refusal("ValueError", _DEVICES.format(devices=wanted, per_node=per_node))
     if int(environment.get("SLURM_NNODES", nodes)) != nodes:
         have = environment["SLURM_NNODES"]
         return _refusal("ValueError", _NODES.format(nodes=nodes, have=have))
+    if gpus and local >= wanted:
+        return _refusal("IndexError", "list index out of range")
     hosts = expand(environment.get("SLURM_NODELIST", "")) or ["127.0.0.1"]
     address = environment.get("MASTER_ADDR") or re.sub(r"\(.*", "", hosts[0])
     device = local if gpus else None
