@@ -97,7 +97,9 @@ class Recorder:
         self.notes.insert(len(self.notes) if at is None else at, text)
 
 
-def replay(case: dict[str, Any], folder: Path) -> tuple[Outcome, Recorder]:
+def replay(
+    case: dict[str, Any], folder: Path, user: tuple[str, int, int] = ("root", 0, 0)
+) -> tuple[Outcome, Recorder]:
     """Run a case in the pocket, in an empty folder."""
     for name, text in case.get("files", {}).items():
         path = folder / name.rstrip("*/")
@@ -113,10 +115,10 @@ def replay(case: dict[str, Any], folder: Path) -> tuple[Outcome, Recorder]:
         "usr1_batch": lambda job: job.signal_batch(10),
     }
     alarms = [(30.0, acts[case["act"]])] if "act" in case else []
-    shell = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "USER": "root", "LANG": "C"}
+    shell = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "USER": user[0], "LANG": "C"}
     setting = Setting(
         job_id=JOB, first_nodes=first_nodes(case), program=program, machine=MACHINE, alarms=alarms,
-        user=("root", 0, 0), host="<HOST>",
+        user=user, host="<HOST>",
     )  # fmt: skip
     outcome = run_script(
         None if case["script"] is None else case["script"], folder,
@@ -130,13 +132,15 @@ def first_nodes(case: dict[str, Any]) -> list[str]:
     """The first node of each run: the real cluster does not always begin at n1."""
     found: dict[int, str] = {}
     for run in case.get("runs", []):
-        variables = environment(run, {})
+        variables = environment(run, run["tasks"][0])
         found.setdefault(int(run["restart"]), expand(variables["SLURM_JOB_NODELIST"])[0])
     return [found.get(number, "n1") for number in range(max(found, default=0) + 1)]
 
 
 def environment(run: dict[str, Any], task: dict[str, Any]) -> dict[str, str]:
     """The variables of one process of the real cluster."""
+    if run["unset"] is None:  # a case that was made anew says all
+        return dict(task["env"])
     kept = {name: value for name, value in usual().items() if name not in run["unset"]}
     found: dict[str, str] = kept | run["env"] | task.get("env", {})
     return found

@@ -1,0 +1,331 @@
+"""A real Slurm without root: all daemons in one unprivileged user namespace.
+
+The cluster of the course, with eight nodes. Needs Debian's slurm-wlm and user namespaces. Three
+things make it work: an address on `lo` that is not 127.0.0.1, a line for the only user in
+/etc/passwd, and GPUs that are links to /dev/null. Commands run inside, by a small server on a pipe.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from litcourse.pocket.machine import expand
+
+NODES, GPUS, CORES = 8, 8, 64
+HEAVY = 60
+"""Seconds that a cluster may take to come up on a busy machine."""
+
+CONFIG = """\
+ClusterName=course
+SlurmctldHost={host}(10.9.9.1)
+SlurmctldPort=26817
+AuthType=auth/none
+CredType=cred/none
+SlurmUser=student
+SlurmdUser=student
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool.%n
+SlurmctldPidFile={folder}/run/c.pid
+SlurmdPidFile={folder}/run/d.%n.pid
+SlurmctldLogFile={folder}/log/c.log
+SlurmdLogFile={folder}/log/d.%n.log
+MailProg=/bin/true
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/none
+AccountingStorageType=accounting_storage/none
+JobCompType=jobcomp/none
+SwitchType=switch/none
+MpiDefault=none
+PropagateResourceLimits=NONE
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core_Memory
+DefMemPerCPU=2000
+SchedulerType=sched/backfill
+SchedulerParameters=batch_sched_delay=0,sched_interval=1,bf_interval=1
+PriorityType=priority/basic
+EnforcePartLimits=ALL
+JobRequeue=0
+FirstJobId=47110
+SlurmdParameters=config_overrides
+ReturnToService=2
+KillWait=3
+MinJobAge=86400
+GresTypes=gpu
+NodeName=n[1-8] NodeHostname={host} NodeAddr=10.9.9.1 Port=[26821-26828] CPUs=64 Boards=1 \
+SocketsPerBoard=1 CoresPerSocket=64 ThreadsPerCore=1 RealMemory=512000 Gres=gpu:a100:8 State=UNKNOWN
+PartitionName=gpu Nodes=n[1-8] Default=YES MaxTime=1-0 DefaultTime=10:00 State=UP
+PartitionName=debug Nodes=n[1-2] MaxTime=30:00 DefaultTime=10:00 State=UP
+"""
+GRES = "NodeName=n[1-8] Name=gpu Type=a100 File={folder}/gpu[0-7] Flags=nvidia_gpu_env\n"
+SETUP = """\
+mount --bind passwd /etc/passwd; mount --bind group /etc/group; mount --bind hosts /etc/hosts
+{python} -S - <<'PY'
+import fcntl, socket, struct
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+fcntl.ioctl(s, 0x8914, struct.pack("16sh22x", b"lo", 0x49))
+address = socket.inet_aton("10.9.9.1")
+fcntl.ioctl(s, 0x8916, struct.pack("16sH2s4s16x", b"lo:1", socket.AF_INET, b"\\0\\0", address))
+PY
+exec unshare --user --map-user=1000 --map-group=1000 bash inside.sh
+"""
+INSIDE = """\
+export SLURM_CONF={folder}/slurm.conf PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin LANG=C
+slurmctld -D -c >log/c.boot 2>&1 &
+for i in 1 2 3 4 5 6 7 8; do slurmd -D -N n$i -d /usr/sbin/slurmstepd >log/d$i.boot 2>&1 & done
+exec {python} -S server.py
+"""
+SERVER = """\
+import json, os, subprocess, sys
+base = {k: v for k, v in os.environ.items() if k in ("SLURM_CONF", "LANG")}
+for line in sys.stdin:
+    asked = json.loads(line)
+    try:
+        done = subprocess.run(asked["words"], cwd=asked["cwd"], env={**base, **asked["env"]},
+            input=asked["stdin"], capture_output=True, text=True, timeout=60, errors="replace")
+        answer = [done.returncode, done.stdout, done.stderr]
+    except Exception as error:
+        answer = [127, "", repr(error)]
+    print(json.dumps(answer), flush=True)
+"""
+SHIM = """\
+#!/bin/sh
+f=$(mktemp {record}/XXXXXXXX)
+cat /proc/$$/environ >$f.env
+cat /proc/$$/cmdline >$f.arg
+{{ echo "${{0##*/}}"; pwd -P; }} >$f.meta
+echo "ran ${{0##*/}} $* as ${{SLURM_PROCID:-none}} of ${{SLURM_NTASKS:-none}} on $SLURMD_NODENAME"
+while [ $# -gt 0 ]; do case $1 in --exit) exit $2;; esac; shift; done
+"""
+SHOWN = re.compile(r"SLURM|SRUN_|SBATCH_|CUDA_|MASTER_|X_|OMP_|TMPDIR$|ENVIRONMENT$|HOSTNAME$")
+
+
+def refusal() -> str:
+    """Why a cluster can't be started here, or ""."""
+    if not all(map(shutil.which, ("slurmctld", "unshare", "setpriv"))):
+        return "needs slurm-wlm; to enable: sudo apt-get install slurm-wlm"
+    words = [*_unprivileged(), "unshare", "-Urnm", "true"]
+    if subprocess.run(words, capture_output=True, check=False).returncode:
+        return "needs user namespaces; to enable: sysctl kernel.unprivileged_userns_clone=1"
+    return ""
+
+
+def _unprivileged() -> list[str]:
+    """Nobody's rights, where the tests run as root."""
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    return nobody if os.geteuid() == 0 else []
+
+
+@dataclass(frozen=True)
+class Done:
+    """A command that has ended."""
+
+    rc: int
+    stdout: str
+    stderr: str
+
+
+class RootlessSlurm:
+    """The cluster; as a context it is up within.
+
+    Args:
+        folder: an empty folder with a short path that anybody may enter.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.record, self.bin = folder, folder / "rec", folder / "bin"
+        self._process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> Self:
+        self._write()
+        path = "PATH=/usr/bin:/bin:/usr/sbin:/sbin"
+        apart = ["unshare", "-Urnpfm", "--mount-proc", "--kill-child"]
+        words = [*_unprivileged(), "env", "-i", path, *apart, "bash", "setup.sh"]
+        self._process = subprocess.Popen(
+            words, cwd=self.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+        deadline = time.monotonic() + HEAVY
+        while time.monotonic() < deadline:
+            idle = self.run("sinfo", "-h", "-N", "-p", "gpu", "-t", "idle", "-o", "%N")
+            if len(idle.stdout.split()) == NODES:
+                return self
+            time.sleep(0.1)
+        logs = "".join(p.read_text()[-800:] for p in (self.folder / "log").iterdir())
+        self.__exit__()
+        raise RuntimeError(f"Slurm's nodes did not come up:\n{logs}")
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            self._process.kill()  # the namespace's first process: all others end with it
+            self._process.communicate()
+
+    def _write(self) -> None:
+        host = os.uname().nodename.split(".")[0]
+        for name in ("state", "log", "run", "rec", "bin", "w"):
+            (self.folder / name).mkdir()
+            (self.folder / name).chmod(0o777)
+        for index in range(GPUS):
+            (self.folder / f"gpu{index}").symlink_to("/dev/null")
+        home = self.folder
+        nodes = "".join(f"10.9.9.1 n{n}\n" for n in range(1, NODES + 1))
+        texts = {
+            "slurm.conf": CONFIG.format(folder=self.folder, host=host),
+            "gres.conf": GRES.format(folder=self.folder),
+            "passwd": f"root:x:0:0::/:/bin/sh\nstudent:x:1000:1000::{home}:/bin/bash\n",
+            "group": "root:x:0:\nstudent:x:1000:\n",
+            "hosts": Path("/etc/hosts").read_text() + nodes + f"10.9.9.1 {host}\n",
+            "setup.sh": SETUP.format(python="/usr/bin/python3"),
+            "inside.sh": INSIDE.format(folder=self.folder, python="/usr/bin/python3"),
+            "server.py": SERVER,
+        }
+        for name, text in texts.items():
+            (self.folder / name).write_text(text)
+        for name in ("python", "python3", "torchrun", "accelerate"):
+            (self.bin / name).write_text(SHIM.format(record=self.record))
+            (self.bin / name).chmod(0o755)
+        self.folder.chmod(0o777)
+
+    def run(
+        self,
+        *words: str,
+        cwd: Path | None = None,
+        stdin: str = "",
+        env: Mapping[str, str] | None = None,
+    ) -> Done:
+        """Run a command inside."""
+        process = self._process
+        if process is None or process.stdin is None or process.stdout is None:
+            raise RuntimeError("the cluster is not up")
+        path = f"{self.bin}:/usr/local/bin:/usr/bin:/bin:/usr/sbin"
+        base = {"PATH": path, "HOME": str(self.folder), "USER": "student", "LOGNAME": "student",
+                "SHELL": "/bin/bash"}  # fmt: skip
+        asked = {"words": words, "cwd": str(cwd or self.folder), "env": base | dict(env or {}),
+                 "stdin": stdin}  # fmt: skip
+        process.stdin.write(json.dumps(asked) + "\n")
+        process.stdin.flush()
+        line = process.stdout.readline()
+        if not line:
+            raise RuntimeError("the cluster has ended")
+        return Done(*json.loads(line))
+
+    # --- a case ----------------------------------------------------------------------------------
+
+    def remake(self, case: Mapping[str, Any], name: str) -> dict[str, Any]:
+        """What this Slurm makes of a case, in the form of the corpus."""
+        for path in self.record.iterdir():
+            path.unlink()
+        folder = self.folder / "w" / name
+        folder.mkdir()
+        folder.chmod(0o777)
+        for file, text in case.get("files", {}).items():
+            path = folder / file.rstrip("*/")
+            if file.endswith("/"):
+                path.mkdir()
+                path.chmod(0o777)
+            else:
+                path.write_text(text)
+                path.chmod(0o755 if file.endswith("*") else 0o644)
+        if case["script"] is not None:
+            (folder / "job.sbatch").write_bytes(case["script"].encode())
+        unnamed = case.get("wrap") or case.get("stdin")
+        words = [] if unnamed else ["job.sbatch", *case.get("script_args", [])]
+        done = self.run("sbatch", *case.get("args", []), *words, cwd=folder, env=case.get("env"),
+                        stdin=case["script"] or "" if case.get("stdin") else "")  # fmt: skip
+        found = re.search(r"Submitted batch job (\d+)", done.stdout)
+        job = found[1] if found else ""
+        clean = _Cleaner(self.folder, folder, job)
+        made = {
+            k: v for k, v in case.items() if k not in {"answer", "job", "runs", "outputs", "notes"}
+        }
+        made["answer"] = [done.rc, clean(done.stdout), clean(done.stderr)]
+        if not job:
+            return made
+        if not self._wait(job):
+            made["cancelled"] = True
+        made["job"] = self._job(job)
+        first = expand(self._fields(job).get("NodeList", "n1"))[0]
+        made["runs"] = self._runs(clean, first)
+        logs = {p.name: p.read_text(errors="replace") for p in folder.iterdir() if p.is_file()}
+        kept = {
+            n: t
+            for n, t in logs.items()
+            if n.endswith((".out", ".log")) and n not in case.get("files", {})
+        }
+        made["outputs"] = {clean(n): clean(t) for n, t in kept.items()}
+        return made
+
+    def _wait(self, job: str, seconds: float = 40) -> bool:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            state = self.run("squeue", "-h", "-t", "all", "-j", job, "-o", "%T").stdout.strip()
+            if state not in {"PENDING", "RUNNING", "COMPLETING", "CONFIGURING"}:
+                return True
+            time.sleep(0.05)
+        self.run("scancel", job)
+        time.sleep(4)
+        return False
+
+    def _fields(self, job: str) -> dict[str, str]:
+        text = self.run("scontrol", "-d", "-o", "show", "job", job).stdout
+        return dict(re.findall(r"(?:^| )([A-Za-z][A-Za-z_/:]*)=(\S*)", text))
+
+    def _job(self, job: str) -> dict[str, Any]:
+        text = self.run("scontrol", "-d", "-o", "show", "job", job).stdout
+        fields = self._fields(job)
+        per_node = re.findall(r" Nodes=(\S+) CPU_IDs=(\S+) Mem=(\S+)", text)
+        return {
+            "state": fields["JobState"], "exit": fields["ExitCode"], "restarts": fields["Restarts"],
+            "limit": fields["TimeLimit"], "gpus": fields.get("JOB_GRES", ""),
+            "per_node": [list(part) for part in per_node],
+        }  # fmt: skip
+
+    def _runs(self, clean: _Cleaner, first: str) -> list[dict[str, Any]]:
+        runs: list[dict[str, Any]] = []
+        for meta in sorted(self.record.glob("*.meta")):
+            program, cwd = meta.read_text().splitlines()[:2]
+            raw = meta.with_suffix(".env").read_bytes().decode(errors="replace").split("\0")
+            variables = dict(item.split("=", 1) for item in raw if "=" in item)
+            argv = meta.with_suffix(".arg").read_bytes().decode(errors="replace").split("\0")[2:-1]
+            shown = {n: clean(v) for n, v in variables.items() if SHOWN.match(n)}
+            shown |= {"HOSTNAME": first} if "HOSTNAME" in variables else {}
+            runs.append({
+                "restart": variables.get("SLURM_RESTART_COUNT", "0"),
+                "step": variables.get("SLURM_STEP_ID", "batch"), "env": {}, "unset": None,
+                "tasks": [{"program": program, "argv": [clean(word) for word in argv],
+                           "cwd": clean(cwd), "host": variables.get("SLURMD_NODENAME", ""),
+                           "env": shown}],
+            })  # fmt: skip
+        return runs
+
+
+class _Cleaner:
+    """Takes out of a text what is of this run alone."""
+
+    def __init__(self, cluster: Path, folder: Path, job: str) -> None:
+        self.cluster, self.folder, self.job = str(cluster), str(folder), job
+
+    def __call__(self, text: str) -> str:
+        text = text.replace(self.folder, "<DIR>").replace(self.cluster, "<CLUSTER>")
+        text = re.sub(
+            rf"(?<![\w.-]){re.escape(os.uname().nodename.split('.')[0])}\b", "<HOST>", text
+        )
+        if self.job:
+            text = re.sub(rf"(?<!\d)0*{self.job}(?!\d)", "<JOB>", text)
+        text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", "<TIME>", text)
+        return re.sub(r"\bJob \d+ to start", "Job <JOB> to start", text)
+
+
+__all__: Sequence[str] = ["RootlessSlurm", "refusal"]
+if sys.platform != "linux":
+    raise ImportError("Slurm needs Linux")

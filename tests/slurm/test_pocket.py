@@ -1,0 +1,43 @@
+"""The real Slurm, started without root, and the pocket agree: the truth cannot drift."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.litcourse.pocket.corpus import cases, differences, replay
+from tests.slurm.rootless import RootlessSlurm, refusal
+
+pytestmark = [pytest.mark.slurm, pytest.mark.slow]
+
+STUDENT = ("student", 1000, 1000)
+APART = ("limit_", "array_", "hold")
+NAMES = [name for name, case in cases().items() if "act" not in case and not name.startswith(APART)]
+SAMPLE = NAMES[::9]
+
+
+@pytest.fixture(scope="module")
+def rootless() -> Iterator[RootlessSlurm]:
+    reason = refusal()
+    if reason:
+        pytest.skip(reason)
+    with tempfile.TemporaryDirectory(prefix="rs-", dir="/tmp") as folder:
+        Path(folder).chmod(0o777)
+        with RootlessSlurm(Path(folder)) as cluster:
+            yield cluster
+
+
+@pytest.mark.parametrize("name", SAMPLE)
+def test_the_pocket_does_what_slurm_does_today(
+    rootless: RootlessSlurm, name: str, tmp_path: Path
+) -> None:
+    made = rootless.remake(cases()[name], name)
+    outcome, program = replay(made, tmp_path, STUDENT)
+    assert not differences(made, outcome, program, tmp_path)
+
+
+def test_the_sample_is_large_enough() -> None:
+    assert len(SAMPLE) >= 20
