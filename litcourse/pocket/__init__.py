@@ -10,15 +10,15 @@ Read in this order:
 5. `submission`: `run_script`; `outcome`: the evidence that it gives.
 6. `job`: runs a script; `running` holds its parts, `standins` the commands on its PATH.
 7. `command`: `litcourse sbatch`; `drawing`: tables and pictures of a job.
-8. `training`: what `python train.py` does; `lightning_rules`: what Lightning makes of a process.
+8. `programs`: what `python train.py` does, and what Lightning makes of a process.
 """
 
 from litcourse.pocket.job import Limits
-from litcourse.pocket.lightning_rules import Placement, lightning_under_slurm
 from litcourse.pocket.machine import COURSE, Machine, Partition
 from litcourse.pocket.outcome import Answer, Event, Outcome, Process
+from litcourse.pocket.programs.lightning_rules import Placement, lightning_under_slurm
+from litcourse.pocket.programs.training import Training
 from litcourse.pocket.submission import Setting, run_script
-from litcourse.pocket.training import Training
 
 __all__ = [
     "COURSE", "Answer", "Event", "Limits", "Machine", "Outcome", "Partition", "Placement",

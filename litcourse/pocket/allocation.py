@@ -79,6 +79,13 @@ def allocate(submitted: Submitted, machine: Machine, first: str = "n1") -> Alloc
         RefusedError: sbatch or the cluster refuses the job.
     """
     request = read_request(submitted, machine)
+    try:
+        return _allocate(submitted, request, machine, first)
+    except RefusedError as refused:
+        raise RefusedError("\n".join([*request.warnings, refused.text]), refused.code) from None
+
+
+def _allocate(submitted: Submitted, request: Request, machine: Machine, first: str) -> Allocation:
     partition = _partition(request, machine)
     _refuse_unknown(submitted, machine)
     minutes = request.minutes or partition.default_minutes
@@ -97,7 +104,7 @@ def allocate(submitted: Submitted, machine: Machine, first: str = "n1") -> Alloc
     if any(share.memory > machine.memory for share in shares):
         raise _refused(_NOT_AVAILABLE)
     total = request.tasks
-    if total is None and request.tasks_per_node:
+    if request.tasks_per_node and "ntasks" not in request.options:
         total = request.tasks_per_node * count
     shown = ",".join(request.partitions)
     return Allocation(tuple(shares), total, minutes, shown, request, request.warnings)
@@ -157,9 +164,10 @@ def _refuse_sizes(request: Request, machine: Machine) -> None:
     nodes = request.nodes
     if nodes and nodes[1] == 0:
         raise _refused("Node count specification invalid")
+    most = machine.cores * max(part.nodes for part in machine.partitions)
+    if (request.tasks or 1) * request.cores > most:
+        raise _refused("More processors requested than permitted")
     if (request.tasks_per_node or 1) * request.cores > machine.cores:
-        if request.tasks and not request.tasks_per_node and request.tasks > 1:
-            raise _refused("More processors requested than permitted")
         raise _refused(_NOT_AVAILABLE, "CPU count per node can not be satisfied")
     kind, size = request.memory or ("", 0)
     if kind == "mem" and size > machine.memory:
@@ -197,17 +205,16 @@ def _node_count(request: Request, machine: Machine, partition: Partition) -> int
     fit = _most_tasks(request, machine)
     tasks = request.tasks or 1
     needed = math.ceil(tasks / fit) if fit else machine.nodes + 1
+    needed = max(needed, len(request.wanted))
     if request.gpus:
         most = _most_gpus(request, machine)
         needed = max(needed, math.ceil(request.gpus / most) if most else machine.nodes + 1)
     least, most_nodes = request.nodes or (needed, needed)
     if request.nodes and least > partition.most_nodes:
         raise _refused("Node count specification invalid")
-    if request.nodes and request.tasks is not None and not request.tasks_per_node:
+    if request.nodes and request.tasks is not None:
         most_nodes = min(most_nodes, max(request.tasks, least))
     count = min(most_nodes, partition.most_nodes)
-    if tasks * request.cores > machine.cores * partition.most_nodes and not request.tasks_per_node:
-        raise _refused("More processors requested than permitted")
     if needed > count:
         raise _refused(_NOT_AVAILABLE)
     return count
@@ -223,7 +230,7 @@ def _layout(
     tasks = _tasks(request, machine, count)
     cores = [number * request.cores for number in tasks]
     gpus = _gpus(request, machine, tasks)
-    if request.tasks == 1 and request.tasks_per_node:
+    if request.options.get("ntasks") == "1" and request.tasks_per_node:
         cores = [request.cores]
     if request.cores_per_gpu:
         cores = [max(c, request.cores_per_gpu * g) for c, g in zip(cores, gpus, strict=True)]

@@ -22,6 +22,9 @@ _MAIL_TYPES = frozenset({
     "NONE", "BEGIN", "END", "FAIL", "REQUEUE", "ALL", "STAGE_OUT", "TIME_LIMIT", "TIME_LIMIT_90",
     "TIME_LIMIT_80", "TIME_LIMIT_50", "ARRAY_TASKS", "INVALID_DEPEND",
 })  # fmt: skip
+_GPU_BIND = re.compile(
+    r"((v|verbose),)?(none|closest|(single|per_task):[1-9]\d*|(map_gpu|mask_gpu):[\da-fA-Fx,*]+)"
+)
 _NUMBERS = {
     "ntasks": 1, "ntasks-per-node": 1, "cpus-per-task": 1, "ntasks-per-gpu": 1, "cpus-per-gpu": 1,
     "ntasks-per-core": 1, "ntasks-per-socket": 1, "threads-per-core": 1,
@@ -218,7 +221,7 @@ def split_directive(text: str) -> list[str]:
 # --- checks of single values ---------------------------------------------------------------------
 
 
-def check_value(name: str, value: str) -> None:
+def check_value(name: str, value: str) -> None:  # noqa: C901  (one branch a kind of value)
     """Refuse a value that sbatch itself refuses, before it asks the cluster.
 
     Raises:
@@ -234,6 +237,8 @@ def check_value(name: str, value: str) -> None:
         values.megabytes(value, name)
     elif name == "signal":
         values.warning(value)
+    elif name == "gpu-bind" and not _GPU_BIND.fullmatch(value):
+        raise RefusedError(f"sbatch: error: Invalid --gpu-bind argument: gpu:{value}", 255)
     elif name == "mail-type" and not set(value.upper().split(",")) <= _MAIL_TYPES:
         raise RefusedError("sbatch: error: Invalid --mail-type specification", 255)
     elif name == "open-mode" and value[:1] not in {"a", "t"}:

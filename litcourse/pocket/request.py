@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -57,6 +56,7 @@ def read_request(submitted: Submitted, machine: Machine) -> Request:
         what = "--mem, --mem-per-cpu, and --mem-per-gpu are mutually exclusive."
         raise RefusedError(f"sbatch: fatal: {what}")
     _refuse_pairs(given)
+    _refuse_types(given)
     gpus = {name: values.gpus(given[name]).number
             for name in ("gpus", "gpus-per-node", "gpus-per-task") if given.get(name)}  # fmt: skip
     per_node = values.gres(given["gres"]).number if given.get("gres") else None
@@ -67,7 +67,7 @@ def read_request(submitted: Submitted, machine: Machine) -> Request:
         tasks_per_gpu=_number(given, "ntasks-per-gpu"),
         cores=_number(given, "cpus-per-task") or 1,
         gpus=gpus.get("gpus") or None,
-        gpus_per_node=gpus.get("gpus-per-node") if per_node is None else per_node,
+        gpus_per_node=per_node or gpus.get("gpus-per-node", per_node),
         gpus_per_task=gpus.get("gpus-per-task") or None,
         cores_per_gpu=_number(given, "cpus-per-gpu"),
         memory=sizes[0] if sizes else None,
@@ -105,25 +105,34 @@ def _refuse_pairs(given: Mapping[str, str]) -> None:
                 raise RefusedError(f"sbatch: fatal: {what}SLURM_NTASKS_PER_GPU")
 
 
+def _refuse_types(given: Mapping[str, str]) -> None:
+    """GPUs with a type beside GPUs without."""
+    names = ("gpus", "gpus-per-node", "gpus-per-task")
+    found = [values.gpus(given[name]).kind for name in names if given.get(name)]
+    found += [values.gres(given["gres"]).kind] if given.get("gres") else []
+    if "" in found and any(found):
+        what = "Invalid GRES specification (with and without type identification)"
+        raise RefusedError(f"sbatch: error: {what}")
+
+
 # --- what follows from what was said -------------------------------------------------------------
 
 
 def _with_nodes(request: Request) -> Request:
     """Numbers of nodes that other options imply, or that more is said of than there can be."""
     nodes, wanted = request.nodes, len(request.wanted)
-    if wanted and nodes is None:
-        return replace(request, nodes=(wanted, max(wanted, request.tasks or 0)))
     if nodes and wanted > nodes[1]:
         what = f"invalid number of nodes (-N {wanted}-{nodes[1]})"
         raise RefusedError(f"sbatch: error: {what}", 255)
-    if nodes and request.tasks and 0 < request.tasks < nodes[0]:
+    least = max(nodes[0] if nodes else 1, wanted)
+    if request.tasks and 0 < request.tasks < least:
         tasks = request.tasks
-        what = f"can't run {tasks} processes on {nodes[0]} nodes, setting nnodes to {tasks}"
-        warnings = (f"sbatch: Warning: {what}",)
-        return replace(request, nodes=(tasks, tasks), warnings=warnings)
+        what = f"can't run {tasks} processes on {least} nodes, setting nnodes to {tasks}"
+        warnings, kept = (f"sbatch: Warning: {what}",), request.wanted[:tasks]
+        return replace(request, nodes=(tasks, tasks), wanted=kept, warnings=warnings)
     if nodes is None and request.gpus and request.gpus_per_node:
-        count = math.ceil(request.gpus / request.gpus_per_node)
-        return replace(request, nodes=(count, count))
+        count = request.gpus // request.gpus_per_node
+        return replace(request, nodes=(count, count)) if count else request
     return request
 
 
@@ -132,12 +141,13 @@ def _with_tasks(request: Request) -> Request:
     if request.tasks is not None:
         return request
     nodes, per_gpu = request.nodes, request.tasks_per_gpu
+    least = nodes[0] if nodes else max(1, len(request.wanted))
     tasks = None
     if per_gpu:
-        gpus = request.gpus or (request.gpus_per_node or 0) * (nodes[0] if nodes else 1)
-        tasks = gpus * per_gpu if gpus else nodes and nodes[0]
-    elif request.tasks_per_node and (nodes is None or nodes[0] == nodes[1]):
-        tasks = request.tasks_per_node * (nodes[0] if nodes else 1)
+        gpus = request.gpus or (request.gpus_per_node or 0) * least
+        tasks = (gpus or (nodes[0] if nodes else 0)) * per_gpu
+    elif request.tasks_per_node:
+        tasks = request.tasks_per_node * least
     elif request.gpus and request.gpus_per_task:
         tasks = request.gpus // request.gpus_per_task
     elif request.gpus_per_task and nodes:
@@ -146,18 +156,62 @@ def _with_tasks(request: Request) -> Request:
 
 
 def _refuse_gpus(request: Request) -> None:
-    """GPUs that contradict the number of tasks or nodes."""
-    nodes, gpus = request.nodes, request.gpus
-    wrong = [
-        request.gpus_per_task and not request.tasks,
-        request.gpus_per_task and gpus and gpus != request.gpus_per_task * (request.tasks or 0),
-        gpus and nodes and gpus < nodes[0],
-        gpus and nodes and request.gpus_per_node and gpus != nodes[0] * request.gpus_per_node,
-        request.cores_per_gpu and "cpus-per-task" in request.options,
-        request.memory and request.memory[0] == "mem-per-gpu" and not _asks_for_gpus(request),
-    ]
-    if any(wrong):
-        raise RefusedError(_NO_GRES)
+    """GPUs that contradict the number of tasks or nodes, in the words of Slurm's own checks."""
+    for wrong, words in (*_of_all_gpus(request), *_of_gpus_per_task(request)):
+        if wrong:
+            lines = [f"sbatch: error: {words}" if words else "", _NO_GRES]
+            before = list(request.warnings)
+            raise RefusedError("\n".join(filter(None, [*before, *lines])))
+
+
+_JOB = "Failed to validate job spec"
+_PER_NODE = "--gres=gpu/--gpus-per-node"
+
+
+def _of_all_gpus(request: Request) -> list[tuple[object, str]]:
+    nodes, gpus, per_node = request.nodes or (1, 10**6), request.gpus, request.gpus_per_node
+    needed = gpus // per_node if gpus and per_node else 0
+    between = f"min_nodes ({nodes[0]}) and max_nodes ({nodes[1]}) boundaries."
+    kind, size = request.memory or ("", 0)
+    tasks, per_gpu = request.tasks, request.tasks_per_gpu
+    exclusive = "--cpus-per-gpu is mutually exclusive with --cpus-per-task"
+    return [
+        (request.cores_per_gpu and "cpus-per-task" in request.options, exclusive),
+        (kind == "mem-per-gpu" and not _asks_for_gpus(request),
+         f"Requested mem_per_tres=gres:gpu:{size} but did not request any GPU."),
+        (per_gpu and not tasks,
+         ("gres_job_state_validate: --ntasks-per-tres needs either a GRES GPU specification or a "
+         "node/ntask specification")),
+        (per_gpu and tasks and tasks > 1 and tasks % per_gpu and not request.gpus_per_node,
+         f"{_JOB}, -n/--ntasks has to be a multiple of --ntasks-per-gpu."),
+        (gpus and per_node and gpus < per_node, f"Failed to ensure --gpus >= {_PER_NODE}"),
+        (gpus and per_node and gpus % per_node, f"{_JOB}, --gpus is not multiple of {_PER_NODE}"),
+        (gpus and gpus < nodes[0], f"{_JOB}, --gpus < -N"),
+        (needed and not nodes[0] <= needed <= nodes[1],
+         (f"{_JOB}. Based on --gpu and {_PER_NODE} required nodes ({needed}) doesn't fall between "
+         f"{between}")),
+    ]  # fmt: skip
+
+
+def _of_gpus_per_task(request: Request) -> list[tuple[object, str]]:
+    each, gpus, per_node = request.gpus_per_task, request.gpus, request.gpus_per_node
+    if not each:
+        return []
+    tasks, per = request.tasks, request.tasks_per_node
+    return [
+        (not tasks, (f"{_JOB}. --gpus-per-task used without either --gpus or -n/--ntasks is not "
+                    "allowed.")),
+        (gpus and gpus < each, "Failed to ensure --gpus >= --gpus-per-task"),
+        (per_node and per_node < each, f"Failed to ensure {_PER_NODE} >= --gpus-per-task"),
+        (gpus and gpus % each, f"{_JOB}, --gpus not multiple of --gpus-per-task"),
+        (gpus and gpus != each * (tasks or 0),
+         (f"{_JOB}. Based on --gpus and --gpus-per-task number of requested tasks differ from "
+         "-n/--ntasks.")),
+        (per_node and per_node % each, f"{_JOB}, {_PER_NODE} not multiple of --gpus-per-task"),
+        (per_node and per and per_node // each != per,
+         (f"{_JOB}. Based on {_PER_NODE} and --gpus-per-task requested number of tasks per node "
+         "differ from --ntasks-per-node.")),
+    ]  # fmt: skip
 
 
 def _asks_for_gpus(request: Request) -> bool:

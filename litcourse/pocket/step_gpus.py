@@ -15,7 +15,7 @@ def no_step(job: int, reason: str, before: str = "") -> RefusedError:
     return RefusedError(f"{before}\n{text}" if before else text)
 
 
-def step_gpus(
+def step_gpus(  # noqa: C901  (Slurm knows that many ways to ask)
     options: Mapping[str, str],
     given: Mapping[str, str],
     shares: Sequence[Share],
@@ -24,11 +24,22 @@ def step_gpus(
 ) -> tuple[int, ...]:
     """GPUs of the step on each of its nodes."""
     held = [share.gpus_held for share in shares]
+    if (
+        "gres" in given
+        and values.gres(given["gres"], "srun").number == 0
+        and not options.get("gpus-per-node")
+    ):
+        return (0,) * len(shares)
     wrong = no_step(job, "Invalid generic resource (gres) specification")
     if options.get("cpus-per-gpu") and not any(held):
         raise wrong
     per_node = _asked_per_node(options, given)
-    if per_node is not None and not options.get("gpus-per-task"):
+    asks = [options.get(name) for name in ("gpus", "gpus-per-task")]
+    if not any(share.gpus_held for share in shares) and (per_node or any(asks)):
+        raise RefusedError(
+            f"srun: error: Step requested GRES but job doesn't have GRES\n{wrong.text}"
+        )
+    if per_node is not None:
         if per_node > min(held):
             limit = f"the job's gres_per_node=gpu:{min(held)}"
             what = f"Step requested gres_per_node=gpu:{per_node} is more than {limit}"
@@ -60,7 +71,7 @@ def _needed_gpus(
 def nodes_room(options: Mapping[str, str], shares: Sequence[Share], cores: int) -> list[int]:
     """Tasks that each node has cores and GPUs for."""
     found = [share.cores // cores for share in shares]
-    if options.get("gpus-per-task"):
+    if options.get("gpus-per-task") and any(share.gpus_held for share in shares):
         number = values.gpus(options["gpus-per-task"], "srun").number or 1
         return [min(n, s.gpus_held // number) for n, s in zip(found, shares, strict=True)]
     return found

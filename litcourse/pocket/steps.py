@@ -165,7 +165,9 @@ def plan_step(
         distribution=_distribution(options, total, len(nodes)),
         warnings=(*warnings, *more),
     )  # fmt: skip
-    return replace(step, variables=_variables(given, honoured))
+    return replace(
+        step, variables=_variables(given, honoured if total == len(nodes) * honoured else 0)
+    )
 
 
 def _check(options: Mapping[str, str]) -> None:
@@ -201,8 +203,8 @@ def _size(
     count = values.node_range(options["nodes"], "srun")[1] if "nodes" in options else len(have)
     wanted = list(dict.fromkeys(expand(options["nodelist"]))) if options.get("nodelist") else []
     total = int(options["ntasks"]) if "ntasks" in options else count
-    if "ntasks" not in options and options.get("ntasks-per-node"):
-        total = count * int(options["ntasks-per-node"])
+    if "ntasks" not in options:
+        total = _default_tasks(options, allocation, count)
     warnings: list[str] = []
     if count > len(have):
         _, more = _per_node(options, total, count)
@@ -220,6 +222,16 @@ def _size(
     if len(chosen) < count:
         raise no_step(job, "Requested node configuration is not available")
     return tuple(node for node in have if node in chosen), total, tuple(warnings)
+
+
+def _default_tasks(options: Mapping[str, str], allocation: Allocation, nodes: int) -> int:
+    """As many as are said for each node, or as cores are given for; else one for each node."""
+    if options.get("ntasks-per-node"):
+        return nodes * int(options["ntasks-per-node"])
+    if options.get("cpus-per-task"):
+        cores = int(options["cpus-per-task"])
+        return sum(share.cores // cores for share in allocation.shares[:nodes]) or nodes
+    return nodes
 
 
 def _per_node(options: Mapping[str, str], total: int, nodes: int) -> tuple[int, tuple[str, ...]]:

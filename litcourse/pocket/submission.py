@@ -16,11 +16,11 @@ from litcourse.pocket.job import Job, Limits
 from litcourse.pocket.machine import COURSE, Machine, compress
 from litcourse.pocket.options import CommandLine, Submitted, read_array, read_command_line
 from litcourse.pocket.outcome import Answer, Outcome, shortened
+from litcourse.pocket.programs.training import Training
 from litcourse.pocket.reading.getopt import BeyondError, RefusedError
 from litcourse.pocket.running.launches import Program
 from litcourse.pocket.running.run_loop import RunLoop
 from litcourse.pocket.standins import write_standins
-from litcourse.pocket.training import Training
 from litcourse.pocket.variables import Facts, current_user
 
 BEYOND = 64
@@ -84,6 +84,8 @@ def run_script(
         text = refused.text
         if any(option == "--test-only" for option in options):
             text = text.replace("sbatch: error: Batch job submission failed", "allocation failure")
+            lines = [line for line in text.splitlines() if "can not be satisfied" not in line]
+            text = "\n".join(lines)
         outcome.submit = Answer(command, refused.code, "", text + "\n")
         return outcome
     except BeyondError as beyond:
@@ -91,11 +93,24 @@ def run_script(
         outcome.submit = Answer(command, BEYOND, "", f"sbatch: {beyond}\n")
         return outcome
     outcome.submit = _answer(command, submitted, outcome.allocation, job_id)
+    _run(outcome, submitted, allocations, folder, setting)
+    return outcome
+
+
+def _run(
+    outcome: Outcome,
+    submitted: Submitted,
+    allocations: _Allocations,
+    folder: Path,
+    setting: Setting,
+) -> None:
+    """Run a job that was accepted."""
+    job_id = setting.job_id
     if "test-only" in submitted.options:
-        return outcome
+        return
     if "hold" in submitted.options:
         outcome.state, outcome.reason = "PENDING", "JobHeldUser"
-        return outcome
+        return
     array = read_array(submitted.options["array"], job_id) if "array" in submitted.options else None
     if array is not None:
         outcome.beyond.append(
@@ -110,7 +125,6 @@ def run_script(
         job.alarms = setting.alarms
         RunLoop(job).run()
         _read_outputs(outcome, folder)
-    return outcome
 
 
 class _Allocations:

@@ -43,9 +43,30 @@ class Facts:
 
 def batch_variables(facts: Facts, allocation: Allocation, restarts: int) -> dict[str, str]:
     """The environment of the batch shell, that of the submitting shell included."""
+    options = facts.submitted.options
+    found = _of_job(facts, allocation)
+    found |= {_PASSED_ON[name]: options[name] for name in _PASSED_ON if name in options}
+    found |= _memory(allocation) | _of_tasks(allocation) | _of_gpus(allocation)
+    if options.get("open-mode"):
+        found["SLURM_OPEN_MODE"] = options["open-mode"][0]
+    if options.get("export", "ALL") != "ALL":
+        found["SLURM_GET_USER_ENV"] = "1"
+    else:
+        found.pop("SLURM_EXPORT_ENV", None)
+    if options.get("hint") == "nomultithread":
+        found["SLURM_THREADS_PER_CORE"] = "1"
+    if "ntasks-per-gpu" in options:
+        found["SLURM_NTASKS_PER_GPU"] = options["ntasks-per-gpu"]
+    if restarts:
+        found["SLURM_RESTART_COUNT"] = str(restarts)
+    return {**_exported(facts), **found, **_of_array(facts.array)}
+
+
+def _of_job(facts: Facts, allocation: Allocation) -> dict[str, str]:
+    """What every job has."""
     shares, first = allocation.shares, allocation.shares[0]
-    nodes, options = compress(allocation.nodes), facts.submitted.options
-    found = {
+    nodes = compress(allocation.nodes)
+    return {
         "ENVIRONMENT": "BATCH",
         "HOSTNAME": first.node,
         "SLURMD_NODENAME": first.node,
@@ -78,21 +99,6 @@ def batch_variables(facts: Facts, allocation: Allocation, restarts: int) -> dict
         "SLURM_WORKING_CLUSTER": f"{facts.machine.name}:{facts.host}:6817:9728:109",
         "TMPDIR": "/tmp",  # noqa: S108  (what Slurm sets)
     }
-    found |= {_PASSED_ON[name]: options[name] for name in _PASSED_ON if name in options}
-    found |= _memory(allocation) | _of_tasks(allocation) | _of_gpus(allocation)
-    if options.get("open-mode"):
-        found["SLURM_OPEN_MODE"] = options["open-mode"][0]
-    if options.get("export", "ALL") != "ALL":
-        found["SLURM_GET_USER_ENV"] = "1"
-    else:
-        found.pop("SLURM_EXPORT_ENV", None)
-    if options.get("hint") == "nomultithread":
-        found["SLURM_THREADS_PER_CORE"] = "1"
-    if "ntasks-per-gpu" in options:
-        found |= {f"SLURM_NTASKS_PER_{what}": options["ntasks-per-gpu"] for what in ("GPU", "TRES")}
-    if restarts:
-        found["SLURM_RESTART_COUNT"] = str(restarts)
-    return {**_exported(facts), **found, **_of_array(facts.array)}
 
 
 def _of_array(array: Array | None) -> dict[str, str]:
@@ -197,6 +203,8 @@ def step_variables(
         "SLURM_SRUN_COMM_PORT": "45001",
         "SLURM_LAUNCH_NODE_IPADDR": "10.0.0.1",
     }
+    if "SLURM_NTASKS_PER_GPU" in found:
+        found["SLURM_NTASKS_PER_TRES"] = found["SLURM_NTASKS_PER_GPU"]
     found |= step.variables
     if step.export is not None:
         own = {n: v for n, v in found.items() if n.startswith("SLURM") or n == "TMPDIR"}

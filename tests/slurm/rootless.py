@@ -100,7 +100,7 @@ for line in sys.stdin:
 """
 SHIM = """\
 #!/bin/sh
-f=$(mktemp {record}/XXXXXXXX)
+f=$(mktemp -p {record})
 cat /proc/$$/environ >$f.env
 cat /proc/$$/cmdline >$f.arg
 {{ echo "${{0##*/}}"; pwd -P; }} >$f.meta
@@ -225,19 +225,7 @@ class RootlessSlurm:
         """What this Slurm makes of a case, in the form of the corpus."""
         for path in self.record.iterdir():
             path.unlink()
-        folder = self.folder / "w" / name
-        folder.mkdir()
-        folder.chmod(0o777)
-        for file, text in case.get("files", {}).items():
-            path = folder / file.rstrip("*/")
-            if file.endswith("/"):
-                path.mkdir()
-                path.chmod(0o777)
-            else:
-                path.write_text(text)
-                path.chmod(0o755 if file.endswith("*") else 0o644)
-        if case["script"] is not None:
-            (folder / "job.sbatch").write_bytes(case["script"].encode())
+        folder = self._prepare(case, name)
         unnamed = case.get("wrap") or case.get("stdin")
         words = [] if unnamed else ["job.sbatch", *case.get("script_args", [])]
         done = self.run("sbatch", *case.get("args", []), *words, cwd=folder, env=case.get("env"),
@@ -264,6 +252,23 @@ class RootlessSlurm:
         }
         made["outputs"] = {clean(n): clean(t) for n, t in kept.items()}
         return made
+
+    def _prepare(self, case: Mapping[str, Any], name: str) -> Path:
+        """A folder with the files of a case."""
+        folder = self.folder / "w" / name
+        folder.mkdir()
+        folder.chmod(0o777)
+        for file, text in case.get("files", {}).items():
+            path = folder / file.rstrip("*/")
+            if file.endswith("/"):
+                path.mkdir()
+                path.chmod(0o777)
+            else:
+                path.write_text(text)
+                path.chmod(0o755 if file.endswith("*") else 0o644)
+        if case["script"] is not None:
+            (folder / "job.sbatch").write_bytes(case["script"].encode())
+        return folder
 
     def _wait(self, job: str, seconds: float = 40) -> bool:
         deadline = time.monotonic() + seconds

@@ -131,6 +131,9 @@ def replay(
 def first_nodes(case: dict[str, Any]) -> list[str]:
     """The first node of each run: the real cluster does not always begin at n1."""
     found: dict[int, str] = {}
+    begins = re.search(r"on nodes (\S+) in", case["answer"][2])
+    if begins:
+        found[0] = expand(begins[1])[0]
     for run in case.get("runs", []):
         variables = environment(run, run["tasks"][0])
         found.setdefault(int(run["restart"]), expand(variables["SLURM_JOB_NODELIST"])[0])

@@ -127,9 +127,8 @@ def test_sleep_takes_no_time(tmp_path: Path) -> None:
 def test_steps_beside_each_other_take_their_turns(tmp_path: Path) -> None:
     outcome = run(tmp_path, "srun sleep 100 & srun sleep 100 & wait")
     assert outcome.clock[-1].seconds == 200
-    outcome = run(
-        tmp_path, "srun -n1 --exact --gpus=1 sleep 100 & srun -n1 --exact --gpus=1 sleep 100 & wait"
-    )
+    half = "srun -n1 --exact --gpus-per-node=1 sleep 100 &"
+    outcome = run(tmp_path, f"{half} {half} wait")
     assert outcome.clock[-1].seconds == 100
 
 

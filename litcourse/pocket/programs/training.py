@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from litcourse.pocket.job import Job
-from litcourse.pocket.lightning_rules import Placement, lightning_under_slurm
 from litcourse.pocket.machine import node_of
+from litcourse.pocket.programs.lightning_rules import Placement, lightning_under_slurm
 from litcourse.pocket.running.launches import Rank
 
 SAVING = 100.0
