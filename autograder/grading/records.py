@@ -48,6 +48,7 @@ class Record:
         findings: codes by question id, without the questions that have none.
         notices: codes of the notices.
         suspicious_imports: modules of `litcourse` that it names and the lab does not.
+        place: path of the notebook in the submission, if it was not in its place; else "".
         detail: why grading failed, or what is wrong with the file, or "".
         seconds: wall time of grading.
         cpu_seconds: processor time of grading.
@@ -75,6 +76,7 @@ class Record:
     findings: dict[str, list[str]] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
     suspicious_imports: list[str] = field(default_factory=list)
+    place: str = ""
     detail: str = ""
     seconds: float = 0.0
     cpu_seconds: float = 0.0

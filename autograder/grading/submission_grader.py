@@ -35,6 +35,7 @@ from autograder.nbgrader_plugins.execute import ALONE, SKIPPED
 from autograder.nbgrader_plugins.failures import judge_answer
 from autograder.nbgrader_plugins.grade import format_head, is_check, write_score
 from autograder.nbgrader_plugins.judge_client import Judgement
+from autograder.nbgrader_plugins.locating.locate import locate
 from autograder.nbgrader_plugins.sanitize import sanitize
 from autograder.nbgrader_plugins.submission_metadata import KEY, Context, SubmissionMetadata
 
@@ -46,7 +47,7 @@ FAILURE, UNREADABLE = "LIT950", "LIT903"
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
 _SUBMISSION_FIELDS = (
     "fingerprint", "timestamp", "state", "held_back", "detail", "seconds", "cpu_seconds",
-    "student_seconds", "sandbox", "suspicious_imports",
+    "student_seconds", "sandbox", "suspicious_imports", "place",
 )  # fmt: skip
 """Fields of a record that another judgement of the same submission does not change."""
 _log = logging.getLogger(__name__)
@@ -151,25 +152,27 @@ class SubmissionGrader:
 
     def _grade(self, task: Task) -> Reply:
         prepared = self._labs[task.lab]
-        found = submission_files.scan(
-            self._settings.course, self._settings.submitted_folder(task.lab, task.student)
-        )
-        with tempfile.TemporaryDirectory(prefix="submission-") as folder:
-            record = self._record(task, found.fingerprint(), found.timestamp)
-            files = Path(folder)
-            notebook = files / f"{task.lab}.ipynb"
+        course = self._settings.course
+        submitted = self._settings.submitted_folder(task.lab, task.student)
+        scanned = submission_files.scan(course, submitted)
+        record = self._record(task, scanned.fingerprint(), scanned.timestamp)
+        with (
+            locate(course, submitted, prepared.unsolved, task.lab) as found,
+            tempfile.TemporaryDirectory(prefix="submission-") as folder,
+        ):
+            files, sent_files = Path(folder), found.contents.files
             staged = submission_files.add_master_files(
-                self._settings.converter, task.lab, found.files
+                self._settings.converter, task.lab, sent_files
             )
-            here = {n: p for n, p in found.files.items() if n.endswith(".ipynb")}
+            here = {n: p for n, p in sent_files.items() if n.endswith(".ipynb")}
             submission_files.copy_files(staged | here, files)
-            sent = reading.read(notebook, prepared.unsolved)
-            record.suspicious_imports = find_suspicious_imports(
-                sent, found.files, prepared.unsolved
-            )
-            record.held_back = list(task.skipped)
+            sent = reading.read(files / f"{task.lab}.ipynb", prepared.unsolved, found.missing)
+            record.place, record.held_back = found.place, list(task.skipped)
+            record.suspicious_imports = find_suspicious_imports(sent, sent_files, prepared.unsolved)
+            submission_metadata.note_left_out(sent, found.contents.left_out)
+            submission_metadata.note_moved(sent, found.place)
             skipped = dict.fromkeys(task.skipped, canary.WHY)
-            self._run_pipeline(record, sent, found.left_out, files, skipped, alone=task.alone)
+            self._run_pipeline(record, sent, files, skipped, alone=task.alone)
         return Reply(DONE)
 
     def _fly_canary(self, task: Task) -> Reply:
@@ -189,7 +192,7 @@ class SubmissionGrader:
         SubmissionMetadata("", FAILURE, "the instructor's log tells more").write(notebook)
         with tempfile.TemporaryDirectory(prefix="submission-") as folder:
             skipped = dict.fromkeys(self._labs[task.lab].lab.questions, task.detail)
-            self._run_pipeline(record, notebook, [], Path(folder), skipped)
+            self._run_pipeline(record, notebook, Path(folder), skipped)
         return Reply(DONE)
 
     def _record(self, task: Task, fingerprint: str, timestamp: str) -> Record:
@@ -205,7 +208,6 @@ class SubmissionGrader:
         self,
         record: Record,
         notebook: NotebookNode,
-        left_out: list[str],
         files: Path,
         skipped: dict[str, str],
         *,
@@ -220,7 +222,6 @@ class SubmissionGrader:
             self._settings.root, prepared.lab, prepared.unsolved, record.student, files
         )
         resources["metadata"] = ResourcesDict(name=record.lab, path=str(files))
-        submission_metadata.note_left_out(notebook, left_out)
         clean, resources = self._sanitizing(notebook, resources)
         graded, resources_after = self._running(clean, resources)
         metadata = submission_metadata.read(graded)

@@ -24,6 +24,7 @@ from autograder.grading.gradebook import OneCommit
 from autograder.grading.records import FAILED, REJUDGE, Record
 from autograder.grading.settings import CONFIG, CourseSettings
 from autograder.nbgrader_plugins import submission_files
+from autograder.nbgrader_plugins.locating.locate import relocate
 from autograder.nbgrader_plugins.penalties import EVIDENCE
 from litcourse.core.atomic_write import write_atomically
 
@@ -111,9 +112,11 @@ class Writer:
             source = self._settings.submitted_folder(record.lab, record.student)
             # If grading failed, no file is read: one of them may be the reason.
             failed = record.state == FAILED
-            found = {} if failed else submission_files.scan(self._settings.course, source).files
-            files = submission_files.add_master_files(self._settings.converter, record.lab, found)
-            submission_files.copy_files(files, folder)
+            converter, course = self._settings.converter, self._settings.course
+            with relocate(course, source, record.lab, record.place) as found:
+                sent = {} if failed else found.files
+                files = submission_files.add_master_files(converter, record.lab, sent)
+                submission_files.copy_files(files, folder)
             (folder / name).write_text(text, encoding="utf-8")
 
         if record.cause == REJUDGE and target.is_dir():

@@ -3,9 +3,9 @@
 `nbgrader_config.py` puts them in place, so that `nbgrader autograde` and the formgrader run the
 same steps:
 
-1. `exporter` reads the submission, whatever it is (`reading`), and keeps the digest of its bytes.
-   Before the first one, `register` enters the assignment into the gradebook. `wrong_notebook`
-   recognizes a notebook that is untouched or of another lab.
+1. `exporter` finds the lab's notebook (`locating`), reads it, whatever it is (`reading`), and keeps
+   the digest of its bytes. Before the first one, `register` enters the assignment into the
+   gradebook. `wrong_notebook` recognizes a notebook that is untouched or of another lab.
 2. `repair` (sanitizing) mends cells that were deleted, doubled, retyped or damaged. nbgrader then
    clears outputs, sets the kernel and writes the notebook to `autograded/`.
 3. `execute` runs the notebook in a kernel (`graded_kernel`) and skips demonstrations. At each check

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from nbgrader.converters.base import NbGraderException
 
 from autograder.course import AuthorError, Lab
 from autograder.nbgrader_plugins import reading, register, submission_files, submission_metadata
+from autograder.nbgrader_plugins.locating.locate import locate
 from autograder.nbgrader_plugins.submission_metadata import KEY, Context
 
 if TYPE_CHECKING:
@@ -52,14 +54,29 @@ class SubmissionExporter(NotebookExporter):
         resources[KEY] = self._context(self.parent.coursedir, lab, resources["nbgrader"]["student"])
         if not self.parent._sanitizing:  # noqa: SLF001 (nbgrader 0.9.6 keeps its step there)
             return super().from_filename(filename, resources, **kwargs)
-        notebook = reading.read(Path(filename), self._unsolved[lab.id])
-        found = submission_files.scan(self.parent.coursedir, Path(filename).parent)
-        submission_metadata.note_left_out(notebook, found.left_out)
+        notebook = self._read(self.parent, Path(filename), resources[KEY])
         resources["metadata"] = ResourcesDict(name=lab.id, path=str(Path(filename).parent))
         made: tuple[Any, dict[str, Any]] = self.from_notebook_node(  # type: ignore[no-untyped-call]
             notebook, resources, **kwargs
         )
         return made
+
+    def _read(self, converter: Autograde, path: Path, context: Context) -> NotebookNode:
+        """Read a submission; if its notebook was not in its place, put its files into theirs."""
+        lab = context.lab.id
+        with locate(converter.coursedir, path.parent, context.unsolved, lab) as found:
+            place = found.contents.files.get(path.name, path)
+            notebook = reading.read(place, context.unsolved, found.missing)
+            if found.place:
+                self.log.warning("%s: the notebook is %s", context.student, found.place)
+                files = submission_files.add_master_files(converter, lab, found.contents.files)
+                context.files.mkdir(parents=True, exist_ok=True)
+                shutil.rmtree(context.files)  # nbgrader has just copied the files as they lay
+                context.files.mkdir()
+                submission_files.copy_files(files, context.files)
+            submission_metadata.note_left_out(notebook, found.contents.left_out)
+            submission_metadata.note_moved(notebook, found.place)
+        return notebook
 
     def _context(self, course: CourseDirectory, lab: Lab, student: str) -> Context:
         files = Path(course.format_path(course.autograded_directory, student, lab.id))
@@ -76,6 +93,24 @@ class SubmissionExporter(NotebookExporter):
                 register.register(converter, lab)
             if course.notebook_id == "*":
                 _add_missing(converter.assignments, folder, lab)
+
+
+def _list_any_submission(converter: Autograde) -> None:
+    """List the submissions also if none of them has a notebook in its folder.
+
+    nbgrader 0.9.6 stops there, before it creates the exporter, which would add them. The
+    formgrader's button always grades a single submission.
+    """
+    course = converter.coursedir
+    folders = glob.glob(converter._format_source(course.assignment_id, course.student_id))  # noqa: PTH207, SLF001 (the keys as nbgrader makes them)
+    ours = issubclass(converter.exporter_class, SubmissionExporter) and course.notebook_id == "*"
+    if ours and folders and not any(list(Path(folder).glob("*.ipynb")) for folder in folders):
+        converter.assignments, converter.notebooks = {}, []
+    else:
+        base.BaseConverter.init_notebooks(converter)
+
+
+Autograde.init_notebooks = _list_any_submission
 
 
 def _copy_plain_files_only(course: CourseDirectory) -> None:

@@ -32,7 +32,7 @@ _ATTACHED = re.compile(r"attachment:([^)\s\"'>]*)")
 _ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
-def read(path: Path, unsolved: NotebookNode) -> NotebookNode:
+def read(path: Path, unsolved: NotebookNode, missing: str = "") -> NotebookNode:
     """The notebook at `path`, rebuilt from its cells' types, sources and nbgrader metadata.
 
     Its `SubmissionMetadata` holds the digest, and the trouble if the notebook can't be read.
@@ -40,6 +40,7 @@ def read(path: Path, unsolved: NotebookNode) -> NotebookNode:
     Args:
         path: the submitted notebook; it may be missing or be no notebook.
         unsolved: the lab as students got it, which takes the place of an unreadable notebook.
+        missing: if there is no notebook, what is there instead.
     """
     metadata = SubmissionMetadata(hashlib.sha256(b"").hexdigest())
     try:
@@ -47,10 +48,7 @@ def read(path: Path, unsolved: NotebookNode) -> NotebookNode:
         metadata.submission = hashlib.sha256(data).hexdigest()
         notebook = _notebook(data)
     except FileNotFoundError:
-        metadata.trouble, metadata.detail = (
-            "LIT914",
-            f"no {path.name}; there is {_name_others(path)}",
-        )
+        metadata.trouble, metadata.detail = "LIT914", missing or f"no {path.name}"
     except _TooLargeError as error:
         metadata.trouble, metadata.detail = "LIT919", str(error)
     except json.JSONDecodeError as error:
@@ -61,7 +59,7 @@ def read(path: Path, unsolved: NotebookNode) -> NotebookNode:
         notebook = copy.deepcopy(unsolved)
     else:
         metadata.notices += wrong_notebook.find_wrong_notebook(
-            path, notebook, unsolved, _read_notebook
+            path, notebook, unsolved, read_notebook
         )
     metadata.write(notebook)
     return notebook
@@ -71,7 +69,8 @@ class _TooLargeError(Exception):
     """A file is too large to be read."""
 
 
-def _read_notebook(path: Path) -> NotebookNode:
+def read_notebook(path: Path) -> NotebookNode:
+    """The notebook at `path`, rebuilt as `read` does it; raises anything if it is none."""
     return _notebook(_read_bytes(path))
 
 
@@ -99,11 +98,6 @@ def _describe_json_error(error: json.JSONDecodeError) -> str:
 def _first_line(error: Exception) -> str:
     line = (str(error).strip() or "no message").splitlines()[0][:200]
     return f"{type(error).__name__}: {line}"
-
-
-def _name_others(path: Path) -> str:
-    others = sorted(other.name for other in path.parent.glob("*.ipynb"))[:5]
-    return ", ".join(others) or "no notebook at all"
 
 
 def _parse(text: str) -> Mapping[str, Any]:

@@ -212,14 +212,16 @@ def add_master_files(converter: Autograde, lab: str, files: Mapping[str, Path]) 
         if name not in kept:
             masters[name] = Path(found).resolve()
     plain = {name: path for name, path in files.items() if not name.endswith(".ipynb")}
-    return {name: path for name, path in plain.items() if not _in_the_way(name, masters)} | masters
+    return {
+        name: path for name, path in plain.items() if not is_in_the_way(name, masters)
+    } | masters
 
 
-def _in_the_way(name: str, masters: Mapping[str, Path]) -> bool:
-    """Whether a student's file has the name of a folder of the lab, or the other way round."""
+def is_in_the_way(name: str, files: Mapping[str, Path]) -> bool:
+    """Whether a file has the name of a folder of `files`, or the other way round."""
     path = PurePosixPath(name)
     parents = {str(parent) for parent in path.parents}
-    return any(other in parents or path in PurePosixPath(other).parents for other in masters)
+    return any(other in parents or path in PurePosixPath(other).parents for other in files)
 
 
 def copy_files(files: Mapping[str, Path], folder: Path) -> None:

@@ -21,6 +21,8 @@ MAX_NOTICES = 50
 """Limit of notices: nobody reads more, and a hostile notebook can cause one with each cell."""
 LEFT_OUT = "LIT951"
 """Code of the notice that links, giants or other special files were left out."""
+MOVED = "LIT952"
+"""Code of the notice that the lab's notebook was found under another name or elsewhere."""
 _MAX_NAMES = 5
 KEY = "litcourse"
 """Our key in a notebook's and in a cell's metadata, and in nbconvert's resources."""
@@ -84,6 +86,14 @@ def note_left_out(notebook: NotebookNode, names: Collection[str]) -> None:
     if names:
         metadata = read(notebook)
         metadata.notices.append(Notice(LEFT_OUT, "", "", ", ".join(sorted(names)[:_MAX_NAMES])))
+        metadata.write(notebook)
+
+
+def note_moved(notebook: NotebookNode, place: str) -> None:
+    """Add a notice of the `place` where the notebook was found, unless it is ""."""
+    if place:
+        metadata = read(notebook)
+        metadata.notices.insert(0, Notice(MOVED, "", "", f"this is {place}"))
         metadata.write(notebook)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
@@ -12,11 +13,16 @@ from autograder.grading.records import FAILED, GRADE, Record
 from autograder.grading.reporting.progress import format_points, name_few, printable
 from autograder.grading.reporting.table import Row
 from autograder.nbgrader_plugins.penalties import is_same
+from autograder.nbgrader_plugins.submission_metadata import MOVED
 from autograder.nbgrader_plugins.wrong_notebook import OTHER_LAB, UNTOUCHED
 from litcourse.feedback.catalogue import explain
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+_MISSING = "LIT914"
+"""Finding of a submission in which no notebook of the lab was found."""
 
 
 def show_students(to: Console, title: str, found: Sequence[Row], questions: Sequence[str]) -> None:
@@ -49,8 +55,11 @@ def _row_notices(row: Row) -> list[str]:
         notices.append("no sandbox")
     if row.undecided:
         notices.append(f"no score for {', '.join(row.undecided)}")
-    mixed_up = {UNTOUCHED, OTHER_LAB}.intersection(row.record.notices if row.record else ())
+    codes = row.record.notices if row.record else ()
+    mixed_up = {UNTOUCHED, OTHER_LAB, MOVED}.intersection(codes)
     notices += [f"{explain(code).title} ({code})" for code in sorted(mixed_up)]
+    if row.record is not None and _MISSING in chain(*row.record.findings.values()):
+        notices.append(f"{printable(row.record.detail)} ({_MISSING})")
     return notices
 
 
@@ -216,6 +225,7 @@ def _row_as_json(row: Row) -> dict[str, Any]:
         "state": record.state,
         "detail": record.detail,
         "undecided": row.undecided,
+        "place": record.place,
         "findings": record.findings,
         "notices": record.notices,
         "seconds": record.seconds,

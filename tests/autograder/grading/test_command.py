@@ -107,17 +107,19 @@ def test_json_is_one_object_and_alone_on_standard_output(
 
 def test_a_mix_up_of_files_is_said(group: Class, capsys: pytest.CaptureFixture[str]) -> None:
     path = group.hand_in("ada", RIGHT) / f"{LAB}.ipynb"
-    path.rename(path.with_name("final.ipynb"))
+    path.rename(path.with_name("final.py"))
     group.hand_in("ben", RIGHT).joinpath(f"{LAB}.ipynb").rename(
         group.hand_in("cleo", STUB).joinpath("copy.ipynb")
     )
     group.grade(json=True)
     told = json.loads(capsys.readouterr().out)
     details = {sent["student"]: sent["detail"] for sent in told["submissions"]}
-    assert details["ada"] == f"no {LAB}.ipynb; there is final.ipynb"
+    assert details["ada"] == f"no {LAB}.ipynb; there is final.py"
     assert group.record("cleo").notices == ["LIT917"]
     group.grade()
-    assert "The answers are in another file (LIT917)" in capsys.readouterr().out
+    told = " ".join(capsys.readouterr().out.split())
+    assert "The answers are in another file (LIT917)" in told
+    assert f"no {LAB}.ipynb; there is final.py (LIT914)" in told
 
 
 def test_csv_has_what_counts(group: Class, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[3]
 LAB = "lab1_mnist"
-STUDENTS = ("restless", "cheat", "mess", "bare", "stuck", "broken", "misnamed")
+STUDENTS = ("restless", "cheat", "mess", "bare", "stuck", "broken", "misnamed", "unsure")
 SEEN = """
 import os
 open("seen.txt", "w").write(repr(sorted(os.environ)))
@@ -67,8 +67,12 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
     made = copy_course(origin, folder, origin.lab(LAB), ("wrap", "evaluate"))
     for student, content in _submissions(made.lab(LAB)).items():
         hand_in(folder, student, LAB, content)
-    path = hand_in(folder, "misnamed", LAB, _solved(made.lab(LAB)))
-    path.rename(path.with_name("final version.ipynb"))
+    for student, names in {"misnamed": ["final version"], "unsure": ["a", "b"]}.items():
+        for count, name in enumerate(names):
+            notebook = _solved(made.lab(LAB))
+            notebook.cells.append(v4.new_code_cell(f"{count}"))
+            path = hand_in(folder, student, LAB, notebook)
+            path.rename(path.with_name(f"{name}.ipynb"))
     done = nbgrader(
         folder,
         "autograde",
@@ -180,7 +184,8 @@ def _graded(course: Course, student: str) -> NotebookNode:
         ("bare", 1, 1),
         ("stuck", 0, 1),
         ("broken", 0, 0),
-        ("misnamed", 0, 0),
+        ("misnamed", 1, 1),
+        ("unsure", 0, 0),
     ],
 )
 def test_points(course: Course, student: str, wrap: float, evaluate: float) -> None:
@@ -195,7 +200,7 @@ def test_points(course: Course, student: str, wrap: float, evaluate: float) -> N
         ("cheat", ["LIT901"], ["LIT905"]),
         ("stuck", ["LIT906"], []),
         ("broken", ["LIT908"], ["LIT908"]),
-        ("misnamed", ["LIT914"], ["LIT914"]),
+        ("unsure", ["LIT914"], ["LIT914"]),
     ],
 )
 def test_findings(course: Course, student: str, wrap: list[str], evaluate: list[str]) -> None:
@@ -216,7 +221,8 @@ def test_each_check_cell_has_exactly_one_number_and_a_card(course: Course, stude
 
 def test_the_page_of_an_unreadable_notebook_begins_with_the_reason(course: Course) -> None:
     assert "LIT908" in _graded(course, "broken").cells[0].source
-    assert "LIT914" in _graded(course, "misnamed").cells[0].source
+    assert "2 notebooks of this lab: a.ipynb, b.ipynb" in _graded(course, "unsure").cells[0].source
+    assert "this is final version.ipynb" in _graded(course, "misnamed").cells[0].source
 
 
 def test_what_was_mended_is_shown(course: Course) -> None:

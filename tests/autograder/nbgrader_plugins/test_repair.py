@@ -185,10 +185,9 @@ def test_what_is_no_notebook_becomes_the_unsolved_one(
 
 
 def test_a_missing_notebook_says_what_lies_there(unsolved: NotebookNode, tmp_path: Path) -> None:
-    (tmp_path / "final_v2.ipynb").write_text("{}")
-    found = reading.read(tmp_path / "lab.ipynb", unsolved)
+    found = reading.read(tmp_path / "lab.ipynb", unsolved, "no lab.ipynb; there is a.txt")
     assert found.metadata.litcourse["trouble"] == "LIT914"
-    assert found.metadata.litcourse["detail"] == "no lab.ipynb; there is final_v2.ipynb"
+    assert found.metadata.litcourse["detail"] == "no lab.ipynb; there is a.txt"
 
 
 @pytest.mark.parametrize(
