@@ -13,6 +13,7 @@ import textwrap
 from dataclasses import dataclass
 
 from autograder.course import AuthorError, Lab, not_importable
+from litcourse.core.registry import question_ids
 
 SOLUTION, STUB = "solution", "stub"
 FRESH = "solution, as fresh programs"
@@ -89,6 +90,8 @@ def without_markers(solution: str) -> str:
 def load(lab: Lab) -> dict[str, list[Case]]:
     """The cases of every question of `lab`, in the notebook's order.
 
+    Cases behind an answer to a question that the instructor took out of the lab are left out.
+
     Raises:
         AuthorError: a question has no bank module, or the module can't be imported or has no cases.
     """
@@ -115,7 +118,13 @@ def _cases(lab: Lab, question_id: str) -> list[Case]:
     if strange:
         fault = f"its list CASES holds {str(strange[0])[:60]!r}, which is no case"
         raise AuthorError(file, question_id, fault, "write right(...) or wrong(...)")
-    return found
+    removed = set(question_ids(lab.id)) - lab.questions.keys()
+    return [case for case in found if not removed & set(_earlier_questions(case))]
+
+
+def _earlier_questions(case: Case) -> list[str]:
+    """Questions that `after` names, as far as it is well made: `verify` reports what is not."""
+    return [pair[0] for pair in case.after if isinstance(pair, tuple) and pair]
 
 
 def bank_file(lab: Lab, question_id: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from autograder.building.release import differences, publish, write_pages
 from autograder.building.wheel import build_wheel
 from autograder.course import AuthorError, Course, Lab
 from autograder.verifying.solutions import freeze, frozen_files
+from litcourse.core.registry import question_ids
 
 STUDENTS = Path("dist", "students")
 """Folder of the students' archive, apart from the rest of `dist/`, which holds answers."""
@@ -98,14 +99,21 @@ def _write_frozen(lab: Lab) -> None:
         if not _has_bytes(path, data):
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(data)
-    for path in frozen_files(lab) - wanted.keys():
+    for path in _superfluous_frozen(lab, wanted):
         path.unlink()
+
+
+def _superfluous_frozen(lab: Lab, wanted: Mapping[Path, bytes]) -> set[Path]:
+    """Answers of no question; those of a question that was taken out of the lab belong to it."""
+    removed = set(question_ids(lab.id)) - lab.questions.keys()
+    found = frozen_files(lab) - wanted.keys()
+    return {path for path in found if path.stem not in removed}
 
 
 def _find_stale_frozen(lab: Lab) -> list[str]:
     wanted = freeze(lab)
     stale = {path for path, data in wanted.items() if not _has_bytes(path, data)}
-    stale |= frozen_files(lab) - wanted.keys()
+    stale |= _superfluous_frozen(lab, wanted)
     return [f"{path}: not what the solution gives (any more)" for path in sorted(stale)]
 
 

@@ -13,6 +13,7 @@ from importlib import import_module
 from autograder.bank import FRESH, SOLUTION, STUB, Case, bank_file, without_markers
 from autograder.course import CHECK, AuthorError, Lab
 from litcourse.core.names import sort_by_similarity
+from litcourse.core.registry import question_ids
 from litcourse.feedback.catalogue import catalogue
 
 _SHOWN = 8
@@ -60,8 +61,9 @@ def _error(lab: Lab, question_id: str, fault: str, step: str) -> AuthorError:
 
 def _nothing_left_over(lab: Lab) -> None:
     package = import_module(f"autograder.bank.{lab.id}")
+    known_ids = {*lab.questions, *question_ids(lab.id)}  # an instructor may take out a question
     for module in pkgutil.iter_modules(package.__path__):
-        if module.name[0] != "_" and module.name not in lab.questions:
+        if module.name[0] != "_" and module.name not in known_ids:
             file = bank_file(lab, module.name)
             known = nearest_first(module.name, list(lab.questions))
             step = f"add the cells {module.name!r} and {module.name + CHECK!r}, or delete {file}"

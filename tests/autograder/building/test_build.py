@@ -235,10 +235,11 @@ def test_a_question_without_judge_names_the_file_to_write(tiny: Course) -> None:
     assert "litcourse/labs/lab0_tiny/add_one.py" in refusal(tiny)
 
 
-def test_a_judge_without_cell_is_named(tiny: Course) -> None:
+def test_a_question_without_cells_is_left_out(tiny: Course) -> None:
     folder = tiny.root / "litcourse/labs/lab0_tiny"
     shutil.copy(folder / "add_one.py", folder / "add_two.py")
-    assert "add_two" in refusal(tiny)
+    built = build(tiny)
+    assert "add_two" not in files(built.release)["lab0_tiny/lab0_tiny.ipynb"].decode()
 
 
 # --- the course itself ---------------------------------------------------------------------

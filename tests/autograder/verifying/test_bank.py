@@ -30,7 +30,10 @@ BY_OTHERS = {
     "LIT900": "the stub of every question, which `verify` adds by itself",
     "LIT903": "forged evidence: tests/litcourse/labs",
     "LIT915": "a file that was not written: tests/autograder/verifying/test_solutions.py",
-    **{f"LIT{n}": "what grading finds: tests/autograder" for n in (*range(905, 915), 950, 951)},
+    **{
+        f"LIT{n}": "what grading finds: tests/autograder"
+        for n in (*range(905, 915), *range(950, 953))
+    },
     **{f"LIT{n}": "what grading finds: tests/autograder" for n in range(916, 920)},
     **{f"LIT{n}": "what ranks do: tests/litcourse/ranks" for n in (931, 933, 934, 935)},
     **{f"LIT{n}": "limits of the sandbox: tests/attacks" for n in range(920, 928)},
