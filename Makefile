@@ -61,8 +61,8 @@ release: setup  ## compile source/ into release/, with the students' archive and
 	@$(AUTOGRADER) build
 
 .PHONY: verify
-verify: setup  ## hold every question against its bank of right and wrong answers (LAB=... Q=... SEEDS=...)
-	@$(AUTOGRADER) verify $(LAB) $(if $(Q),--question $(Q)) $(if $(SEEDS),--seeds $(SEEDS))
+verify: setup  ## hold every question against its bank of right and wrong answers (LAB=... Q=... SEEDS=... RESUME=1)
+	@$(AUTOGRADER) verify $(LAB) $(if $(Q),--question $(Q)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(RESUME),--resume)
 
 .PHONY: bench
 bench: setup  ## measure the times that the documentation promises
@@ -88,5 +88,5 @@ lock: setup  ## resolve the ranges of both pyproject files anew into requirement
 
 .PHONY: clean
 clean:  ## remove caches and what builds, demo and grading left; keeps .venv and the secret
-	@rm -rf dist demo runs lightning_logs .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	@rm -rf dist demo runs .verify lightning_logs .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

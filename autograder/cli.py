@@ -126,6 +126,9 @@ def verify(
     as_json: Json = False,
     question: Annotated[str, typer.Option(help="Only this question.")] = "",
     jobs: Annotated[int, typer.Option(min=0, help="Processes; 0: one per core.")] = 0,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Keep each result; go on where it was stopped.")
+    ] = False,
 ) -> None:
     """Hold every question against its bank of right and wrong answers."""
     from autograder.verifying import verify as verifier
@@ -133,7 +136,13 @@ def verify(
     course = _course()
     chosen = [course.lab(name) for name in labs or course.labs]
     code = verifier.run(
-        course, chosen, seeds=seeds, json=as_json, question=question or None, jobs=jobs or None
+        course,
+        chosen,
+        seeds=seeds,
+        json=as_json,
+        question=question or None,
+        jobs=jobs or None,
+        resume=resume,
     )
     raise typer.Exit(code)
 

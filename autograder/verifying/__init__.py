@@ -4,5 +4,6 @@
 2. `bank_faults`: finds faults of a bank before anything runs.
 3. `source_faults`: finds faults of a question's findings and criteria before anything runs.
 4. `warm_runner`: runs answers in forks of one process that has imported torch and Lightning.
-5. `solutions`: gives the instructor's solutions as cells, and as expected values.
+5. `kept_trials`: keeps results for `--resume`; `verify_summary` counts and prints them.
+6. `solutions`: gives the instructor's solutions as cells, and as expected values.
 """

@@ -12,18 +12,16 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import json as json_format
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass
 from random import Random
 
 from nbgrader.preprocessors import ClearSolutions
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from autograder.bank import FRESH, SOLUTION, STUB, Case, load, without_markers
 from autograder.course import (
@@ -37,8 +35,10 @@ from autograder.course import (
     where_raised,
 )
 from autograder.verifying.bank_faults import again, check_bank, nearest_first
+from autograder.verifying.kept_trials import KeptTrials, Result, keep_trials
 from autograder.verifying.solutions import draw_inputs
 from autograder.verifying.source_faults import check_source
+from autograder.verifying.verify_summary import Tally, print_json, print_table
 from autograder.verifying.warm_runner import Outcome, Run, run_all, warm_up
 from litcourse.core.exit_codes import ExitCode
 from litcourse.core.names import UnknownNameError
@@ -54,9 +54,6 @@ LIMIT = 120.0
 """Seconds that one answer may take; on an idle machine a check takes less than ten."""
 FRESH_LIMIT = 600.0
 """Seconds for a script as fresh programs; each imports for ten seconds or more."""
-WIDTH = 110
-"""Columns of the table where there is no terminal, as in a log: no name is cut."""
-FAULTS = ("false_fails", "false_passes", "misnamed")
 
 
 @dataclass(frozen=True)
@@ -69,35 +66,18 @@ class Trial:
     seed: int
     inputs: Inputs
 
-    @property
-    def name(self) -> str:
-        """Id of the case, unique in the course."""
-        return f"{self.lab.id}/{self.question_id}/{self.case.id}"
 
-
-@dataclass
-class Tally:
-    """Counts the trials and faults of a question."""
-
-    trials: int = 0
-    cases: set[str] = field(default_factory=set)
-    cpu_seconds: list[float] = field(default_factory=list)
-    faults: dict[str, dict[str, str]] = field(default_factory=lambda: {f: {} for f in FAULTS})
-
-    def add(self, trial: Trial, verdict: Verdict, cpu_seconds: float) -> None:
-        """Count one verdict."""
-        self.trials += 1
-        self.cases.add(trial.name)
-        if trial.case.id == SOLUTION:
-            self.cpu_seconds.append(cpu_seconds)
-        fault = fault_of(trial.case, verdict)
-        if fault:
-            codes = ", ".join(f.code for f in verdict.findings) or "no finding"
-            detail = f"seed {trial.seed}: {_format_score(verdict)}, {codes}"
-            if verdict.findings:
-                first = verdict.findings[0]
-                detail += f"; expected {first.expected!r}, got {first.got!r} {first.where}"
-            self.faults[fault].setdefault(trial.name, detail)
+def _result(trial: Trial, verdict: Verdict, cpu_seconds: float) -> Result:
+    """What is kept of a verdict."""
+    fault, detail = fault_of(trial.case, verdict), ""
+    if fault:
+        codes = ", ".join(f.code for f in verdict.findings) or "no finding"
+        detail = f"seed {trial.seed}: {_format_score(verdict)}, {codes}"
+        if verdict.findings:
+            first = verdict.findings[0]
+            detail += f"; expected {first.expected!r}, got {first.got!r} {first.where}"
+    key = (trial.lab.id, trial.question_id, trial.case.id, trial.seed)
+    return Result(*key, fault, detail, round(cpu_seconds, 3))
 
 
 def _format_score(verdict: Verdict) -> str:
@@ -110,7 +90,7 @@ def _format_score(verdict: Verdict) -> str:
 
 
 def fault_of(case: Case, verdict: Verdict) -> str:
-    """The fault of the verdict on `case`, one of `FAULTS`, or ""."""
+    """The fault of the verdict on `case`, one of `verify_summary.FAULTS`, or ""."""
     if case.right:
         return "" if verdict.score == 1 else "false_fails"
     if verdict.score == 1 or (case.id == STUB and verdict.score):
@@ -127,6 +107,7 @@ def run(
     json: bool = False,
     question: str | None = None,
     jobs: int | None = None,
+    resume: bool = False,
 ) -> int:
     """Verify `labs` and print the result; the exit code is 0 if nothing is wrong.
 
@@ -137,6 +118,7 @@ def run(
         json: print one JSON object in place of a table.
         question: id of the only question to verify, or None.
         jobs: number of child processes; one per core unless given.
+        resume: keep each result in the course, and go on where an earlier run was stopped.
 
     Raises:
         AuthorError: a part of a question is missing or at fault, or a case does not fit its
@@ -144,29 +126,48 @@ def run(
         UnknownNameError: none of `labs` has the question.
     """
     started = time.perf_counter()
-    del course
     chosen = _labs_with(labs, question)
     for lab in chosen:
         look_ahead(lab)
-    warm_up()
-    plans = [plan for lab in chosen for plan in _plans(lab, question)]
-    tallies: dict[tuple[str, str], Tally] = {}
-    workers = jobs or os.cpu_count() or 1
-    outcomes = run_all(_runs(plans, seeds), workers)
-    with contextlib.closing(outcomes), _progress() as progress:
-        task = progress.add_task(
-            "verify", total=sum(1 if plan.case.id == FRESH else seeds for plan in plans), wrong=0
-        )
-        for outcome in outcomes:
-            trial: Trial = outcome.run.key
-            tally = tallies.setdefault((trial.lab.id, trial.question_id), Tally())
-            tally.add(trial, _verdict(trial, outcome), outcome.cpu_seconds)
-            wrong = sum(len(found) for t in tallies.values() for found in t.faults.values())
-            progress.update(task, advance=1, wrong=wrong)
+    with keep_trials(course, chosen) if resume else contextlib.nullcontext() as kept:
+        for note in kept.notes if kept else ():
+            print(note, file=sys.stderr)  # noqa: T201 (the command's own words)
+        warm_up()
+        plans = [plan for lab in chosen for plan in _plans(lab, question)]
+        tallies: dict[tuple[str, str], Tally] = {}
+        try:
+            for result in _results(plans, seeds, jobs or os.cpu_count() or 1, kept):
+                tallies.setdefault((result.lab, result.question_id), Tally()).add(result)
+        except KeyboardInterrupt:
+            if kept:
+                print("stopped; what is done is kept. Next: the same again", file=sys.stderr)  # noqa: T201
+            raise
     seconds = time.perf_counter() - started
-    _print_json(tallies, seeds, seconds) if json else _print_table(tallies, seeds, seconds)
+    print_json(tallies, seeds, seconds) if json else print_table(tallies, seeds, seconds)
     wrong = any(found for tally in tallies.values() for found in tally.faults.values())
     return ExitCode.INCOMPLETE if wrong else ExitCode.DONE
+
+
+def _results(
+    plans: Sequence[_Plan], seeds: int, workers: int, kept: KeptTrials | None
+) -> Iterator[Result]:
+    """The results of all trials, those of earlier runs first."""
+    known = kept.results if kept else {}
+    keys = [key for plan in plans for key in plan.keys(seeds)]
+    found = [known[key] for key in keys if key in known]
+    outcomes = run_all(_runs(plans, seeds, known), workers)
+    with contextlib.closing(outcomes), _progress() as progress:
+        wrong = len([result for result in found if result.fault])
+        task = progress.add_task("verify", total=len(keys), completed=len(found), wrong=wrong)
+        yield from found
+        for outcome in outcomes:
+            trial: Trial = outcome.run.key
+            result = _result(trial, _verdict(trial, outcome), outcome.cpu_seconds)
+            if kept:
+                kept.keep(result)
+            wrong += bool(result.fault)
+            progress.update(task, advance=1, wrong=wrong)
+            yield result
 
 
 def _labs_with(labs: Sequence[Lab], question: str | None) -> list[Lab]:
@@ -208,6 +209,11 @@ class _Plan:
     case: Case
     cells: list[str]
 
+    def keys(self, seeds: int) -> list[tuple[str, str, str, int]]:
+        """The trials of the case, as `Result.key` names them; fresh programs run once."""
+        draws = range(1 if self.case.id == FRESH else seeds)
+        return [(self.lab.id, self.question_id, self.case.id, seed) for seed in draws]
+
 
 def _plans(lab: Lab, question: str | None) -> list[_Plan]:
     """Every case of `lab`, or of one question; those of `verify` itself come first."""
@@ -222,13 +228,13 @@ def _plans(lab: Lab, question: str | None) -> list[_Plan]:
     ]
 
 
-def _runs(plans: Sequence[_Plan], seeds: int) -> Iterator[Run]:
-    """The runs of all plans; inputs are drawn when a run's turn comes."""
+def _runs(plans: Sequence[_Plan], seeds: int, known: Container[object] = ()) -> Iterator[Run]:
+    """The runs of all plans but `known` ones; inputs are drawn when a run's turn comes."""
     for plan in plans:
         lab, name, case = plan.lab, plan.question_id, plan.case
         fresh = case.id == FRESH
         variables = {script_runner.FRESH: "1"} if fresh else {}
-        for seed in range(1 if fresh else seeds):
+        for seed in (key[-1] for key in plan.keys(seeds) if key not in known):
             text = f"{seed} {lab.id} {name} {case.id}" if seed else PUBLIC_SEED
             inputs, shown = _draw(lab, name, Random(text))
             trial = Trial(lab, name, case, seed, inputs)
@@ -309,41 +315,3 @@ def _judge_fault(trial: Trial, fault: str) -> AuthorError:
     fault = f"on case {trial.case.id!r}, seed {trial.seed}: {fault}"
     step = again(trial.lab.id, trial.question_id, "mend the judge")
     return AuthorError(file, trial.question_id, fault, step)
-
-
-def _print_json(tallies: dict[tuple[str, str], Tally], seeds: int, seconds: float) -> None:
-    found = {fault: {} for fault in FAULTS}  # type: dict[str, dict[str, str]]
-    for tally in tallies.values():
-        for fault in FAULTS:
-            found[fault].update(tally.faults[fault])
-    summary = {
-        "cases": sum(len(tally.cases) for tally in tallies.values()),
-        "trials": sum(tally.trials for tally in tallies.values()),
-        "seeds": seeds,
-        **{fault: sorted(found[fault]) for fault in FAULTS},
-        "details": {name: text for names in found.values() for name, text in names.items()},
-        "seconds": round(seconds, 1),
-    }
-    sys.stdout.write(json_format.dumps(summary, indent=1) + "\n")
-
-
-def _print_table(tallies: dict[tuple[str, str], Tally], seeds: int, seconds: float) -> None:
-    width = None if sys.stdout.isatty() else WIDTH
-    console = Console(width=width)
-    draws = "1 draw" if seeds == 1 else f"{seeds} draws"
-    table = Table(title=f"{draws} of each case, {seconds:.0f} s")
-    for name in ("lab", "question", "cases", "trials", "false fails", "false passes", "misnamed"):
-        table.add_column(name, justify="left" if name in {"lab", "question"} else "right")
-    table.add_column("CPU s of the solution", justify="right")
-    for (lab, question_id), tally in tallies.items():
-        counts = [str(len(tally.faults[fault])) for fault in FAULTS]
-        mean = sum(tally.cpu_seconds) / max(1, len(tally.cpu_seconds))
-        table.add_row(
-            lab, question_id, str(len(tally.cases)), str(tally.trials), *counts, f"{mean:.2f}"
-        )
-    console.print(table)
-    for tally in tallies.values():
-        for fault in FAULTS:
-            for name, detail in tally.faults[fault].items():
-                console.print(f"{fault[:-2] if fault == 'false_passes' else fault.rstrip('s')}: "
-                              f"{name}, {detail}", markup=False, highlight=False)  # fmt: skip

@@ -18,6 +18,7 @@ from autograder.bank import FRESH, Case, right, wrong
 from autograder.building.scaffold import scaffold
 from autograder.course import AuthorError, Course, Lab
 from autograder.verifying import verify
+from autograder.verifying.verify_summary import FAULTS
 from autograder.verifying.warm_runner import Run, run_all, warm_up
 from litcourse.core.names import UnknownNameError
 from litcourse.core.question import Earned, Finding
@@ -96,7 +97,7 @@ def test_a_clean_bank(tiny: Course, capsys: pytest.CaptureFixture[str]) -> None:
     assert code == 0
     assert found.keys() >= KEYS
     assert (found["cases"], found["trials"]) == (5, 5)  # with the solution and the stub
-    assert [found[fault] for fault in verify.FAULTS] == [[], [], []]
+    assert [found[fault] for fault in FAULTS] == [[], [], []]
 
 
 def test_faults_are_named_and_fail_the_command(
@@ -112,7 +113,7 @@ def test_faults_are_named_and_fail_the_command(
     assert found["false_passes"] == ["lab0_tiny/add_one/is right"]
     assert found["false_fails"] == ["lab0_tiny/add_one/is wrong"]
     assert found["misnamed"] == ["lab0_tiny/add_one/other finding"]
-    assert set(found["details"]) == {name for fault in verify.FAULTS for name in found[fault]}
+    assert set(found["details"]) == {name for fault in FAULTS for name in found[fault]}
     assert "LIT900" in found["details"]["lab0_tiny/add_one/other finding"]
 
 
@@ -235,7 +236,7 @@ def test_a_lab_holds_against_its_bank(root: Path, name: str) -> None:
     assert done.returncode == 0, found["details"]
     assert found.keys() >= KEYS
     assert found["cases"] >= LEAST * len(LABS[name].questions)
-    assert [found[fault] for fault in verify.FAULTS] == [[], [], []]
+    assert [found[fault] for fault in FAULTS] == [[], [], []]
     assert found["seconds"] > 0
 
 
