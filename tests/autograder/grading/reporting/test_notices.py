@@ -9,7 +9,8 @@ import pytest
 
 from autograder.grading import run
 from autograder.grading.reporting import notices
-from autograder.grading.reporting.notices import RunNotices, name_few
+from autograder.grading.reporting.notices import RunNotices
+from autograder.grading.reporting.progress import name_few
 from litcourse.core.exit_codes import ExitCode
 from tests.autograder.grading.conftest import LAB, RIGHT, WRONG, Class, enter
 
