@@ -197,7 +197,8 @@ def _most_tasks(request: Request, machine: Machine) -> int:
     if request.tasks_per_node:
         found.append(request.tasks_per_node)
     if request.gpus_per_task:
-        found.append(_most_gpus(request, machine) // request.gpus_per_task)
+        gpus = request.gpus_per_node or _most_gpus(request, machine)
+        found.append(gpus // request.gpus_per_task)
     return min(found)
 
 

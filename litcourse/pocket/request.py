@@ -107,7 +107,7 @@ def _refuse_pairs(given: Mapping[str, str]) -> None:
 
 def _refuse_types(given: Mapping[str, str]) -> None:
     """GPUs with a type beside GPUs without."""
-    names = ("gpus", "gpus-per-node", "gpus-per-task")
+    names = ("gpus", "gpus-per-node")
     found = [values.gpus(given[name]).kind for name in names if given.get(name)]
     found += [values.gres(given["gres"]).kind] if given.get("gres") else []
     if "" in found and any(found):
@@ -123,13 +123,15 @@ def _with_nodes(request: Request) -> Request:
     nodes, wanted = request.nodes, len(request.wanted)
     if nodes and wanted > nodes[1]:
         what = f"invalid number of nodes (-N {wanted}-{nodes[1]})"
-        raise RefusedError(f"sbatch: error: {what}", 255)
+        raise RefusedError(f"sbatch: error: {what}")
     least = max(nodes[0] if nodes else 1, wanted)
     if request.tasks and 0 < request.tasks < least:
         tasks = request.tasks
         what = f"can't run {tasks} processes on {least} nodes, setting nnodes to {tasks}"
         warnings, kept = (f"sbatch: Warning: {what}",), request.wanted[:tasks]
         return replace(request, nodes=(tasks, tasks), wanted=kept, warnings=warnings)
+    if wanted and nodes is None:
+        return replace(request, nodes=(wanted, wanted))
     if nodes is None and request.gpus and request.gpus_per_node:
         count = request.gpus // request.gpus_per_node
         return replace(request, nodes=(count, count)) if count else request
@@ -166,6 +168,7 @@ def _refuse_gpus(request: Request) -> None:
 
 _JOB = "Failed to validate job spec"
 _PER_NODE = "--gres=gpu/--gpus-per-node"
+_ORDER = f"Failed to ensure --gpus >= {_PER_NODE} >= --gpus-per-socket"
 
 
 def _of_all_gpus(request: Request) -> list[tuple[object, str]]:
@@ -184,7 +187,7 @@ def _of_all_gpus(request: Request) -> list[tuple[object, str]]:
          "node/ntask specification")),
         (per_gpu and tasks and tasks > 1 and tasks % per_gpu and not request.gpus_per_node,
          f"{_JOB}, -n/--ntasks has to be a multiple of --ntasks-per-gpu."),
-        (gpus and per_node and gpus < per_node, f"Failed to ensure --gpus >= {_PER_NODE}"),
+        (gpus and per_node and gpus < per_node, _ORDER),
         (gpus and per_node and gpus % per_node, f"{_JOB}, --gpus is not multiple of {_PER_NODE}"),
         (gpus and gpus < nodes[0], f"{_JOB}, --gpus < -N"),
         (needed and not nodes[0] <= needed <= nodes[1],
@@ -198,11 +201,14 @@ def _of_gpus_per_task(request: Request) -> list[tuple[object, str]]:
     if not each:
         return []
     tasks, per = request.tasks, request.tasks_per_node
+    nodes = request.nodes
+    # Of a range of nodes sbatch does not know how many tasks there will be.
+    unknown = nodes and nodes[0] != nodes[1] and not gpus and "ntasks" not in request.options
     return [
-        (not tasks, (f"{_JOB}. --gpus-per-task used without either --gpus or -n/--ntasks is not "
-                    "allowed.")),
-        (gpus and gpus < each, "Failed to ensure --gpus >= --gpus-per-task"),
-        (per_node and per_node < each, f"Failed to ensure {_PER_NODE} >= --gpus-per-task"),
+        ((gpus or per_node) and (gpus or per_node or 0) < each,
+         "Failed to ensure --gpus >= --gpus-per-task"),
+        (not tasks or unknown,
+         (f"{_JOB}. --gpus-per-task used without either --gpus or -n/--ntasks is not allowed.")),
         (gpus and gpus % each, f"{_JOB}, --gpus not multiple of --gpus-per-task"),
         (gpus and gpus != each * (tasks or 0),
          (f"{_JOB}. Based on --gpus and --gpus-per-task number of requested tasks differ from "

@@ -44,6 +44,9 @@ def step_gpus(  # noqa: C901  (Slurm knows that many ways to ask)
             limit = f"the job's gres_per_node=gpu:{min(held)}"
             what = f"Step requested gres_per_node=gpu:{per_node} is more than {limit}"
             raise RefusedError(f"srun: error: {what}\n{wrong.text}")
+        total = values.gpus(given["gpus"], "srun").number if given.get("gpus") else None
+        if total not in {None, per_node * len(shares)}:
+            raise wrong
         return (per_node,) * len(shares)
     if options.get("gpus"):
         total = values.gpus(options["gpus"], "srun").number

@@ -24,6 +24,8 @@ _FROM_SHELL = {
     "exact": "SLURM_EXACT", "mem": "SLURM_MEM_PER_NODE", "wait": "SLURM_WAIT",
 }  # fmt: skip
 """Options that srun takes from the environment if they are not given."""
+_EXACT = frozenset({"exact", "exclusive", "cpus-per-task"})
+"""Options with which a step has no more cores than its tasks need."""
 _NUMBERS = ("ntasks", "cpus-per-task", "ntasks-per-node", "ntasks-per-gpu")
 _BEYOND = ("multi-prog", "pty", "bcast", "het-group", "container", "profile", "cpu-freq", "x11",
            "relative", "nodefile", "jobid", "overcommit", "ntasks-per-socket", "gpus-per-socket",
@@ -79,7 +81,7 @@ class Step:
     @property
     def shares_nodes(self) -> bool:
         """Whether other steps may have the rest of the nodes at the same time."""
-        return bool({"exact", "exclusive", "overlap"} & set(self.options))
+        return bool({*_EXACT, "overlap"} & set(self.options))
 
     def ranks_on_node(self, index: int) -> list[int]:
         """Ranks of the tasks on one node."""
@@ -156,7 +158,7 @@ def plan_step(
         room = [min(share.cores, honoured * cores) // cores for share in shares]
     tasks = tuple(spread(total, [max(1, number) for number in room]))
     gpus = step_gpus(options, given, shares, tasks, job)
-    exact = {"exact", "exclusive"} & set(options)
+    exact = _EXACT & set(options)
     step = Step(
         command=tuple(found.rest), options=options, nodes=nodes, tasks_per_node=tasks, cores=cores,
         cores_on_node=tuple(tasks_i * cores if exact else share.cores
@@ -206,13 +208,13 @@ def _size(
     if "ntasks" not in options:
         total = _default_tasks(options, allocation, count)
     warnings: list[str] = []
-    if count > len(have):
-        _, more = _per_node(options, total, count)
-        text = f"srun: error: Only allocated {len(have)} nodes asked for {count}"
-        raise RefusedError("\n".join([*more, text]))
     if total < count:
         what = f"can't run {total} processes on {count} nodes, setting nnodes to {total}"
         warnings, count = [f"srun: Warning: {what}"], total
+    if count > len(have):
+        _, more = _per_node(options, total, count)
+        text = f"srun: error: Only allocated {len(have)} nodes asked for {count}"
+        raise RefusedError("\n".join([*warnings, *more, text]))
     if not set(wanted) <= set(have):
         raise no_step(job, "Requested node configuration is not available")
     unwanted = set(expand(options["exclude"])) if options.get("exclude") else set()

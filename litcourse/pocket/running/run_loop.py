@@ -70,15 +70,15 @@ class RunLoop:
             self._reports = Reports(self._job.folder / "socket")
             stack.callback(self._close)
             self._job.steps = StepStarter(self._job)
+            # Said before the script is started: an interrupt may come at any moment after.
+            stack.callback(self._job.session.end)
             process = batch_shell.start(self._job, files)
             if process is None:
                 self._set_end("FAILED", "NonZeroExitCode", "2:0")
                 return
-            stack.callback(process.wait)
-            stack.callback(self._job.session.end)
             self._set_timers()
             self._attend(process)
-        self._set_end_of(process.returncode)
+        self._set_end_of(process.wait())
 
     def _close(self) -> None:
         self._reports.close()

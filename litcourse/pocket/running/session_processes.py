@@ -74,7 +74,7 @@ class SessionProcesses:
         session, parent = int(fields[_SESSION]), int(fields[_PARENT])
         ours = (
             pid in self._known
-            or session == self.leader
+            or (self.leader and session == self.leader)
             or session in self._known
             or (parent in self._known and parent != os.getpid())
         )
@@ -83,7 +83,7 @@ class SessionProcesses:
                 ours = self._mark in Path(f"/proc/{pid}/environ").read_bytes()
         if ours:
             self._known.add(pid)
-        return ours
+        return bool(ours)
 
     def _by_ps(self) -> dict[int, Seen]:
         """The same by `ps`, of the batch shell's process group alone."""

@@ -152,6 +152,25 @@ def test_the_ranks_meet_at_an_address(tmp_path: Path, address: str, state: str) 
     assert (lost in outcome.outputs["log"]) == (state != "COMPLETED")
 
 
+CORES = {
+    "srun": 1,
+    "srun --cpus-per-task=8": 8,
+    "srun -c $SLURM_CPUS_PER_TASK": 8,
+    "export SRUN_CPUS_PER_TASK=4; srun": 4,
+    "srun --exact": 1,
+    "": 16,
+}
+"""Cores that a process is bound to, of a job of two tasks with 8 cores: what srun documents."""
+
+
+@pytest.mark.parametrize("start", CORES)
+def test_cores_of_a_task(tmp_path: Path, start: str) -> None:
+    head = HEAD.replace("-N1", "-N1 -c 8")
+    outcome = run(tmp_path, f"{start} python -c pass; {start} nproc", head)
+    assert {process.cores for process in outcome.processes} == {CORES[start]}
+    assert set(outcome.outputs["log"].split()) & {"1", "4", "8", "16"} == {str(CORES[start])}
+
+
 # --- bounded -------------------------------------------------------------------------------------
 
 
@@ -186,21 +205,22 @@ def test_no_process_is_left(tmp_path: Path, body: str) -> None:
     assert not processes_with(str(tmp_path))
 
 
-def test_a_stop_ends_the_job(tmp_path: Path) -> None:
+@pytest.mark.parametrize("delay", [0.0, 0.002, 0.01, 0.03])
+def test_a_stop_ends_the_job(tmp_path: Path, delay: float) -> None:
     (tmp_path / "job.sh").write_text(f"#!/bin/bash\ntouch begun\ntail -f {tmp_path}/begun\n")
     program = subprocess.Popen(
         [sys.executable, "-m", "litcourse.cli", "sbatch", "job.sh"], cwd=tmp_path,
         env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)}, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     while not (tmp_path / "begun").exists():
-        time.sleep(0.02)
+        time.sleep(0.001)
+    time.sleep(delay)
     program.send_signal(signal.SIGINT)
     _, error = program.communicate(timeout=20)
     assert program.returncode == 130
     assert "stopped" in error
-    assert not [
-        p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["/bin/sleep", "77"]
-    ]
+    time.sleep(0.2)  # what was missed would have begun by now
+    assert not processes_with(str(tmp_path))
 
 
 def test_64_ranks_cost_what_one_does(tmp_path: Path) -> None:
