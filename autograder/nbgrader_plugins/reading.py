@@ -46,7 +46,10 @@ def read(path: Path, unsolved: NotebookNode, missing: str = "") -> NotebookNode:
     try:
         data = _read_bytes(path)
         metadata.submission = hashlib.sha256(data).hexdigest()
-        notebook = _notebook(data)
+        if kind := _other_kind(data):
+            metadata.trouble, metadata.detail = "LIT908", kind
+        else:
+            notebook = _notebook(data)
     except FileNotFoundError:
         metadata.trouble, metadata.detail = "LIT914", missing or f"no {path.name}"
     except _TooLargeError as error:
@@ -86,6 +89,37 @@ def _read_bytes(path: Path) -> bytes:
         size = f"{status.st_size / 2**20:.1f} MiB"
         raise _TooLargeError(f"{size}, and at most {MAX_BYTES // 2**20} MiB are read")
     return path.read_bytes()
+
+
+_BEGINNINGS = {
+    b"PK\x03\x04": "a zip file under a notebook's name: hand in the notebook that is in it",
+    b"%PDF": "a PDF: hand in the notebook itself, not its print",
+    b"<": "a web page: an export, or the page of a log-in in place of the download",
+    b"version https://git-lfs": "Git LFS's pointer to the notebook: fetch it with git lfs pull",
+    b"# ---\n# jupyter:": "a script of jupytext, no notebook: export it as .ipynb",
+}
+"""What a file is that begins like that; a merge conflict begins with several "<"."""
+_SHORTCUT = (
+    "a link to a document in Google Drive, not the notebook itself: open it in Colab, and choose "
+    "File, Download, Download .ipynb"
+)
+_LONGEST_SHORTCUT = 4096
+
+
+def _other_kind(data: bytes) -> str:
+    """What the file is, for kinds that people mistake for a notebook; "" for any other."""
+    start = data.lstrip()[:64]
+    for beginning, kind in _BEGINNINGS.items():
+        if start.startswith(beginning) and not start.startswith(b"<<"):
+            return kind
+    if len(data) > _LONGEST_SHORTCUT:
+        return ""
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError):
+        return ""
+    is_link = isinstance(found, Mapping) and {"doc_id", "url"} & found.keys()
+    return _SHORTCUT if is_link and "cells" not in found else ""
 
 
 def _describe_json_error(error: json.JSONDecodeError) -> str:

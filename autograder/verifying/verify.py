@@ -306,6 +306,9 @@ def _verdict(trial: Trial, outcome: Outcome) -> Verdict:
         if finding.code not in catalogue():
             known = nearest_first(finding.code, list(catalogue()))
             raise _judge_fault(trial, f"the catalogue has no finding {finding.code!r}. {known}")
+        if finding.got and finding.got == finding.expected:
+            fault = f"{finding.code} expects and got the same text, {finding.got!r}"
+            raise _judge_fault(trial, fault)
     return verdict
 
 

@@ -31,6 +31,28 @@ def distance(seen: Tensor, right: Tensor) -> float:
     return gap / size if size else math.inf
 
 
+def tell_apart(right: float, seen: float, digits: int = 4) -> tuple[str, str]:
+    """Both numbers as text, with so many significant digits that the texts differ.
+
+    Args:
+        right: the expected number.
+        seen: another one.
+        digits: the least number of digits.
+    """
+    for count in range(digits, 18):
+        texts = f"{right:.{count}g}", f"{seen:.{count}g}"
+        if texts[0] != texts[1]:
+            break
+    return texts
+
+
+def furthest_apart(seen: Tensor, right: Tensor) -> tuple[int, ...]:
+    """The index at which two real tensors of one shape differ most; NaN differs from anything."""
+    gap = (seen.double() - right.double()).abs().nan_to_num(nan=math.inf)
+    place = torch.unravel_index(gap.argmax(), gap.shape)
+    return tuple(int(index) for index in place)
+
+
 def macro_accuracy(predicted: Tensor, labels: Tensor) -> float:
     """Mean of the per-class accuracies, over all classes in `predicted` or `labels`.
 

@@ -103,6 +103,8 @@ def _first_lines(finding: Finding, width: int) -> list[str]:
 def finding_details(finding: Finding) -> list[tuple[str, str]]:
     """Names and values of a finding's non-empty details: called, expected, got, where."""
     pairs = [(name, getattr(finding, name)) for name in ("called", "expected", "got", "where")]
+    if finding.got and finding.got == finding.expected:
+        pairs[2] = ("got", "the same as far as it is shown here, and not the same beyond")
     return [(name, value[:_LONGEST]) for name, value in pairs if value]
 
 

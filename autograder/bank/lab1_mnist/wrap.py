@@ -253,6 +253,20 @@ CASES = [
         ("return self.model(x)", "return self.model(x).softmax(dim=1)"),
     ),
     wrong(
+        "log_softmax in forward",
+        "LIT110",
+        ("return self.model(x)", "return self.model(x).log_softmax(dim=1)"),
+    ),
+    wrong(
+        "one logit changed in evaluation mode",
+        "LIT110",
+        (
+            "return self.model(x)",
+            "out = self.model(x)\n        if not self.training:\n            out[:, 9] *= 1.001\n"
+            "        return out",
+        ),
+    ),
+    wrong(
         "argmax in forward", "LIT110", ("return self.model(x)", "return self.model(x).argmax(1)")
     ),
     wrong(

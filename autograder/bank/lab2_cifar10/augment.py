@@ -191,6 +191,12 @@ CASES = [
         ),
     ),
     wrong("crops the centre in training", "LIT2210", (CROP, "transforms.RandomCrop(28)")),
+    wrong(
+        "images of 224 pixels a side, as ImageNet's networks take them",
+        "LIT2210",
+        (CROP, "transforms.RandomResizedCrop(224)"),
+        (PLAIN, f"plain = [transforms.Resize(224), transforms.ToTensor(), {NORMALIZE}]"),
+    ),
     # --- as in lab 1
     wrong("not normalised", "LIT2211", (PLAIN, "plain = [transforms.ToTensor()]")),
     wrong(

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from litcourse.core.comparison import is_not_finite
+from litcourse.core.comparison import is_not_finite, tell_apart
 from litcourse.core.evidence import Evidence
 from litcourse.core.marks import find_findings
 from litcourse.core.question import Earned, Finding, Mark, NotLookedAt
@@ -111,7 +111,8 @@ def _judge_loss(kind: str, case: dict[str, Any], seen: Evidence) -> list[Mark]:
         every = len(losses) == STEPS and not without
         some = NotLookedAt(("loss",), f"training_step returned no loss in some of {STEPS} steps")
         return [Earned(("loss",)) if every else some]
-    expected, got = f"a loss of {right:.4f}", f"{loss:.4f}"
+    expected, got = tell_apart(right, loss)
+    expected = f"a loss of {expected}"
     for code, change in OTHER_LOSSES.items():
         if near(loss, first_loss(case, **change)):
             return [Finding(code, ("loss",), called, expected, got, where)]

@@ -12,7 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from litcourse.core.comparison import distance, largest_difference
+from litcourse.core.comparison import (
+    distance,
+    furthest_apart,
+    largest_difference,
+    tell_apart,
+)
 from litcourse.core.evidence import Evidence
 from litcourse.core.known_errors import error_finding
 from litcourse.core.marks import find_findings, merge, not_measured
@@ -194,15 +199,33 @@ def _judge_forward(kind: str, case: dict[str, Any], seen: Evidence) -> Mark:
     gap = distance(output, expected)
     if gap <= GRADIENT_TOLERANCE:
         return Earned(("forward",))
-    got = f"shape {tuple(output.shape)}"
-    if (
-        output.shape == expected.shape
-        and distance(output, expected.softmax(1)) < GRADIENT_TOLERANCE
-    ):
-        got += ", rows that sum to 1: a softmax is in it"
-    right = f"shape {tuple(expected.shape)}, the model's logits"
+    right, got = f"shape {tuple(expected.shape)}", f"shape {tuple(output.shape)}"
+    if output.shape == expected.shape:
+        right, got = _unlike(output, expected)
+        got += _changed_by(output, expected)
     where = f"network {kind!r}, relative difference {gap:.2g}"
-    return Finding("LIT110", ("forward",), called, right, got, where)
+    return Finding("LIT110", ("forward",), called, f"the model's logits, {right}", got, where)
+
+
+def _unlike(output: Tensor, logits: Tensor) -> tuple[str, str]:
+    """The logit that differs most, expected and seen, of two tensors of one shape."""
+    if output.is_complex() or output.is_sparse:
+        return str(logits.dtype), str(output.dtype)
+    image, number = furthest_apart(output, logits)
+    texts = tell_apart(float(logits[image, number]), float(output[image, number]))
+    return f"{texts[0]} for class {number} of image {image}", texts[1]
+
+
+def _changed_by(output: Tensor, logits: Tensor) -> str:
+    """What was applied to the logits, if that can be seen."""
+    known = {
+        "a softmax is in it": logits.softmax(1),
+        "a log_softmax is in it": logits.log_softmax(1),
+        "a sigmoid is in it": logits.sigmoid(),
+        "a relu is in it": logits.relu(),
+    }
+    named = [name for name, v in known.items() if distance(output, v) < GRADIENT_TOLERANCE]
+    return f": {named[0]}" if named else ""
 
 
 def _judge_device(seen: Evidence, marks: list[Mark]) -> list[Mark]:

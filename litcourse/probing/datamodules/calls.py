@@ -126,13 +126,21 @@ class _Probe:
         return {**evidence, "test": self.read_pass(module.test_dataloader())}
 
     def read_pass(self, loader: Any) -> dict[str, Any]:
-        """All images and labels of one pass over a loader."""
-        batches = list(_limit_pairs(loader, self.shown))
+        """All images and labels of one pass over a loader; of images of another shape one a batch.
+
+        The judge names their shape, and needs no more: images of 224 pixels a side would exceed
+        what evidence may hold.
+        """
+        batches, sizes = [], []
+        for images, labels in _limit_pairs(loader, self.shown):
+            sizes.append(len(images))
+            right = images.shape[1:] == self.kind.shape
+            batches.append((images if right else images[:1].clone(), labels))
         if not batches:
             none = torch.zeros(0, *self.kind.shape)
             return {"sizes": [], "images": none, "labels": torch.zeros(0).long()}
         return {
-            "sizes": [len(images) for images, _ in batches],
+            "sizes": sizes,
             "images": torch.cat([images for images, _ in batches]),
             "labels": torch.cat([labels for _, labels in batches]),
         }

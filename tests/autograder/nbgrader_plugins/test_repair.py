@@ -208,6 +208,28 @@ def test_what_is_no_json_is_told_with_its_line(
     assert reading.read(path, unsolved).metadata.litcourse["detail"] == detail
 
 
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (b'{"":"WARNING!","doc_id":"1x","resource_key":"","email":"a@b.org"}', "in Google Drive"),
+        (b'{"url": "https://docs.google.com/open?id=1"}', "in Google Drive"),
+        (b"PK\x03\x04rest", "a zip file"),
+        (b"%PDF-1.7\n", "a PDF"),
+        (b"\n<!DOCTYPE html>\n<html>", "a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:1", "git lfs pull"),
+        (b"# ---\n# jupyter:\n", "jupytext"),
+    ],
+)
+def test_what_people_mistake_for_a_notebook_is_named(
+    data: bytes, kind: str, unsolved: NotebookNode, tmp_path: Path
+) -> None:
+    path = tmp_path / "sent.ipynb"
+    path.write_bytes(data)
+    notes = reading.read(path, unsolved).metadata.litcourse
+    assert notes["trouble"] == "LIT908"
+    assert kind in notes["detail"]
+
+
 def test_a_notebook_that_is_too_large_is_not_called_damaged(
     unsolved: NotebookNode, tmp_path: Path
 ) -> None:

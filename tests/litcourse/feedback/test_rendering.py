@@ -130,7 +130,7 @@ class Tags(HTMLParser):
 
 
 def test_text_of_a_student_is_escaped() -> None:
-    hostile = Finding("LIT902", ("loss",), HOSTILE, HOSTILE, HOSTILE, HOSTILE)
+    hostile = Finding("LIT902", ("loss",), HOSTILE, HOSTILE, f"{HOSTILE}!", HOSTILE)
     tags = Tags(as_html(verdict(hostile)))
     assert not tags.open
     assert "script" not in tags.seen
@@ -228,3 +228,9 @@ def test_a_real_verdict_can_be_shown() -> None:
 
     report = Report(check_question("lab1_mnist", "timer", {}, Random(1)))
     assert "LIT901" in shown(report)["text/html"]
+
+
+def test_a_finding_never_shows_what_was_expected_as_what_came() -> None:
+    same = Finding("LIT110", ("loss",), "f(x)", "0.1234", "0.1234")
+    assert as_text(verdict(same)).count("0.1234") == 1
+    assert "not the same beyond" in as_text(verdict(same))
