@@ -53,6 +53,18 @@ def furthest_apart(seen: Tensor, right: Tensor) -> tuple[int, ...]:
     return tuple(int(index) for index in place)
 
 
+def tell_furthest(seen: Tensor, right: Tensor) -> tuple[str, str]:
+    """The value of `right` (N, classes) from which `seen` of that shape is furthest, and its own.
+
+    For tensors of other kinds, their dtypes.
+    """
+    if seen.is_complex() or seen.is_sparse:
+        return str(right.dtype), str(seen.dtype)
+    row, column = furthest_apart(seen, right)
+    texts = tell_apart(float(right[row, column]), float(seen[row, column]))
+    return f"{texts[0]} for class {column} of image {row}", texts[1]
+
+
 def macro_accuracy(predicted: Tensor, labels: Tensor) -> float:
     """Mean of the per-class accuracies, over all classes in `predicted` or `labels`.
 

@@ -262,7 +262,7 @@ CASES = [
         "LIT110",
         (
             "return self.model(x)",
-            "out = self.model(x)\n        if not self.training:\n            out[:, 9] *= 1.001\n"
+            "out = self.model(x)\n        if not self.training:\n            out[:, 9] *= 1.05\n"
             "        return out",
         ),
     ),

@@ -12,12 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from litcourse.core.comparison import (
-    distance,
-    furthest_apart,
-    largest_difference,
-    tell_apart,
-)
+from litcourse.core.comparison import distance, largest_difference, tell_furthest
 from litcourse.core.evidence import Evidence
 from litcourse.core.known_errors import error_finding
 from litcourse.core.marks import find_findings, merge, not_measured
@@ -201,19 +196,10 @@ def _judge_forward(kind: str, case: dict[str, Any], seen: Evidence) -> Mark:
         return Earned(("forward",))
     right, got = f"shape {tuple(expected.shape)}", f"shape {tuple(output.shape)}"
     if output.shape == expected.shape:
-        right, got = _unlike(output, expected)
+        right, got = tell_furthest(output, expected)
         got += _changed_by(output, expected)
     where = f"network {kind!r}, relative difference {gap:.2g}"
     return Finding("LIT110", ("forward",), called, f"the model's logits, {right}", got, where)
-
-
-def _unlike(output: Tensor, logits: Tensor) -> tuple[str, str]:
-    """The logit that differs most, expected and seen, of two tensors of one shape."""
-    if output.is_complex() or output.is_sparse:
-        return str(logits.dtype), str(output.dtype)
-    image, number = furthest_apart(output, logits)
-    texts = tell_apart(float(logits[image, number]), float(output[image, number]))
-    return f"{texts[0]} for class {number} of image {image}", texts[1]
 
 
 def _changed_by(output: Tensor, logits: Tensor) -> str:
