@@ -25,7 +25,7 @@ from nbgrader.converters import GenerateFeedback
 from autograder.grading.signals import raising
 from autograder.nbgrader_plugins import submission_metadata
 from autograder.nbgrader_plugins.grade import format_head, is_check
-from autograder.nbgrader_plugins.submission_files import copy_files
+from autograder.nbgrader_plugins.submissions.submission_files import copy_files
 
 if TYPE_CHECKING:
     from autograder.grading.settings import CourseSettings

@@ -16,9 +16,9 @@ from autograder.grading.reporting import table
 from autograder.grading.reporting.table import Row
 from autograder.grading.settings import CourseSettings
 from autograder.grading.submission_grader import PreparedLab, Task
-from autograder.nbgrader_plugins import submission_files
 from autograder.nbgrader_plugins.penalties import is_assigned, is_same, read_assigned
-from autograder.nbgrader_plugins.submission_files import Submission
+from autograder.nbgrader_plugins.submissions import submission_files
+from autograder.nbgrader_plugins.submissions.submission_files import Submission
 from litcourse.core.names import UnknownNameError
 
 SubmissionsByLab = Mapping[str, Sequence[Submission]]

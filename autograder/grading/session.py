@@ -39,7 +39,8 @@ from autograder.grading.submission_grader import (
 )
 from autograder.grading.worker_pool import FinishedTask, WorkerPool
 from autograder.grading.writer import Writer
-from autograder.nbgrader_plugins import canary, register, submission_files
+from autograder.nbgrader_plugins import canary, register
+from autograder.nbgrader_plugins.submissions import submission_files
 
 _LOCK_SECONDS = 15
 """Seconds that workers of a killed run may need to end."""

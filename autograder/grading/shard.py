@@ -37,7 +37,7 @@ from autograder.grading.settings import CourseSettings, open_settings
 from autograder.grading.submission_grader import PreparedLab, Task
 from autograder.grading.writer import Writer
 from autograder.nbgrader_plugins import register
-from autograder.nbgrader_plugins.submission_files import Submission
+from autograder.nbgrader_plugins.submissions.submission_files import Submission
 from litcourse.core.exit_codes import ExitCode
 
 LOCK_SECONDS = 15.0

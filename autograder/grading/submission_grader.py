@@ -24,20 +24,15 @@ from autograder.course import CHECK, AuthorError, Lab, grade_id
 from autograder.grading.records import FAILED, GRADE, REJUDGE, Record
 from autograder.grading.reporting.suspicious_imports import find_suspicious_imports
 from autograder.grading.settings import CourseSettings
-from autograder.nbgrader_plugins import (
-    canary,
-    evidence_store,
-    reading,
-    submission_files,
-    submission_metadata,
-)
+from autograder.nbgrader_plugins import canary, evidence_store, submission_metadata
 from autograder.nbgrader_plugins.execute import ALONE, SKIPPED
 from autograder.nbgrader_plugins.failures import judge_answer
 from autograder.nbgrader_plugins.grade import format_head, is_check, write_score
 from autograder.nbgrader_plugins.judge_client import Judgement
-from autograder.nbgrader_plugins.locating.locate import locate
 from autograder.nbgrader_plugins.sanitize import sanitize
 from autograder.nbgrader_plugins.submission_metadata import KEY, Context, SubmissionMetadata
+from autograder.nbgrader_plugins.submissions import reading, submission_files
+from autograder.nbgrader_plugins.submissions.locate import locate
 
 GIVE_UP, CANARY = "give up", "canary"
 DONE, SAME, BROKEN, AUTHOR, FULL = "done", "same", "broken", "author", "full"

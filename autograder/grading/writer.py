@@ -23,9 +23,9 @@ from autograder.grading.feedback import Pages
 from autograder.grading.gradebook import OneCommit
 from autograder.grading.records import FAILED, REJUDGE, Record
 from autograder.grading.settings import CONFIG, CourseSettings
-from autograder.nbgrader_plugins import submission_files
-from autograder.nbgrader_plugins.locating.locate import relocate
 from autograder.nbgrader_plugins.penalties import EVIDENCE
+from autograder.nbgrader_plugins.submissions import submission_files
+from autograder.nbgrader_plugins.submissions.locate import relocate
 from litcourse.core.atomic_write import write_atomically
 
 

@@ -26,8 +26,8 @@ import litcourse
 from autograder.bank import without_markers
 from autograder.course import Lab, grade_id
 from autograder.nbgrader_plugins.failures import judge_answer
-from autograder.nbgrader_plugins.submission_files import find_visible
 from autograder.nbgrader_plugins.submission_metadata import KEY, Context, SubmissionMetadata
+from autograder.nbgrader_plugins.submissions.submission_files import find_visible
 from litcourse import labs
 from litcourse.core.atomic_write import write_atomically
 

@@ -26,8 +26,8 @@ from autograder.nbgrader_plugins import canary, repair, submission_metadata
 from autograder.nbgrader_plugins.failures import Failure, explain_missing, find_failure
 from autograder.nbgrader_plugins.graded_kernel import Kernel
 from autograder.nbgrader_plugins.judge_client import EncodedInputs, judge_client
-from autograder.nbgrader_plugins.submission_files import copy_visible, digest_submission
 from autograder.nbgrader_plugins.submission_metadata import KEY, Context, Notice, SubmissionMetadata
+from autograder.nbgrader_plugins.submissions.submission_files import copy_visible, digest_submission
 from autograder.secret import seed_for
 from litcourse.core.known_errors import LIMITS, error_code
 

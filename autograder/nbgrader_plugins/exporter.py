@@ -13,9 +13,10 @@ from nbgrader.converters import Autograde, base
 from nbgrader.converters.base import NbGraderException
 
 from autograder.course import AuthorError, Lab
-from autograder.nbgrader_plugins import reading, register, submission_files, submission_metadata
-from autograder.nbgrader_plugins.locating.locate import locate
+from autograder.nbgrader_plugins import register, submission_metadata
 from autograder.nbgrader_plugins.submission_metadata import KEY, Context
+from autograder.nbgrader_plugins.submissions import reading, submission_files
+from autograder.nbgrader_plugins.submissions.locate import locate
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode

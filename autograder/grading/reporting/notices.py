@@ -11,7 +11,7 @@ from autograder.grading.records import RECORD
 from autograder.grading.reporting.progress import name_few
 from autograder.grading.reporting.table import Row
 from autograder.grading.settings import CourseSettings
-from autograder.nbgrader_plugins import submission_files
+from autograder.nbgrader_plugins.submissions import submission_files
 from autograder.secret import SECRET_FILE
 
 Who = tuple[str, str]

@@ -14,7 +14,7 @@ from autograder.grading.reporting.progress import format_points, name_few, print
 from autograder.grading.reporting.table import Row
 from autograder.nbgrader_plugins.penalties import is_same
 from autograder.nbgrader_plugins.submission_metadata import MOVED
-from autograder.nbgrader_plugins.wrong_notebook import OTHER_LAB, UNTOUCHED
+from autograder.nbgrader_plugins.submissions.wrong_notebook import OTHER_LAB, UNTOUCHED
 from litcourse.feedback.catalogue import explain
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import litcourse
-from autograder.nbgrader_plugins.submission_files import open_plain
+from autograder.nbgrader_plugins.submissions.submission_files import open_plain
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from autograder.nbgrader_plugins import submission_files
+from autograder.nbgrader_plugins.submissions import submission_files
 
 from .conftest import LAB, RIGHT, Class
 

@@ -9,7 +9,7 @@ from autograder.course import AuthorError, LockedError
 from autograder.grading import shard
 from autograder.grading.run import Options
 from autograder.grading.shard import Shard, grade_shard
-from autograder.nbgrader_plugins.submission_files import Submission
+from autograder.nbgrader_plugins.submissions.submission_files import Submission
 
 from .conftest import KILLED, LAB, RIGHT, WRONG, Class
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from nbformat import NotebookNode, v4
 
-from autograder.nbgrader_plugins import reading, submission_metadata
+from autograder.nbgrader_plugins import submission_metadata
 from autograder.nbgrader_plugins.repair import is_executed, repair
 from autograder.nbgrader_plugins.submission_metadata import Notice, SubmissionMetadata
+from autograder.nbgrader_plugins.submissions import reading
 
 
 def _cell(name: str, source: str, **marks: object) -> NotebookNode:

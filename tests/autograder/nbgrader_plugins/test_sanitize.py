@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from nbconvert.filters import markdown2html_mistune
 from nbformat import NotebookNode, v4
 
-from autograder.nbgrader_plugins import reading, submission_metadata
+from autograder.nbgrader_plugins import submission_metadata
 from autograder.nbgrader_plugins.repair import repair
 from autograder.nbgrader_plugins.sanitize import sanitize, sanitize_text
+from autograder.nbgrader_plugins.submissions import reading
 from tests.pages import Page, active
 
 RUN = "run(1)"

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from autograder.nbgrader_plugins.submission_files import copy_visible, digest_submission
+from autograder.nbgrader_plugins.submissions.submission_files import copy_visible, digest_submission
 
 NOTEBOOK = "0" * 64
 

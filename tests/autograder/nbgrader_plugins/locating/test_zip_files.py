@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from autograder.nbgrader_plugins.locating import zip_files
-from autograder.nbgrader_plugins.locating.zip_files import ZipFileError, unpack
+from autograder.nbgrader_plugins.submissions import zip_files
+from autograder.nbgrader_plugins.submissions.zip_files import ZipFileError, unpack
 
 MOST = 10**6
 

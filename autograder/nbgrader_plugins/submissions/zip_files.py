@@ -12,7 +12,7 @@ import stat
 import zipfile
 from pathlib import Path, PurePosixPath
 
-from autograder.nbgrader_plugins.submission_files import open_plain
+from autograder.nbgrader_plugins.submissions.submission_files import open_plain
 
 MOST_MEMBERS = 1000
 """Limit of the entries of a zip file, folders included."""

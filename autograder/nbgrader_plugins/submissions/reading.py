@@ -15,8 +15,8 @@ import nbformat
 from nbformat import NotebookNode, v4
 from nbformat.corpus.words import generate_corpus_id as random_cell_id
 
-from autograder.nbgrader_plugins import wrong_notebook
 from autograder.nbgrader_plugins.submission_metadata import SubmissionMetadata
+from autograder.nbgrader_plugins.submissions import wrong_notebook
 
 MAX_BYTES = 50 * 2**20
 """Limit of a notebook's size: outputs are dropped anyway, and text needs far less."""

@@ -18,15 +18,15 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from autograder.course import CHECK, grade_id
-from autograder.nbgrader_plugins import reading
-from autograder.nbgrader_plugins.locating.zip_files import ZipFileError, unpack
-from autograder.nbgrader_plugins.submission_files import (
+from autograder.nbgrader_plugins.submissions import reading
+from autograder.nbgrader_plugins.submissions.submission_files import (
     TIMESTAMP,
     Contents,
     is_in_the_way,
     open_plain,
     scan,
 )
+from autograder.nbgrader_plugins.submissions.zip_files import ZipFileError, unpack
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
