@@ -6,6 +6,7 @@ RETURN = "return loss"
 LOSS = "loss = F.cross_entropy(self(images), labels)"
 LOG = 'self.log("train_loss", loss)'
 ADAM = "torch.optim.Adam(self.parameters(), lr=self.hparams.lr)"
+OUTPUT = "return self.model(x)"
 KEEP = "self.model = model"
 METRICS = ("class LitClassifier", "import torchmetrics\n\n\nclass LitClassifier")
 
@@ -247,28 +248,18 @@ CASES = [
         "LIT111",
         (LOSS, "loss = F.cross_entropy(self(images).softmax(dim=1), labels)"),
     ),
-    wrong(
-        "softmax in forward",
-        "LIT110",
-        ("return self.model(x)", "return self.model(x).softmax(dim=1)"),
-    ),
-    wrong(
-        "log_softmax in forward",
-        "LIT110",
-        ("return self.model(x)", "return self.model(x).log_softmax(dim=1)"),
-    ),
+    wrong("softmax in forward", "LIT110", (OUTPUT, "return self.model(x).softmax(dim=1)")),
+    wrong("log_softmax in forward", "LIT110", (OUTPUT, "return self.model(x).log_softmax(dim=1)")),
     wrong(
         "one logit changed in evaluation mode",
         "LIT110",
         (
-            "return self.model(x)",
+            OUTPUT,
             "out = self.model(x)\n        if not self.training:\n            out[:, 9] *= 1.05\n"
             "        return out",
         ),
     ),
-    wrong(
-        "argmax in forward", "LIT110", ("return self.model(x)", "return self.model(x).argmax(1)")
-    ),
+    wrong("argmax in forward", "LIT110", (OUTPUT, "return self.model(x).argmax(1)")),
     wrong(
         "sum of losses",
         "LIT112",
