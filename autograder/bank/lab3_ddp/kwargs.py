@@ -114,5 +114,33 @@ CASES = [
         (STRATEGY, '"strategy": "single_device",'),
         (PRECISION, ""),
     ),
+    wrong(
+        "the number of nodes of the job around it",
+        "LIT3113",
+        code="""
+        import os
+
+        def ddp_kwargs(num_nodes, gpus_per_node, precision="bf16-mixed"):
+            nodes = int(os.environ.get("SLURM_NNODES", num_nodes))
+            return dict(
+                accelerator="gpu", devices=gpus_per_node, num_nodes=nodes, precision=precision,
+                strategy="ddp",
+            )
+        """,
+    ),
+    wrong(
+        "the tasks of the job around it",
+        "LIT3113",
+        code="""
+        import os
+
+        def ddp_kwargs(num_nodes, gpus_per_node, precision="bf16-mixed"):
+            gpus = int(os.environ.get("SLURM_NTASKS_PER_NODE") or gpus_per_node)
+            return dict(
+                accelerator="gpu", devices=gpus, num_nodes=num_nodes, precision=precision,
+                strategy="ddp",
+            )
+        """,
+    ),
     wrong("another name", "LIT901", ("def ddp_kwargs", "def ddp_args")),
 ]

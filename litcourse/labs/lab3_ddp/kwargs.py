@@ -6,6 +6,7 @@ as the last process of the job. The evidence is what the Trainer resolved to.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -33,6 +34,8 @@ ALL = ("ranks", "ddp", "precision", "fresh")
 DEFAULT_PRECISION = "bf16-mixed"
 PRECISIONS = ("32-true", "16-mixed", "bf16-mixed", "bf16-true")
 VIEWS = ("first", "last")
+ELSEWHERE = "elsewhere"
+"""A view in which the function is called in a Slurm job of another shape."""
 _NOT_DDP = ("DeepSpeedStrategy",)
 """Subclasses of DDPStrategy that do not train by DDP."""
 _QUIET = {
@@ -71,7 +74,8 @@ def draw(rng: Random) -> Inputs:
 def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
     """Resolve a Trainer for each job, twice; and call the function twice for one job."""
     function = student["ddp_kwargs"]
-    cases = [{view: _resolve(function, case, view) for view in VIEWS} for case in shown["cases"]]
+    views = (*VIEWS, ELSEWHERE)
+    cases = [{view: _resolve(function, case, view) for view in views} for case in shown["cases"]]
     return {"cases": cases, "fresh": attempt(lambda: _call_twice(function), "ddp_kwargs(2, 4)")}
 
 
@@ -83,13 +87,27 @@ def _resolve(function: Any, case: dict[str, Any], view: str) -> dict[str, Any]:
         "slurm": case["slurm"],
         "on_node": case["on_node"],
     }
-    with simulated_cluster(case["nodes"], case["gpus"], **module):
-        return attempt(lambda: _build(function, case), _format_call(case))
+    own_job = simulated_cluster(case["nodes"], case["gpus"], **module)
+    if view != ELSEWHERE:
+        with own_job:
+            return attempt(lambda: _build(_call(function, case)), _format_call(case))
+    with _other_job(case):
+        called = attempt(lambda: {"arguments": _call(function, case)}, _format_call(case))
+    with own_job:
+        return _build(called["arguments"]) if "arguments" in called else called
 
 
-def _build(function: Any, case: dict[str, Any]) -> dict[str, Any]:
+def _other_job(case: dict[str, Any]) -> contextlib.AbstractContextManager[Any]:
+    """A Slurm job of another shape, such as the one in which a notebook runs."""
+    return simulated_cluster(case["nodes"] % 8 + 1, case["gpus"] % 8 + 1, slurm=True)
+
+
+def _call(function: Any, case: dict[str, Any]) -> Any:
     more = {} if case["precision"] is None else {"precision": case["precision"]}
-    arguments = function(case["nodes"], case["gpus"], **more)
+    return function(case["nodes"], case["gpus"], **more)
+
+
+def _build(arguments: Any) -> dict[str, Any]:
     if not isinstance(arguments, dict):
         return {"type": type(arguments).__name__}
     return {
@@ -138,8 +156,11 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
 
 
 def _judge_case(case: dict[str, Any], views: Evidence) -> list[Mark]:
-    """The marks of both processes, with the findings on one: the first, else the last."""
+    """The marks of all views, with the findings on one: the first, the last, or elsewhere."""
     each = [_judge_view(case, view, views[view]) for view in VIEWS]
+    elsewhere = _judge_view(case, ELSEWHERE, views[ELSEWHERE])
+    read = [replace(f, code="LIT3113") for f in find_findings(elsewhere)]
+    each.append([*read, *(mark for mark in elsewhere if not isinstance(mark, Finding))])
     return next((marks for marks in each if find_findings(marks)), merge(each))
 
 
@@ -150,6 +171,8 @@ def _format_call(case: dict[str, Any]) -> str:
 
 def _format_view(case: dict[str, Any], view: str) -> str:
     slurm = "under Slurm" if case["slurm"] else "without Slurm"
+    if view == ELSEWHERE:
+        return "called in a Slurm job of another shape"
     return f"{view} process, nodes with {_count_noun(case['on_node'], 'GPU')}, {slurm}"
 
 
