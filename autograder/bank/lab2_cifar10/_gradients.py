@@ -35,6 +35,10 @@ GRADIENTS = [
         (f"\n            {DECAY},", ""),
     ),
     wrong("returns nothing", "LIT102", (RETURN, "pass")),
+    wrong("a constant loss", "LIT2130", (LOSS, "loss = 0 * F.cross_entropy(self(images), labels)")),
+    wrong(
+        "a loss without the network", "LIT2130", (RETURN, "return loss.detach().requires_grad_()")
+    ),
     wrong("returns a number", "LIT001", (RETURN, "return loss.item()")),
     wrong("backward by hand", "LIT004", (RETURN, "loss.backward()\n        return loss")),
     wrong(

@@ -227,6 +227,7 @@ CASES = [
         "a part of the parameters", "LIT136", ("self.parameters(),", "self.model[-1].parameters(),")
     ),
     wrong("no configure_optimizers", "LIT130", (CONFIGURE, "def optimizer")),
+    wrong("a patched fit", "LIT130", (KEEP, KEEP + "\n        L.Trainer.fit = lambda *_: None")),
     wrong(
         "returns no optimizer",
         "LIT130",

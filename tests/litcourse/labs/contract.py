@@ -88,8 +88,16 @@ def same(a: Tree, b: Tree) -> bool:
 # --- evidence that no probe wrote ---------------------------------------------------------------
 
 
-def places(tree: Tree, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Ways to all nodes; of many children of one kind the first and the last."""
+def places(
+    tree: Tree, way: tuple[Any, ...] = (), *, ends: bool = False
+) -> Iterator[tuple[Any, ...]]:
+    """Ways to all nodes; of many children of one kind the first and the last.
+
+    Args:
+        tree: the tree.
+        way: way to `tree` itself.
+        ends: of each list the first and the last child alone.
+    """
     yield way
     if isinstance(tree, dict):
         keys: list[Any] = list(tree)
@@ -99,8 +107,9 @@ def places(tree: Tree, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     else:
         return
     alike = len(kinds) == 1 and not kinds & {dict, list}
+    alike = alike or (ends and isinstance(tree, list))
     for key in [keys[0], keys[-1]] if alike and len(keys) > 2 else keys:
-        yield from places(tree[key], (*way, key))
+        yield from places(tree[key], (*way, key), ends=ends)
 
 
 def at(tree: Tree, way: tuple[Any, ...]) -> Tree:
@@ -268,7 +277,7 @@ class JudgeContract:
         self, of: Answered
     ) -> None:
         serves, used = self.SERVES[of.name], set()
-        for way in places(of.solution):
+        for way in places(of.solution, ends=True):
             path = "/".join(map(str, way))
             pattern = next((p for p in serves if fnmatchcase(path, p)), None)
             if not way:

@@ -4,13 +4,14 @@ In the probe real Trainers fit a drawn network: plainly, with accumulated gradie
 `max_steps`, and on two ranks. A callback records learning rate, momentum, gradients and weights at
 each optimizer step. The judge computes the same rates and steps in plain torch.
 
-Read in this order; the judge uses all but `_telling_sets`:
+Read in this order; the probe uses 2 and 3, the judge the others:
 
 1. `_one_cycle`: computes the rates of OneCycleLR and the steps of SGD.
 2. `_telling_sets`: draws the sets for validation and test.
-3. `_rates`: judges the learning rates of each run.
-4. `_steps`: judges gradients, weights and log of the plain run.
-5. `_gradients`: judges gradients of several batches, accumulated or on two ranks.
+3. `_step_recorder`: records optimizer steps.
+4. `_rates`: judges the learning rates of each run.
+5. `_steps`: judges gradients, weights and log of the plain run.
+6. `_gradients`: judges gradients of several batches, accumulated or on two ranks.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ from functools import partial
 from random import Random
 from typing import Any
 
-import lightning as L
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
@@ -30,7 +30,15 @@ from litcourse.core.comparison import distance
 from litcourse.core.evidence import Evidence, have_same_keys
 from litcourse.core.known_errors import error_finding
 from litcourse.core.namespace import Student
-from litcourse.core.question import Criterion, Finding, Inputs, Question
+from litcourse.core.question import (
+    Criterion,
+    Earned,
+    Finding,
+    Inputs,
+    Mark,
+    NotLookedAt,
+    Question,
+)
 from litcourse.labs.lab2_cifar10.schedule._gradients import judge_parts
 from litcourse.labs.lab2_cifar10.schedule._rates import (
     RANKS,
@@ -39,7 +47,14 @@ from litcourse.labs.lab2_cifar10.schedule._rates import (
     judge_rates,
     overrun_finding,
 )
-from litcourse.labs.lab2_cifar10.schedule._steps import judge_gradients, judge_log, judge_steps
+from litcourse.labs.lab2_cifar10.schedule._step_recorder import Recorder
+from litcourse.labs.lab2_cifar10.schedule._steps import (
+    change_of,
+    has_gradient,
+    judge_gradients,
+    judge_log,
+    judge_steps,
+)
 from litcourse.labs.lab2_cifar10.schedule._telling_sets import telling_sets
 from litcourse.probing.attempts import attempt
 from litcourse.probing.class_bases import bases, derives_from, first_base
@@ -50,8 +65,6 @@ from litcourse.probing.trainers import (
     make_loader,
     make_sample_loader,
     quiet_trainer,
-    returned_loss,
-    to_number,
 )
 from litcourse.ranks import run_ranks
 
@@ -103,42 +116,6 @@ def _draw_network(rng: Random) -> dict[str, Any]:
 
 
 # --- probe ------------------------------------------------------------------------------
-
-
-class Recorder(L.Callback):
-    """Records each optimizer step, and seeds each batch as the judge does.
-
-    Args:
-        seed: seed of the random state at the start of each batch.
-        rates_alone: record no weights and gradients.
-    """
-
-    def __init__(self, seed: int, *, rates_alone: bool = False) -> None:
-        self.seed, self.rates_alone = seed, rates_alone
-        self.groups: list[dict[str, list[float | str]]] = []
-        self.weights: list[dict[str, Tensor]] = []
-        self.gradients: list[dict[str, Tensor]] = []
-        self.losses: list[float | str | None] = []
-
-    def on_train_batch_start(self, *_: Any) -> None:
-        """Seed dropout."""
-        torch.manual_seed(self.seed)
-
-    def on_before_optimizer_step(self, _: Any, module: Any, optimizer: Any) -> None:
-        """Record the optimizer's rates, and the weights before the step."""
-        keys = ("lr", "momentum", "weight_decay")
-        groups = optimizer.param_groups
-        self.groups.append({k: [to_number(group.get(k, "none")) for group in groups] for k in keys})
-        if self.rates_alone:
-            return
-        named = dict(module.model.named_parameters())
-        self.weights.append(copy_tensors(named))
-        zero = {n: torch.zeros_like(p) if p.grad is None else p.grad for n, p in named.items()}
-        self.gradients.append(copy_tensors(zero))
-
-    def on_train_batch_end(self, _: Any, __: Any, outputs: Any, *___: Any) -> None:
-        """Record the loss that `training_step` returned."""
-        self.losses.append(returned_loss(outputs))
 
 
 def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
@@ -258,7 +235,7 @@ def _fit_rank(module: Any, shown: dict[str, Any], recorder: Recorder, *, rank: i
 # --- judge ------------------------------------------------------------------------------
 
 
-def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
+def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
     """Judge rates, steps and log of the plain run, then rates and gradients of the other runs."""
     if not derives_from(evidence["bases"], "LightningModule"):
         expected, got = "of lightning.LightningModule", first_base(evidence["bases"])
@@ -266,27 +243,42 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
     plain = evidence["plain"]
     fatal = _judge_start(inputs, evidence["start"])
     if fatal:
-        return fatal
+        return [*fatal]
     if "error" in plain:
         return [_exception_finding(inputs, plain)]
     fatal = _judge_training(inputs, plain)
     if fatal:
-        return fatal
-    rates, gradients = judge_rates(inputs, plain), judge_gradients(inputs, plain)
-    # A mistake in the plain run shows in the others too, and costs only once.
-    steps = judge_steps(inputs, plain)
-    elsewhere = [] if rates else judge_elsewhere(inputs, evidence)
-    if not (rates or steps or elsewhere):
-        elsewhere = judge_defaults(inputs, evidence["defaults"])
-    parts = [] if rates or gradients or elsewhere else judge_parts(inputs, evidence)
-    return [
-        *rates,
-        *gradients,
-        *steps,
-        *judge_log(inputs, plain),
-        *elsewhere,
-        *parts,
-    ]
+        return [*fatal]
+    rate, loss = judge_rates(inputs, plain), judge_gradients(inputs, plain)
+    if not has_gradient(inputs, plain):
+        reason = "the loss does not depend on the network, so the steps show nothing"
+        return [rate, loss, NotLookedAt(("everywhere", "step", "log"), reason)]
+    step = judge_steps(inputs, plain)
+    everywhere = _judge_everywhere(inputs, evidence, rate, loss, step)
+    return [rate, loss, step, judge_log(inputs, plain), *everywhere]
+
+
+def _judge_everywhere(
+    inputs: Inputs, evidence: Evidence, rate: Mark, loss: Mark, step: Mark
+) -> list[Mark]:
+    """Judge the other runs, relative to the marks of the plain run.
+
+    A mistake in the plain run shows in the others too, and costs only once.
+    """
+    cost = ("everywhere",)
+    if isinstance(rate, Finding):
+        return []  # it costs both
+    found = judge_elsewhere(inputs, evidence)
+    if not found:
+        found = judge_defaults(inputs, evidence["defaults"], decays=isinstance(step, Earned))
+    if found:
+        return [*found]
+    change = change_of(loss)
+    if change is None:
+        reason = "the gradient of one batch is wrong, so that of several can't be judged"
+        return [NotLookedAt(cost, reason)]
+    parts = judge_parts(inputs, evidence, change)
+    return [*parts] if parts else [Earned(cost)]
 
 
 def _judge_start(inputs: Inputs, seen: Evidence) -> list[Finding]:

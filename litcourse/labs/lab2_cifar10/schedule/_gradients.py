@@ -28,15 +28,20 @@ Gradient = dict[str, Tensor]
 ON_RANKS = "fit on two ranks"
 
 
-def judge_parts(inputs: Inputs, evidence: Evidence) -> list[Finding]:
+def judge_parts(inputs: Inputs, evidence: Evidence, change: dict[str, Any]) -> list[Finding]:
     """Judge the gradients of the run with accumulation and, if they are right, of two ranks.
 
     Both runs must have ended, with the right number of steps.
+
+    Args:
+        inputs: the inputs of the check.
+        evidence: evidence of all runs.
+        change: the mistake of the loss in the plain run, as for `gradient_of`.
     """
     called = f"{ACCUMULATED}={inputs.shown['accumulate']}"
-    found = _judge_run(inputs, evidence["accumulated"], called, _windows(inputs))
+    found = _judge_run(inputs, evidence["accumulated"], called, _windows(inputs), change)
     for seen in () if found else read_rank_values(evidence["ranks"]):
-        found = found or _judge_run(inputs, seen, ON_RANKS, _shards(inputs))
+        found = found or _judge_run(inputs, seen, ON_RANKS, _shards(inputs), change)
     return found
 
 
@@ -62,7 +67,11 @@ def _shards(inputs: Inputs) -> list[list[Any]]:
 
 
 def _judge_run(
-    inputs: Inputs, seen: Evidence, called: str, steps: Sequence[list[Any]]
+    inputs: Inputs,
+    seen: Evidence,
+    called: str,
+    steps: Sequence[list[Any]],
+    change: dict[str, Any],
 ) -> list[Finding]:
     weights, gradients = read_states(inputs, seen)
     # Weights in no optimizer keep old gradients, for which there is another finding.
@@ -71,7 +80,7 @@ def _judge_run(
     for step, batches in enumerate(steps[: len(weights)]):
         if len(batches) < most:
             continue  # Lightning decides how it divides a smaller last window
-        parts = [gradient_of(inputs, weights[step], pair) for pair in batches]
+        parts = [gradient_of(inputs, weights[step], pair, **change) for pair in batches]
         names = moved or list(weights[step])
         right = _sum(parts, [1 / most] * most, names)
         gap, name = furthest(gradients[step], right)

@@ -9,7 +9,7 @@ from typing import Any
 
 from litcourse.core.evidence import Evidence, MalformedError
 from litcourse.core.known_errors import error_finding
-from litcourse.core.question import Finding, Inputs
+from litcourse.core.question import Earned, Finding, Inputs, Mark
 from litcourse.labs.lab2_cifar10.schedule._one_cycle import (
     OTHER_CURVES,
     one_cycle,
@@ -62,7 +62,7 @@ def overrun_finding(inputs: Inputs, plain: Evidence, error: Finding) -> Finding:
     return replace(error, code=code, expected=f"a cycle of {total} steps")
 
 
-def judge_rates(inputs: Inputs, plain: Evidence) -> list[Finding]:
+def judge_rates(inputs: Inputs, plain: Evidence) -> Mark:
     """Judge the rates and momenta of the plain run."""
     max_lr, total = inputs.shown["max_lr"], inputs.shown["epochs"] * len(inputs.shown["batches"])
     seen, (right, momenta) = read_noted(plain, "lr"), one_cycle(max_lr, total)
@@ -70,12 +70,13 @@ def judge_rates(inputs: Inputs, plain: Evidence) -> list[Finding]:
     called = f"the rate of each of {total} steps"
     if not same_curve(seen, right):
         code, note = _why(seen, right, max_lr, len(inputs.shown["batches"]))
-        return [Finding(code, RATE, called, expected, format_rates(seen), note)]
-    cycled = read_noted(plain, "momentum")
-    if "SGD" in plain["optimizers"].texts() and not same_curve(cycled, momenta):
+        return Finding(code, RATE, called, expected, format_rates(seen), note)
+    cycled, names = read_noted(plain, "momentum"), plain["optimizers"].texts()
+    other = names and "SGD" not in names  # it may have no momentum
+    if not other and not same_curve(cycled, momenta):
         called = f"the momentum of each of {total} steps"
-        return [Finding("LIT2117", RATE, called, format_rates(momenta), format_rates(cycled))]
-    return []
+        return Finding("LIT2117", RATE, called, format_rates(momenta), format_rates(cycled))
+    return Earned(("rate",))
 
 
 def _steps_twice(seen: list[float], right: list[float]) -> bool:
@@ -169,8 +170,15 @@ def judge_elsewhere(inputs: Inputs, evidence: Evidence) -> list[Finding]:
     return []
 
 
-def judge_defaults(inputs: Inputs, seen: Evidence) -> list[Finding]:
-    """Judge the highest rate and the weight decay of `LitResNet(model)`."""
+def judge_defaults(inputs: Inputs, seen: Evidence, *, decays: bool) -> list[Finding]:
+    """Judge the highest rate and the weight decay of `LitResNet(model)`.
+
+    Args:
+        inputs: the inputs of the check.
+        seen: evidence of the run with the defaults.
+        decays: whether to judge the decay too; an optimizer that has another decay than it was
+            given has another default as well.
+    """
     cost, called = ("everywhere",), "LitResNet(model), then fit"
     expected = f"max_lr={DEFAULT_MAX_LR:g} and weight_decay={DEFAULT_DECAY:g}"
     if "error" in seen:
@@ -178,10 +186,17 @@ def judge_defaults(inputs: Inputs, seen: Evidence) -> list[Finding]:
         code = "LIT2150" if "required positional argument" in found.got else found.code
         return [replace(found, code=code, called=called, expected=expected)]
     rates, (right, _) = read_noted(seen, "lr"), one_cycle(DEFAULT_MAX_LR, inputs.shown["max_steps"])
-    decay = max((_to_number(g) for step in seen["groups"] for g in step["weight_decay"]), default=0)
     got = [] if same_curve(rates, right) else [f"rates up to {max(rates, default=0):.3g}"]
-    got += [] if abs(decay - DEFAULT_DECAY) <= 1e-9 else [f"weight_decay={decay:g}"]  # noqa: PLR2004
+    found = [_largest_decay(step) for step in seen["groups"]] if decays else []
+    wrong = [decay for decay in found if not abs(decay - DEFAULT_DECAY) <= 1e-9]  # noqa: PLR2004
+    got += [f"weight_decay={decay:g}" for decay in wrong[:1]]
     return [Finding("LIT2150", cost, called, expected, " and ".join(got))] if got else []
+
+
+def _largest_decay(step: Evidence) -> float:
+    """The largest weight decay of a step's groups, as norms and biases may have none; or NaN."""
+    groups = [_to_number(group) for group in step["weight_decay"]]
+    return max(groups) if groups and all(map(math.isfinite, groups)) else math.nan
 
 
 def _to_number(node: Evidence) -> float:

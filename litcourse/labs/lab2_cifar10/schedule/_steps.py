@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from torch.nn import functional as F
 
 from litcourse.core.comparison import macro_accuracy
 from litcourse.core.evidence import Evidence, MalformedError, have_same_keys, is_close
-from litcourse.core.question import Finding, Inputs
+from litcourse.core.question import Earned, Finding, Inputs, Mark
 from litcourse.labs.lab1_mnist._plain_loop import OTHER_LOSSES
 from litcourse.labs.lab2_cifar10.schedule._one_cycle import Walk
 from litcourse.labs.lab2_cifar10.schedule._rates import read_noted
@@ -21,6 +22,8 @@ GRADIENT_TOLERANCE = 1e-3
 LOG_TOLERANCE = 1e-5
 USUAL_DECAYS = (0.0, 5e-4, 1e-4, 1e-2)
 """Defaults of torch's optimizers and of the task's signature, and a usual value."""
+EVAL_MODE = "LIT2148"
+"""Code of a network in eval mode, in place of lab 1's LIT116."""
 
 
 def _batch(inputs: Inputs, step: int) -> list[Tensor]:
@@ -88,7 +91,7 @@ def furthest(seen: dict[str, Tensor], right: dict[str, Tensor]) -> tuple[float, 
     return gaps[worst], worst
 
 
-def judge_gradients(inputs: Inputs, plain: Evidence) -> list[Finding]:
+def judge_gradients(inputs: Inputs, plain: Evidence) -> Mark:
     """Judge each step's gradient, at the weights that the run itself had."""
     walk = _read_walk(inputs, plain)
     # Weights in no optimizer keep old gradients, for which there is another finding.
@@ -101,15 +104,27 @@ def judge_gradients(inputs: Inputs, plain: Evidence) -> list[Finding]:
             code = _explain_gradient(inputs, walk, step)
             where = f"step {step}, gradient of {name}, relative difference {gap:.2g}"
             expected = "the gradient of the batch's mean cross-entropy"
-            return [Finding(code, ("loss",), "fit, each step", expected, "another", where)]
-    return []
+            return Finding(code, ("loss",), "fit, each step", expected, "another", where)
+    return Earned(("loss",))
+
+
+def has_gradient(inputs: Inputs, plain: Evidence) -> bool:
+    """Whether any step had a gradient other than 0."""
+    return any(bool(g.any()) for step in _read_walk(inputs, plain).gradients for g in step.values())
+
+
+def change_of(loss: Mark) -> dict[str, Any] | None:
+    """The mistake that `judge_gradients` found, as for `gradient_of`; None for an unknown one."""
+    if not isinstance(loss, Finding):
+        return {}
+    return OTHER_LOSSES.get("LIT116" if loss.code == EVAL_MODE else loss.code)
 
 
 def _explain_gradient(inputs: Inputs, walk: Walk, step: int) -> str:
     for code, change in OTHER_LOSSES.items():
         other = gradient_of(inputs, walk.weights[step], _batch(inputs, step), **change)
         if furthest(walk.gradients[step], other)[0] <= GRADIENT_TOLERANCE:
-            return "LIT2148" if code == "LIT116" else code
+            return EVAL_MODE if code == "LIT116" else code
     right = gradient_of(inputs, walk.weights[step], _batch(inputs, step))
     if step and _is_sum(walk.gradients[step - 1], right, walk.gradients[step]):
         return "LIT2147"
@@ -133,7 +148,7 @@ def _is_clipped(seen: dict[str, Tensor], right: dict[str, Tensor]) -> bool:
     return any(furthest(seen, way)[0] <= GRADIENT_TOLERANCE for way in ways if factor > 0)
 
 
-def judge_steps(inputs: Inputs, plain: Evidence) -> list[Finding]:
+def judge_steps(inputs: Inputs, plain: Evidence) -> Mark:
     """Judge the weights by SGD's steps from the run's own gradients, rates and momenta."""
     walk, cost = _read_walk(inputs, plain), ("step",)
     rates, momenta = read_noted(plain, "lr"), read_noted(plain, "momentum")
@@ -141,35 +156,33 @@ def judge_steps(inputs: Inputs, plain: Evidence) -> list[Finding]:
     expected = f"SGD with momentum and weight_decay={decay:.4f}"
     names = ", ".join(plain["optimizers"].texts())
     if all(momentum == 0 for momentum in momenta):
-        return [Finding("LIT2122", cost, called, expected, f"{names} without momentum")]
+        return Finding("LIT2122", cost, called, expected, f"{names} without momentum")
     missed = walk.unexplained(rates, momenta, decay)
     if not missed:
-        return []
+        return Earned(cost)
     if "SGD" not in plain["optimizers"].texts():
-        return [Finding("LIT2120", cost, called, expected, names)]
+        return Finding("LIT2120", cost, called, expected, names)
     unmoved = [n for n, end in walk.final.items() if torch.equal(end, walk.weights[0][n])]
     if unmoved:
         names = ", ".join(unmoved)
-        return [Finding("LIT136", cost, called, expected, "weights that never move", names)]
+        return Finding("LIT136", cost, called, expected, "weights that never move", names)
     for other in USUAL_DECAYS:
         if not walk.unexplained(rates, momenta, other):
             code = "LIT2121" if other == 0 else "LIT2123"
-            return [Finding(code, cost, called, expected, f"weight_decay={other:g}")]
-    return [Finding("LIT2124", cost, called, expected, "other steps", f"first at {missed}")]
+            return Finding(code, cost, called, expected, f"weight_decay={other:g}")
+    return Finding("LIT2124", cost, called, expected, "other steps", f"first at {missed}")
 
 
 # --- the log ------------------------------------------------------------------------------
 
 
-def judge_log(inputs: Inputs, plain: Evidence) -> list[Finding]:
+def judge_log(inputs: Inputs, plain: Evidence) -> Mark:
     """Judge that `train_loss` is a loss of the run, and that the others are exact."""
-    return (
-        _judge_train_loss(plain)
-        or [
-            *_judge_values(inputs, plain, "val", "fit", ("val_loss", "val_acc")),
-            *_judge_values(inputs, plain, "test", "test", ("test_acc",)),
-        ][:1]
-    )
+    found = _judge_train_loss(plain) or [
+        *_judge_values(inputs, plain, "val", "fit", ("val_loss", "val_acc")),
+        *_judge_values(inputs, plain, "test", "test", ("test_acc",)),
+    ]
+    return found[0] if found else Earned(("log",))
 
 
 def _judge_train_loss(plain: Evidence) -> list[Finding]:
@@ -178,11 +191,13 @@ def _judge_train_loss(plain: Evidence) -> list[Finding]:
     if "train_loss" not in logged:
         got = "logged: " + (", ".join(sorted(logged.keys())) or "nothing")
         return [Finding("LIT140", cost, called, "train_loss", got)]
-    losses = [loss.number() for loss in plain["losses"] if not loss.is_none]
+    losses = [math.nan if loss.is_none else loss.number() for loss in plain["losses"]]
     value = logged["train_loss"].number()
-    if losses and min(losses) - LOG_TOLERANCE <= value <= max(losses) + LOG_TOLERANCE:
+    known = len(losses) == len(list(plain["groups"])) and all(map(math.isfinite, losses))
+    if known and min(losses) - LOG_TOLERANCE <= value <= max(losses) + LOG_TOLERANCE:
         return []
-    expected = f"a loss, {losses[-1]:.4f} in the last step" if losses else "a loss"
+    last = next((loss for loss in reversed(losses) if not math.isnan(loss)), math.nan)
+    expected = "a loss" if math.isnan(last) else f"a loss, {last:.4f} in the last step"
     return [Finding("LIT141", cost, called, expected, f"{value:.4f}")]
 
 
