@@ -7,8 +7,9 @@ clipping, accumulation and precision on a module, and the files that a run write
 Read in this order:
 
 1. `_measured_module`: the module that the Trainers train; it records steps and precision.
-2. `_trainer`: judges the resolved Trainers, and the steps and files of the two runs.
-3. `_csv_log`: judges the CSV log of a run.
+2. `_resolved_trainers`: judges the resolved Trainers.
+3. `_trained_runs`: judges the steps and files of the two runs.
+4. `_csv_log`: judges the CSV log of a run.
 """
 
 from __future__ import annotations
@@ -22,19 +23,20 @@ from typing import Any
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.trainer.connectors.logger_connector import logger_connector
 
 from litcourse.clusters import resolved, simulated_cluster
 from litcourse.core.evidence import Evidence
+from litcourse.core.marks import find_findings, merge
 from litcourse.core.namespace import Student
-from litcourse.core.question import Criterion, Finding, Inputs, Question
+from litcourse.core.question import Criterion, Earned, Inputs, Mark, Question
 from litcourse.labs.lab2_cifar10.engineer._measured_module import Measured, TooLongError, rows_of
-from litcourse.labs.lab2_cifar10.engineer._trainer import (
+from litcourse.labs.lab2_cifar10.engineer._resolved_trainers import ALL, by_other_means, judge_made
+from litcourse.labs.lab2_cifar10.engineer._trained_runs import (
     VAL_BATCHES,
-    by_other_means,
-    judge_made,
     judge_runs,
+    takes_right_steps,
 )
 from litcourse.probing.attempts import attempt
 from litcourse.probing.networks import make_generator
@@ -46,6 +48,8 @@ EPOCH = 13
 """Batches of an epoch: six epochs have more than the 50 steps after which Lightning logs, and a
 log of every n-th step does not hold only last steps of epochs."""
 WIDTH = 5
+OF_RUNS = ("best", "last", "log", "place")
+"""Criteria that only a run shows."""
 
 
 def draw(rng: Random) -> Inputs:
@@ -131,6 +135,9 @@ def _run(make: Any, name: str, run: dict[str, Any], shown: dict[str, Any]) -> di
     if not isinstance(trainer, L.Trainer):
         return {"returned": type(trainer).__name__}
     steps = _read_steps(trainer)
+    if not trainer.loggers:  # Lightning's monitor refuses to run so, and would hide all the rest
+        kept = [c for c in trainer.callbacks if not isinstance(c, LearningRateMonitor)]  # type: ignore[attr-defined]
+        trainer.callbacks = kept  # type: ignore[attr-defined]
     with contextlib.suppress(TooLongError):
         trainer.fit(module, rows_of(shown["rows"]), rows_of(shown["rows"][:VAL_BATCHES]))
     new = sorted(list_files() - before)
@@ -138,7 +145,7 @@ def _run(make: Any, name: str, run: dict[str, Any], shown: dict[str, Any]) -> di
         "returned": "Trainer",
         **steps,
         "epochs": module.epochs,
-        "validations": module.validations,
+        "validated": module.validated,
         "val_batches": module.val_batches,
         "rates": module.rates,
         "places": module.weights_seen,
@@ -236,12 +243,21 @@ def _read_checkpoint(path: str) -> dict[str, Any]:
 # --- judge ------------------------------------------------------------------------------
 
 
-def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
+def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
     """Judge the resolved Trainers, then the steps and files of the runs."""
-    found = judge_made(inputs, evidence["made"], by_other_means(inputs, evidence["runs"]))
-    if any(len(finding.criteria) == len(QUESTION.criteria) for finding in found):
-        return found
-    return [*found, *judge_runs(inputs, evidence["runs"], found)]
+    runs = evidence["runs"]
+    free = by_other_means(runs["tuned"]) if takes_right_steps(inputs, runs) else set()
+    made = judge_made(inputs, evidence["made"], free)
+    lost = {criterion for finding in find_findings(made) for criterion in finding.criteria}
+    if lost == set(ALL):
+        return made
+    trained = [
+        mark
+        for mark in judge_runs(inputs, runs)
+        if isinstance(mark, Earned) or not set(mark.criteria) <= lost
+    ]
+    # Precision and steps must be right in both; each of the others shows in one of them alone.
+    return merge([[*made, Earned(OF_RUNS)], [*trained, Earned(("hardware",))]])
 
 
 QUESTION = Question(

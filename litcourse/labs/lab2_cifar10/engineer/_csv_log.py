@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from litcourse.core.evidence import Evidence, MalformedError, is_close
-from litcourse.core.question import Finding, Inputs
+from litcourse.core.question import Earned, Finding, Inputs, Mark, NotLookedAt
 
 SELDOM = 50
 """Lightning logs every 50 steps, so the log must hold a rate at least as often."""
@@ -48,32 +48,39 @@ class _Column:
         return list(zip(self.steps, self.values, strict=True))
 
 
-def judge_log(inputs: Inputs, run: dict[str, Any], seen: Evidence, called: str) -> list[Finding]:
+def curve_of(run: dict[str, Any], seen: Evidence) -> list[float]:
+    """`val_acc` of each epoch that there was; past its end the curve repeats its last value."""
+    epochs = seen["epochs"].integer()
+    return [*run["curve"], *[run["curve"][-1]] * (epochs - len(run["curve"]))][:epochs]
+
+
+def judge_log(inputs: Inputs, run: dict[str, Any], seen: Evidence, called: str) -> Mark:
     """Judge that the student chose a logger, and that it has `val_acc` and the learning rate."""
     if seen["default_logger"].flag():
         got = "the logger that Lightning chooses if it is told of none"
-        return [Finding("LIT2362", COST, called, "a CSV log", got)]
-    wanted = run["curve"][: run["arguments"]["max_epochs"]]
+        return Finding("LIT2362", COST, called, "a CSV log", got)
+    wanted = curve_of(run, seen)
     got_values = seen["val_acc"].numbers()
     same = len(got_values) == len(wanted)
     if not (same and all(is_close(a, b, 1e-4) for a, b in zip(got_values, wanted, strict=True))):
         shown = ", ".join(f"{value:.4g}" for value in got_values)
         expected = "val_acc: " + ", ".join(f"{value:.4g}" for value in wanted)
         got = shown or "no CSV file with such a column"
-        return [Finding("LIT2340", COST, called, expected, got)]
-    return _judge_rates(inputs, run, seen, called)
+        return Finding("LIT2340", COST, called, expected, got)
+    asked = run["arguments"]["max_epochs"] * len(inputs.shown["rows"])
+    return Earned(COST) if asked < SELDOM else _judge_rates(inputs, seen, called)
 
 
-def _judge_rates(inputs: Inputs, run: dict[str, Any], seen: Evidence, called: str) -> list[Finding]:
+def _judge_rates(inputs: Inputs, seen: Evidence, called: str) -> Mark:
     """Judge that a column of any name has the rates of steps."""
     rates, batches = seen["rates"].numbers(), len(inputs.shown["rows"])
-    steps = run["arguments"]["max_epochs"] * batches
+    steps = seen["epochs"].integer() * batches
     if len(rates) != steps or steps < SELDOM:
-        return []
+        return NotLookedAt(COST, f"it waits for the right steps: {len(rates)} show no rates")
     columns = [column for node in seen["columns"] if (column := _read_column(node)).steps]
     right = [column for column in columns if column.follows(rates)]
     if any(column.within(batches) and column.often() for column in right):
-        return []
+        return Earned(COST)
     expected = f"the learning rate of a step, at least every {SELDOM} of {steps}"
     # After the last step the schedule sets a rate that no step has, on which `is_of` fails.
     of_steps = [c for c in columns if c in right or c.is_of(rates)]
@@ -81,8 +88,8 @@ def _judge_rates(inputs: Inputs, run: dict[str, Any], seen: Evidence, called: st
     if of_epochs:
         shown = ", ".join(str(step) for step in of_epochs[0].steps[:8])
         got = f"{of_epochs[0].name}: at the start or end of epochs alone, steps {shown}"
-        return [Finding("LIT2342", COST, called, expected, got)]
-    return [Finding("LIT2341", COST, called, expected, _describe_columns(columns, right))]
+        return Finding("LIT2342", COST, called, expected, got)
+    return Finding("LIT2341", COST, called, expected, _describe_columns(columns, right))
 
 
 def _describe_columns(columns: list[_Column], right: list[_Column]) -> str:

@@ -30,7 +30,8 @@ class Measured(L.LightningModule):
     def __init__(self, curve: list[float], width: int, longest: int) -> None:
         super().__init__()
         self.curve, self.longest = curve, longest
-        self.epochs = self.validations = self.val_batches = 0
+        self.epochs = self.val_batches = 0
+        self.validated: list[int] = []
         self.rates: list[float] = []
         self.weights_seen: list[Tensor] = []
         self.dtypes: list[str] = []
@@ -73,8 +74,9 @@ class Measured(L.LightningModule):
         self.val_batches += not self.trainer.sanity_checking
 
     def on_validation_epoch_end(self) -> None:
-        """Count the validation, except Lightning's sanity check."""
-        self.validations += not self.trainer.sanity_checking
+        """Record the epoch of the validation, except Lightning's sanity check."""
+        if not self.trainer.sanity_checking:
+            self.validated.append(self.epochs)
 
     def configure_optimizers(self) -> Any:
         """Gradient descent with a rate that falls with each step."""

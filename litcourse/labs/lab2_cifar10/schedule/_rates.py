@@ -187,8 +187,8 @@ def judge_defaults(inputs: Inputs, seen: Evidence, *, decays: bool) -> list[Find
         return [replace(found, code=code, called=called, expected=expected)]
     rates, (right, _) = read_noted(seen, "lr"), one_cycle(DEFAULT_MAX_LR, inputs.shown["max_steps"])
     got = [] if same_curve(rates, right) else [f"rates up to {max(rates, default=0):.3g}"]
-    found = [_largest_decay(step) for step in seen["groups"]] if decays else []
-    wrong = [decay for decay in found if not abs(decay - DEFAULT_DECAY) <= 1e-9]  # noqa: PLR2004
+    used = [_largest_decay(step) for step in seen["groups"]] if decays else []
+    wrong = [decay for decay in used if not abs(decay - DEFAULT_DECAY) <= 1e-9]  # noqa: PLR2004
     got += [f"weight_decay={decay:g}" for decay in wrong[:1]]
     return [Finding("LIT2150", cost, called, expected, " and ".join(got))] if got else []
 
