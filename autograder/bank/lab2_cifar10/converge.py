@@ -53,6 +53,12 @@ CASES = [
     wrong("a fixed seed", "LIT2421", (SEED, SEED.replace("(seed", "(42"))),
     # --- what is trained
     wrong("never fits", "LIT2412", (FIT, "")),
+    wrong(
+        "a patched fit",
+        "LIT2412",
+        ("module = LitResNet", "L.Trainer.fit = lambda *_, **__: None\n    module = LitResNet"),
+    ),
+    wrong("a dry run", "LIT2412", (EPOCHS, EPOCHS + ", fast_dev_run=True")),
     wrong("one epoch", "LIT2412", (EPOCHS, "max_epochs=1")),
     wrong("one epoch more", "LIT2412", (EPOCHS, "max_epochs=max_epochs + 1")),
     wrong("a part of the batches", "LIT2412", (EPOCHS, EPOCHS + ", limit_train_batches=0.5")),

@@ -8,10 +8,13 @@ Read in this order:
 
 1. `_shapes`: draws images and permutes their labels.
 2. This module: runs the training and judges the weights.
+3. `_seeds`: judges what the seed determines.
+4. `_earlier_questions`: finds out whether an exception is that of an earlier question.
 """
 
 from __future__ import annotations
 
+import math
 from random import Random
 from typing import Any
 
@@ -19,11 +22,23 @@ import lightning as L
 import torch
 from torch import Tensor, nn
 
-from litcourse.core.evidence import Evidence, have_same_keys
-from litcourse.core.known_errors import error_finding
+from litcourse.core.evidence import Evidence
 from litcourse.core.namespace import Student
-from litcourse.core.question import Criterion, Finding, Inputs, Question
+from litcourse.core.question import (
+    Criterion,
+    Earned,
+    Finding,
+    Inputs,
+    Mark,
+    NotLookedAt,
+    Question,
+)
 from litcourse.feedback.chart import draw_curve
+from litcourse.labs.lab2_cifar10.converge._earlier_questions import (
+    exception_finding,
+    waiting_finding,
+)
+from litcourse.labs.lab2_cifar10.converge._seeds import SAME, judge_seeds
 from litcourse.labs.lab2_cifar10.converge._shapes import draw_shapes
 from litcourse.models import SmallCNN
 from litcourse.probing.attempts import attempt
@@ -43,8 +58,6 @@ TRAIN, VAL, KEPT, BATCH, EPOCHS = 480, 60, 300, 32, 6
 RUN_DIR = "main"
 SETTINGS = ("max_lr", "weight_decay")
 """Entries of an optimizer's parameter groups that LitResNet's arguments determine."""
-SAME = 1e-3
-"""Weights that differ by less are equal, relatively: a GPU adds in no fixed order."""
 FEW = 48
 """Number of samples of the small runs: three batches."""
 
@@ -173,101 +186,88 @@ def _read_weights(module: Any) -> dict[str, Tensor]:
 
 def _run_small(train: Any, name: str, few: dict[str, Tensor], seed: int) -> dict[str, Any]:
     with record_trainers():
-        _, module = train(ShapeData(few, FEW // 3), 1, name, seed)
-    return {"weights": _read_weights(module)}
+        trainer, module = train(ShapeData(few, FEW // 3), 1, name, seed)
+    return {"weights": _read_weights(module), "steps": trainer.global_step}
 
 
 # --- judge ------------------------------------------------------------------------------
 
 
-def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
+def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
     """Judge the weights' accuracy on unseen images, and whether the seed determines them."""
     if "waits" in evidence:
-        return [_waiting_finding(evidence["waits"]["error"], ALL)]
+        return [waiting_finding(evidence["waits"]["error"], ALL)]
     main = evidence["main"]
     if "error" in main:
-        return [_exception_finding(main["error"], ALL)]
+        return [exception_finding(main["error"], ALL)]
     returned = main["returned"].text()
     if returned:
         expected = "a pair of the Trainer and the LitResNet that it trained"
         return [Finding("LIT2400", ALL, CALLED, expected, returned)]
     return [
-        *(_judge_defaults(evidence) or _judge_accuracy(inputs, main)),
-        *_judge_seeds(evidence),
-        *_judge_place(main),
+        _judge_defaults(evidence) or _judge_accuracy(inputs, main),
+        *judge_seeds(evidence),
+        _judge_place(main),
     ]
 
 
-def _judge_defaults(evidence: Evidence) -> list[Finding]:
-    """Compare the main run's settings with those of the student's LitResNet(SmallCNN())."""
-    if "error" in evidence["defaults"]:
-        return []  # the main run shows what is wrong
-    defaults, seen = evidence["defaults"]["settings"], evidence["main"]["settings"]
+def _judge_defaults(evidence: Evidence) -> Mark | None:
+    """Compare the main run's settings with those of the student's LitResNet(SmallCNN()).
+
+    None if they are equal, or if the main run took no step and so has none.
+    """
+    if not evidence["main"]["steps"].integer():
+        return None
+    cost, fresh = ("accuracy",), evidence["defaults"]
+    if "error" in fresh:
+        return NotLookedAt(cost, "LitResNet(SmallCNN()) does not fit by itself, to compare rates")
+    defaults, seen = fresh["settings"], evidence["main"]["settings"]
     for name in SETTINGS:
-        if name not in defaults or name not in seen:
-            continue
-        right, got = defaults[name].number(), seen[name].number()
+        if name not in defaults and name not in seen:
+            continue  # question 1 judges that
+        right, got = (_read_setting(settings, name) for settings in (defaults, seen))
         if not abs(got - right) <= SAME * abs(right):
-            called, expected = CALLED, f"{name}={right:g}, LitResNet's default"
-            return [Finding("LIT2430", ("accuracy",), called, expected, f"{name}={got:g}")]
-    return []
+            expected = f"{name}={right:g}, LitResNet's default"
+            return Finding("LIT2430", cost, CALLED, expected, f"{name}={got:g}")
+    return None
 
 
-def _judge_place(main: Evidence) -> list[Finding]:
-    elsewhere = main["elsewhere"].texts()
-    if not elsewhere:
-        return []
-    expected, got = "nothing written outside of run_dir", ", ".join(elsewhere[:3])
-    return [Finding("LIT2350", ("place",), CALLED, expected, got)]
+def _read_setting(settings: Evidence, name: str) -> float:
+    return settings[name].number() if name in settings else math.nan
 
 
-def _waiting_finding(error: Evidence, cost: tuple[str, ...]) -> Finding:
-    found = error_finding(error, cost)
-    expected = "question schedule solved: a LitResNet that trains and logs"
-    if _OF_THE_TRAINER in found.where:
-        expected = (
-            "question engineer solved: a make_trainer that gives one; or another Trainer here"
-        )
-    return Finding("LIT904", cost, found.called, expected, found.got, found.where)
+def _judge_place(main: Evidence) -> Mark:
+    elsewhere, cost = main["elsewhere"].texts(), ("place",)
+    if elsewhere:
+        expected, got = "nothing written outside of run_dir", ", ".join(elsewhere[:3])
+        return Finding("LIT2350", cost, CALLED, expected, got)
+    if main["steps"].integer() > 0:
+        return Earned(cost)
+    return NotLookedAt(cost, "no run took a step, so that none could write")
 
 
-def _exception_finding(error: Evidence, cost: tuple[str, ...]) -> Finding:
-    """The finding on an exception, of this question or of an earlier one that it needs."""
-    found = error_finding(error, cost)
-    elsewhere = _OF_THE_TRAINER in found.where
-    unsolved = found.code == "LIT900" and "in train_cifar10:" not in found.where
-    module = any(f"in {name}:" in found.where for name in _OF_THE_MODULE)
-    if unsolved or elsewhere or module or found.code in {"LIT010", "LIT130"}:
-        return _waiting_finding(error, cost)
-    return found
-
-
-_OF_THE_TRAINER = "in make_trainer:"
-_OF_THE_MODULE = ("configure_optimizers", "training_step", "validation_step")
-
-
-def _judge_accuracy(inputs: Inputs, main: Evidence) -> list[Finding]:
+def _judge_accuracy(inputs: Inputs, main: Evidence) -> Mark:
     cost = ("accuracy",)
     weights = main["weights"].tensors()
     right = share_right(inputs, weights)
     if right is None:
         got = f"those of a {main['network'].text()}{_describe_shape_gap(weights)}"
-        return [Finding("LIT2411", cost, CALLED, "the weights of a SmallCNN()", got)]
+        return Finding("LIT2411", cost, CALLED, "the weights of a SmallCNN()", got)
     wanted = EPOCHS * -(-TRAIN // BATCH)
     steps = main["steps"].integer()
     enough = steps == wanted and right >= LEAST_ACCURACY
     if steps and not enough and not main["asked"].integer():
         expected, got = "training on the datamodule that was given", "it was asked for no batch"
-        return [Finding("LIT2413", cost, CALLED, expected, got)]
+        return Finding("LIT2413", cost, CALLED, expected, got)
     if steps != wanted:
         expected = f"{EPOCHS} epochs of {TRAIN} images in batches of {BATCH}: {wanted} steps"
-        return [Finding("LIT2412", cost, CALLED, expected, f"{steps} steps")]
+        return Finding("LIT2412", cost, CALLED, expected, f"{steps} steps")
     if enough:
-        return []
+        return Earned(cost)
     expected = f"at least {LEAST_ACCURACY:.0%} of {len(inputs.withheld['labels'])} unseen images"
     curve = ", ".join(f"{value:.3g}" for value in main["curve"].numbers())
     where = f"val_acc by epoch: {curve or 'none'}"
-    return [Finding("LIT2410", cost, CALLED, expected, f"{right:.1%}", where)]
+    return Finding("LIT2410", cost, CALLED, expected, f"{right:.1%}", where)
 
 
 def share_right(inputs: Inputs, weights: dict[str, Tensor]) -> float | None:
@@ -289,36 +289,6 @@ def _describe_shape_gap(weights: dict[str, Tensor]) -> str:
         if name in weights and weights[name].shape != value.shape:
             shapes = f"{tuple(weights[name].shape)}, not {tuple(value.shape)}"
             return f" with other arguments: {name} has the shape {shapes}"
-    return ""
-
-
-def _judge_seeds(evidence: Evidence) -> list[Finding]:
-    for name, criterion in (("first", "same"), ("again", "same"), ("other", "other")):
-        if "error" in evidence[name]:
-            return [_exception_finding(evidence[name]["error"], (criterion,))]
-    first, again, other = (
-        evidence[name]["weights"].tensors() for name in ("first", "again", "other")
-    )
-    found = []
-    difference = _find_difference(first, again)
-    if difference:
-        called, expected = "train_cifar10, twice with one seed", "the same weights"
-        found.append(Finding("LIT2420", ("same",), called, expected, f"{difference} differs"))
-    if not _find_difference(first, other):
-        called, expected = "train_cifar10 with two seeds", "other weights"
-        found.append(Finding("LIT2421", ("other",), called, expected, "the same weights"))
-    return found
-
-
-def _find_difference(one: dict[str, Tensor], other: dict[str, Tensor]) -> str:
-    """The name of the first tensor in which two sets of weights differ; "" if none does."""
-    if not one or not have_same_keys(one, other):
-        return "the set of tensors"
-    for name, value in one.items():
-        if value.shape != other[name].shape or value.dtype != other[name].dtype:
-            return name
-        if not torch.allclose(value, other[name], rtol=SAME, atol=SAME / 100):
-            return name
     return ""
 
 
