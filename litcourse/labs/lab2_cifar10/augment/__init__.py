@@ -23,9 +23,17 @@ import torch
 from torch.utils.data import Subset
 
 from litcourse.core.evidence import Evidence, MalformedError
-from litcourse.core.marks import find_findings
+from litcourse.core.marks import find_findings, merge
 from litcourse.core.namespace import Student
-from litcourse.core.question import Criterion, Finding, Inputs, Mark, Question
+from litcourse.core.question import (
+    Criterion,
+    Earned,
+    Finding,
+    Inputs,
+    Mark,
+    NotLookedAt,
+    Question,
+)
 from litcourse.data import CIFAR10_MEAN, CIFAR10_STD
 from litcourse.labs.lab2_cifar10.augment._crops import (
     GRID,
@@ -46,6 +54,8 @@ from litcourse.probing.datamodules.uses import judge_class, judge_module
 ALL = ("augment", "images", "split", "repeat", "order", "loaders", "prepare")
 PASSES = 10
 """Number of further passes over the training loader; 150 samples in each give 1,500 draws."""
+LEAST_SHARE = 0.4
+"""Share of the drawn images that a pass must have: of a few draws, wrong ones look right too."""
 KIND = CroppedKind(
     "CIFAR10DataModule",
     (3, 32, 32),
@@ -133,16 +143,19 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
     fatal = judge_class(KIND, evidence, ALL)
     if fatal:
         return [_name_fixed_split(finding) for finding in fatal]
-    changed = _judge_unchanged(inputs, evidence["first"]) or _judge_crops(inputs, evidence["first"])
+    first = evidence["first"]
+    unchanged = _judge_unchanged(inputs, first)
+    changed = find_findings(unchanged) or _judge_crops(inputs, first)
     marks = judge_module(KIND, inputs, evidence, changed)
     if not any("repeat" in finding.criteria for finding in find_findings(marks)):
-        marks += _judge_reseeded(evidence["first"])
+        marks += _judge_reseeded(first)
     found = find_findings(marks)
     if any("augment" in finding.criteria for finding in found):
         return marks
     # `judge_split` judges test images in the training loader; here they are left out.
     mixed = any(f.called == "train_dataloader()" and "split" in f.criteria for f in found)
-    return [*_judge_augmented(inputs, evidence["first"], among_others=mixed), *marks]
+    drawn = _judge_augmented(inputs, first, among_others=mixed)
+    return [*merge([unchanged, drawn]), *marks]
 
 
 def _name_fixed_split(finding: Finding) -> Finding:
@@ -159,20 +172,23 @@ def _judge_reseeded(first: Evidence) -> list[Finding]:
     return [Finding("LIT2260", ("repeat",), "setup and loaders", expected, got)]
 
 
-def _judge_unchanged(inputs: Inputs, first: Evidence) -> list[Finding]:
-    """Judge that validation and test show the whole image, not mirrored."""
-    for name, part in (("val", "train"), ("test", "test")):
+def _judge_unchanged(inputs: Inputs, first: Evidence) -> list[Mark]:
+    """Judge that validation and test show whole images of either set, not mirrored."""
+    drawn = torch.cat([right_images(KIND, inputs, part) for part in ("train", "test")])
+    seen = []
+    for name in ("val", "test"):
         images = first[name]["images"].tensor()
         if images.shape[1:] != KIND.shape or images.dtype != torch.float32 or not len(images):
             return []  # `judge_images` judges that
-        crops = locate_crops(right_images(KIND, inputs, part), grid(images))
+        crops = locate_crops(drawn, grid(images))
         known = crops.image != UNKNOWN
+        seen.append(bool(known.all()))
         moved = (crops.down != PAD) | (crops.across != PAD) | (crops.mirrored != 0)
         changed = int((known & moved).sum())
         if changed:
             expected, got = "images as they are", f"{changed} of {len(images)} changed"
             return [Finding("LIT2220", ("augment",), f"{name}_dataloader()", expected, got)]
-    return []
+    return [Earned(("augment",))] if all(seen) else []
 
 
 def _judge_crops(inputs: Inputs, first: Evidence) -> list[Finding]:
@@ -191,7 +207,7 @@ def _judge_crops(inputs: Inputs, first: Evidence) -> list[Finding]:
     return [Finding("LIT2235", cost, "train_dataloader()", expected, got)]
 
 
-def _judge_augmented(inputs: Inputs, first: Evidence, *, among_others: bool) -> list[Finding]:
+def _judge_augmented(inputs: Inputs, first: Evidence, *, among_others: bool) -> list[Mark]:
     known = right_images(KIND, inputs, "train")
     keys = [node.tensor() for node in first["draws"]]
     sizes = [node.integers() for node in first["draw_sizes"]]
@@ -205,8 +221,15 @@ def _judge_augmented(inputs: Inputs, first: Evidence, *, among_others: bool) -> 
     crops = locate_crops(known, torch.cat(keys))
     passes = split_crops(crops, [len(rows) for rows in keys])
     both = zip(passes, sizes, strict=True)
-    found = judge_draws([drop_unknown(*one) if among_others else one for one in both])
-    return [_explain_unchanged(finding, first) for finding in found]
+    kept = [drop_unknown(*one) if among_others else one for one in both]
+    found = judge_draws(kept)
+    if found:
+        return [_explain_unchanged(finding, first) for finding in found]
+    least, fewest = LEAST_SHARE * len(known), min(len(crops.image) for crops, _ in kept)
+    if fewest < least:
+        reason = f"{fewest} training images in an epoch are too few to tell"
+        return [NotLookedAt(("augment",), reason)]
+    return [Earned(("augment",))]
 
 
 def _explain_unchanged(finding: Finding, first: Evidence) -> Finding:

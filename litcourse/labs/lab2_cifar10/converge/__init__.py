@@ -224,7 +224,7 @@ def _judge_defaults(evidence: Evidence) -> Mark | None:
     defaults, seen = fresh["settings"], evidence["main"]["settings"]
     for name in SETTINGS:
         if name not in defaults and name not in seen:
-            continue  # question 1 judges that
+            continue  # `schedule` judges that
         right, got = (_read_setting(settings, name) for settings in (defaults, seen))
         if not abs(got - right) <= SAME * abs(right):
             expected = f"{name}={right:g}, LitResNet's default"
