@@ -214,6 +214,24 @@ CASES = [
         ),
     ),
     wrong(
+        "a step without a loss",
+        "LIT2521",
+        (
+            '        self.log("train_loss", loss)\n        return loss',
+            '        self.log("train_loss", loss)',
+        ),
+    ),
+    wrong(
+        "an optimizer of other parameters",
+        "LIT2521",
+        ("self.parameters(),", "SmallCNN().parameters(),"),
+    ),
+    wrong(
+        "no optimizer",
+        "LIT2521",
+        ('return {\n            "optimizer"', '{\n            "optimizer"'),
+    ),
+    wrong(
         "one rank changes its weights",
         "LIT2520",
         (IMPORT, "from lightning.pytorch.callbacks import Callback\n" + IMPORT),

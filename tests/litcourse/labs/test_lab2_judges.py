@@ -27,6 +27,29 @@ LAB = "lab2_cifar10"
 pytestmark = pytest.mark.filterwarnings("ignore:Casting complex values", "ignore:torch.quantize")
 
 
+def _serves_of_script() -> dict[str, str]:
+    """SERVES of `script`: the runs have one form, and each shows a criterion of its name."""
+    runs = {name: name for name in ("one", "two", "bf16", "resumed")} | {"interrupted": "resumed"}
+    records = (
+        *("fitted", "finished", "endless", "world_size", "global_rank", "max_epochs"),
+        *("current_epoch", "global_step", "start_weights", "weights"),
+    )
+    found: dict[str, str] = {}
+    for run, criterion in runs.items():
+        known = ("fitted", "finished", "endless") if run == "interrupted" else records
+        own = {"two": ("strategy",), "bf16": ("precision",), "resumed": ("start_step",)}
+        place = f"{run}/run/ranks/*/trainers/*"
+        found |= {f"{place}/{key}": criterion for key in (*known, *own.get(run, ()))}
+        found |= {f"{place}/*": "", f"{run}/run/ranks/*/trainers*": criterion}
+        # How the interrupted run ended, and what it left, shows in the run that goes on from it.
+        end = "" if run == "interrupted" else criterion
+        found |= {f"{run}/run/ranks/*/value*": end, f"{run}/checkpoints*": end}
+        words = ("ranks/*/at", "ranks/*/pid", "ranks/*/output", "command", "asked", "imports")
+        found |= {f"{run}/run/{part}": "" for part in (*words, "elsewhere", "seconds")}
+        found |= {f"{run}*": criterion}
+    return found
+
+
 class TestJudges(JudgeContract):
     SLOW = {"augment": 6}  # noqa: RUF012  never written; each verdict looks for 1,500 crops
     SERVES = {  # noqa: RUF012  never written
@@ -55,6 +78,35 @@ class TestJudges(JudgeContract):
             "ranks/ranks/*/output": "",
             "ranks/seconds": "",
             "*": "everywhere",
+        },
+        "augment": {
+            "bases/*": "",
+            "bases": "augment images split repeat order loaders prepare",
+            "prepared*": "prepare",
+            "fetched_in*": "prepare",
+            "after_prepare*": "prepare",
+            "first/reseeded": "repeat",
+            "first/one_set": "",
+            "first/on_subset": "",
+            "first/draws*": "augment",
+            "first/draw_sizes*": "augment",
+            "first/train/images": "images split order loaders",
+            "first/val/images": "augment images split repeat loaders",
+            "first/test/images": "augment images split loaders",
+            "first/*/labels": "images",
+            "first/*/sizes*": "loaders",
+            "first/train_again": "order",
+            "first/train": "images split order loaders",
+            "first/val": "augment images split repeat loaders",
+            "first/test": "augment images split loaders",
+            "first": "augment images split repeat order loaders",
+            "validate*": "split",
+            "trainer*": "split",
+            "elsewhere*": "repeat",
+            "again*": "repeat",
+            "other_seed*": "repeat",
+            "workers*": "loaders",
+            "defaults*": "loaders",
         },
         "engineer": {
             "made/*/returned": "hardware precision steps",
@@ -104,6 +156,7 @@ class TestJudges(JudgeContract):
             "again*": "same",
             "other*": "other",
         },
+        "script": _serves_of_script(),
     }
 
     @pytest.fixture(autouse=True)

@@ -17,8 +17,9 @@ from random import Random
 from typing import Any
 
 from litcourse.core.evidence import Evidence
+from litcourse.core.marks import find_findings
 from litcourse.core.namespace import Student
-from litcourse.core.question import Criterion, Finding, Inputs, Question
+from litcourse.core.question import Criterion, Earned, Finding, Inputs, Mark, Question
 from litcourse.embedded.sets import EmbeddedCIFAR10
 from litcourse.labs.lab2_cifar10.script._script_runs import (
     judge_cycle,
@@ -107,19 +108,21 @@ def _has_trained(seen: dict[str, Any]) -> bool:
 # --- judge ------------------------------------------------------------------------------
 
 
-def judge(inputs: Inputs, evidence: Evidence) -> list[Finding]:
+def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
     """Judge each run by the records of its Trainers and by its checkpoints."""
     every = tuple(criterion.id for criterion in QUESTION.criteria)
     epochs = inputs.shown["short"]
     one = judge_program(evidence["one"], "one", epochs, BATCHES, {})
     if evidence["two"].is_none:
-        first = next(iter(one), Finding("LIT903", every))
+        first = next(iter(find_findings([one])), Finding("LIT903", every))
         return [Finding(first.code, every, *_details(first))]
+    if isinstance(one, Earned):
+        one = judge_cycle(epochs, inputs.shown["long"], BATCHES, evidence)
     wanted = {"precision": "bf16-mixed"}
     return [
-        *(one or judge_cycle(epochs, inputs.shown["long"], BATCHES, evidence)),
-        *judge_program(evidence["two"], "two", epochs, BATCHES, {"strategy": "DDPStrategy"}),
-        *judge_program(evidence["bf16"], "bf16", epochs, BATCHES, wanted),
+        one,
+        judge_program(evidence["two"], "two", epochs, BATCHES, {"strategy": "DDPStrategy"}),
+        judge_program(evidence["bf16"], "bf16", epochs, BATCHES, wanted),
         *judge_resumed(inputs.shown["long"], BATCHES, evidence),
     ]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from litcourse.core.evidence import Evidence
-from litcourse.core.question import Finding
+from litcourse.core.evidence import Evidence, MalformedError
+from litcourse.core.marks import find_findings
+from litcourse.core.question import Earned, Finding, Mark, NotLookedAt
 from litcourse.scripts import count_noun, fitted_trainers, script_findings
 
 OVERWRITES = "SaveConfigCallback expected"
@@ -25,7 +26,7 @@ WEIGHTS_ALONE = ("contains only the model", "save_weights_only", "'pytorch-light
 
 def judge_program(
     seen: Evidence, cost: str, epochs: int, batches: int, wanted: dict[str, str]
-) -> list[Finding]:
+) -> Mark:
     """Judge that a run trained as its command asks, and wrote a checkpoint.
 
     Args:
@@ -38,23 +39,25 @@ def judge_program(
     run, criteria = seen["run"], (cost,)
     failed = _judge_endless(run, criteria, epochs) or script_findings(run, criteria)
     if failed:
-        return [_refine_finding(finding) for finding in failed]
+        return _refine_finding(failed[0])
     called, fits = run["command"].text(), fitted_trainers(run)
     found = _judge_ranks(fits, called, criteria, 2 if cost == "two" else 1)
-    if found:
-        return found
     for record in fits:
         right = {"max_epochs": str(epochs), **wanted}
-        found = _judge_record(record, called, criteria, right, epochs * batches)
-        if found:
-            return found
-    weights = {record["weights"].text() for record in fits if record["finished"].flag()}
+        found = found or _judge_record(record, called, criteria, right, epochs * batches)
+    if found:
+        return found[0]
+    digests = [(_digest(record["start_weights"]), _digest(record["weights"])) for record in fits]
+    if any(before == after for before, after in digests):
+        expected, got = "other weights than before", "the same ones"
+        return Finding("LIT2521", criteria, called, expected, got)
+    weights = {after for _, after in digests}
     if len(weights) > 1:
         got = f"{len(weights)} different sets of weights"
-        return [Finding("LIT2520", criteria, called, "the same weights on all ranks", got)]
-    if list(seen["checkpoints"]):
-        return []
-    return [Finding("LIT2502", criteria, called, "a checkpoint, *.ckpt", "none")]
+        return Finding("LIT2520", criteria, called, "the same weights on all ranks", got)
+    if any(seen["checkpoints"].texts()):
+        return Earned(criteria)
+    return Finding("LIT2502", criteria, called, "a checkpoint, *.ckpt", "none")
 
 
 def _judge_ranks(
@@ -102,6 +105,13 @@ def _judge_record(
     return []
 
 
+def _digest(node: Evidence) -> str:
+    digest = node.text()
+    if not digest:
+        raise MalformedError(node.path, "digest of weights")
+    return digest
+
+
 def _text(node: Evidence) -> str:
     return "none" if node.is_none else node.text()
 
@@ -121,8 +131,10 @@ def _refine_finding(finding: Finding) -> Finding:
     return finding
 
 
-def judge_cycle(short: int, long: int, batches: int, evidence: Evidence) -> list[Finding]:
+def judge_cycle(short: int, long: int, batches: int, evidence: Evidence) -> Mark:
     """Judge that the one-cycle schedules of a short and a longer run differ in length.
+
+    A program may have any schedule, or none: then there is nothing to judge.
 
     Args:
         short: epochs of the short run.
@@ -130,13 +142,18 @@ def judge_cycle(short: int, long: int, batches: int, evidence: Evidence) -> list
         batches: batches in an epoch.
         evidence: evidence of all runs.
     """
-    one, other = evidence["one"]["run"], evidence["interrupted"]["run"]
-    constant = sorted(_cycle_lengths(one, short) & _cycle_lengths(other, long))
+    one, cost = evidence["one"]["run"], ("one",)
+    lengths = _cycle_lengths(one, short)
+    longer = _cycle_lengths(evidence["interrupted"]["run"], long)
+    constant = sorted(lengths & longer)
+    if not constant and (longer or lengths <= {short * batches}):
+        return Earned(cost)
     if not constant:
-        return []
+        reason = "the longer run has no schedule, so its length can't be compared"
+        return NotLookedAt(cost, reason)
     called, expected = one["command"].text(), f"a cycle of {count_noun(short * batches, 'step')}"
     got = f"total_steps={constant[0]}, in this run as in one of {long} epochs"
-    return [Finding("LIT2112", ("one",), called, expected, got)]
+    return Finding("LIT2112", cost, called, expected, got)
 
 
 def _cycle_lengths(run: Evidence, epochs: int) -> set[int]:
@@ -147,7 +164,7 @@ def _cycle_lengths(run: Evidence, epochs: int) -> set[int]:
     return {length for each in right for length in each["cycles"].integers()}
 
 
-def judge_resumed(epochs: int, batches: int, evidence: Evidence) -> list[Finding]:
+def judge_resumed(epochs: int, batches: int, evidence: Evidence) -> list[Mark]:
     """Judge that the interrupted run writes a checkpoint, from which another run resumes.
 
     Args:
@@ -158,13 +175,14 @@ def judge_resumed(epochs: int, batches: int, evidence: Evidence) -> list[Finding
     cut, resumed = evidence["interrupted"], evidence["resumed"]
     found = _judge_endless(cut["run"], ("resumed",), epochs) or _judge_cut(cut, epochs)
     if found:
-        return found
+        return [*found]
     if resumed.is_none:
-        return _no_checkpoint_findings(cut)
-    found = judge_program(resumed, "resumed", epochs, batches, {})
-    if found and found[0].code != "LIT2502":
-        return found
-    return _judge_start(resumed["run"], COMPLETE * batches) or found
+        return [*_no_checkpoint_findings(cut)]
+    mark = judge_program(resumed, "resumed", epochs, batches, {})
+    if any(finding.code != "LIT2502" for finding in find_findings([mark])):
+        return [mark]
+    started = _judge_start(resumed["run"], COMPLETE * batches)
+    return [*started] if started else [mark]
 
 
 def _judge_cut(cut: Evidence, epochs: int) -> list[Finding]:
