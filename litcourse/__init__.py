@@ -16,7 +16,7 @@ The parts of a check, in the order to read them:
 6. `feedback`: what a student reads; the catalogue of findings.
 7. `labs`: the questions.
 8. `probing`: tools for authors of probes; `ranks` runs code on several ranks, `scripts` runs a
-   student's program.
+   student's program, `sharding` measures FSDP without a GPU.
 """
 
 from litcourse.check import Check

@@ -8,7 +8,7 @@ decision. Read in this order:
 3. `callbacks`: how fast it went, and the report at the end; `requeue` saves and requeues a job.
 4. `cifar10`: a recipe that needs more care, and in `fast` one that is tuned.
 5. `policies` and `strategies`: what a model is cut into, and who shards it; `zero` is ZeRO, and
-   `on_cpu` lets FSDP and ZeRO train without a GPU.
+   `on_cpu` lets it train without a GPU.
 6. `costs`, `scaling` and `bench`: what the strategies cost, on machines that are not here too.
 
 Nothing of `litcourse` or `autograder` imports this package.

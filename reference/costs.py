@@ -13,18 +13,14 @@ Models.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
-import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
-from torch.testing._internal.distributed.fake_pg import FakeStore
-from torch.utils._python_dispatch import TorchDispatchMode
 
+from litcourse.sharding import CollectiveCounter, fake_group
 from reference.policies import WrapPolicy
 
 FLOAT = 4
@@ -48,36 +44,6 @@ class Cost:
     sent: int
 
 
-class _Counter(TorchDispatchMode):
-    """Counts collectives, and the bytes that a ring of ranks would send for them."""
-
-    def __init__(self, world_size: int) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # torch 2.15
-        self.count, self.sent, self._share = 0, 0.0, (world_size - 1) / world_size
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
-    ) -> Any:
-        namespace, name, *_ = str(func).split(".")
-        if namespace == "c10d":
-            if name not in {"_allgather_base_", "_reduce_scatter_base_"}:
-                raise NotImplementedError(f"{func}: say here how many bytes it sends")
-            full: Tensor = max(args[:2], key=Tensor.numel)  # the other one is a shard of it
-            self.count += 1
-            self.sent += full.numel() * full.element_size() * self._share
-        return func(*args, **(kwargs or {}))
-
-
-@contextmanager
-def fake_process_group(world_size: int) -> Iterator[None]:
-    """Be rank 0 of a group whose other ranks do not exist."""
-    dist.init_process_group("fake", rank=0, world_size=world_size, store=FakeStore())
-    try:
-        yield
-    finally:
-        dist.destroy_process_group()
-
-
 def fsdp2(
     make: Callable[[], nn.Module],
     batch: Tensor,
@@ -99,15 +65,19 @@ def fsdp2(
     model = make()
     units = [*policy.units(model), model]
     largest = max(sum(p.numel() for p in own) for own in _own_parameters(units))
-    with fake_process_group(world_size):
+    with fake_group(world_size):
         mesh = init_device_mesh("cpu", (world_size,))
         for unit in units:
             fully_shard(unit, mesh=mesh, reshard_after_forward=reshard)
-        with _Counter(world_size) as counter:
+        with CollectiveCounter() as counter:
             model(batch).sum().backward()
         held = sum(p.to_local().numel() for p in model.parameters())  # type: ignore[attr-defined]
     full = sum(map(Tensor.numel, model.parameters()))
-    return Cost(held, largest if reshard else full, counter.count, round(counter.sent))
+    known = [call for call in counter.calls if call.kind in {"gather", "scatter"}]
+    if len(known) < len(counter.calls):
+        raise NotImplementedError(f"{counter.counts()}: say here how many bytes they send")
+    sent = sum(call.bytes for call in known) * (world_size - 1) / world_size
+    return Cost(held, largest if reshard else full, len(known), round(sent))
 
 
 def _own_parameters(units: list[nn.Module]) -> Iterator[list[nn.Parameter]]:

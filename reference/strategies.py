@@ -16,6 +16,7 @@ from typing import Literal
 import torch
 from lightning.pytorch.strategies import FSDPStrategy, ModelParallelStrategy
 
+from litcourse.sharding import train_on_cpu
 from reference.policies import WrapPolicy
 from reference.zero import ZeRO
 
@@ -30,14 +31,10 @@ def fsdp(policy: WrapPolicy, sharding: Sharding = "FULL_SHARD") -> FSDPStrategy:
         sharding: what is sharded: all three of weights, gradients and optimizer state, the
             last two, or nothing.
     """
-    made: type[FSDPStrategy] = FSDPStrategy
-    if not torch.cuda.is_available():
-        from reference.on_cpu import FSDPOnCPU
-
-        made = FSDPOnCPU
-    return made(
+    strategy = FSDPStrategy(
         auto_wrap_policy=policy.fsdp1(), sharding_strategy=sharding, state_dict_type="sharded"
     )
+    return strategy if torch.cuda.is_available() else train_on_cpu(strategy)
 
 
 def zero(stage: Literal[1, 2, 3]) -> ZeRO:

@@ -56,7 +56,8 @@ all code of a student through `attempt`, so that an exception becomes evidence.
 `probe_runner` runs a probe inside `silenced`; a probe itself needs neither.
 
 In other rooms: `litcourse.ranks.run_ranks` (lab 3, `synced`), `litcourse.scripts.run_script`
-(lab 2, `script`), `litcourse.clusters.simulated_cluster` (lab 3, `kwargs`). For the judge:
+(lab 2, `script`), `litcourse.clusters.simulated_cluster` (lab 3, `kwargs`), and the tools of
+`litcourse.sharding`. For the judge:
 `Evidence` and `is_close` of `litcourse.core.evidence`, `distance` of `litcourse.core.comparison`,
 `error_finding` and `waiting_finding` of `litcourse.core.known_errors`, `draw_curve` of
 `litcourse.feedback.chart`.
