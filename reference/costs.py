@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 
-from litcourse.sharding import CollectiveCounter, fake_group
+from litcourse.sharding import CollectiveCounter, count_kinds, fake_group
 from reference.policies import WrapPolicy
 
 FLOAT = 4
@@ -75,7 +75,9 @@ def fsdp2(
     full = sum(map(Tensor.numel, model.parameters()))
     known = [call for call in counter.calls if call.kind in {"gather", "scatter"}]
     if len(known) < len(counter.calls):
-        raise NotImplementedError(f"{counter.counts()}: say here how many bytes they send")
+        raise NotImplementedError(
+            f"{count_kinds(counter.calls)}: say here how many bytes they send"
+        )
     sent = sum(call.bytes for call in known) * (world_size - 1) / world_size
     return Cost(held, largest if reshard else full, len(known), round(sent))
 

@@ -14,22 +14,32 @@ Read in this order:
 7. `deepspeed_stand_in`: a module that stands for DeepSpeed, which need not be installed.
 """
 
-from litcourse.sharding.collectives import CollectiveCounter, StepCollectives
+from litcourse.sharding.collectives import CollectiveCounter, StepCollectives, count_kinds
 from litcourse.sharding.deepspeed_stand_in import pretend_deepspeed
 from litcourse.sharding.fake_group import fake_group
 from litcourse.sharding.fsdp2_self_test import measure_fsdp2_gap
 from litcourse.sharding.fsdp_on_cpu import train_on_cpu
-from litcourse.sharding.private_names import ShardingError
-from litcourse.sharding.units import clean_name, fsdp1_units, wrap_as_fsdp1
+from litcourse.sharding.private_names import ShardingError, measured
+from litcourse.sharding.units import (
+    checkpointed_modules,
+    clean_name,
+    fsdp1_units,
+    fsdp2_units,
+    wrap_as_fsdp1,
+)
 
 __all__ = [
     "CollectiveCounter",
     "ShardingError",
     "StepCollectives",
+    "checkpointed_modules",
     "clean_name",
+    "count_kinds",
     "fake_group",
     "fsdp1_units",
+    "fsdp2_units",
     "measure_fsdp2_gap",
+    "measured",
     "pretend_deepspeed",
     "train_on_cpu",
     "wrap_as_fsdp1",

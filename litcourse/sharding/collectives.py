@@ -73,10 +73,11 @@ class CollectiveCounter(_Mode):  # type: ignore[misc]  # found at run time
             self.calls.append(Collective(kind, _largest(args)))
         return func(*args, **(kwargs or {}))
 
-    def counts(self) -> dict[str, int]:
-        """Number of collectives by kind: "gather", "scatter", "reduce" and "other"."""
-        kinds = [call.kind for call in self.calls]
-        return {kind: kinds.count(kind) for kind in ("gather", "scatter", "reduce", "other")}
+
+def count_kinds(calls: Sequence[Collective]) -> dict[str, int]:
+    """Number of collectives by kind: "gather", "scatter", "reduce" and "other"."""
+    kinds = [call.kind for call in calls]
+    return {kind: kinds.count(kind) for kind in ("gather", "scatter", "reduce", "other")}
 
 
 def _largest(arguments: Sequence[Any]) -> int:
@@ -84,15 +85,28 @@ def _largest(arguments: Sequence[Any]) -> int:
     return max((tensor.numel() * tensor.element_size() for tensor in tensors), default=0)
 
 
+@dataclass(frozen=True)
+class Step:
+    """The collectives of one training step, in order.
+
+    Args:
+        forward: those before backward.
+        backward: all others.
+    """
+
+    forward: list[Collective]
+    backward: list[Collective]
+
+
 class StepCollectives(L.Callback):
-    """Counts the collectives of each training step; `steps` has those of forward and of all.
+    """Records the collectives of each training step in `steps`.
 
     A CPU runs backward in the thread that called it, so the counter sees that too.
     """
 
     def __init__(self) -> None:
-        self.steps: list[dict[str, dict[str, int]]] = []
-        self._forward: dict[str, int] = {}
+        self.steps: list[Step] = []
+        self._forward = 0
 
     def on_train_batch_start(self, *_: Any) -> None:
         """Begin to count."""
@@ -100,9 +114,10 @@ class StepCollectives(L.Callback):
 
     def on_before_backward(self, *_: Any) -> None:
         """Forward is over."""
-        self._forward = self._counter.counts()
+        self._forward = len(self._counter.calls)
 
     def on_train_batch_end(self, *_: Any) -> None:
         """End of the step."""
         self._counter.__exit__(None, None, None)
-        self.steps.append({"forward": self._forward, "all": self._counter.counts()})
+        calls = self._counter.calls
+        self.steps.append(Step(calls[: self._forward], calls[self._forward :]))

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
-from torch.distributed.fsdp import FullyShardedDataParallel
+from torch.distributed.fsdp import FSDPModule, FullyShardedDataParallel
+
+from litcourse.sharding.private_names import find_private
 
 if TYPE_CHECKING:
     from lightning.pytorch.strategies import FSDPStrategy
 
+_CHECKPOINT = "torch.distributed.algorithms._checkpoint.checkpoint_wrapper.CheckpointWrapper"
 _WRAPPERS = ("_fsdp_wrapped_module", "_checkpoint_wrapped_module")
 
 
@@ -27,6 +30,33 @@ def fsdp1_units(module: nn.Module) -> dict[str, str]:
         for name, part in module.named_modules()
         if isinstance(part, FullyShardedDataParallel)
     }
+
+
+def fsdp2_units(module: nn.Module) -> dict[str, int]:
+    """The units of FSDP2 in `module`, by name, each with the number of its group.
+
+    Modules that `fully_shard` was given together are gathered together: they are one group.
+
+    Raises:
+        ShardingError: torch keeps that in another way.
+    """
+    state_of = find_private("torch.distributed.fsdp.fully_shard.state")
+    numbers: dict[int, int] = {}
+    return {
+        name: numbers.setdefault(id(state_of(part)), len(numbers))
+        for name, part in module.named_modules()
+        if isinstance(part, FSDPModule)
+    }
+
+
+def checkpointed_modules(module: nn.Module) -> list[str]:
+    """Names of the modules in `module` whose activations are computed again in backward.
+
+    Raises:
+        ShardingError: torch wraps them in another way.
+    """
+    wrapper = find_private(_CHECKPOINT)
+    return sorted(clean_name(n) for n, part in module.named_modules() if isinstance(part, wrapper))
 
 
 def wrap_as_fsdp1(module: nn.Module, strategy: FSDPStrategy) -> nn.Module:
