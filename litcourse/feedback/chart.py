@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from xml.sax.saxutils import escape
 
 _WIDTH, _HEIGHT = 440, 170
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 424, 14, 132
 _MOST_POINTS, _MOST_MARKS, _X_LABELS = 1000, 60, 8
 # Colours of middle lightness are legible in a light and in a dark theme.
-_GREY, _BLUE, _GREEN = "#7d7d7d", "#1e88e5", "#43a047"
+GREY, BLUE, GREEN, ORANGE = "#7d7d7d", "#1e88e5", "#43a047", "#ef6c00"
 
 
 def draw_curve(values: list[float], least: float, x: str = "epoch", y: str = "val_acc") -> str:
@@ -39,13 +42,42 @@ def draw_curve(values: list[float], least: float, x: str = "epoch", y: str = "va
     parts = [*_axes(last, low, high, x, y), *_limit(to_point(0, least)[1], least)]
     parts += _curve([to_point(*point) for point in points])
     parts += _ring(*to_point(*best), f"best {best[1]:.3g}")
-    size = f'width="{_WIDTH}" height="{_HEIGHT}" viewBox="0 0 {_WIDTH} {_HEIGHT}"'
+    return svg(_WIDTH, _HEIGHT, parts)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A part of a picture, which `stack` puts below others.
+
+    Args:
+        height: in units.
+        parts: elements of an SVG, with the panel's upper left corner as origin.
+    """
+
+    height: int
+    parts: Sequence[str]
+
+
+def stack(*panels: Panel) -> str:
+    """An SVG of panels, one below the other, 440 units wide."""
+    parts, y = [], 0
+    for panel in panels:
+        parts.append(f'<g transform="translate(0 {y})">{"".join(panel.parts)}</g>')
+        y += panel.height
+    return svg(_WIDTH, y, parts)
+
+
+def svg(width: int, height: int, parts: Sequence[str]) -> str:
+    """An SVG of `parts`, in the type of all pictures on cards."""
+    size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
     style = 'font-family="system-ui,sans-serif" font-size="11"'
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size} {style}>{"".join(parts)}</svg>'
 
 
-def _text(x: float, y: float, text: str, anchor: str = "middle", color: str = _GREY) -> str:
-    return f'<text x="{x}" y="{y}" text-anchor="{anchor}" fill="{color}">{text}</text>'
+def text(x: float, y: float, words: str, anchor: str = "middle", color: str = GREY) -> str:
+    """A line of text in an SVG; `words` is escaped."""
+    place = f'x="{x}" y="{y}" text-anchor="{anchor}" fill="{color}"'
+    return f"<text {place}>{escape(words)}</text>"
 
 
 def _line(start: tuple[float, float], end: tuple[float, float], color: str, more: str = "") -> str:
@@ -58,31 +90,31 @@ def _axes(last: int, low: float, high: float, x: str, y: str) -> list[str]:
     ticks = range(0, last + 1, step)
     along = [_LEFT + (_RIGHT - _LEFT) * tick / last for tick in ticks]
     return [
-        _line((_LEFT, _TOP), (_LEFT, _BOTTOM), _GREY),
-        _line((_LEFT, _BOTTOM), (_RIGHT, _BOTTOM), _GREY),
-        *(_text(round(a, 1), _BOTTOM + 14, str(t)) for a, t in zip(along, ticks, strict=True)),
-        _text(_LEFT - 6, _BOTTOM + 4, f"{low:.3g}", "end"),
-        _text(_LEFT - 6, _TOP + 4, f"{high:.3g}", "end"),
-        _text((_LEFT + _RIGHT) / 2, _HEIGHT - 8, x),
-        f'<g transform="translate(14 {(_TOP + _BOTTOM) / 2}) rotate(-90)">{_text(0, 0, y)}</g>',
+        _line((_LEFT, _TOP), (_LEFT, _BOTTOM), GREY),
+        _line((_LEFT, _BOTTOM), (_RIGHT, _BOTTOM), GREY),
+        *(text(round(a, 1), _BOTTOM + 14, str(t)) for a, t in zip(along, ticks, strict=True)),
+        text(_LEFT - 6, _BOTTOM + 4, f"{low:.3g}", "end"),
+        text(_LEFT - 6, _TOP + 4, f"{high:.3g}", "end"),
+        text((_LEFT + _RIGHT) / 2, _HEIGHT - 8, x),
+        f'<g transform="translate(14 {(_TOP + _BOTTOM) / 2}) rotate(-90)">{text(0, 0, y)}</g>',
     ]
 
 
 def _limit(height: float, least: float) -> list[str]:
     return [
-        _line((_LEFT, height), (_RIGHT, height), _GREY, 'stroke-dasharray="4 3"'),
-        _text(_LEFT - 6, height + 4, f"{least:.3g}", "end"),
+        _line((_LEFT, height), (_RIGHT, height), GREY, 'stroke-dasharray="4 3"'),
+        text(_LEFT - 6, height + 4, f"{least:.3g}", "end"),
     ]
 
 
 def _curve(points_drawn: list[tuple[float, float]]) -> list[str]:
     path = " ".join(f"{a},{b}" for a, b in points_drawn)
-    line = f'<polyline points="{path}" fill="none" stroke="{_BLUE}" stroke-width="1.6"/>'
+    line = f'<polyline points="{path}" fill="none" stroke="{BLUE}" stroke-width="1.6"/>'
     marks = points_drawn if len(points_drawn) <= _MOST_MARKS else []
-    return [line, *(f'<circle cx="{a}" cy="{b}" r="3" fill="{_BLUE}"/>' for a, b in marks)]
+    return [line, *(f'<circle cx="{a}" cy="{b}" r="3" fill="{BLUE}"/>' for a, b in marks)]
 
 
 def _ring(x: float, y: float, label: str) -> list[str]:
     anchor, aside = ("end", -4) if x > (_LEFT + _RIGHT) / 2 else ("start", 10)
-    circle = f'<circle cx="{x}" cy="{y}" r="6" fill="none" stroke="{_GREEN}" stroke-width="1.6"/>'
-    return [circle, _text(x + aside, min(y + 20, _BOTTOM - 4), label, anchor, _GREEN)]
+    circle = f'<circle cx="{x}" cy="{y}" r="6" fill="none" stroke="{GREEN}" stroke-width="1.6"/>'
+    return [circle, text(x + aside, min(y + 20, _BOTTOM - 4), label, anchor, GREEN)]
