@@ -99,7 +99,8 @@ PLACES = (
     lightning.pytorch.strategies.DDPStrategy, torch.nn.parallel,
     torch.utils.data.DistributedSampler, torch.optim.lr_scheduler,
     torch.optim.lr_scheduler.LRScheduler, lightning.pytorch.cli,
-    argparse.ArgumentParser,
+    argparse.ArgumentParser, torch.distributed.fsdp, torch.distributed.fsdp.wrap,
+    torch.distributed.fsdp.FSDPModule, torch.distributed.device_mesh,
 )  # fmt: skip
 STUDENTS = {name for lab in LABS.values() for cells in lab.questions.values()
             for name in students_names(cells.solution)}  # fmt: skip

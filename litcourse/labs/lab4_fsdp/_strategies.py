@@ -1,0 +1,64 @@
+"""What a strategy was told, as evidence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lightning.pytorch.strategies import DeepSpeedStrategy, FSDPStrategy
+
+from litcourse.core.evidence import Evidence
+
+FLAGS = ("ddp", "fsdp", "fsdp_grad_op", "fsdp_no_shard", "fsdp2", "zero1", "zero2", "zero3")
+"""The flags of `strategy_for`."""
+_REPLICATING = ("DDPStrategy", "SingleDeviceStrategy")
+
+
+def read_strategy(returned: Any) -> dict[str, Any]:
+    """Names of the classes that `returned` is of, the nearest first, and what it was told.
+
+    Returns:
+        "kinds"; for FSDP "sharding" and "offload"; for DeepSpeed "stage", with the name of its
+        type, and the devices "optimizer" and "parameters" ("none" for no offload).
+    """
+    kinds = [kind.__name__ for kind in type(returned).__mro__]
+    if isinstance(returned, FSDPStrategy):
+        offload = bool(getattr(returned.cpu_offload, "offload_params", False))
+        return {"kinds": kinds, "sharding": returned.sharding_strategy.name, "offload": offload}
+    if isinstance(returned, DeepSpeedStrategy):
+        return {"kinds": kinds, **_read_zero(returned.config)}
+    return {"kinds": kinds, "value": str(returned)[:100] if isinstance(returned, str) else ""}
+
+
+def _read_zero(config: Any) -> dict[str, Any]:
+    zero = (config or {}).get("zero_optimization") if isinstance(config, dict) else None
+    zero = zero if isinstance(zero, dict) else {}
+
+    def device(name: str) -> str:
+        part = zero.get(name)
+        return str(part.get("device", "none")) if isinstance(part, dict) else "none"
+
+    stage = zero.get("stage")
+    return {
+        "zero": bool(zero),
+        "stage": stage if type(stage) is int else str(stage),
+        "stage_type": type(stage).__name__,
+        "optimizer": device("offload_optimizer"),
+        "parameters": device("offload_param"),
+    }
+
+
+def is_kind(seen: Evidence, name: str) -> bool:
+    """Whether an object is of the class `name`, or of one derived from it."""
+    return name in seen["kinds"].texts()
+
+
+def format_kind(seen: Evidence) -> str:
+    """The class of an object, or the text if it is one."""
+    kinds = seen["kinds"].texts() or ["nothing"]
+    text = seen["value"].text() if "value" in seen else ""
+    return f"the text {text!r}" if kinds[0] == "str" else kinds[0]
+
+
+def replicates(seen: Evidence) -> bool:
+    """Whether a strategy leaves the whole model with every rank."""
+    return any(kind in _REPLICATING for kind in seen["kinds"].texts())
