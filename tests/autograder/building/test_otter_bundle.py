@@ -16,7 +16,15 @@ from autograder.bank import without_markers
 from autograder.building.build import build
 from autograder.building.otter_bundle import build_bundle, case_file
 from autograder.course import CHECK, Course, Lab, grade_id
-from litcourse.core.question import Criterion, Finding, Inputs, Question
+from litcourse.core.question import (
+    Criterion,
+    Earned,
+    Finding,
+    Inputs,
+    NotLookedAt,
+    Question,
+)
+from litcourse.core.verdict import Verdict
 from litcourse.frontends import otter
 from litcourse.frontends.otter import CheckedQuestion, NotEarnedError
 from tests.course import points_of, questions
@@ -29,14 +37,15 @@ Edit = Callable[[NotebookNode], NotebookNode]
 
 
 def question(*shares: float) -> Question:
-    """A question whose criteria a, b, c, ... have the given shares; a is never earned."""
+    """A question whose criteria a, b, c, ... have the given shares; b alone is earned."""
+    marks = [Finding("LIT900", ("a",), "f(x)", "1", "2", "there"), Earned(("b",))]
     return Question(
         title="Try",
         defines=(),
         criteria=tuple(Criterion("abcde"[i], f"it does {i}", s) for i, s in enumerate(shares)),
         draw=lambda rng: Inputs({"number": rng.randrange(10**9)}),
         probe=lambda shown, student: {"number": shown["number"], "seen": student["x"]},
-        judge=lambda _inputs, _evidence: [Finding("LIT900", ("a",), "f(x)", "1", "2", "there")],
+        judge=lambda _inputs, _evidence: marks,
     )
 
 
@@ -99,6 +108,17 @@ def test_a_failure_says_what_to_mend(asked: tuple[CheckedQuestion, list[int]]) -
     for part in ("Not solved yet (LIT900)", "f(x)", "expected", "there", "to do", "Replace"):
         assert part in text
     assert otter.SEED_BITS >= 64
+
+
+def test_a_criterion_that_nobody_looked_at_fails_and_says_so() -> None:
+    made = CheckedQuestion("lab1_mnist", "wrap")
+    made._verdict = Verdict("lab1_mnist", "wrap", question(0.5, 0.3, 0.2), (
+        Finding("LIT900", ("a",)), NotLookedAt(("b",), "this torch lacks it", by_machine=True),
+    ))  # fmt: skip
+    with pytest.raises(NotEarnedError, match="a reason of this machine: this torch lacks it"):
+        made.earn("b", {})
+    with pytest.raises(NotEarnedError, match="Not looked at: it waits for LIT900"):
+        made.earn("c", {})
 
 
 # --- submissions, and what otter says of them -----------------------------------------------
