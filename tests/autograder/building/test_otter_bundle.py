@@ -21,6 +21,7 @@ from litcourse.core.question import (
     Earned,
     Finding,
     Inputs,
+    Mark,
     NotLookedAt,
     Question,
 )
@@ -38,7 +39,7 @@ Edit = Callable[[NotebookNode], NotebookNode]
 
 def question(*shares: float) -> Question:
     """A question whose criteria a, b, c, ... have the given shares; b alone is earned."""
-    marks = [Finding("LIT900", ("a",), "f(x)", "1", "2", "there"), Earned(("b",))]
+    marks: list[Mark] = [Finding("LIT900", ("a",), "f(x)", "1", "2", "there"), Earned(("b",))]
     return Question(
         title="Try",
         defines=(),
