@@ -12,14 +12,18 @@ Read in this order:
 5. `fsdp_on_cpu`: lets a given `FSDPStrategy` train on CPU ranks.
 6. `fsdp2_self_test`: whether FSDP2 is exact on this machine's CPU ranks.
 7. `deepspeed_stand_in`: a module that stands for DeepSpeed, which need not be installed.
+8. `step_memory`: what a step of FSDP2 holds at its peak, by torch's own tracker.
+9. `activations`: what forward keeps for backward.
 """
 
+from litcourse.sharding.activations import KeptForBackward
 from litcourse.sharding.collectives import CollectiveCounter, StepCollectives, count_kinds
 from litcourse.sharding.deepspeed_stand_in import pretend_deepspeed
 from litcourse.sharding.fake_group import fake_group
 from litcourse.sharding.fsdp2_self_test import measure_fsdp2_gap
 from litcourse.sharding.fsdp_on_cpu import train_on_cpu
 from litcourse.sharding.private_names import ShardingError, measured
+from litcourse.sharding.step_memory import StepMemory, measure_step
 from litcourse.sharding.units import (
     checkpointed_modules,
     clean_name,
@@ -30,8 +34,10 @@ from litcourse.sharding.units import (
 
 __all__ = [
     "CollectiveCounter",
+    "KeptForBackward",
     "ShardingError",
     "StepCollectives",
+    "StepMemory",
     "checkpointed_modules",
     "clean_name",
     "count_kinds",
@@ -39,6 +45,7 @@ __all__ = [
     "fsdp1_units",
     "fsdp2_units",
     "measure_fsdp2_gap",
+    "measure_step",
     "measured",
     "pretend_deepspeed",
     "train_on_cpu",
