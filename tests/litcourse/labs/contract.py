@@ -211,6 +211,8 @@ class JudgeContract:
         BLIND: those whose judge needs no inputs.
         SLOW: those whose judge takes half a second, and how many mutants are left out of so many.
         MOST: mutants of a question at most, evenly spread.
+        ENDS: whether SERVES is held against the first and the last child of each list alone;
+            evidence of many steps takes minutes otherwise.
         SERVES: by question, which criteria a part of the evidence serves: patterns of paths, of
             which the first that fits counts, and ids of criteria, separated by blanks; "" for a
             part from which only words of findings are made.
@@ -219,6 +221,7 @@ class JudgeContract:
     BLIND: tuple[str, ...] = ()
     SLOW: dict[str, int] = {}  # noqa: RUF012  never written
     MOST = MOST_MUTANTS
+    ENDS = False
     SERVES: dict[str, dict[str, str]] = {}  # noqa: RUF012  never written
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
@@ -277,7 +280,7 @@ class JudgeContract:
         self, of: Answered
     ) -> None:
         serves, used = self.SERVES[of.name], set()
-        for way in places(of.solution, ends=True):
+        for way in places(of.solution, ends=self.ENDS):
             path = "/".join(map(str, way))
             pattern = next((p for p in serves if fnmatchcase(path, p)), None)
             if not way:

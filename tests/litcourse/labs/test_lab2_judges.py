@@ -51,6 +51,7 @@ def _serves_of_script() -> dict[str, str]:
 
 
 class TestJudges(JudgeContract):
+    ENDS = True
     SLOW = {"augment": 6}  # noqa: RUF012  never written; each verdict looks for 1,500 crops
     SERVES = {  # noqa: RUF012  never written
         "schedule": {
