@@ -1,4 +1,4 @@
-"""memory: how many bytes a GPU holds between two steps, under each strategy.
+"""memory: for how many bytes a GPU must have room in a step, under each strategy.
 
 The right value is the answer itself, so this module has no formula: the judge compares with the
 same probe's evidence on the instructor's solution (`by_solution`). Values of the other strategies,
