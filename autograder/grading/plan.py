@@ -111,7 +111,7 @@ def plan_grading(
             plan.stale_points += record.maximum != _points(labs[lab])
             graded = settings.autograded_folder(lab, record.student) / f"{lab}.ipynb"
             row = rows.get(record.student)
-            if row is None or not row.automatic or not graded.is_file():
+            if row is None or not row.automatic.issuperset(record.points) or not graded.is_file():
                 record.written = False
             if pages is not None and not pages.folder(lab, record.student).is_dir():
                 record.feedback = False

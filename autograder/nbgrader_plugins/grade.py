@@ -94,7 +94,7 @@ class SaveScores(SaveAutoGrades):
         grade = self.gradebook.find_grade(
             grade_id(cell), names["notebook"], names["assignment"], names["student"]
         )
-        grade.auto_score, grade.needs_manual_grade = None, grade.manual_score is None
+        grade.auto_score, grade.needs_manual_grade = None, True
         self.gradebook.db.commit()
 
 

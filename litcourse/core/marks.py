@@ -8,6 +8,8 @@ from typing import TypeVar
 from litcourse.core.evidence import Evidence
 from litcourse.core.question import Earned, Finding, Mark, NotLookedAt
 
+LONGEST_REASON = 300
+"""A card, the output of a run and its tables show so many characters of a reason in evidence."""
 _Mark = TypeVar("_Mark", bound=Mark)
 
 
@@ -53,4 +55,5 @@ def _key(mark: Mark) -> object:
 
 def not_measured(evidence: Evidence, criteria: tuple[str, ...]) -> NotLookedAt:
     """The mark for evidence of `litcourse.probing.attempts.NotMeasuredError`."""
-    return NotLookedAt(criteria, evidence["not_measured"].text(), by_machine=True)
+    reason = evidence["not_measured"].text()[:LONGEST_REASON]
+    return NotLookedAt(criteria, reason, by_machine=True)

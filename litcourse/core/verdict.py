@@ -73,17 +73,18 @@ class Verdict:
     @property
     def score(self) -> float | None:
         """Earned fraction of the question's points, 0 to 1; None if a person has to decide."""
-        marks = {criterion: self.mark(criterion) for criterion in self.question.criteria}
         if self.undecided:
             return None
-        earned = sum(c.share for c, mark in marks.items() if isinstance(mark, Earned))
+        earned = sum(c.share for c in self.question.criteria if isinstance(self.mark(c), Earned))
         return min(1.0, max(0.0, round(earned, 9)))
 
     @property
     def undecided(self) -> str:
-        """Why there is no score: the machine's reason, or ""."""
-        marks = (self.mark(criterion) for criterion in self.question.criteria)
-        return next((m.reason for m in marks if isinstance(m, NotLookedAt) and m.by_machine), "")
+        """Why there is no score: the machine's reason, or "" if there is one."""
+        for mark in map(self.mark, self.question.criteria):
+            if isinstance(mark, NotLookedAt) and mark.by_machine:
+                return mark.reason or UNMEASURED
+        return ""
 
     @property
     def passed(self) -> bool:

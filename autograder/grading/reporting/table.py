@@ -37,7 +37,7 @@ class Row:
         points: score by question id: a person's if there is one, with extra credit. A question
             without a score is not among them.
         maximum: maximum points by question id.
-        automatic: whether every question has an automatic score.
+        automatic: ids of the questions with an automatic score.
         penalty: late penalty in points; None if there was never one.
         late_seconds: seconds after the due date.
         submitted_at: time of submission, UTC; "" if not known.
@@ -51,7 +51,7 @@ class Row:
     lab: str
     points: dict[str, float] = field(default_factory=dict)
     maximum: dict[str, float] = field(default_factory=dict)
-    automatic: bool = True
+    automatic: set[str] = field(default_factory=set)
     penalty: float | None = None
     late_seconds: float = 0.0
     submitted_at: str = ""
@@ -113,7 +113,8 @@ def read_rows(settings: CourseSettings, lab: str) -> dict[str, Row]:
             if grade.auto_score is not None or grade.manual_score is not None:
                 row.points[name] = grade.score
             row.notebook, row.penalty = notebook, penalty
-            row.automatic = row.automatic and grade.auto_score is not None
+            if grade.auto_score is not None:
+                row.automatic.add(name)
             row.look_again |= grade.needs_manual_grade and grade.manual_score is not None
     return found
 

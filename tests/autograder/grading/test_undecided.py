@@ -49,13 +49,17 @@ def test_it_has_no_score_and_is_named(group: Class, tmp_path: Path, capsys: Said
     assert (ben["points"], ben["undecided"]) == ({}, {QUESTION: WHY})
 
 
-def test_a_person_decides_and_that_stays(group: Class) -> None:
+def test_a_person_decides_and_that_stays(group: Class, capsys: Said) -> None:
     group.hand_in("ada", UNMEASURED)
     assert group.grade() == ExitCode.INCOMPLETE
     enter(group, manual_score=4.0, needs_manual_grade=False)
     assert group.grade() == 0
     assert group.score("ada") == 4
-    assert group.grade(regrade=True) == 0
+    assert "1 done already" in capsys.readouterr().out
+    assert needs_a_person(group) == {"ada": False}
+    group.hand_in("ada", f"{UNMEASURED}\n")
+    assert group.grade() == 0
+    assert needs_a_person(group) == {"ada": True}, "it is another submission: look again"
     assert group.rejudge() == 0
     assert group.score("ada") == 4
 

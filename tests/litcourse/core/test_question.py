@@ -12,6 +12,7 @@ import pytest
 
 from litcourse import labs
 from litcourse.core.evidence import Evidence
+from litcourse.core.marks import LONGEST_REASON
 from litcourse.core.names import UnknownNameError
 from litcourse.core.question import (
     Criterion,
@@ -160,6 +161,14 @@ def test_evidence_can_say_that_nothing_was_measured() -> None:
     found = grade(LAB, "timer", inputs, {"not_measured": "this torch lacks it"})
     assert (found.score, found.undecided, found.findings) == (None, "this torch lacks it", ())
     assert skip_question(LAB, "timer", "why").undecided == "why"
+
+
+@pytest.mark.parametrize(("reason", "told"), [("", UNMEASURED), ("x" * 999, "x" * LONGEST_REASON)])
+def test_whatever_the_reason_is_nobody_gets_zero_for_it(reason: str, told: str) -> None:
+    found = grade(
+        LAB, "timer", find_question(LAB, "timer").draw(Random(0)), {"not_measured": reason}
+    )
+    assert (found.score, found.undecided) == (None, told)
 
 
 @pytest.mark.parametrize(
