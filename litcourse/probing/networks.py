@@ -85,7 +85,10 @@ def draw_state(network: dict[str, Tree], rng: Random) -> dict[str, Tree]:
 
 
 def draw_networks(rng: Random, side: int) -> dict[str, dict[str, Tree]]:
-    """One network of each kind for images `(1, side, side)`, with drawn widths and depths."""
+    """One network of each kind for images `(1, side, side)`, with drawn widths and depths.
+
+    The convolution has no bias: a norm follows, so the bias's gradient would be rounding error.
+    """
     inputs, width = side * side, rng.randrange(18, 40)
     other = rng.randrange(9, 17)
     act = rng.choice(["relu", "tanh", "gelu"])
@@ -100,7 +103,7 @@ def draw_networks(rng: Random, side: int) -> dict[str, dict[str, Tree]]:
         "frozen": {"layers": [*first, [act], head], "frozen": [1]},
         "conv": {
             "layers": [
-                ["conv", 1, other, 3, 1, 1],
+                ["conv", 1, other, 3, 1, 1, 1, 1, False],
                 ["norm2d", other],
                 ["relu"],
                 ["pool", 2],

@@ -48,6 +48,8 @@ CASES = [
         "log_softmax and nll_loss",
         (LOSS, "loss = F.nll_loss(self(images).log_softmax(dim=1), labels)"),
     ),
+    right("a loss in double precision", (LOSS, LOSS.replace("(images)", "(images).double()"))),
+    right("on several threads", (LOSS, "torch.set_num_threads(4)\n        " + LOSS)),
     right(
         "optimizer in a dict",
         (ADAM, '{"optimizer": torch.optim.Adam(self.model.parameters(), lr=self.hparams.lr)}'),
