@@ -38,6 +38,23 @@ CASES = [
     return EvaluatedClassifier(network, lr=0.1).eval()
 """,
     ),
+    right(
+        "validates with the best",
+        code="""
+def load_best(trainer):
+    trainer.validate(trainer.lightning_module, trainer.datamodule, ckpt_path="best", verbose=False)
+    return trainer.lightning_module.eval()
+""",
+    ),
+    wrong(
+        "validates with the last",
+        "LIT501",
+        code="""
+def load_best(trainer):
+    trainer.validate(trainer.lightning_module, trainer.datamodule, verbose=False)
+    return trainer.lightning_module.eval()
+""",
+    ),
     wrong(
         "the last",
         "LIT501",

@@ -14,6 +14,7 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
 
 from litcourse.core.comparison import distance
@@ -92,14 +93,18 @@ def _name_tensors(images: Tensor, labels: Tensor) -> dict[str, Tensor]:
 
 
 class _SetWeights(L.Callback):
-    """Sets the network's weights to the drawn ones before each epoch's validation."""
+    """Sets the network's weights to the drawn ones before each epoch's validation.
+
+    In a fit alone: `load_best` may validate with `ckpt_path="best"`, which loads weights itself.
+    """
 
     def __init__(self, states: list[dict[str, Tensor]]) -> None:
         self.states = states
 
     def on_validation_start(self, trainer: L.Trainer, pl_module: Any) -> None:
         """Load the epoch's weights."""
-        pl_module.model.load_state_dict(self.states[trainer.current_epoch])
+        if trainer.state.fn == TrainerFn.FITTING:
+            pl_module.model.load_state_dict(self.states[trainer.current_epoch])
 
 
 def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
