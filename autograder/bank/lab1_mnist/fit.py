@@ -24,6 +24,14 @@ CASES = [
             "trainer.validate(module, datamodule=datamodule, verbose=False)\n    trainer.fit(",
         ),
     ),
+    right(
+        "validates the best once more",
+        (
+            RETURN,
+            'trainer.validate(module, datamodule=datamodule, ckpt_path="best", verbose=False)\n'
+            f"    {RETURN}",
+        ),
+    ),
     wrong(
         "loaders in place of the module",
         "LIT403",

@@ -15,7 +15,7 @@ import lightning as L
 import torch
 from torch import Tensor
 
-from litcourse.core.evidence import Evidence
+from litcourse.core.evidence import Evidence, is_close
 from litcourse.core.known_errors import error_finding
 from litcourse.core.marks import find_findings, first_of_each, merge
 from litcourse.core.namespace import Student
@@ -246,19 +246,19 @@ def _explain_epochs(curves: dict[str, Any], ran: dict[str, int]) -> str:
 def _judge_log(curve: dict[str, Any], seen: Evidence) -> Mark:
     ran = seen["epochs"].integer()
     wanted, got = curve["values"][:ran], seen["logged"].numbers()
-    # A validation before training logs what the first epoch does.
-    if len(got) == len(wanted) + 1 and abs(got[0] - wanted[0]) < 1e-4:  # noqa: PLR2004
-        got = got[1:]
-    same = len(got) == len(wanted) > 0
-    if same and all(abs(a - b) < 1e-4 for a, b in zip(got, wanted, strict=True)):  # noqa: PLR2004
+    # A validation before the fit logs what the first epoch does, one after it any value.
+    before = _are_equal(got, [*wanted[:1], *wanted])
+    if before or _are_equal(got, wanted) or _are_equal(got[:-1], wanted):
         return Earned(("log",))
     called, expected = "val_acc in the CSV files under run_dir", _format_values(wanted)
-    code, shown = (
-        ("LIT431", _format_values(got))
-        if got
-        else ("LIT430", "no CSV file there with such a column")
-    )
-    return Finding(code, ("log",), called, expected, shown)
+    if not got:
+        return Finding("LIT430", ("log",), called, expected, "no CSV file there with such a column")
+    return Finding("LIT431", ("log",), called, expected, _format_values(got))
+
+
+def _are_equal(got: list[float], wanted: list[float]) -> bool:
+    same = len(got) == len(wanted) > 0
+    return same and all(is_close(a, b, 1e-4) for a, b in zip(got, wanted, strict=True))
 
 
 def _judge_arguments(seen: Evidence) -> Mark:
