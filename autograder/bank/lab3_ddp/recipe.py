@@ -38,6 +38,14 @@ CASES = [
             RETURN.replace("lr * factor", "torch.tensor(lr * factor, dtype=torch.float64).item()"),
         ),
     ),
+    right(
+        "an ordered dictionary",
+        (
+            RETURN,
+            "from collections import OrderedDict\n"
+            "    return OrderedDict(lr=lr * factor, global_batch_size=batch_size * factor)",
+        ),
+    ),
     wrong("lr as it was", "LIT3202", ("lr * factor", "lr")),
     wrong("takes batch_size for the global one", "LIT3205", ("batch_size * factor", "batch_size")),
     wrong("accumulate forgotten", "LIT3204", (FACTOR, "factor = world_size")),

@@ -89,7 +89,8 @@ def _call(function: Callable[..., Any], case: dict[str, Any]) -> dict[str, Any]:
 def _describe(value: object) -> dict[str, Any]:
     items = value if isinstance(value, dict) else {}
     entries = {str(k): {"type": type(v).__name__, "number": to_number(v)} for k, v in items.items()}
-    return {"type": type(value).__name__, "entries": entries}
+    kind = "dict" if isinstance(value, dict) else type(value).__name__
+    return {"type": kind, "entries": entries}
 
 
 # --- judge ------------------------------------------------------------------------------
