@@ -55,5 +55,6 @@ def _key(mark: Mark) -> object:
 
 def not_measured(evidence: Evidence, criteria: tuple[str, ...]) -> NotLookedAt:
     """The mark for evidence of `litcourse.probing.attempts.NotMeasuredError`."""
-    reason = evidence["not_measured"].text()[:LONGEST_REASON]
+    # A frontend ends the sentence.
+    reason = evidence["not_measured"].text()[:LONGEST_REASON].removesuffix(".")
     return NotLookedAt(criteria, reason, by_machine=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from random import Random
 from typing import Any
 
 import lightning as L
@@ -15,6 +16,9 @@ from lightning.pytorch.strategies import FSDPStrategy, ModelParallelStrategy
 from lightning.pytorch.trainer.connectors import accelerator_connector
 
 from litcourse.clusters import ClusterError, resolved, simulated_cluster
+from litcourse.core.registry import find_question
+from litcourse.core.scoring import grade
+from litcourse.probing.probe_runner import take_evidence
 from litcourse.probing.silenced import scratch_folder
 from litcourse.probing.trainers import quiet_trainer
 
@@ -175,3 +179,19 @@ def test_an_environment_that_means_something_else(monkeypatch: pytest.MonkeyPatc
     place = simulated_cluster(2, 2, node_rank=1, local_rank=1, slurm=True)
     with pytest.raises(ClusterError, match=r"Trainer\.global_rank is 5 where 3 is right"), place:
         pass
+
+
+@pytest.mark.parametrize(
+    ("lab", "question_id", "name"),
+    [("lab2_cifar10", "engineer", "make_trainer"), ("lab3_ddp", "kwargs", "ddp_kwargs")],
+)
+def test_a_question_that_needs_clusters_is_then_left_to_a_person(
+    monkeypatch: pytest.MonkeyPatch, lab: str, question_id: str, name: str
+) -> None:
+    monkeypatch.setattr(CUDAAccelerator, "is_available", staticmethod(lambda: False))
+    question = find_question(lab, question_id)
+    inputs = question.draw(Random(0))
+    evidence = take_evidence(question, inputs.shown, {name: lambda *_, **__: None})
+    verdict = grade(lab, question_id, inputs, evidence)
+    assert (verdict.score, verdict.findings) == (None, ())
+    assert "a cluster can't be simulated" in verdict.undecided

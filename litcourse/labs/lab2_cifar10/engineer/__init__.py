@@ -110,19 +110,24 @@ def _draw_tuned_arguments(rng: Random) -> dict[str, Any]:
 def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
     """Make the Trainers, and run two."""
     make = student["make_trainer"]
-    made = [attempt(lambda one=one: _resolve(make, one), CALLED) for one in shown["made"]]  # type: ignore[misc]
+    made = [_probe_made(make, one) for one in shown["made"]]
     runs = {}
     for name, run in shown["runs"].items():
         runs[name] = attempt(lambda name=name, run=run: _run(make, name, run, shown), CALLED)  # type: ignore[misc]
     return {"made": made, "runs": runs}
 
 
-def _resolve(make: Any, one: dict[str, Any]) -> dict[str, Any]:
+def _probe_made(make: Any, one: dict[str, Any]) -> dict[str, Any]:
+    # Outside of `attempt`: without simulated machines nothing of the question is measured.
     with simulated_cluster(1, one["gpus"]):
-        trainer = make(run_dir="made", **one["arguments"])
-        if not isinstance(trainer, L.Trainer):
-            return {"returned": type(trainer).__name__}
-        return {"returned": "Trainer", **resolved(trainer), **_read_steps(trainer)}
+        return attempt(lambda: _resolve(make, one["arguments"]), CALLED)
+
+
+def _resolve(make: Any, arguments: dict[str, Any]) -> dict[str, Any]:
+    trainer = make(run_dir="made", **arguments)
+    if not isinstance(trainer, L.Trainer):
+        return {"returned": type(trainer).__name__}
+    return {"returned": "Trainer", **resolved(trainer), **_read_steps(trainer)}
 
 
 def _run(make: Any, name: str, run: dict[str, Any], shown: dict[str, Any]) -> dict[str, Any]:
