@@ -22,6 +22,7 @@ def keep_torch_state() -> Iterator[None]:
     array_state = np.random.get_state()  # noqa: NPY002 (the state that Lightning seeds)
     dtype, threads = torch.get_default_dtype(), torch.get_num_threads()
     grad, strict = torch.is_grad_enabled(), torch.are_deterministic_algorithms_enabled()
+    warns = torch.is_deterministic_algorithms_warn_only_enabled()
     # Small networks gain less from a second thread than waiting for it costs: a check took
     # 0.3 to 2 CPU seconds with two threads on a busy machine, and 0.2 with one.
     torch.set_num_threads(1)
@@ -40,7 +41,7 @@ def keep_torch_state() -> Iterator[None]:
             torch.set_default_dtype(dtype)
             torch.set_num_threads(threads)
             torch.set_grad_enabled(grad)
-            torch.use_deterministic_algorithms(strict)
+            torch.use_deterministic_algorithms(strict, warn_only=warns)
 
 
 def _default_device() -> Any:

@@ -28,6 +28,7 @@ SETTINGS: dict[str, Callable[[], Any]] = {
     "float64": lambda: torch.set_default_dtype(torch.float64),
     "no gradients": lambda: torch.set_grad_enabled(False),
     "deterministic": lambda: torch.use_deterministic_algorithms(mode=True),
+    "warned": lambda: torch.use_deterministic_algorithms(mode=True, warn_only=True),
 }
 
 
@@ -45,6 +46,7 @@ def modes() -> tuple[object, ...]:
         torch.get_default_dtype(),
         torch.is_grad_enabled(),
         torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
     )
 
 
