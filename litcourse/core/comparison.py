@@ -83,3 +83,8 @@ def macro_accuracy(predicted: Tensor, labels: Tensor) -> float:
 def largest_difference(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> float:
     """The largest `distance` over tensors of the same name."""
     return max((distance(b[name], a[name]) for name in a), default=0.0)
+
+
+def largest_gap(right: Mapping[str, Tensor], seen: Mapping[str, Tensor]) -> float:
+    """The largest `distance` of `seen` from `right`; infinite if the names differ."""
+    return largest_difference(right, seen) if set(right) == set(seen) else math.inf

@@ -8,7 +8,7 @@ from typing import TypeVar
 from litcourse.core.evidence import Evidence
 from litcourse.core.question import Earned, Finding, Mark, NotLookedAt
 
-LONGEST_REASON = 300
+LONGEST_REASON = 500
 """A card, the output of a run and its tables show so many characters of a reason in evidence."""
 _Mark = TypeVar("_Mark", bound=Mark)
 

@@ -12,18 +12,22 @@ It needs no driver. It uses torch's hooks `__torch_dispatch__` and `__torch_func
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn, Self
+from unittest.mock import patch
 
 import torch
 from lightning.pytorch.accelerators import Accelerator
 from lightning.pytorch.strategies import SingleDeviceStrategy
+from torch.optim import optimizer
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
 from torch.utils._pytree import tree_leaves, tree_map
 
 DEVICE = torch.device("meta")
 _CPU = torch.device("cpu")
+_FUSED = "_get_fused_kernels_supported_devices"
 _aten = torch.ops.aten
 _TO_ANOTHER_DEVICE = {_aten._to_copy.default, _aten.copy_.default}  # noqa: SLF001 (its name)
 _INDEXING = {
@@ -213,6 +217,28 @@ class _FakeGPU(Accelerator):
         return "fake_gpu"
 
 
+@contextlib.contextmanager
+def _known_to_torch() -> Iterator[None]:
+    """Have torch take the fake GPU for a device with autocast and fused optimizers, as a GPU is.
+
+    Autocast is that of the CPU here; nobody looks at the precision.
+    """
+    make = torch.autocast.__init__
+
+    def make_known(self: torch.autocast, device_type: str, *args: Any, **kwargs: Any) -> None:
+        make(self, _CPU.type if device_type == DEVICE.type else device_type, *args, **kwargs)
+
+    def fused_devices() -> list[str]:
+        return [*before(), DEVICE.type]
+
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(patch.object(torch.autocast, "__init__", make_known))
+        before = getattr(optimizer, _FUSED, None)
+        if before is not None:  # a torch without this name has fused optimizers by another way
+            stack.enter_context(patch.object(optimizer, _FUSED, fused_devices))
+        yield
+
+
 def run_on_fake_gpu(work: Callable[[dict[str, Any]], Any]) -> Any:
     """Call `work(arguments)`; `L.Trainer(**arguments)` then trains on a GPU that is not there.
 
@@ -222,5 +248,5 @@ def run_on_fake_gpu(work: Callable[[dict[str, Any]], Any]) -> Any:
     """
     strategy = SingleDeviceStrategy(device=DEVICE, accelerator=_FakeGPU())
     arguments = {"strategy": strategy, "accelerator": "auto", "devices": 1}
-    with _FromData(), _Operations():  # type: ignore[no-untyped-call]
+    with _known_to_torch(), _FromData(), _Operations():  # type: ignore[no-untyped-call]
         return work(arguments)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from litcourse.core.comparison import distance
+from litcourse.core.comparison import largest_gap
 from litcourse.core.evidence import Evidence
 from litcourse.core.question import Earned, Finding, Mark
 from litcourse.probing.networks import build_network
@@ -52,7 +52,7 @@ def judge_weights(shown: dict[str, Any], epochs: int, ranks: list[Evidence]) -> 
     """Compare each rank's final weights with those of one process."""
     seen = [rank["end"].tensors() for rank in ranks]
     right = one_process(shown, epochs)
-    gaps = [_largest_gap(right, weights) for weights in seen]
+    gaps = [largest_gap(right, weights) for weights in seen]
     if max(gaps) <= TOLERANCE:
         return Earned(("weights",))
     code, got = _explain_weights(shown, epochs, seen)
@@ -61,23 +61,16 @@ def judge_weights(shown: dict[str, Any], epochs: int, ranks: list[Evidence]) -> 
     return Finding(code, ("weights",), RUN, expected, got, where)
 
 
-def _largest_gap(right: dict[str, Tensor], seen: dict[str, Tensor]) -> float:
-    """The largest relative distance of a tensor; infinite if the names differ."""
-    if set(right) != set(seen):
-        return math.inf
-    return max(distance(seen[name], value) for name, value in right.items())
-
-
 def _explain_weights(
     shown: dict[str, Any], epochs: int, seen: list[dict[str, Tensor]]
 ) -> tuple[str, str]:
     start = shown["network"]["state"]
-    if all(_largest_gap(start, weights) == 0 for weights in seen):
+    if all(largest_gap(start, weights) == 0 for weights in seen):
         return "LIT3310", "no weight moved"
-    if _largest_gap(seen[0], seen[1]) > TOLERANCE:
+    if largest_gap(seen[0], seen[1]) > TOLERANCE:
         return "LIT3311", "other weights on each rank"
     for code, change, got in _list_mistakes(len(seen)):
-        if _largest_gap(one_process(shown, epochs, **change), seen[0]) <= TOLERANCE:
+        if largest_gap(one_process(shown, epochs, **change), seen[0]) <= TOLERANCE:
             return code, got
     return "LIT3317", "others, the same on every rank"
 
@@ -136,7 +129,7 @@ def _compute_values(key: str, shown: dict[str, Any], ends: list[Evidence]) -> li
     for end, (inputs, labels) in zip(ends, shown["val"], strict=True):
         model = build_network(shown["network"])
         right, seen = model.state_dict(), end["weights"].tensors()
-        if _largest_gap(right, seen) == math.inf:
+        if largest_gap(right, seen) == math.inf:
             return None
         model.load_state_dict(seen)
         with torch.no_grad():

@@ -152,16 +152,22 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
         if finding.criteria == ALL and isinstance(fresh, Finding) and fresh.code == "LIT3109":
             return [replace(fresh, criteria=ALL)]  # a Trainer refuses a strategy of another one
         found.setdefault(finding.criteria, finding)
-    return [*found.values(), *(mark for mark in marks if isinstance(mark, Earned)), fresh]
+    return [*found.values(), *(mark for mark in marks if not isinstance(mark, Finding)), fresh]
 
 
 def _judge_case(case: dict[str, Any], views: Evidence) -> list[Mark]:
     """The marks of all views, with the findings on one: the first, the last, or elsewhere."""
     each = [_judge_view(case, view, views[view]) for view in VIEWS]
+    for marks in each:
+        if find_findings(marks):
+            return marks
     elsewhere = _judge_view(case, ELSEWHERE, views[ELSEWHERE])
-    read = [replace(f, code="LIT3113") for f in find_findings(elsewhere)]
-    each.append([*read, *(mark for mark in elsewhere if not isinstance(mark, Finding))])
-    return next((marks for marks in each if find_findings(marks)), merge(each))
+    read = find_findings(elsewhere)
+    if not read:
+        return merge([*each, elsewhere])
+    # What the function reads is the shape, also where a Trainer then refuses all of it.
+    cost = ("ranks",) if read[0].criteria == ALL else read[0].criteria
+    return [replace(read[0], code="LIT3113", criteria=cost), *merge(each)]
 
 
 def _format_call(case: dict[str, Any]) -> str:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
-from litcourse.core.comparison import distance
+from litcourse.core.comparison import largest_gap
 from litcourse.core.evidence import Evidence
 from litcourse.core.namespace import Student
 from litcourse.core.question import Criterion, Earned, Finding, Inputs, Mark, Question
@@ -257,7 +257,7 @@ def _judge_case(
             return found
     right = _train_alone(shown, kind)
     for number, rank in enumerate(ranks):
-        gap = _largest_gap(right, rank["weights"].tensors())
+        gap = largest_gap(right, rank["weights"].tensors())
         if gap > TOLERANCE:
             where = f"rank {number}, relative difference {gap:.2g}"
             expected = "the weights of one process on all batches"
@@ -288,12 +288,6 @@ def _judge_strategy(called: str, rank: Evidence, cost: str) -> Finding | None:
     if changed:
         return Finding("LIT3606", (cost,), called, "the module as it was", ", ".join(changed))
     return None
-
-
-def _largest_gap(right: dict[str, Tensor], seen: dict[str, Tensor]) -> float:
-    if set(right) != set(seen):
-        return float("inf")
-    return max(distance(seen[name], value) for name, value in right.items())
 
 
 def _train_alone(shown: dict[str, Any], kind: str) -> dict[str, Tensor]:

@@ -30,6 +30,7 @@ class TestJudges(JudgeContract):
             "cases/*/trainer/kinds/*": "",  # the class and its bases, each of which says DDP
             "cases/*/trainer/kinds": "ddp",
             "cases/*/trainer/start_method": "ddp",
+            "cases/*/elsewhere/type": "ranks",  # the shape is what the function may read there
             "cases/*/trainer/precision": "precision",
             "cases/*/trainer/world_size": "ranks",
             "cases/*/trainer/num_nodes": "ranks",

@@ -137,8 +137,25 @@ def test_numpy_is_refused_until_a_copy_is_on_the_cpu() -> None:
     assert run_on_fake_gpu(work).sum() == 3
 
 
+@pytest.mark.parametrize("enabled", [True, False])
+def test_autocast_and_fused_optimizers_work_as_on_a_gpu(enabled: bool) -> None:
+    def work(_: object) -> Tensor:
+        layer = torch.nn.Linear(3, 1, bias=False).to(DEVICE)
+        optimizer = torch.optim.Adam(layer.parameters(), lr=0.5, fused=True)
+        before = layer.weight.detach().cpu()
+        with torch.autocast(layer.weight.device.type, enabled=enabled):
+            loss = layer(torch.ones(1, 3, device=DEVICE)).sum()
+        loss.backward()
+        optimizer.step()
+        return before - layer.weight.detach().cpu()
+
+    torch.testing.assert_close(run_on_fake_gpu(work), torch.full((1, 3), 0.5))
+
+
 def test_nothing_of_it_stays() -> None:
     run_on_fake_gpu(lambda _: torch.ones(2, device=DEVICE))
+    with pytest.raises(RuntimeError):
+        torch.autocast(DEVICE.type)
     assert type(torch.ones(2, device=DEVICE)) is Tensor
     assert torch.ones(2).device.type == "cpu"
 
