@@ -6,11 +6,13 @@ One rule for every way to grade:
   process), and a time limit while the machine was busy with others: a `MachineError`. The
   submission runs once more, alone and for up to three times as long. If that fails too, it gets no
   score.
+- A full disk, on which inputs or evidence find no room: an `OSError` of `NO_ROOM`. The run stops.
 - A kernel that ends by its own act, or by a limit that is its own: scored, with its finding.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import signal
@@ -25,6 +27,12 @@ _FAIR_SHARE = 0.5
 _FROM_OUTSIDE = {signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT}
 """Signals that others send. In the sandbox the kernel is the first process of its pid namespace, so
 that none of them reaches it from inside."""
+
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
+"""Numbers of errors that say that a disk is full or can't be written."""
+_ROOM = 2**20
+"""Bytes that a disk must still take; nearly all evidence is smaller."""
 
 
 class MachineError(RuntimeError):
@@ -47,6 +55,21 @@ def is_starved(own_seconds: float, seconds: float, limit: float) -> bool:
         limit: its limit; on a busy machine it may take more.
     """
     return own_seconds < _FAIR_SHARE * min(seconds, limit)
+
+
+def require_room(folder: Path) -> None:
+    """Check that the disk of `folder` can still be written.
+
+    A trial, since a quota shows in no number of free bytes.
+
+    Raises:
+        OSError: it can't.
+    """
+    trial = folder / "trial"
+    try:
+        trial.write_bytes(bytes(_ROOM))
+    finally:
+        trial.unlink(missing_ok=True)
 
 
 def count_memory_kills() -> int:

@@ -20,6 +20,7 @@ from sqlalchemy.exc import OperationalError
 
 from autograder.course import AuthorError, Lab, LockedError, unwritable_error
 from autograder.engine.client import engine, stop
+from autograder.engine.machine_faults import NO_ROOM
 from autograder.grading.records import GRADE, GRADED, REJUDGE, Record
 from autograder.grading.reporting.progress import Meter
 from autograder.grading.settings import CourseSettings
@@ -30,7 +31,6 @@ from autograder.grading.submission_grader import (
     DONE,
     FULL,
     GIVE_UP,
-    NO_ROOM,
     SAME,
     PreparedLab,
     SubmissionGrader,

@@ -21,6 +21,7 @@ from nbconvert.exporters.exporter import ResourcesDict
 from nbformat import NotebookNode
 
 from autograder.course import CHECK, AuthorError, Lab, grade_id
+from autograder.engine.machine_faults import NO_ROOM
 from autograder.grading.records import FAILED, GRADE, REJUDGE, Record
 from autograder.grading.reporting.suspicious_imports import find_suspicious_imports
 from autograder.grading.settings import CourseSettings
@@ -39,7 +40,6 @@ DONE, SAME, BROKEN, AUTHOR, FULL = "done", "same", "broken", "author", "full"
 """Outcomes of a task: a new result; the same result as before; an error; an error that the
 instructor has to mend; a full disk."""
 FAILURE, UNREADABLE = "LIT950", "LIT903"
-NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
 _SUBMISSION_FIELDS = (
     "fingerprint", "timestamp", "state", "held_back", "detail", "seconds", "cpu_seconds",
     "student_seconds", "sandbox", "suspicious_imports", "place",

@@ -17,6 +17,7 @@ from traitlets import Bool, Dict, Integer
 from autograder.course import CHECK, grade_id
 from autograder.engine.cell_client import Outcome
 from autograder.engine.machine_faults import (
+    NO_ROOM,
     STRETCH,
     MachineError,
     count_memory_kills,
@@ -301,6 +302,8 @@ class _NotebookRun:
             try:
                 outcome, encoded = self.kernel.take_evidence(lab, question_id, shown, seconds)
             except OSError as error:
+                if error.errno in NO_ROOM:
+                    raise
                 question.code, question.detail = "LIT903", error.strerror or type(error).__name__
                 return Outcome("done")
             question.evidence = encoded or None

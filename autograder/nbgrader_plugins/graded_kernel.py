@@ -17,7 +17,7 @@ from traitlets.config import Config
 
 from autograder.engine.cell_client import CellClient, KernelClient, Outcome
 from autograder.engine.client import LOST
-from autograder.engine.machine_faults import is_starved, was_killed_from_outside
+from autograder.engine.machine_faults import is_starved, require_room, was_killed_from_outside
 from autograder.engine.provisioner import WarmProvisioner
 from autograder.engine.sandbox import CHANNEL, EVIDENCE
 from autograder.engine.watch import Watch
@@ -129,12 +129,13 @@ class Kernel:
             the outcome of the probe, and the encoded evidence; b"" if there is none.
 
         Raises:
-            OSError: the evidence is too large, or is no plain file.
+            OSError: the evidence is too large, or is no plain file; with a number of `NO_ROOM`, the
+                grader's disk is full.
         """
         channel = self._provisioner.channel
+        os.truncate(channel / "evidence", 0)  # first: what a student put there takes room
         (channel / "inputs").write_bytes(inputs)
         (channel / "inputs").chmod(0o644)  # the kernel is another user; the folder above is ours
-        os.truncate(channel / "evidence", 0)
         inbox, outbox = channel / "inputs", channel / "evidence"
         if self._sandbox:
             inbox, outbox = CHANNEL / "inputs", EVIDENCE
@@ -143,6 +144,8 @@ class Kernel:
         source = f"{module}.write_evidence({lab!r}, {question_id!r}, {places}, globals())"
         try:
             outcome = self.run(source, seconds)
+            if outcome.error:  # it may have had no room for its evidence
+                require_room(channel)
             done = outcome.status == "done"
             return outcome, read_untrusted(channel / "evidence") if done else b""
         finally:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import shutil
 import signal
+import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -19,10 +23,11 @@ from traitlets.config import Config
 from autograder.bank import without_markers
 from autograder.course import Course, Lab
 from autograder.demo.made_up_students import copy_course, fill_notebook
-from autograder.engine import client
+from autograder.engine import client, syscalls
 from autograder.engine.machine_faults import MachineError
 from autograder.nbgrader_plugins import canary, execute, submission_metadata
 from autograder.nbgrader_plugins.execute import QuestionEvidence, RunSubmission
+from autograder.nbgrader_plugins.graded_kernel import Kernel
 from autograder.nbgrader_plugins.judge_client import judge_client
 from autograder.nbgrader_plugins.submission_metadata import KEY, Context, SubmissionMetadata
 from tests.litcourse.ranks.test_own_time import busy_machine, pinned
@@ -115,6 +120,37 @@ def test_a_machine_short_of_memory_says_nothing_of_the_code(
     monkeypatch.setattr(execute, "count_memory_kills", lambda: next(kills))
     with pytest.raises(MachineError, match="out of memory"):
         grader.run("")
+
+
+PAGE = os.sysconf("SC_PAGE_SIZE")
+AS_ROOT = os.geteuid() == 0
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="mounts a tiny disk; to enable: run it as root")
+@pytest.mark.parametrize("left", [0, PAGE], ids=["inputs", "evidence"])
+def test_a_full_disk_says_nothing_of_the_code(
+    grader: Grader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: int
+) -> None:
+    """It fills up just before a check: the inputs find no room, or the evidence behind them."""
+    take_evidence = Kernel.take_evidence
+
+    def on_a_full_disk(self: Kernel, *arguments: Any) -> Any:
+        filler = tmp_path / "filler"
+        filler.write_bytes(bytes(shutil.disk_usage(tmp_path).free - left))
+        try:
+            return take_evidence(self, *arguments)
+        finally:
+            filler.unlink()
+
+    monkeypatch.setattr(Kernel, "take_evidence", on_a_full_disk)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    syscalls.mount_tmpfs(tmp_path, "size=20m")
+    try:
+        with pytest.raises(OSError, match="No space left") as full:
+            grader.run("")
+    finally:
+        subprocess.run(["umount", "--lazy", tmp_path], check=True)
+    assert full.value.errno == errno.ENOSPC
 
 
 @contextlib.contextmanager
