@@ -111,7 +111,7 @@ def plan_grading(
             plan.stale_points += record.maximum != _points(labs[lab])
             graded = settings.autograded_folder(lab, record.student) / f"{lab}.ipynb"
             row = rows.get(record.student)
-            if row is None or not row.automatic.issuperset(record.points) or not graded.is_file():
+            if row is None or not graded.is_file() or not _has_scores(row, record):
                 record.written = False
             if pages is not None and not pages.folder(lab, record.student).is_dir():
                 record.feedback = False
@@ -139,6 +139,14 @@ def load_result(settings: CourseSettings, submission: Submission) -> Record | No
     if found.timestamp != record.timestamp:
         record.timestamp, record.written = found.timestamp, False
     return record
+
+
+def _has_scores(row: Row, record: Record) -> bool:
+    """Whether the gradebook has automatic scores where the record has points, and none elsewhere.
+
+    An earlier version entered 0 where a person has to decide.
+    """
+    return row.automatic >= record.points.keys() and row.automatic.isdisjoint(record.undecided)
 
 
 def _penalty_changed(settings: CourseSettings, row: Row) -> bool:

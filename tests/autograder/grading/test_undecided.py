@@ -64,6 +64,26 @@ def test_a_person_decides_and_that_stays(group: Class, capsys: Said) -> None:
     assert group.score("ada") == 4
 
 
+def test_what_waits_for_a_person_is_written_once(group: Class, capsys: Said) -> None:
+    """Each write asks to look again at all that a person has set."""
+    group.hand_in("ada", UNMEASURED)
+    group.grade()
+    for set_by_a_person in (None, 4.0):
+        enter(group, manual_score=set_by_a_person, needs_manual_grade=set_by_a_person is None)
+        capsys.readouterr()
+        group.grade(json=True)
+        result = json.loads(capsys.readouterr().out)
+        assert (result["written"], result["skipped"]) == (0, 1)
+
+
+def test_a_zero_of_an_older_gradebook_goes(group: Class) -> None:
+    group.hand_in("ada", UNMEASURED)
+    group.grade()
+    enter(group, auto_score=0.0, needs_manual_grade=False)
+    assert group.grade() == ExitCode.INCOMPLETE
+    assert group.students() == {"ada": None}
+
+
 def test_rejudge_keeps_it_without_a_score(group: Class, capsys: Said) -> None:
     group.hand_in("ada", UNMEASURED)
     group.grade()
