@@ -262,7 +262,7 @@ class Session:
         self.failed[task.lab, task.student] = detail
         if task.action != GRADE or self._has_score(task):
             return None
-        return Task(GIVE_UP, task.lab, task.student, detail, skipped=task.skipped)
+        return Task(GIVE_UP, task.lab, task.student, detail)
 
     def _has_score(self, task: Task) -> bool:
         """Whether an earlier run scored exactly these files: then that score stays."""

@@ -21,6 +21,7 @@ from nbconvert.exporters.exporter import ResourcesDict
 from nbformat import NotebookNode
 
 from autograder.course import CHECK, AuthorError, Lab, grade_id
+from autograder.engine.judge_server import NOT_LOOKED_AT
 from autograder.engine.machine_faults import NO_ROOM
 from autograder.grading.records import FAILED, GRADE, REJUDGE, Record
 from autograder.grading.reporting.suspicious_imports import find_suspicious_imports
@@ -41,7 +42,7 @@ DONE, SAME, BROKEN, AUTHOR, FULL = "done", "same", "broken", "author", "full"
 instructor has to mend; a full disk."""
 FAILURE, UNREADABLE = "LIT950", "LIT903"
 _SUBMISSION_FIELDS = (
-    "fingerprint", "timestamp", "state", "held_back", "detail", "seconds", "cpu_seconds",
+    "fingerprint", "timestamp", "state", "detail", "seconds", "cpu_seconds",
     "student_seconds", "sandbox", "suspicious_imports", "place",
 )  # fmt: skip
 """Fields of a record that another judgement of the same submission does not change."""
@@ -267,6 +268,9 @@ class SubmissionGrader:
         # Judge all questions before writing any: if one can't be judged, all keep their points.
         verdicts = {name: _judge_again(lab, name, stored) for name, stored in all_stored.items()}
         sanitize(notebook, unsolved, format_head(metadata))  # an earlier version may have graded it
+        record.held_back = [
+            name for name, stored in all_stored.items() if stored.entries["reason"] == NOT_LOOKED_AT
+        ]
         for name, stored in all_stored.items():
             cell, verdict = cells[name], verdicts[name]
             cell.metadata.nbgrader = copy.deepcopy(wanted[name + CHECK].metadata.nbgrader)

@@ -137,6 +137,23 @@ def test_a_question_that_fails_is_held_back_for_all(
     assert ran(flights) == [canary.CANARY] * 2 + ["ada"]
 
 
+def test_a_question_that_nbgrader_held_back_is_graded_by_the_next_run(
+    group: Class, flights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also after a rejudge, which finds nothing to judge."""
+    monkeypatch.syspath_prepend(str(group.root))  # for here.py
+    group.hand_in("ada", RIGHT)
+    assert group.grade() == 0
+    with monkeypatch.context() as context:
+        context.setattr(canary, "fly_once", lambda *_: {QUESTION: canary.WHY})
+        group.nbgrader_autograde("--force")
+    group.points(20)
+    assert group.rejudge() == ExitCode.INCOMPLETE
+    assert group.students() == {"ada": None}
+    assert group.grade() == 0
+    assert group.students() == {"ada": 20}
+
+
 def test_a_fault_that_passes_costs_another_draw(group: Class, flights: Path) -> None:
     solve(group, f"FAULT = '' if ALONE else 'no memory'\n{SOLVED}")
     group.hand_in("ada", RIGHT)
