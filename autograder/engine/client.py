@@ -15,7 +15,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-_KEPT_VARIABLES = ("LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "TMPDIR")
+KEPT_VARIABLES = ("LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "TMPDIR")
+"""What the warm process takes over of the environment, and kernels from it."""
 _STOP_SECONDS = 5.0
 """Seconds that the server has to end after its standard input was closed."""
 _RETRY_SECONDS = 0.02
@@ -33,7 +34,7 @@ class Engine:
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="warm-"))
         self.socket = self._folder / "socket"
-        environment = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+        environment = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
         environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), "/usr/bin:/bin"])
         environment["HOME"] = str(self._folder)  # so that it reads nobody's settings
         environment["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # or importing the debugger warns

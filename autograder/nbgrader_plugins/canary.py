@@ -15,19 +15,22 @@ import json
 import os
 import platform
 import socket
+import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import autograder
 import litcourse
 from autograder.bank import without_markers
 from autograder.course import Lab, grade_id
+from autograder.engine.client import KEPT_VARIABLES
 from autograder.nbgrader_plugins.failures import judge_answer
 from autograder.nbgrader_plugins.submission_metadata import KEY, Context, SubmissionMetadata
-from autograder.nbgrader_plugins.submissions.submission_files import find_visible
+from autograder.nbgrader_plugins.submissions.submission_files import copy_files, find_visible
 from litcourse import labs
 from litcourse.core.atomic_write import write_atomically
 
@@ -41,9 +44,6 @@ CANARY = ".canary"
 WHY = "the instructor's solution failed it too, when this run began"
 """Why a question has no score."""
 _DRAWS = 2
-_VERSIONS = ("torch", "torchvision", "lightning", "torchmetrics", "safetensors", "numpy", "ipython",
-             "ipykernel", "jupyter_client", "nbclient", "nbgrader")  # fmt: skip
-_CODE = {".py", ".toml", ".jinja", ".safetensors", ".npz"}
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -66,12 +66,16 @@ def fly(step: RunSubmission, root: Path, lab: Lab, unsolved: NotebookNode) -> di
         what went wrong, by the ids of the questions that failed twice.
     """
     found = dict.fromkeys(lab.questions, "")
-    for draw in range(_DRAWS):
-        failed = _grade(step, Context(root, lab, unsolved, CANARY, lab.folder), draw)
-        found = {name: failed[name] for name in found if name in failed}
-        if not found:
-            break
-        step.log.warning("%s: the solution failed: %s", lab.id, found)
+    with tempfile.TemporaryDirectory(prefix="canary-") as folder:
+        # As submissions get them: of the instructor's files, links are followed.
+        files = {name: path.resolve() for name, path in find_visible(lab.folder).items()}
+        copy_files(files, Path(folder))
+        for draw in range(_DRAWS):
+            failed = _grade(step, Context(root, lab, unsolved, CANARY, Path(folder)), draw)
+            found = {name: failed[name] for name in found if name in failed}
+            if not found:
+                break
+            step.log.warning("%s: the solution failed: %s", lab.id, found)
     return found
 
 
@@ -106,11 +110,13 @@ def _solved_notebook(lab: Lab) -> NotebookNode:
 
 # --- in nbgrader's own commands ------------------------------------------------------------------
 
-_flown: dict[tuple[Path, str], dict[str, str]] = {}
+_flown: WeakKeyDictionary[Any, dict[str, dict[str, str]]] = WeakKeyDictionary()
+"""What went wrong, by run and lab. The formgrader has many runs in one process; the steps of a run
+have one parent."""
 
 
 def fly_once(step: RunSubmission, context: Context) -> dict[str, str]:
-    """As `fly`, for the lab of a submission: once per process, and only if nothing is kept.
+    """As `fly`, for the lab of a submission: once per run, and only if nothing is kept.
 
     Raises:
         RuntimeError: all questions failed. nbgrader then enters no score.
@@ -118,15 +124,15 @@ def fly_once(step: RunSubmission, context: Context) -> dict[str, str]:
     from autograder.nbgrader_plugins.grade import GradeEvidence  # which imports `execute`
 
     lab, evidence = context.lab, context.root / GradeEvidence(parent=step.parent).folder
-    key = (context.root, lab.id)
-    if key not in _flown:
+    flown = _flown.setdefault(step.parent, {})
+    if lab.id not in flown:
         known = not has_solutions(lab) or is_kept(step, evidence, lab)
-        _flown[key] = {} if known else fly(step, context.root, lab, context.unsolved)
-        if not known and not _flown[key]:
+        flown[lab.id] = {} if known else fly(step, context.root, lab, context.unsolved)
+        if not known and not flown[lab.id]:
             keep(step, evidence, lab)
-    if set(_flown[key]) == set(lab.questions):
-        raise RuntimeError(describe(lab.id, _flown[key]))
-    return dict.fromkeys(_flown[key], WHY)
+    if set(flown[lab.id]) == set(lab.questions):
+        raise RuntimeError(describe(lab.id, flown[lab.id]))
+    return dict.fromkeys(flown[lab.id], WHY)
 
 
 def describe(lab: str, failed: Mapping[str, str]) -> str:
@@ -175,7 +181,7 @@ def _digest(step: RunSubmission, lab: Lab) -> str:
     settings = {name: getattr(step, name) for name in step.trait_names(config=True)}
     machine = {
         "user": os.getuid(),
-        "temporary": os.environ.get("TMPDIR", ""),
+        "environment": {name: os.environ.get(name) for name in KEPT_VARIABLES},
         "boot": _BOOT.read_text(encoding="ascii") if _BOOT.is_file() else "",
         "machine": platform.platform(),
     }
@@ -191,17 +197,14 @@ def _packages() -> tuple[Path, ...]:
 
 @functools.cache
 def _digest_code(places: tuple[Path, ...]) -> bytes:
-    """SHA-256 of the code in `places`, and of the versions of what grading needs."""
+    """SHA-256 of the files in `places`, and of the versions of all that is installed."""
     digest = hashlib.sha256(platform.python_version().encode())
     for place in places:
         for path in sorted(place.rglob("*")):
-            if path.suffix in _CODE:
+            if path.is_file() and path.parent.name != "__pycache__":
                 digest.update(str(path.relative_to(place)).encode() + _digest_file(path))
-    for name in _VERSIONS:
-        try:
-            digest.update(f"{name} {metadata.version(name)}".encode())
-        except metadata.PackageNotFoundError:
-            digest.update(name.encode())
+    installed = {f"{found.name} {found.version}" for found in metadata.distributions()}
+    digest.update(json.dumps(sorted(installed)).encode())
     return digest.digest()
 
 

@@ -73,7 +73,10 @@ def test_the_solution_flies_once_and_is_kept(group: Class, flights: Path) -> Non
     assert ran(flights) == []
 
 
-@pytest.mark.parametrize("what", ["solution", "file", "setting", "TMPDIR", "sandbox", "code"])
+@pytest.mark.parametrize(
+    "what",
+    ["solution", "file", "setting", "TMPDIR", "LD_LIBRARY_PATH", "sandbox", "code", "package"],
+)
 def test_it_flies_again_when_something_changes(
     group: Class, flights: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, what: str
 ) -> None:
@@ -85,10 +88,19 @@ def test_it_flies_again_when_something_changes(
         (group.root / "source" / LAB / "given.txt").write_text("given", encoding="utf-8")
     if what == "setting":
         group.settings("c.RunSubmission.cell_seconds = 60")
-    if what == "TMPDIR":
-        monkeypatch.setenv("TMPDIR", str(tmp_path))
+    if what in {"TMPDIR", "LD_LIBRARY_PATH"}:
+        monkeypatch.setenv(what, str(tmp_path))
     if what == "code":
-        monkeypatch.setattr(canary, "_digest_code", lambda _: b"other")
+        other = tmp_path / "package" / "kernel.json"
+        other.parent.mkdir()
+        other.touch()
+        monkeypatch.setattr(canary, "_packages", lambda: (other.parent,))
+    if what == "package":
+        info = tmp_path / "packages" / "another-1.0.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text("Name: another\nVersion: 1.0\n", encoding="utf-8")
+        monkeypatch.syspath_prepend(str(info.parent))
+        canary._digest_code.cache_clear()
     ran(flights)
     assert group.grade(regrade=True, sandbox=what != "sandbox") == 0
     assert ran(flights) == [canary.CANARY, "ada"]
@@ -138,7 +150,7 @@ def test_a_question_that_fails_is_held_back_for_all(
 
 
 def test_a_question_that_nbgrader_held_back_is_graded_by_the_next_run(
-    group: Class, flights: Path, monkeypatch: pytest.MonkeyPatch
+    group: Class, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also after a rejudge, which finds nothing to judge."""
     monkeypatch.syspath_prepend(str(group.root))  # for here.py
@@ -152,6 +164,16 @@ def test_a_question_that_nbgrader_held_back_is_graded_by_the_next_run(
     assert group.students() == {"ada": None}
     assert group.grade() == 0
     assert group.students() == {"ada": 20}
+
+
+def test_it_gets_a_linked_file_as_submissions_do(group: Class, tmp_path: Path) -> None:
+    (tmp_path / "given").write_text("1", encoding="utf-8")
+    (group.root / "source" / LAB / "given.txt").symlink_to(tmp_path / "given")
+    answer = f"PLUS = int((FILES / 'given.txt').read_text())\n{RIGHT.replace('1', 'PLUS')}"
+    solve(group, f"assert not (FILES / 'given.txt').is_symlink()\n{SOLVED}")
+    group.hand_in("ada", answer)
+    assert group.grade() == 0
+    assert group.students() == {"ada": 5}
 
 
 def test_a_fault_that_passes_costs_another_draw(group: Class, flights: Path) -> None:
@@ -169,24 +191,24 @@ def test_a_course_without_solutions_says_so(group: Class, flights: Path, capsys:
     assert "no canary, since its notebook in source/ has no solution" in capsys.readouterr().out
 
 
-def test_nbgraders_own_commands_fly_it_once_per_process(
+def test_nbgraders_own_commands_fly_it_once_per_run(
     group: Class, flights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(str(group.root))  # for here.py
     monkeypatch.setenv("NBGRADER_EXECUTION", "")  # nbgrader leaves it where a step raises
-    monkeypatch.setattr(canary, "_flown", {})
     group.hand_in("ada", RIGHT)
     group.hand_in("ben", WRONG)
     group.nbgrader_autograde()
     assert sorted(ran(flights)) == [canary.CANARY, "ada", "ben"]
-    monkeypatch.setattr(canary, "_flown", {})
     group.nbgrader_autograde("--force")
     assert sorted(ran(flights)) == ["ada", "ben"]
     solve(group, SOLVED.replace("number + 1", "number"))
-    monkeypatch.setattr(canary, "_flown", {})
     group.hand_in("cyd", RIGHT)
     with pytest.raises(SystemExit) as end:
         group.nbgrader_autograde()
     assert end.value.code == 1
     assert ran(flights) == [canary.CANARY] * 2
     assert group.students().get("cyd") is None
+    solve(group, SOLVED)
+    group.nbgrader_autograde()
+    assert group.students()["cyd"] == 5, "in the same process"
