@@ -116,6 +116,7 @@ class RunSubmission(NbGraderPreprocessor):
             run.run_all()
         if count_memory_kills() > killed:
             raise MachineError("the machine ran out of memory meanwhile")
+        run.add_notices()
         resources["cpu_seconds"], resources["question_evidence"] = run.cpu_seconds, questions
 
     def _read_metadata(self, nb: NotebookNode, context: Context) -> SubmissionMetadata:
@@ -163,6 +164,9 @@ class _NotebookRun:
             self._walk(indices)
         finally:
             self._stop()
+
+    def add_notices(self) -> None:
+        """Add the notices of this run to the notebook's metadata."""
         metadata = submission_metadata.read(self.notebook)
         metadata.notices += self.notices
         metadata.write(self.notebook)

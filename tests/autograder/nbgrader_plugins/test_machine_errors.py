@@ -26,7 +26,7 @@ from autograder.demo.made_up_students import copy_course, fill_notebook
 from autograder.engine import client, syscalls
 from autograder.engine.machine_faults import MachineError
 from autograder.nbgrader_plugins import canary, execute, submission_metadata
-from autograder.nbgrader_plugins.execute import QuestionEvidence, RunSubmission
+from autograder.nbgrader_plugins.execute import SKIPPED, QuestionEvidence, RunSubmission
 from autograder.nbgrader_plugins.graded_kernel import Kernel
 from autograder.nbgrader_plugins.judge_client import judge_client
 from autograder.nbgrader_plugins.submission_metadata import KEY, Context, SubmissionMetadata
@@ -120,6 +120,17 @@ def test_a_machine_short_of_memory_says_nothing_of_the_code(
     monkeypatch.setattr(execute, "count_memory_kills", lambda: next(kills))
     with pytest.raises(MachineError, match="out of memory"):
         grader.run("")
+
+
+def test_a_second_run_tells_nothing_twice(grader: Grader, monkeypatch: pytest.MonkeyPatch) -> None:
+    kills = iter([3, 4, 4, 4])
+    monkeypatch.setattr(execute, "count_memory_kills", lambda: next(kills))
+    notebook = fill_notebook(grader.lab.notebook, {QUESTION: "import os\nos._exit(247)"})
+    SubmissionMetadata("digest").write(notebook)
+    context = Context(grader.folder, grader.lab, grader.lab.notebook, "ada", grader.lab.folder)
+    notebook, _ = RunSubmission().preprocess(notebook, {KEY: context, SKIPPED: {}})
+    found = submission_metadata.read(notebook).notices
+    assert [notice.code for notice in found] == ["LIT907"]
 
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
