@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbconvert.exporters import NotebookExporter
 from nbconvert.exporters.exporter import ResourcesDict
+from nbgrader.api import Gradebook
 from nbgrader.converters import Autograde, base
 from nbgrader.converters.base import NbGraderException
 
@@ -55,6 +56,8 @@ class SubmissionExporter(NotebookExporter):
         resources[KEY] = self._context(self.parent.coursedir, lab, resources["nbgrader"]["student"])
         if not self.parent._sanitizing:  # noqa: SLF001 (nbgrader 0.9.6 keeps its step there)
             return super().from_filename(filename, resources, **kwargs)
+        if not Path(filename).exists():
+            _take_zeros_back(self.parent.coursedir, resources[KEY])
         notebook = self._read(self.parent, Path(filename), resources[KEY])
         resources["metadata"] = ResourcesDict(name=lab.id, path=str(Path(filename).parent))
         made: tuple[Any, dict[str, Any]] = self.from_notebook_node(  # type: ignore[no-untyped-call]
@@ -94,6 +97,19 @@ class SubmissionExporter(NotebookExporter):
                 register.register(converter, lab)
             if course.notebook_id == "*":
                 _add_missing(converter.assignments, folder, lab)
+
+
+def _take_zeros_back(course: CourseDirectory, context: Context) -> None:
+    """Empty the scores of a submission whose notebook is not in its place.
+
+    nbgrader 0.9.6 enters zeros for it before any step of ours. They would stay if the machine keeps
+    us from grading it.
+    """
+    lab = context.lab.id
+    with Gradebook(course.db_url, course.course_id) as gradebook:
+        for grade in gradebook.find_submission_notebook(lab, lab, context.student).grades:
+            grade.auto_score, grade.needs_manual_grade = None, grade.manual_score is None
+        gradebook.db.commit()
 
 
 def _list_any_submission(converter: Autograde) -> None:

@@ -41,6 +41,9 @@ def read(path: Path, unsolved: NotebookNode, missing: str = "") -> NotebookNode:
         path: the submitted notebook; it may be missing or be no notebook.
         unsolved: the lab as students got it, which takes the place of an unreadable notebook.
         missing: if there is no notebook, what is there instead.
+
+    Raises:
+        OSError: the file can't be read.
     """
     metadata = SubmissionMetadata(hashlib.sha256(b"").hexdigest())
     try:
@@ -56,6 +59,8 @@ def read(path: Path, unsolved: NotebookNode, missing: str = "") -> NotebookNode:
         metadata.trouble, metadata.detail = "LIT919", str(error)
     except json.JSONDecodeError as error:
         metadata.trouble, metadata.detail = "LIT908", _describe_json_error(error)
+    except OSError:
+        raise  # of the grader's machine: it says nothing of the file
     except Exception as error:  # noqa: BLE001 (a damaged file may break any part of a reader)
         metadata.trouble, metadata.detail = "LIT908", _first_line(error)
     if metadata.trouble:

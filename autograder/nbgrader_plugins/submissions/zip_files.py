@@ -12,6 +12,7 @@ import stat
 import zipfile
 from pathlib import Path, PurePosixPath
 
+from autograder.engine.machine_faults import NO_ROOM
 from autograder.nbgrader_plugins.submissions.submission_files import open_plain
 
 MOST_MEMBERS = 1000
@@ -28,7 +29,9 @@ _METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 """Methods of packing that are read: any other may need any amount of memory."""
 _LONGEST_NAME = 1000
 _CHUNK = 2**16
-_OURS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE})
+_OURS = NO_ROOM | {
+    errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.ESTALE, errno.EACCES,
+}  # fmt: skip
 """Errors that say something about the grader's machine, not about the zip file."""
 
 

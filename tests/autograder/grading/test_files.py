@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from autograder.nbgrader_plugins.submissions import submission_files
+from autograder.nbgrader_plugins.submissions import submission_files, zip_files
 
 from .conftest import LAB, RIGHT, Class
 
@@ -116,3 +116,26 @@ def test_a_file_that_cannot_be_read_costs_its_own_submission_alone(
         assert group.record(student).written
         assert group.page(student).is_file()
     assert "Input/output error" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", [f"{LAB}.ipynb", "renamed.ipynb", "work.zip"])
+def test_nbgraders_own_command_enters_nothing_for_a_file_that_cannot_be_read(
+    group: Class, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Such as one that a file system has lost, or of another user."""
+    monkeypatch.syspath_prepend(str(group.root))  # for here.py
+    sent = group.hand_in("ada", RIGHT) / f"{LAB}.ipynb"
+    broken = sent.rename(sent.with_name(name))
+    honest, read_bytes = submission_files.open_plain, Path.read_bytes
+
+    def check(path: Path) -> Path:
+        if path == broken:
+            raise OSError(5, "Input/output error", str(path))
+        return path
+
+    monkeypatch.setattr(zip_files, "open_plain", lambda path: honest(check(path)))
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read_bytes(check(path)))
+    with pytest.raises(SystemExit) as end:
+        group.nbgrader_autograde()
+    assert end.value.code == 1
+    assert group.students() == {"ada": None}
