@@ -11,17 +11,15 @@ they exist and have an effect, and raises `ClusterError` if not.
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 from collections.abc import Iterator
 from typing import Any
 
 import lightning as L
-import torch
 
 from litcourse.core.environment import drop_job_variables, only_variables
 from litcourse.core.tree import Tree
-from litcourse.probing.attempts import NotMeasuredError
+from litcourse.probing.private_names import ChangedError, replaced_private
 from litcourse.probing.silenced import without_messages
 
 _COUNTERS = (
@@ -29,23 +27,18 @@ _COUNTERS = (
     "lightning.pytorch.accelerators.cuda.num_cuda_devices",
     "torch.cuda.device_count",
 )
-_AVAILABLE = ("torch.cuda.is_available",)
 _INTERACTIVE = (
     "lightning.fabric.utilities.imports._IS_INTERACTIVE",
     "lightning.pytorch.trainer.connectors.accelerator_connector._IS_INTERACTIVE",
 )
 
 
-class ClusterError(NotMeasuredError):
+class ClusterError(ChangedError):
     """Lightning or torch has changed, so that a simulated cluster would give wrong results."""
 
-    def __init__(self, name: str, what: str) -> None:
-        self.name = name
-        super().__init__(
-            f"{name} {what}: a cluster can't be simulated with the installed lightning "
-            f"{L.__version__} and torch {torch.__version__}. Install lightning 2.6.6, or tell "
-            "whoever maintains litcourse.clusters."
-        )
+    cannot = "a cluster can't be simulated"
+    works_with = "lightning 2.6.6"
+    room = "litcourse.clusters"
 
 
 @contextlib.contextmanager
@@ -85,15 +78,24 @@ def simulated_cluster(
     with contextlib.ExitStack() as stack:
         variables = _job_variables(nodes, tasks, node_rank, local_rank, slurm)
         stack.enter_context(only_variables(_other_variables() | variables))
-        for path in _COUNTERS:
-            stack.enter_context(_replace(path, lambda: available))
-        for path in _AVAILABLE:
-            stack.enter_context(_replace(path, lambda: available > 0))
-        stack.enter_context(_replace("torch.backends.mps.is_available", lambda: False))
-        for path in _INTERACTIVE:
-            stack.enter_context(_replace(path, value=False))
-        stack.enter_context(_set_rank(node_rank * tasks + local_rank))
+        stack.enter_context(_node(available, node_rank * tasks + local_rank))
         _check(nodes, tasks, available, node_rank, local_rank)
+        yield
+
+
+@contextlib.contextmanager
+def _node(gpus: int, rank: int) -> Iterator[None]:
+    """Have Lightning find a machine with so many GPUs, and be a process of this rank."""
+    replacements = {
+        **dict.fromkeys(_COUNTERS, lambda: gpus),
+        "torch.cuda.is_available": lambda: gpus > 0,
+        "torch.backends.mps.is_available": lambda: False,
+        **dict.fromkeys(_INTERACTIVE, False),
+    }
+    with contextlib.ExitStack() as stack:
+        for path, value in replacements.items():
+            stack.enter_context(replaced_private(path, value, ClusterError))
+        stack.enter_context(_set_rank(rank))
         yield
 
 
@@ -125,22 +127,6 @@ def _other_variables() -> dict[str, str]:
     found = drop_job_variables(os.environ)
     found.pop("CUDA_VISIBLE_DEVICES", None)
     return found
-
-
-@contextlib.contextmanager
-def _replace(path: str, value: Any) -> Iterator[None]:
-    """Set the attribute at `path` to `value` while the context lasts."""
-    module_name, _, name = path.rpartition(".")
-    try:
-        module = importlib.import_module(module_name)
-        before = getattr(module, name)
-    except (ImportError, AttributeError):
-        raise ClusterError(path, "is not there any more") from None
-    setattr(module, name, value)
-    try:
-        yield
-    finally:
-        setattr(module, name, before)
 
 
 @contextlib.contextmanager

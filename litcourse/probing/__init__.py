@@ -44,6 +44,11 @@ all code of a student through `attempt`, so that an exception becomes evidence.
 - `run_on_fake_gpu(work)`: a Trainer trains there; a tensor that was made on the CPU raises
   (lab 1, `wrap`).
 
+`private_names` is for tools that need private names of torch and Lightning:
+
+- `find_private(path, error)`, `replaced_private(path, value, error)`; a name that is gone raises
+  the `ChangedError` of the room (`litcourse.clusters`).
+
 `run_files` reads the files that a run wrote; it never executes code in a checkpoint:
 
 - `list_files()`, `read_csv_column(run_dir, name)`, `read_csv_rows(file)`, `load_checkpoint(path)`

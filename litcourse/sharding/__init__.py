@@ -5,7 +5,7 @@ tries its names when it is used, and raises `ShardingError` if they are gone or 
 
 Read in this order:
 
-1. `private_names`: the error, and how a private name is found.
+1. `sharding_error`: the error. `litcourse.probing.private_names` finds a private name.
 2. `fake_group`: rank 0 of a process group whose other ranks do not exist.
 3. `collectives`: counts all-gathers, reduce-scatters and all-reduces, step by step.
 4. `units`: which modules FSDP made units of.
@@ -22,7 +22,7 @@ from litcourse.sharding.deepspeed_stand_in import pretend_deepspeed
 from litcourse.sharding.fake_group import fake_group
 from litcourse.sharding.fsdp2_self_test import measure_fsdp2_gap
 from litcourse.sharding.fsdp_on_cpu import train_on_cpu
-from litcourse.sharding.private_names import ShardingError, measured
+from litcourse.sharding.sharding_error import ShardingError, measured
 from litcourse.sharding.step_memory import StepMemory, measure_step
 from litcourse.sharding.units import (
     checkpointed_modules,

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
-from litcourse.sharding.private_names import ShardingError, find_private
+from litcourse.probing.private_names import find_private
+from litcourse.sharding.sharding_error import ShardingError
 
 _MODE = "torch.utils._python_dispatch.TorchDispatchMode"
-_Mode: Any = find_private(_MODE)
+_Mode: Any = find_private(_MODE, ShardingError)
 _NAMESPACES = {"c10d", "_c10d_functional"}
 KINDS = {
     "allgather": "gather",

@@ -10,10 +10,11 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import ModuleType
 
-from litcourse.sharding.private_names import ShardingError, find_private
+from litcourse.probing.private_names import replaced_private
+from litcourse.sharding.sharding_error import ShardingError
 
 _MODULES = ("lightning.fabric.strategies.deepspeed", "lightning.pytorch.strategies.deepspeed")
 _FLAGS = ("_DEEPSPEED_AVAILABLE", "_DEEPSPEED_GREATER_EQUAL_0_16")
@@ -27,21 +28,16 @@ def pretend_deepspeed(*, there: bool) -> Iterator[None]:
     Raises:
         ShardingError: Lightning asks for DeepSpeed in another way.
     """
-    flags = [(module, name) for module in map(find_private, _MODULES) for name in _FLAGS]
-    before = [(module, name, find_private(f"{module.__name__}.{name}")) for module, name in flags]
-    others = {key: module for key, module in sys.modules.items() if _is_deepspeed(key)}
-    _forget()
-    sys.modules.update(_stand_in() if there else {_NAME: None})  # type: ignore[dict-item]
-    for module, name in flags:
-        setattr(module, name, there)
-    try:
+    with ExitStack() as stack:
+        for path in (f"{module}.{name}" for module in _MODULES for name in _FLAGS):
+            stack.enter_context(replaced_private(path, there, ShardingError))
+        others = {key: module for key, module in sys.modules.items() if _is_deepspeed(key)}
+        stack.callback(sys.modules.update, others)
+        stack.callback(_forget)
+        _forget()
+        sys.modules.update(_stand_in() if there else {_NAME: None})  # type: ignore[dict-item]
         _check(there=there)
         yield
-    finally:
-        for module, name, value in before:
-            setattr(module, name, value)
-        _forget()
-        sys.modules.update(others)
 
 
 def _is_deepspeed(key: str) -> bool:

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 import torch
 import torch.distributed as dist
 
-from litcourse.sharding.private_names import ShardingError, find_private
+from litcourse.probing.private_names import find_private
+from litcourse.sharding.sharding_error import ShardingError
 
 _STORE = "torch.testing._internal.distributed.fake_pg.FakeStore"
 _STREAM_METHODS = ("record_event", "wait_event")
@@ -28,7 +29,7 @@ def fake_group(world_size: int) -> Iterator[None]:
     Raises:
         ShardingError: torch has no such group any more, or the group is another.
     """
-    store = find_private(_STORE)
+    store = find_private(_STORE, ShardingError)
     for name in _STREAM_METHODS:
         if not hasattr(torch.cpu.Stream, name):
             setattr(torch.cpu.Stream, name, lambda *_: None)

@@ -14,7 +14,7 @@ from lightning.pytorch.strategies import FSDPStrategy
 from torch import nn
 from torch.distributed.fsdp import FullyShardedDataParallel
 
-from litcourse.sharding.private_names import ShardingError
+from litcourse.sharding.sharding_error import ShardingError
 
 CPU = torch.device("cpu")
 _SETUP = "FSDPStrategy._setup_model"

@@ -14,9 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
+from litcourse.probing.private_names import find_private
 from litcourse.sharding.collectives import Collective, CollectiveCounter
 from litcourse.sharding.fake_group import fake_group
-from litcourse.sharding.private_names import ShardingError, find_private
+from litcourse.sharding.sharding_error import ShardingError
 
 _TRACKER = "torch.distributed._tools.fsdp2_mem_tracker.FSDPMemTracker"
 _FAKE = "torch._subclasses.fake_tensor.FakeTensorMode"
@@ -68,7 +69,8 @@ def measure_step(
     Raises:
         ShardingError: this torch has no such tracker, or it counts in another way.
     """
-    tracker_of, fake_tensors = find_private(_TRACKER), find_private(_FAKE)
+    tracker_of = find_private(_TRACKER, ShardingError)
+    fake_tensors = find_private(_FAKE, ShardingError)
     ranks = mesh[0] if len(mesh) == 1 else mesh[0] * mesh[1]
     with fake_group(ranks):
         names = MESH_NAMES[-len(mesh) :]

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 from torch.distributed.fsdp import FSDPModule, FullyShardedDataParallel
 
-from litcourse.sharding.private_names import find_private
+from litcourse.probing.private_names import find_private
+from litcourse.sharding.sharding_error import ShardingError
 
 if TYPE_CHECKING:
     from lightning.pytorch.strategies import FSDPStrategy
@@ -40,7 +41,7 @@ def fsdp2_units(module: nn.Module) -> dict[str, int]:
     Raises:
         ShardingError: torch keeps that in another way.
     """
-    state_of = find_private("torch.distributed.fsdp.fully_shard.state")
+    state_of = find_private("torch.distributed.fsdp.fully_shard.state", ShardingError)
     numbers: dict[int, int] = {}
     return {
         name: numbers.setdefault(id(state_of(part)), len(numbers))
@@ -55,7 +56,7 @@ def checkpointed_modules(module: nn.Module) -> list[str]:
     Raises:
         ShardingError: torch wraps them in another way.
     """
-    wrapper = find_private(_CHECKPOINT)
+    wrapper = find_private(_CHECKPOINT, ShardingError)
     return sorted(clean_name(n) for n, part in module.named_modules() if isinstance(part, wrapper))
 
 

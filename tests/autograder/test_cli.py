@@ -16,6 +16,7 @@ from litcourse.cli import main
 from litcourse.clusters import ClusterError
 from litcourse.core.exit_codes import ExitCode
 from litcourse.core.names import UnknownNameError
+from litcourse.sharding import ShardingError
 
 COMMANDS = ("build", "verify", "demo", "new", "explain", "bench")
 
@@ -205,6 +206,7 @@ def test_the_table_in_the_docs_lists_all_exit_codes(root: Path) -> None:
         (UnknownNameError("lab", "lab9", ["lab1"]), 2),
         (LockedError("lock", "", "a run is under way", "wait"), 3),
         (ClusterError("Trainer.world_size", "is 1 where 8 is right"), 64),
+        (ShardingError("torch.name", "is not there any more"), 64),
         (KeyboardInterrupt(), 130),
     ],
 )

@@ -25,16 +25,10 @@ def _in_a_quiet_room(_neutral: None) -> Iterator[None]:
 @contextlib.contextmanager
 def machine(variables: Mapping[str, str], gpus: int) -> Iterator[None]:
     """A process with these variables, on a machine with so many GPUs."""
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(only_variables({**clusters._other_variables(), **variables}))
-        for path in clusters._COUNTERS:
-            stack.enter_context(clusters._replace(path, lambda: gpus))
-        for path in clusters._AVAILABLE:
-            stack.enter_context(clusters._replace(path, lambda: gpus > 0))
-        stack.enter_context(clusters._replace("torch.backends.mps.is_available", lambda: False))
-        for path in clusters._INTERACTIVE:
-            stack.enter_context(clusters._replace(path, value=False))
-        stack.enter_context(clusters._set_rank(0))
+    with (
+        only_variables({**clusters._other_variables(), **variables}),
+        clusters._node(gpus, rank=0),
+    ):
         yield
 
 
