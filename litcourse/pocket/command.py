@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from litcourse.core.exit_codes import ExitCode
 from litcourse.pocket.drawing import picture, table
+from litcourse.pocket.job import Limits
 from litcourse.pocket.machine import VERSION
 from litcourse.pocket.outcome import Outcome
 from litcourse.pocket.reading.getopt import RefusedError, read_options
@@ -27,7 +32,13 @@ The exit code is that of sbatch, with --wait that of the job, and {BEYOND} where
 emulate what a cluster would accept.
 """
 _FIRST_JOB = 1001
-_INTERRUPTED = 130
+_LIMITS = {
+    "processor": "its processes have used {processor:g} s of processor time",
+    "time": "it has run for {time:g} s",
+    "processes": "it has more than {processes} processes",
+    "restarts": "it was queued again too often",
+}
+"""Why the pocket stops a job, by `Outcome.stopped`."""
 
 
 def main(words: Sequence[str], say: Callable[..., None] = print) -> int:
@@ -47,18 +58,34 @@ def main(words: Sequence[str], say: Callable[..., None] = print) -> int:
         if word == "--":
             break
     try:
-        outcome = _submit(left)
+        with _ended_by_signals():
+            outcome = _submit(left)
     except RefusedError as refused:
         say(refused.text, file=sys.stderr)
         return refused.code
     except KeyboardInterrupt:
         say("litcourse sbatch: the job was stopped", file=sys.stderr)
-        return _INTERRUPTED
+        return ExitCode.INTERRUPTED
     say(outcome.submit.stdout, end="")
     say(outcome.submit.stderr, end="", file=sys.stderr)
     if explain:
         say(explained(outcome))
     return _code(outcome, wait="--wait" in left or "-W" in left, say=say)
+
+
+@contextlib.contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Have a terminal that closes, and `kill`, end the job as Ctrl-C does; nothing is left then."""
+    ours = threading.current_thread() is threading.main_thread()  # Python allows it there alone
+    before = {}
+    for number in (signal.SIGTERM, signal.SIGHUP) if ours else ():
+        if signal.getsignal(number) == signal.SIG_DFL:  # `nohup` ignores one, and means it
+            before[number] = signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _submit(words: Sequence[str]) -> Outcome:
@@ -121,7 +148,8 @@ def _code(outcome: Outcome, *, wait: bool, say: Callable[..., None]) -> int:
         if text not in outcome.submit.stderr:
             say(f"litcourse sbatch: {text}", file=sys.stderr)
     if outcome.stopped:
-        say(f"litcourse sbatch: the job was stopped ({outcome.stopped})", file=sys.stderr)
+        why = _LIMITS[outcome.stopped].format_map(vars(Limits()))
+        say(f"litcourse sbatch: the job was stopped: {why}", file=sys.stderr)
     if outcome.beyond or outcome.stopped:
         return BEYOND
     if outcome.submit.rc or not wait:

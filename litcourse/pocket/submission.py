@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from litcourse.core.exit_codes import ExitCode
 from litcourse.pocket.allocation import Allocation, allocate
 from litcourse.pocket.job import Job, Limits
 from litcourse.pocket.machine import COURSE, Machine, compress
@@ -23,7 +24,7 @@ from litcourse.pocket.running.run_loop import RunLoop
 from litcourse.pocket.standins import write_standins
 from litcourse.pocket.variables import Facts, current_user
 
-BEYOND = 64
+BEYOND = int(ExitCode.NOT_EMULATED)
 """Exit code of a submission that the pocket does not emulate."""
 
 

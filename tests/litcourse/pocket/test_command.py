@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from litcourse.cli import main
-from litcourse.pocket import Outcome, Setting, run_script
+from litcourse.pocket import Answer, Outcome, Setting, command, run_script
 from litcourse.pocket.drawing import picture, svg, table
 
 SCRIPT = """\
@@ -51,6 +51,21 @@ def test_exit_codes(
 ) -> None:
     assert main(["sbatch", *words]) == code
     assert text in capsys.readouterr().err
+
+
+def test_it_says_which_limit_a_job_met(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = Outcome(Answer(("sbatch",), 0, "Submitted batch job 1001\n"))
+    monkeypatch.setattr(command, "run_script", lambda *_, **__: found)
+    for name in ("processor", "time", "processes", "restarts"):
+        found.stopped = name
+        assert main(["sbatch", "job.sbatch"]) == 64
+    said = capsys.readouterr().err.splitlines()
+    assert "the job was stopped: its processes have used 10 s of processor time" in said[0]
+    assert "it has run for 60 s" in said[1]
+    assert "more than 200 processes" in said[2]
+    assert "queued again too often" in said[3]
 
 
 def test_help_says_the_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -205,22 +205,30 @@ def test_no_process_is_left(tmp_path: Path, body: str) -> None:
     assert not processes_with(str(tmp_path))
 
 
-@pytest.mark.parametrize("delay", [0.0, 0.002, 0.01, 0.03])
-def test_a_stop_ends_the_job(tmp_path: Path, delay: float) -> None:
+@pytest.mark.parametrize(
+    ("number", "delay"),
+    [*((signal.SIGINT, delay) for delay in (0.0, 0.002, 0.01, 0.03)),
+     (signal.SIGTERM, 0.01), (signal.SIGHUP, 0.01)],
+)  # fmt: skip
+def test_a_stop_ends_the_job(tmp_path: Path, number: signal.Signals, delay: float) -> None:
+    own = tmp_path / "tmp"
+    own.mkdir()
     (tmp_path / "job.sh").write_text(f"#!/bin/bash\ntouch begun\ntail -f {tmp_path}/begun\n")
     program = subprocess.Popen(
         [sys.executable, "-m", "litcourse.cli", "sbatch", "job.sh"], cwd=tmp_path,
-        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)}, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path), "TMPDIR": str(own)},
+        stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     while not (tmp_path / "begun").exists():
         time.sleep(0.001)
     time.sleep(delay)
-    program.send_signal(signal.SIGINT)
+    program.send_signal(number)
     _, error = program.communicate(timeout=20)
     assert program.returncode == 130
     assert "stopped" in error
     time.sleep(0.2)  # what was missed would have begun by now
     assert not processes_with(str(tmp_path))
+    assert not list(own.iterdir())
 
 
 def test_64_ranks_cost_what_one_does(tmp_path: Path) -> None:
