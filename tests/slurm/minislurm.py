@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-GPUS = 8
-CORES = 64
+from tests.slurm.slurm_conf import FOLDERS, GPUS, write_configuration
+
 NULL = (1, 3)
 """Device number of /dev/null: a GPU's file has to be a character device."""
 
@@ -28,47 +28,11 @@ NAMESPACES = ("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--uts", "
               "--mount-proc", "--kill-child=KILL")  # fmt: skip
 
 CONFIG = """\
-ClusterName=tests
-SlurmctldHost={host}(127.0.0.1)
-SlurmctldPort={port}
 CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
-AuthType=auth/none
-CredType=cred/none
 AuthInfo=cred_expire=5
-SlurmUser=root
-SlurmdUser=root
-StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool.%n
-SlurmctldPidFile={folder}/run/slurmctld.pid
-SlurmdPidFile={folder}/run/slurmd.%n.pid
-SlurmctldLogFile={folder}/log/slurmctld.log
-SlurmdLogFile={folder}/log/slurmd.%n.log
-MailProg=/bin/true
-ProctrackType=proctrack/linuxproc
-TaskPlugin=task/none
-JobAcctGatherType=jobacct_gather/none
-AccountingStorageType=accounting_storage/none
-JobCompType=jobcomp/none
-SwitchType=switch/none
-MpiDefault=none
-PropagateResourceLimits=NONE
-SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
-SchedulerType=sched/backfill
-SchedulerParameters=batch_sched_delay=0,sched_interval=1,bf_interval=1
-PriorityType=priority/basic
-EnforcePartLimits=ALL
-SlurmdParameters=config_overrides
-ReturnToService=2
-KillWait=3
-MinJobAge=86400
-GresTypes=gpu
-NodeName=n[1-{nodes}] NodeHostname={host} NodeAddr=127.0.0.1 Port=[{first}-{last}] \
-CPUs={cores} Boards=1 SocketsPerBoard=1 CoresPerSocket={cores} ThreadsPerCore=1 \
-RealMemory=512000 Gres=gpu:{gpus} State=UNKNOWN
-PartitionName=batch Nodes=n[1-{nodes}] Default=YES MaxTime=1-0 DefaultTime=10:00 State=UP
+PartitionName=batch Nodes=ALL Default=YES MaxTime=1-0 DefaultTime=10:00 State=UP
 """
-GRES = "NodeName=n[1-{nodes}] Name=gpu File={folder}/gpu[0-{last_gpu}] Flags=nvidia_gpu_env\n"
 
 
 @dataclass
@@ -118,17 +82,12 @@ class MiniSlurm:
         self._daemons.clear()
 
     def _start(self) -> None:
-        for name in ("state", "log", "run"):
+        for name in FOLDERS:
             (self.folder / name).mkdir()
         for index in range(GPUS):
             os.mknod(self.folder / f"gpu{index}", stat.S_IFCHR | 0o600, os.makedev(*NULL))
-        values = {
-            "folder": self.folder, "host": socket.gethostname().split(".")[0], "port": self.port,
-            "nodes": self.nodes, "first": self.port + 1, "last": self.port + self.nodes,
-            "cores": CORES, "gpus": GPUS, "last_gpu": GPUS - 1,
-        }  # fmt: skip
-        (self.folder / "slurm.conf").write_text(CONFIG.format(**values))
-        (self.folder / "gres.conf").write_text(GRES.format(**values))
+        write_configuration(self.folder, CONFIG, address="127.0.0.1", port=self.port,
+                            nodes=self.nodes, user="root")  # fmt: skip
         names = "".join(f"127.0.0.1 n{n}\n" for n in range(1, self.nodes + 1))
         (self.folder / "hosts").write_text(Path("/etc/hosts").read_text() + names)
         self._daemon("slurmctld", "exec slurmctld -D -c")

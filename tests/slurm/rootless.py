@@ -20,61 +20,28 @@ from pathlib import Path
 from typing import Any, Self
 
 from litcourse.pocket.machine import expand
+from tests.slurm.slurm_conf import FOLDERS, GPUS, host_name, write_configuration
 
-NODES, GPUS, CORES = 8, 8, 64
+NODES = 8
+ADDRESS = "10.9.9.1"
 HEAVY = 60
 """Seconds that a cluster may take to come up on a busy machine."""
 
 CONFIG = """\
-ClusterName=course
-SlurmctldHost={host}(10.9.9.1)
-SlurmctldPort=26817
-AuthType=auth/none
-CredType=cred/none
-SlurmUser=student
-SlurmdUser=student
-StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool.%n
-SlurmctldPidFile={folder}/run/c.pid
-SlurmdPidFile={folder}/run/d.%n.pid
-SlurmctldLogFile={folder}/log/c.log
-SlurmdLogFile={folder}/log/d.%n.log
-MailProg=/bin/true
-ProctrackType=proctrack/linuxproc
-TaskPlugin=task/none
-JobAcctGatherType=jobacct_gather/none
-AccountingStorageType=accounting_storage/none
-JobCompType=jobcomp/none
-SwitchType=switch/none
-MpiDefault=none
-PropagateResourceLimits=NONE
-SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 DefMemPerCPU=2000
-SchedulerType=sched/backfill
-SchedulerParameters=batch_sched_delay=0,sched_interval=1,bf_interval=1
-PriorityType=priority/basic
-EnforcePartLimits=ALL
 JobRequeue=0
 FirstJobId=47110
-SlurmdParameters=config_overrides
-ReturnToService=2
-KillWait=3
-MinJobAge=86400
-GresTypes=gpu
-NodeName=n[1-8] NodeHostname={host} NodeAddr=10.9.9.1 Port=[26821-26828] CPUs=64 Boards=1 \
-SocketsPerBoard=1 CoresPerSocket=64 ThreadsPerCore=1 RealMemory=512000 Gres=gpu:a100:8 State=UNKNOWN
-PartitionName=gpu Nodes=n[1-8] Default=YES MaxTime=1-0 DefaultTime=10:00 State=UP
+PartitionName=gpu Nodes=ALL Default=YES MaxTime=1-0 DefaultTime=10:00 State=UP
 PartitionName=debug Nodes=n[1-2] MaxTime=30:00 DefaultTime=10:00 State=UP
 """
-GRES = "NodeName=n[1-8] Name=gpu Type=a100 File={folder}/gpu[0-7] Flags=nvidia_gpu_env\n"
 SETUP = """\
 mount --bind passwd /etc/passwd; mount --bind group /etc/group; mount --bind hosts /etc/hosts
 {python} -S - <<'PY'
 import fcntl, socket, struct
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 fcntl.ioctl(s, 0x8914, struct.pack("16sh22x", b"lo", 0x49))
-address = socket.inet_aton("10.9.9.1")
+address = socket.inet_aton("{address}")
 fcntl.ioctl(s, 0x8916, struct.pack("16sH2s4s16x", b"lo:1", socket.AF_INET, b"\\0\\0", address))
 PY
 exec unshare --user --map-user=1000 --map-group=1000 bash inside.sh
@@ -171,21 +138,20 @@ class RootlessSlurm:
             self._process.communicate()
 
     def _write(self) -> None:
-        host = os.uname().nodename.split(".")[0]
-        for name in ("state", "log", "run", "rec", "bin", "w"):
+        for name in (*FOLDERS, "rec", "bin", "w"):
             (self.folder / name).mkdir()
             (self.folder / name).chmod(0o777)
         for index in range(GPUS):
             (self.folder / f"gpu{index}").symlink_to("/dev/null")
         home = self.folder
-        nodes = "".join(f"10.9.9.1 n{n}\n" for n in range(1, NODES + 1))
+        write_configuration(self.folder, CONFIG, address=ADDRESS, port=26817, nodes=NODES,
+                            user="student", gpu_type="a100")  # fmt: skip
+        nodes = "".join(f"{ADDRESS} n{n}\n" for n in range(1, NODES + 1))
         texts = {
-            "slurm.conf": CONFIG.format(folder=self.folder, host=host),
-            "gres.conf": GRES.format(folder=self.folder),
             "passwd": f"root:x:0:0::/:/bin/sh\nstudent:x:1000:1000::{home}:/bin/bash\n",
             "group": "root:x:0:\nstudent:x:1000:\n",
-            "hosts": Path("/etc/hosts").read_text() + nodes + f"10.9.9.1 {host}\n",
-            "setup.sh": SETUP.format(python="/usr/bin/python3"),
+            "hosts": Path("/etc/hosts").read_text() + nodes + f"{ADDRESS} {host_name()}\n",
+            "setup.sh": SETUP.format(python="/usr/bin/python3", address=ADDRESS),
             "inside.sh": INSIDE.format(folder=self.folder, python="/usr/bin/python3"),
             "server.py": SERVER,
         }
@@ -322,9 +288,7 @@ class _Cleaner:
 
     def __call__(self, text: str) -> str:
         text = text.replace(self.folder, "<DIR>").replace(self.cluster, "<CLUSTER>")
-        text = re.sub(
-            rf"(?<![\w.-]){re.escape(os.uname().nodename.split('.')[0])}\b", "<HOST>", text
-        )
+        text = re.sub(rf"(?<![\w.-]){re.escape(host_name())}\b", "<HOST>", text)
         if self.job:
             text = re.sub(rf"(?<!\d)0*{self.job}(?!\d)", "<JOB>", text)
         text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", "<TIME>", text)
