@@ -87,7 +87,7 @@ def allocate(submitted: Submitted, machine: Machine, first: str = "n1") -> Alloc
 
 def _allocate(submitted: Submitted, request: Request, machine: Machine, first: str) -> Allocation:
     partition = _partition(request, machine)
-    _refuse_unknown(submitted, machine)
+    _refuse_unknown(submitted, request, machine)
     minutes = request.minutes or partition.default_minutes
     if minutes > partition.most_minutes:
         raise _refused("Requested time limit is invalid (missing or exceeds some limit)")
@@ -128,7 +128,7 @@ def _partition(request: Request, machine: Machine) -> Partition:
     return max(found, key=lambda part: (part.most_nodes, part.most_minutes))
 
 
-def _refuse_unknown(submitted: Submitted, machine: Machine) -> None:
+def _refuse_unknown(submitted: Submitted, request: Request, machine: Machine) -> None:
     """What the cluster has not: features, reservations, licenses, disks, nodes, types of GPU."""
     given = submitted.options
     for name, reason in (
@@ -139,7 +139,6 @@ def _refuse_unknown(submitted: Submitted, machine: Machine) -> None:
         if given.get(name):
             raise _refused(reason)
     known = set(machine.node_names())
-    request = read_request(submitted, machine)
     if not {*request.wanted, *request.unwanted} <= known:
         raise _refused("Invalid node name specified")
     if given.get("tmp", "0") != "0":

@@ -45,16 +45,13 @@ def names(facts: Facts, allocation: Allocation) -> Names:
     return Names(facts.id, name, allocation.nodes[0], user, array_job=array, array_task=task)
 
 
-def open_outputs(
-    facts: Facts, allocation: Allocation, restart: int, outcome: Outcome
-) -> Outputs | None:
-    """Open the logs; None where Slurm could not, and so starts nothing."""
+def open_outputs(facts: Facts, allocation: Allocation, outcome: Outcome) -> Outputs | None:
+    """Open the logs, anew at each restart; None where Slurm could not, and so starts nothing."""
     options = facts.submitted.options
     cwd = Path(facts.submit_dir, options.get("chdir", ""))
     default = "slurm-%j.out" if facts.array is None else "slurm-%A_%a.out"
     stand_for = names(facts, allocation)
     mode = options.get("open-mode", "t")[0]
-    del restart  # a log is truncated at each restart too
     flags = os.O_WRONLY | os.O_CREAT | (os.O_APPEND if mode == "a" else os.O_TRUNC)
     found: list[int] = []
     for option in ("output", "error"):

@@ -56,9 +56,7 @@ class RunLoop:
         self._job.ending, self._job.killed, self._job.launches = "", False, []
         self._job.clock.clear()
         self._job.allocation = self._job.outcome.allocation = self._job.allocate(self._job.restart)
-        files = batch_shell.open_outputs(
-            self._job.facts, self._job.allocation, self._job.restart, self._job.outcome
-        )
+        files = batch_shell.open_outputs(self._job.facts, self._job.allocation, self._job.outcome)
         if files is None:
             self._set_end("FAILED", "JobLaunchFailure", "0:53")
             return
