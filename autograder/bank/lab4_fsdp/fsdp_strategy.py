@@ -127,6 +127,15 @@ CASES = [
         "LIT4412",
         (AGAIN, "activation_checkpointing=Block if checkpoint_blocks else None, " + AGAIN),
     ),
+    wrong(
+        "a class without braces",
+        "LIT4416",
+        (AGAIN, "activation_checkpointing_policy=Block if checkpoint_blocks else None,"),
+    ),
+    wrong(
+        "a truth value", "LIT4416", (AGAIN, "activation_checkpointing_policy=checkpoint_blocks,")
+    ),
+    wrong("sharding by a name that is none", "LIT4402", (SHARDING, "sharding=sharding,")),
     wrong("offload is forgotten", "LIT4413", (OFFLOAD, "")),
     wrong(
         "offload without its argument",

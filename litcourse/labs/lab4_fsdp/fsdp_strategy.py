@@ -43,6 +43,7 @@ SHARDINGS = ("FULL_SHARD", "HYBRID_SHARD", "SHARD_GRAD_OP", "NO_SHARD")
 _ERRORS = (
     ("LIT4412", r"cannot set both|activation_checkpointing.*activation_checkpointing_policy"),
     ("LIT4404", r"hybrid sharding strategy requires"),
+    ("LIT4416", r"to be callable or be a pre-defined wrap policy|keyword argument 'module'"),
 )
 """Messages of lightning 2.6."""
 
@@ -133,8 +134,10 @@ def _judge_told(made: list[tuple[str, str, Evidence]]) -> list[Finding]:
 def _judge_trainings(inputs: Inputs, run: Evidence, sharding: list[Finding]) -> list[Mark]:
     """Judge the three trainings; `sharding` is the finding on what was told, if there is one."""
     failed = [_refined(finding) for finding in rank_findings(run, TRAINED, WORLD)]
-    if failed:
-        return [*failed]
+    if failed:  # an argument of the wrong name ends the training, and was not told either
+        told = {name for finding in sharding for name in finding.criteria}
+        left = tuple(name for name in TRAINED if name not in told)
+        return [*sharding, *(replace(finding, criteria=left) for finding in failed)]
     marks: dict[str, Mark] = {name: finding for finding in sharding for name in finding.criteria}
     for name in RUNS:
         case = inputs.shown["runs"][name]
