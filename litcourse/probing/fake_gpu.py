@@ -228,14 +228,12 @@ def _known_to_torch() -> Iterator[None]:
     def make_known(self: torch.autocast, device_type: str, *args: Any, **kwargs: Any) -> None:
         make(self, _CPU.type if device_type == DEVICE.type else device_type, *args, **kwargs)
 
-    def fused_devices() -> list[str]:
-        return [*before(), DEVICE.type]
-
     with contextlib.ExitStack() as stack:
         stack.enter_context(patch.object(torch.autocast, "__init__", make_known))
         before = getattr(optimizer, _FUSED, None)
-        if before is not None:  # a torch without this name has fused optimizers by another way
-            stack.enter_context(patch.object(optimizer, _FUSED, fused_devices))
+        if before is not None:  # a torch without this name knows such devices by another way
+            known = [*before(), DEVICE.type]
+            stack.enter_context(patch.object(optimizer, _FUSED, lambda: known))
         yield
 
 
