@@ -10,7 +10,7 @@ Read in this order:
 3. `collectives`: counts all-gathers, reduce-scatters and all-reduces, step by step.
 4. `units`: which modules FSDP made units of.
 5. `fsdp_on_cpu`: lets a given `FSDPStrategy` train on CPU ranks.
-6. `fsdp2_self_test`: whether FSDP2 is exact on this machine's CPU ranks.
+6. `fsdp2_exactness`: whether FSDP2 is exact on this machine's CPU ranks.
 7. `deepspeed_stand_in`: a module that stands for DeepSpeed, which need not be installed.
 8. `step_memory`: what a step of FSDP2 holds at its peak, by torch's own tracker.
 9. `activations`: what forward keeps for backward.
@@ -20,7 +20,7 @@ from litcourse.sharding.activations import KeptForBackward
 from litcourse.sharding.collectives import CollectiveCounter, StepCollectives, count_kinds
 from litcourse.sharding.deepspeed_stand_in import pretend_deepspeed
 from litcourse.sharding.fake_group import fake_group
-from litcourse.sharding.fsdp2_self_test import measure_fsdp2_gap
+from litcourse.sharding.fsdp2_exactness import measure_fsdp2_gap
 from litcourse.sharding.fsdp_on_cpu import train_on_cpu
 from litcourse.sharding.sharding_error import ShardingError, measured
 from litcourse.sharding.step_memory import StepMemory, measure_step

@@ -49,6 +49,7 @@ exec unshare --user --map-user=1000 --map-group=1000 bash inside.sh
 INSIDE = """\
 export SLURM_CONF={folder}/slurm.conf PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin LANG=C
 slurmctld -D -c >log/c.boot 2>&1 &
+ulimit -c 0
 for i in 1 2 3 4 5 6 7 8; do slurmd -D -N n$i -d /usr/sbin/slurmstepd >log/d$i.boot 2>&1 & done
 exec {python} -S server.py
 """

@@ -76,6 +76,7 @@ CASES = [
         (RAISE, 'raise type("FlagError", (ValueError,), {})(", ".join(makers))'),
     ),
     right("after a wrong sharding", after=(("fsdp_strategy", "sharding is forgotten"),)),
+    right("after makers that replicate", after=(("fsdp_strategy", "DDP"), ("zero", "DDP"))),
     right("after a wrong stage", after=(("zero", "the stage is forgotten"),)),
     wrong("DDP for all", "LIT4703", (RETURN, "return DDPStrategy()")),
     wrong("FSDP for DDP", "LIT4701", (DDP, '"ddp": lambda: FSDPStrategy(),')),

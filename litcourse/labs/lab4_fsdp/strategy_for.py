@@ -203,11 +203,14 @@ def _error_finding(family: str, flag: str, got: Evidence, own: Evidence) -> Find
 
 
 def _is_own(got: Evidence, own: Evidence) -> bool:
-    """Whether a flag gives just what the student's own maker gives for the right arguments."""
+    """Whether a flag gives just what the student's own maker gives for the right arguments.
+
+    What is wrong with that, even that it replicates, has cost its points in the maker's question.
+    """
     if "error" in own:
         return False
     keys = [key for key in own.keys() if key != "value"]  # noqa: SIM118 (no dict)
-    if not any(is_kind(own, kind) for kind in ("FSDPStrategy", "DeepSpeedStrategy")):
+    if not is_kind(own, "Strategy"):
         return False
     return all(key in got and _plain(got[key]) == _plain(own[key]) for key in keys)
 

@@ -30,7 +30,7 @@ from litcourse.sharding import (
     count_kinds,
     fake_group,
     fsdp1_units,
-    fsdp2_self_test,
+    fsdp2_exactness,
     measure_fsdp2_gap,
     pretend_deepspeed,
     train_on_cpu,
@@ -170,7 +170,7 @@ def test_fsdp2_is_exact_here_or_says_so() -> None:
     )
     for rank in read_rank_values(Evidence(seen)):
         assert not rank["left"].flag()
-        assert rank["gap"].number() < fsdp2_self_test.EXACT
+        assert rank["gap"].number() < fsdp2_exactness.EXACT
 
 
 def test_the_self_test_notices_an_fsdp2_that_fails() -> None:
@@ -182,7 +182,7 @@ def test_the_self_test_notices_an_fsdp2_that_fails() -> None:
         return {"gap": measure_fsdp2_gap(rank, 2)}
 
     for rank in read_rank_values(Evidence(run_ranks(broken))):
-        assert rank["gap"].number() > fsdp2_self_test.EXACT
+        assert rank["gap"].number() > fsdp2_exactness.EXACT
 
 
 # --- DeepSpeed that is not there ----------------------------------------------------------------

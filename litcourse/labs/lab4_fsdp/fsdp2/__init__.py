@@ -33,7 +33,7 @@ from litcourse.probing.attempts import attempt
 from litcourse.probing.class_bases import derives_from, first_base
 from litcourse.ranks import rank_findings, read_rank_values, run_ranks
 from litcourse.sharding import measure_fsdp2_gap, measured
-from litcourse.sharding.fsdp2_self_test import EXACT
+from litcourse.sharding.fsdp2_exactness import EXACT
 
 ALL = ("weights", "units", "again", "costs")
 RUNS = {"plain": 1, "tied": 2}

@@ -20,7 +20,7 @@ from litcourse.core.comparison import distance
 
 EXACT = 1e-5
 """A relative distance up to this is exact: float32 in another order of summation."""
-_FILE = "fsdp2-self-test"
+_FILE = "fsdp2-exactness"
 
 
 def measure_fsdp2_gap(rank: int, world_size: int) -> float:
