@@ -21,8 +21,8 @@ from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
+from litcourse.requeue import Requeue
 from reference.callbacks import EpochLines, Report, Throughput
-from reference.requeue import Requeue
 
 if TYPE_CHECKING:
     import lightning as L
