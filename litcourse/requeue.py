@@ -33,7 +33,12 @@ class Requeue(L.Callback):
     def __init__(self) -> None:
         self.warned = False
 
-    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+    def setup(  # what Lightning calls it with
+        self,
+        trainer: L.Trainer,  # noqa: ARG002
+        pl_module: L.LightningModule,  # noqa: ARG002
+        stage: str,
+    ) -> None:
         """Take the signal before Lightning does, which leaves alone what has a handler."""
         if stage == "fit" and SLURMEnvironment.detect():
             signal.signal(WARNING, self._take_note)
