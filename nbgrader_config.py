@@ -4,9 +4,17 @@ They work in any folder that holds this file and `source/`, with `autograder` in
 """
 
 from nbgrader.preprocessors import (
+    CheckCellMetadata,
+    ClearHiddenTests,
+    ClearMarkScheme,
     ClearOutput,
+    ComputeChecksums,
+    IncludeHeaderFooter,
+    InstantiateTests,
     LimitOutput,
+    LockCells,
     OverwriteKernelspec,
+    SaveCells,
 )
 
 from autograder.nbgrader_plugins.execute import RunSubmission
@@ -14,6 +22,7 @@ from autograder.nbgrader_plugins.exporter import SubmissionExporter
 from autograder.nbgrader_plugins.grade import GradeEvidence, SaveScores
 from autograder.nbgrader_plugins.penalties import LatePenalties
 from autograder.nbgrader_plugins.repair import Repair
+from autograder.stubs import ClearAnswers
 
 c = get_config()  # type: ignore[name-defined]  # nbgrader defines it
 
@@ -22,6 +31,22 @@ c.CourseDirectory.course_id = "litcourse"
 # For `nbgrader validate`: the first import of torch and Lightning, and checks that start programs,
 # can take longer than nbgrader's default of 30 s for a cell.
 c.Execute.timeout = 300
+
+# nbgrader's own steps in its own order, but for ClearAnswers in place of ClearSolutions.
+c.GenerateAssignment.preprocessors = [
+    IncludeHeaderFooter,
+    InstantiateTests,
+    LockCells,
+    ClearAnswers,
+    ClearOutput,
+    CheckCellMetadata,
+    ComputeChecksums,
+    SaveCells,
+    ClearHiddenTests,
+    ClearMarkScheme,
+    ComputeChecksums,
+    CheckCellMetadata,
+]
 
 # Limits while grading: c.RunSubmission.cell_seconds and .notebook_seconds of wall time, and
 # c.RunSubmission.limits = {"memory_mib": 4096, ...}; all names: autograder/engine/limits.py.

@@ -2,7 +2,8 @@
 
 Read in this order:
 
-1. `course`: the folders of a course and its instructor notebooks; `secret`: the seeds of inputs.
+1. `course`: the folders of a course and its instructor notebooks; `secret`: the seeds of inputs;
+   `stubs`: cells without their answers.
 2. `cli`: the command `autograder`.
 3. `bank`: right and wrong answers; `verifying` checks every question with them.
 4. `building`: compiles `source/` for students, and into bundles for otter.

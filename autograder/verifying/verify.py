@@ -11,7 +11,6 @@ once as fresh programs, which a person would start.
 from __future__ import annotations
 
 import contextlib
-import copy
 import os
 import sys
 import time
@@ -19,7 +18,6 @@ from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from nbgrader.preprocessors import ClearSolutions
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -34,6 +32,7 @@ from autograder.course import (
     question_file,
     where_raised,
 )
+from autograder.stubs import clear_answers
 from autograder.verifying.bank_faults import again, check_bank, nearest_first
 from autograder.verifying.kept_trials import KeptTrials, Result, keep_trials
 from autograder.verifying.solutions import draw_inputs
@@ -257,8 +256,7 @@ def _draw(lab: Lab, question_id: str, rng: Random) -> tuple[Inputs, bytes]:
 
 def _stubs(lab: Lab) -> dict[str, str]:
     """The unsolved cells by question id, as nbgrader makes them."""
-    notebook, _ = ClearSolutions().preprocess(copy.deepcopy(lab.notebook), {})
-    return {grade_id(cell): cell.source for cell in notebook.cells}
+    return {grade_id(cell): cell.source for cell in clear_answers(lab.notebook).cells}
 
 
 def _cells(

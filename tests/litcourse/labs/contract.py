@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from autograder.bank import without_markers
+from autograder.stubs import is_foreign
 from litcourse.core.evidence import Evidence
 from litcourse.core.question import Inputs
 from litcourse.core.registry import find_question, question_ids
@@ -31,6 +32,7 @@ SIMPLE = [None, True, -1, HUGE, float("nan"), float("inf"), "x", [], {}, [None],
 OTHER_TYPES = [torch.complex64, torch.float16, torch.uint16, torch.bool, torch.float8_e4m3fn]
 MOST_MUTANTS = 400
 """Of a question, evenly spread: evidence of ranks is deep, and much of it alike."""
+_STUB = {False: "raise NotImplementedError()", True: "# YOUR CODE HERE"}
 _REGION = re.compile(r"([ \t]*)### BEGIN SOLUTION.*?### END SOLUTION", re.DOTALL)
 
 
@@ -60,7 +62,7 @@ def ask_all(root: Path, lab: str) -> dict[str, Answered]:
     for name in (i for i in cells if f"{i}-check" in cells):
         question = find_question(lab, name)
         inputs = question.draw(Random(f"a draw for the judges of {lab}"))
-        stub = _REGION.sub(r"\1raise NotImplementedError()", cells[name])
+        stub = _REGION.sub(rf"\1{_STUB[is_foreign(cells[name])]}", cells[name])
         unsolved = _asked(lab, name, stub, dict(names), inputs)
         solution = _asked(lab, name, cells[name], names, inputs)
         if question.by_solution:
