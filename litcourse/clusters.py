@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import lightning as L
@@ -75,17 +75,32 @@ def simulated_cluster(
     available = gpus if on_node is None else on_node
     if available < gpus:
         raise ValueError(f"A node with {available} GPUs has no place for {gpus} processes.")
-    with contextlib.ExitStack() as stack:
-        variables = _job_variables(nodes, tasks, node_rank, local_rank, slurm)
-        stack.enter_context(only_variables(_other_variables() | variables))
-        stack.enter_context(_node(available, node_rank * tasks + local_rank))
+    variables = _job_variables(nodes, tasks, node_rank, local_rank, slurm)
+    with _machine(variables, available, node_rank * tasks + local_rank):
         _check(nodes, tasks, available, node_rank, local_rank)
         yield
 
 
 @contextlib.contextmanager
-def _node(gpus: int, rank: int) -> Iterator[None]:
-    """Have Lightning find a machine with so many GPUs, and be a process of this rank."""
+def simulated_process(variables: Mapping[str, str], gpus: int) -> Iterator[None]:
+    """Have a Trainer resolve as in a process with these variables, while the context lasts.
+
+    Args:
+        variables: those of Slurm, MPI and CUDA; other variables of this process stay.
+        gpus: number of GPUs that the process sees.
+
+    Raises:
+        ClusterError: Lightning has changed, so that the simulation has no effect.
+    """
+    with _machine({}, gpus, 0):
+        _check(1, max(1, gpus), gpus, 0, 0)
+    with _machine(variables, gpus, int(variables.get("SLURM_PROCID", 0))):
+        yield
+
+
+@contextlib.contextmanager
+def _machine(variables: Mapping[str, str], gpus: int, rank: int) -> Iterator[None]:
+    """Replace what Lightning asks for: the environment, the number of GPUs, the rank."""
     replacements = {
         **dict.fromkeys(_COUNTERS, lambda: gpus),
         "torch.cuda.is_available": lambda: gpus > 0,
@@ -93,6 +108,7 @@ def _node(gpus: int, rank: int) -> Iterator[None]:
         **dict.fromkeys(_INTERACTIVE, False),
     }
     with contextlib.ExitStack() as stack:
+        stack.enter_context(only_variables({**_other_variables(), **variables}))
         for path, value in replacements.items():
             stack.enter_context(replaced_private(path, value, ClusterError))
         stack.enter_context(_set_rank(rank))

@@ -49,6 +49,14 @@ def first_of_each(marks: Sequence[_Mark]) -> list[_Mark]:
     return list(found.values())[::-1]
 
 
+def without_repeats(marks: Sequence[_Mark]) -> list[_Mark]:
+    """`marks`; of findings with one code and criteria the first, at its own place."""
+    found: dict[object, _Mark] = {}
+    for mark in marks:
+        found.setdefault(_key(mark), mark)
+    return list(found.values())
+
+
 def _key(mark: Mark) -> object:
     return (mark.code, mark.criteria) if isinstance(mark, Finding) else mark
 

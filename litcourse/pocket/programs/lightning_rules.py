@@ -46,6 +46,8 @@ def lightning_under_slurm(
         return _place(environment, devices, nodes, gpus)
     except ValueError as error:  # a variable that is no number
         return _refusal("ValueError", str(error))
+    except KeyError as error:  # a variable that a script has removed
+        return _refusal("KeyError", str(error))
 
 
 def _place(  # noqa: PLR0911  (one return for each thing that Lightning says)
