@@ -42,6 +42,13 @@ MENTIONS = {
         "is a decision for the recipe (question {recipe})",
         "(of the kind that starts programs, as in question {kwargs})",
     ),
+    "lab5_slurm": (
+        "`Requeue` is for question {requeue}.",
+        "**How it is judged.** As in question {one_gpu}.",
+        "the job of question {one_node} for a training of two and a half hours",
+        "Three directives more than in question {one_node}, and one argument",
+        "The files of questions {one_gpu} to {requeue} are real",
+    ),
 }
 """Where a notebook speaks of a question by its number, with the id that is meant."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,7 +9,6 @@ import lightning as L
 import pytest
 
 from litcourse import clusters
-from litcourse.core.environment import only_variables
 from litcourse.pocket import Placement, lightning_under_slurm
 from litcourse.probing.silenced import scratch_folder, without_messages
 from tests.litcourse.pocket.corpus import cases, environment
@@ -22,22 +20,12 @@ def _in_a_quiet_room(_neutral: None) -> Iterator[None]:
         yield
 
 
-@contextlib.contextmanager
-def machine(variables: Mapping[str, str], gpus: int) -> Iterator[None]:
-    """A process with these variables, on a machine with so many GPUs."""
-    with (
-        only_variables({**clusters._other_variables(), **variables}),
-        clusters._node(gpus, rank=0),
-    ):
-        yield
-
-
 def really(
     variables: Mapping[str, str], devices: int | None, nodes: int, gpus: int
 ) -> tuple[object, ...]:
     """What the Trainer makes of a process: an error, or where it is."""
     try:
-        with machine(variables, gpus), without_messages():
+        with clusters._machine(variables, gpus, rank=0), without_messages():
             trainer = L.Trainer(
                 devices="auto" if devices is None else devices, num_nodes=nodes, logger=False,
                 enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,

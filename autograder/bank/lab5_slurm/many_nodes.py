@@ -1,0 +1,58 @@
+"""Answers to `many_nodes`: what counts the nodes a second time."""
+
+from autograder.bank import right, wrong
+from autograder.bank.lab5_slurm._edits import CORES, HANDED_ON, IDLE, OUTPUT, REFUSED, TIME, late
+
+RUN = 'srun python train.py --devices 4 --num_nodes "$SLURM_JOB_NUM_NODES" --num_workers 8'
+NODES = "#SBATCH --nodes=2"
+TASKS = "#SBATCH --ntasks-per-node=4"
+GPUS = "#SBATCH --gpus-per-node=4"
+MEMORY = "#SBATCH --mem=128G"
+NUM_NODES = '"$SLURM_JOB_NUM_NODES"'
+OF_ONE_NODE = "#SBATCH --nodes=1"
+
+CASES = [
+    right(
+        "short options",
+        code="""
+        %%writefile many_nodes.sbatch
+        #!/bin/bash
+        #SBATCH -J many-nodes -o %x-%j.out -t 60 -N 2
+        #SBATCH --tasks-per-node=4 -c 8 --gres=gpu:4 --mem-per-cpu=4G
+        exec srun -c 8 python train.py --devices=auto --num_nodes=$SLURM_NNODES --num_workers=8
+        """,
+    ),
+    right("in each task", (RUN, "srun bash -c 'exec python train.py --devices 4 --num_nodes $SLURM_NNODES --num_workers 8'")),
+    right("an address from Slurm", (RUN, f"export MASTER_ADDR=$(scontrol show hostnames | head -n 1)\n{RUN}")),
+    right("no number of nodes in the file but a default of two", (NODES, "#SBATCH -N 2-2")),
+    right("memory of the GPUs", (MEMORY, "#SBATCH --mem-per-gpu=32G")),
+    right("a list of hosts for the log", (RUN, f'echo "on $SLURM_JOB_NODELIST"\n{RUN}')),
+    *(wrong(what, code, edit) for what, code, edit in (*REFUSED, *IDLE) if edit[0] != OF_ONE_NODE),
+    wrong("an option cut short", "LIT5001", (NODES, "#SBATCH --node=2")),
+    wrong("two nodes written down", "LIT5300", (NUM_NODES, "2")),
+    wrong("eight nodes written down", "LIT5026", (NUM_NODES, "8")),
+    wrong("num_nodes forgotten", "LIT5026", (f" --num_nodes {NUM_NODES}", "")),
+    wrong("all tasks written down", "LIT5301", (TASKS, f"{TASKS} --ntasks=8")),
+    wrong("all tasks, none per node", "LIT5301", (TASKS, "#SBATCH --ntasks=8")),
+    wrong("all GPUs written down", "LIT5302", (GPUS, "#SBATCH --gpus=8")),
+    wrong("localhost", "LIT5031", (RUN, f"export MASTER_ADDR=localhost\n{RUN}")),
+    wrong("each task's own host", "LIT5031",
+          (RUN, f"srun bash -c 'MASTER_ADDR=$SLURMD_NODENAME exec {RUN[5:]}'")),
+    wrong("python without srun", "LIT5020", ("srun python", "python")),
+    wrong("one task on each node", "LIT5021", ("srun python", "srun --ntasks=$SLURM_NNODES python")),
+    wrong("srun of two nodes", "LIT5301", ("srun python", "srun --nodes=2 --ntasks=8 python")),
+    wrong("a loop over the nodes", "LIT5026",
+          (RUN, f"for host in $(scontrol show hostnames); do srun -N1 -n4 -w $host {RUN[5:]}; done")),
+    wrong("a GPU for each task", "LIT5027", (GPUS, "#SBATCH --gpus-per-task=1")),
+    wrong("devices of all nodes", "LIT5028", ("--devices 4", "--devices 8")),
+    wrong("one GPU on each node", "LIT5028", (GPUS, "#SBATCH --gpus-per-node=1")),
+    wrong("all GPUs of the nodes", "LIT5042", (GPUS, "#SBATCH --gpus-per-node=8")),
+    wrong("three nodes as it stands", "LIT5021", (NODES, "#SBATCH --nodes=3")),
+    wrong("cores not handed on", "LIT5051", (f"{HANDED_ON}\n", "")),
+    wrong("memory of one rank", "LIT5043", (MEMORY, "#SBATCH --mem=32G")),
+    wrong("ten minutes", "LIT5045", (f"{TIME}\n", "")),
+    wrong("no workers", "LIT5052", (" --num_workers 8", "")),
+    wrong("the log's default name", "LIT5060", (f"{OUTPUT}\n", "")),
+    wrong("directives below a command", "LIT5009", late("set -e")),
+    wrong("no cores, and handed on", "LIT5009", (f"{CORES}\n", "")),
+]  # fmt: skip
