@@ -6,8 +6,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from litcourse.pocket.machine import expand
-
 
 @dataclass(frozen=True)
 class Placement:
@@ -75,12 +73,17 @@ def _place(  # noqa: PLR0911  (one return for each thing that Lightning says)
         return _refusal("ValueError", _NODES.format(nodes=nodes, have=have))
     if gpus and local >= wanted:
         return _refusal("IndexError", "list index out of range")
-    hosts = expand(environment.get("SLURM_NODELIST", "")) or ["127.0.0.1"]
-    address = environment.get("MASTER_ADDR") or re.sub(r"\(.*", "", hosts[0])
+    address = environment.get("MASTER_ADDR") or _first_host(environment.get("SLURM_NODELIST", ""))
     device = local if gpus else None
     return Placement(
         slurm=True, world=int(tasks), rank=rank, local=local, address=address, device=device
     )
+
+
+def _first_host(nodes: str) -> str:
+    """The first node of a list such as `n[5-6]`, as Lightning reads it; the list may be long."""
+    first = re.sub(r"\[(\w+)[^\]]*\]", r"\1", nodes, count=1).partition(",")[0]
+    return re.sub(r"\(.*", "", first) or "127.0.0.1"
 
 
 _NTASKS = (
