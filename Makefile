@@ -9,6 +9,8 @@ AUTOGRADER := .venv/bin/autograder
 WORKERS ?= 2
 TESTS ?= tests
 PYTEST_ARGS ?=
+# The oldest torch that students may have, and the newest.
+TORCHES ?= 2.6.0 newest
 
 # The programs of .venv are found first: nbgrader and Jupyter start others by name.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -38,6 +40,13 @@ test: setup  ## all tests that this machine can run, and a list of those it can'
 
 .PHONY: check
 check: format lint types test  ## format, lint, types, test: what CI runs
+
+# Hours on two cores. Each part can be run by itself; a verify that was stopped goes on with RESUME=1.
+.PHONY: check-release
+check-release: check  ## before a release: the long tests, five draws of every bank, other versions of torch (hours)
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile -m release $(PYTEST_ARGS) $(TESTS)
+	@$(AUTOGRADER) verify --seeds 5 --resume
+	@for version in $(TORCHES); do tools/try_torch.sh $$version || exit; done
 
 .PHONY: format
 format: setup  ## fail where `ruff format` would change a file (`make fix` changes it)

@@ -1,6 +1,7 @@
 """Gives every test a clean environment, and fails a test that leaves something behind.
 
 At the end of a run it lists the skipped tests, with the command that would enable them.
+Tests marked `release` are collected only where `-m` names them.
 """
 
 import os
@@ -62,8 +63,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Skip tests that this machine can't run; in CI, where everything is installed, fail."""
+    if "release" not in config.option.markexpr:
+        later = [item for item in items if item.get_closest_marker("release")]
+        config.hook.pytest_deselected(items=later)
+        items[:] = [item for item in items if item not in later]
     for need in NEEDS:
         concerned = [item for item in items if item.get_closest_marker(need.marker)]
         missing = need.missing() if concerned else []
