@@ -10,7 +10,7 @@ from litcourse.labs.lab5_slurm._allocated import Memory, judge_allocation, judge
 from litcourse.labs.lab5_slurm._job_log import judge_log
 from litcourse.labs.lab5_slurm._meeting import Size, judge_meeting
 from litcourse.labs.lab5_slurm._placed import place_all
-from litcourse.labs.lab5_slurm._refusals import judge_start
+from litcourse.labs.lab5_slurm._sbatch_refusals import judge_start
 from litcourse.labs.lab5_slurm._submitted import Submitted, read
 
 

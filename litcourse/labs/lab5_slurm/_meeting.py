@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from litcourse.core.question import Finding
 from litcourse.labs.lab5_slurm._placed import Placed, place_all
-from litcourse.labs.lab5_slurm._refusals import quote
+from litcourse.labs.lab5_slurm._sbatch_refusals import quote
 from litcourse.labs.lab5_slurm._submitted import Submitted
 
 _BY_ERROR = {

@@ -28,7 +28,7 @@ from litcourse.labs.lab5_slurm._broken_scripts import KINDS, draw_plan, make_scr
 from litcourse.labs.lab5_slurm._meeting import Size, judge_meeting
 from litcourse.labs.lab5_slurm._placed import place_all
 from litcourse.labs.lab5_slurm._pocket_runs import Job, run_in_new_folder
-from litcourse.labs.lab5_slurm._refusals import judge_start
+from litcourse.labs.lab5_slurm._sbatch_refusals import judge_start
 from litcourse.labs.lab5_slurm._submitted import Submitted, read
 from litcourse.probing.attempts import attempt
 
