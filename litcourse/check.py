@@ -9,9 +9,17 @@ from random import Random
 from typing import Any
 
 from litcourse.core.names import UnknownNameError
-from litcourse.core.registry import question_ids
-from litcourse.feedback.rendering import Report
+from litcourse.core.registry import find_question, question_ids
+from litcourse.feedback.rendering import Footer, Report
+from litcourse.feedback.stopped import Stop, StoppedReport
+from litcourse.frontends.executions import EXECUTIONS
 from litcourse.frontends.notebook import PUBLIC_SEED, check_question
+from litcourse.frontends.progress_line import progress_line
+from litcourse.frontends.stopping import run_stoppable
+from litcourse.probing.silenced import Printed
+
+LIMIT = 120.0
+"""Seconds that a check may take, unless `Check` is told otherwise."""
 
 
 class Check:
@@ -19,14 +27,17 @@ class Check:
 
     Args:
         lab: id of the lab, e.g. "lab1_mnist".
+        limit: seconds that each check may take.
 
     Raises:
         UnknownNameError: there is no such lab; its message lists the valid ones.
     """
 
-    def __init__(self, lab: str) -> None:
+    def __init__(self, lab: str, limit: float = LIMIT) -> None:
         self._lab = lab
+        self._limit = limit
         self._questions = question_ids(lab)
+        EXECUTIONS.watch()
 
     def __dir__(self) -> list[str]:
         """The lab's questions, for tab completion."""
@@ -43,7 +54,7 @@ class Check:
         if question_id not in self._questions:
             unknown = UnknownNameError("question", question_id, self._questions, self._lab)
             raise AttributeError(str(unknown))
-        return QuestionCheck(self._lab, question_id)
+        return QuestionCheck(self._lab, question_id, self._limit)
 
     def __call__(self, question_id: str) -> Report:
         """Check `question_id` against the names that the caller defines.
@@ -53,7 +64,7 @@ class Check:
         """
         if question_id not in self._questions:
             raise UnknownNameError("question", question_id, self._questions, self._lab)
-        return _check(self._lab, question_id, sys._getframe(1).f_globals)  # noqa: SLF001 (caller)
+        return _check(self._lab, question_id, sys._getframe(1).f_globals, self._limit)  # noqa: SLF001 (caller)
 
     def __repr__(self) -> str:
         """The calls of all checks."""
@@ -68,24 +79,36 @@ class QuestionCheck:
     Args:
         lab: id of the lab.
         question_id: id of a question of this lab.
+        limit: seconds that the check may take.
     """
 
     lab: str
     question_id: str
+    limit: float = LIMIT
 
     def __call__(self) -> Report:
         """Check the question against the names that the caller defines."""
-        return _check(self.lab, self.question_id, sys._getframe(1).f_globals)  # noqa: SLF001 (caller)
+        return _check(self.lab, self.question_id, sys._getframe(1).f_globals, self.limit)  # noqa: SLF001 (caller)
 
     def __repr__(self) -> str:
         """A hint for a student who left out the parentheses."""
         return f"Call it: check.{self.question_id}()"
 
 
-def _check(lab: str, question_id: str, namespace: Mapping[str, Any]) -> Report:
+def _check(lab: str, question_id: str, namespace: Mapping[str, Any], limit: float) -> Report:
     if _otter_grades():
         return Report(None)
-    return Report(check_question(lab, question_id, namespace, Random(PUBLIC_SEED)))
+    question, printed = find_question(lab, question_id), Printed()
+
+    def work() -> Any:
+        return check_question(lab, question_id, namespace, Random(PUBLIC_SEED), printed=printed)
+
+    with progress_line(f"check.{question_id}()", limit) as tick:
+        done = run_stoppable(work, limit, tick)
+    if isinstance(done, Stop):
+        return StoppedReport(lab, question_id, question, done)
+    judged = EXECUTIONS.describe((*question.defines, *question.files))
+    return Report(done, Footer(judged, printed.text(), printed.lines))
 
 
 def _otter_grades() -> bool:

@@ -21,6 +21,7 @@ from litcourse.core.environment import drop_job_variables, only_variables
 from litcourse.core.tree import Tree
 from litcourse.probing.private_names import ChangedError, replaced_private
 from litcourse.probing.silenced import without_messages
+from litcourse.probing.trainers import refuse_training
 
 _COUNTERS = (
     "lightning.fabric.accelerators.cuda.num_cuda_devices",
@@ -100,7 +101,10 @@ def simulated_process(variables: Mapping[str, str], gpus: int) -> Iterator[None]
 
 @contextlib.contextmanager
 def _machine(variables: Mapping[str, str], gpus: int, rank: int) -> Iterator[None]:
-    """Replace what Lightning asks for: the environment, the number of GPUs, the rank."""
+    """Replace what Lightning asks for: the environment, the number of GPUs, the rank.
+
+    No Trainer trains there: Lightning would start ranks for GPUs that do not exist.
+    """
     replacements = {
         **dict.fromkeys(_COUNTERS, lambda: gpus),
         "torch.cuda.is_available": lambda: gpus > 0,
@@ -112,6 +116,7 @@ def _machine(variables: Mapping[str, str], gpus: int, rank: int) -> Iterator[Non
         for path, value in replacements.items():
             stack.enter_context(replaced_private(path, value, ClusterError))
         stack.enter_context(_set_rank(rank))
+        stack.enter_context(refuse_training())
         yield
 
 

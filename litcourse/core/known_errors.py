@@ -19,6 +19,7 @@ _BAD_FORK = "is_device_in_bad_fork("
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 _PATTERNS: tuple[tuple[str, str], ...] = (
+    ("LIT945", r"^TrainedTooEarlyError"),
     ("LIT921", r"MemoryError|can't allocate memory|not enough memory|Cannot allocate memory"),
     ("LIT922", r"Resource temporarily unavailable|can't start new thread"),
     ("LIT923", r"Too many open files"),

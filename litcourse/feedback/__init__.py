@@ -2,6 +2,7 @@
 
 1. `catalogue` reads `findings/*.toml`: title, reason and remedy of every finding.
 2. `rendering` shows a verdict: as a card (`card.html.jinja`), as text, in nbgrader's Validate.
-3. `chart` draws curves for cards, and stacks what `bars` and `outline` draw: bars, and the
+3. `stopped` shows a check that ended before there was a verdict.
+4. `chart` draws curves for cards, and stacks what `bars` and `outline` draw: bars, and the
    tree of a network.
 """

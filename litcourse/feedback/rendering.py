@@ -6,6 +6,7 @@ import base64
 import os
 import sys
 import textwrap
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -24,15 +25,35 @@ _LONGEST = 1000
 _VALIDATE_WIDTH = 80  # nbgrader 0.9.6 cuts lines after 83 columns, its indent included
 
 
+@dataclass(frozen=True)
+class Footer:
+    """What stands below a verdict.
+
+    Args:
+        judged: which executions of the notebook's cells were judged, or "".
+        printed: the end of what the student's code printed, or "".
+        lines: number of lines that it printed.
+    """
+
+    judged: str = ""
+    printed: str = ""
+    lines: int = 0
+
+
+NO_FOOTER = Footer()
+
+
 class Report:
     """The result of a check: a card in a notebook, text in a terminal, points for nbgrader.
 
     Args:
         verdict: the verdict, or None if otter's own tests report it.
+        footer: what stands below it.
     """
 
-    def __init__(self, verdict: Verdict | None) -> None:
+    def __init__(self, verdict: Verdict | None, footer: Footer = NO_FOOTER) -> None:
         self.verdict = verdict
+        self.footer = footer
 
     def __repr__(self) -> str:
         """The card as text; under `nbgrader autograde` a fraction of the points, 0 to 1.
@@ -44,10 +65,10 @@ class Report:
             return "graded by otter"
         if os.environ.get("NBGRADER_EXECUTION") == "autograde":
             return str(self.verdict.score or 0.0)
-        return as_text(self.verdict)
+        return as_text(self.verdict, footer=self.footer)
 
     def _repr_html_(self) -> str | None:
-        return None if self.verdict is None else as_html(self.verdict)
+        return None if self.verdict is None else as_html(self.verdict, self.footer)
 
     def _ipython_display_(self) -> None:
         """Show the card; under `nbgrader validate` print a failure to stderr, a pass not at all."""
@@ -58,8 +79,8 @@ class Report:
         raise NotImplementedError  # IPython then asks for __repr__ and _repr_html_
 
 
-def as_text(verdict: Verdict, width: int = WIDTH) -> str:
-    """The verdict as plain text of at most `width` columns."""
+def as_text(verdict: Verdict, width: int = WIDTH, footer: Footer = NO_FOOTER) -> str:
+    """The verdict as plain text of at most `width` columns; what was printed is left as it is."""
     head = f"{verdict.lab} · {verdict.question_id} · {verdict.question.title}"
     lines = [head]
     for criterion in verdict.question.criteria:
@@ -71,7 +92,9 @@ def as_text(verdict: Verdict, width: int = WIDTH) -> str:
         lines.append("All of it is right.")
     if verdict.undecided:
         lines.append(f"No score: {verdict.undecided}. {MANUAL}")
-    return "\n".join(line for part in lines for line in _wrap(part, width))
+    lines += [footer.judged] if footer.judged else []
+    text = "\n".join(line for part in lines for line in wrap_text(part, width))
+    return f"{text}\nYour code printed:\n{footer.printed}" if footer.printed else text
 
 
 def _sign(mark: Mark) -> str:
@@ -87,7 +110,8 @@ def _note(mark: Mark) -> str:
     return f"  [{mark.code}]" if isinstance(mark, Finding) else f"  (not looked at: {mark.reason})"
 
 
-def _wrap(line: str, width: int) -> list[str]:
+def wrap_text(line: str, width: int = WIDTH) -> list[str]:
+    """Lines of at most `width` columns; further ones are indented by two more."""
     indent = " " * (len(line) - len(line.lstrip()) + 2)
     return textwrap.wrap(line, width, subsequent_indent=indent) or [""]
 
@@ -108,7 +132,7 @@ def finding_details(finding: Finding) -> list[tuple[str, str]]:
     return [(name, value[:_LONGEST]) for name, value in pairs if value]
 
 
-def as_html(verdict: Verdict) -> str:
+def as_html(verdict: Verdict, footer: Footer = NO_FOOTER) -> str:
     """The verdict as an HTML card; every text in it is escaped."""
     rows = [
         (criterion, _sign(mark), mark)
@@ -116,7 +140,7 @@ def as_html(verdict: Verdict) -> str:
         for mark in [verdict.mark(criterion)]
     ]
     first = verdict.findings[0] if verdict.findings else None
-    html: str = _load_template().render(
+    html: str = load_template("card.html.jinja").render(
         verdict=verdict,
         rows=rows,
         manual=MANUAL,
@@ -124,14 +148,16 @@ def as_html(verdict: Verdict) -> str:
         entry=shown_entry(first.code) if first else None,
         details=finding_details(first) if first else [],
         picture=base64.b64encode(verdict.picture.encode()).decode(),
+        footer=footer,
     )
     return html
 
 
 @cache
-def _load_template() -> Any:
+def load_template(name: str) -> Any:
+    """A template of this folder, which escapes every text."""
     import jinja2
 
-    source = files("litcourse.feedback").joinpath("card.html.jinja").read_text(encoding="utf-8")
+    source = files("litcourse.feedback").joinpath(name).read_text(encoding="utf-8")
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     return environment.from_string(source)

@@ -16,6 +16,7 @@ from litcourse.frontends.reference_solution import (
     measure_solution,
 )
 from litcourse.probing.probe_runner import take_evidence
+from litcourse.probing.silenced import Printed
 
 PUBLIC_SEED = "public"
 """Seed of the inputs that a student's own check uses; graded ones are drawn from a secret."""
@@ -27,6 +28,7 @@ def check_question(
     namespace: Mapping[str, Any],
     rng: Random,
     solution: Sequence[str] = (),
+    printed: Printed | None = None,
 ) -> Any:
     """Draw, probe and judge in this process.
 
@@ -37,6 +39,7 @@ def check_question(
         rng: random source of the inputs.
         solution: solved cells, for a question that is judged by the solution; without them
             `rng` must be that of a student's own check, whose answer is frozen.
+        printed: gets what the student's code prints.
 
     Returns:
         a `litcourse.core.verdict.Verdict`; LIT903 where the judge itself is at fault.
@@ -47,7 +50,7 @@ def check_question(
     if question.by_solution:
         measured = measure_solution(question, inputs.shown, solution) if solution else None
         inputs = add_solution(inputs, measured or load_frozen_evidence(lab, question_id))
-    evidence = take_evidence(question, inputs.shown, namespace)
+    evidence = take_evidence(question, inputs.shown, namespace, printed)
     try:
         return grade(lab, question_id, inputs, evidence)
     except JudgeError as error:

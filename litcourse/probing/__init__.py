@@ -14,6 +14,7 @@ all code of a student through `attempt`, so that an exception becomes evidence.
 - `make_sample_loader(images, labels, size)`: a loader over tensors (lab 1, `evaluate`).
 - `count_steps()`: counts the steps of all optimizers (lab 1, `wrap`).
 - `record_trainers()`: the device arguments of Trainers that student code makes (lab 2, `converge`).
+- `refuse_training()`: no Trainer runs, where student code only makes one (lab 2, `engineer`).
 - `copy_tensors(state)`, `to_number(value)`: tensors and numbers as evidence (lab 1, `wrap`).
 - `returned_loss(outputs)`: the loss that `training_step` returned, in a callback (lab 2,
   `schedule`).
@@ -58,7 +59,8 @@ all code of a student through `attempt`, so that an exception becomes evidence.
 `datamodules` is for questions on data modules: `probe_class` and the judges beside it (lab 1,
 `datamodule`). `dataset_formats` writes drawn images as files of MNIST and CIFAR10.
 
-`probe_runner` runs a probe inside `silenced`; a probe itself needs neither.
+`probe_runner` runs a probe inside `silenced`; `progress` says which step runs. A probe itself needs
+none of them.
 
 In other rooms: `litcourse.ranks.run_ranks` (lab 3, `synced`), `litcourse.scripts.run_script`
 (lab 2, `script`), `litcourse.clusters.simulated_cluster` (lab 3, `kwargs`), and the tools of

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import linecache
 import os
+import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import FrameType
 
 import litcourse
 from litcourse.core.tree import Tree
@@ -27,6 +28,10 @@ class NotMeasuredError(Exception):
     """
 
 
+interrupted = threading.Event()
+"""Set while a check ends because somebody interrupted it."""
+
+
 def attempt(action: Callable[[], dict[str, Tree]], called: str) -> dict[str, Tree]:
     """What `action` returns, or `{"error": ...}` if it raises; `sys.exit()` counts as an exception.
 
@@ -37,16 +42,26 @@ def attempt(action: Callable[[], dict[str, Tree]], called: str) -> dict[str, Tre
         called: name of that call in the finding.
 
     Raises:
-        KeyboardInterrupt: somebody interrupts the check.
+        KeyboardInterrupt: somebody interrupts the check. Lightning turns that into `SystemExit`,
+            and a student's `except` may swallow it, so `interrupted` is asked too.
     """
+    _go_on()
     try:
-        return action()
+        done = action()
     except KeyboardInterrupt:
         raise
     except NotMeasuredError as error:
         return {"not_measured": str(error)}
     except BaseException as error:  # noqa: BLE001 (student code may raise anything)
+        _go_on()
         return {"error": describe(error, called)}
+    _go_on()
+    return done
+
+
+def _go_on() -> None:
+    if interrupted.is_set():
+        raise KeyboardInterrupt
 
 
 def describe(error: BaseException, called: str) -> dict[str, Tree]:
@@ -58,15 +73,19 @@ def describe(error: BaseException, called: str) -> dict[str, Tree]:
     return {
         "type": type(error).__name__,
         "message": str(message)[:_LONGEST],
-        "line": _find_student_line(error.__traceback__),
+        "line": find_student_line(traceback.walk_tb(error.__traceback__)),
         "called": called,
     }
 
 
-def _find_student_line(trace: TracebackType | None) -> str:
-    """The innermost frame of the traceback that is in the notebook itself."""
+def find_student_line(frames: Iterable[tuple[FrameType, int]]) -> str:
+    """The innermost of `frames` that is in the notebook itself, or "".
+
+    Args:
+        frames: frames with their line numbers, outermost first.
+    """
     found = ""
-    for frame, number in traceback.walk_tb(trace):
+    for frame, number in frames:
         if frame.f_globals.get("__name__") == "__main__" and not _is_ours(frame):
             text = linecache.getline(frame.f_code.co_filename, number).strip()
             found = f"line {number} of the cell, in {frame.f_code.co_name}: {text}"

@@ -11,13 +11,24 @@ from litcourse.core.namespace import NEIGHBOURS, Student
 from litcourse.core.question import Question
 from litcourse.core.tree import Tree
 from litcourse.probing.attempts import attempt
-from litcourse.probing.silenced import scratch_folder
+from litcourse.probing.silenced import Printed, scratch_folder
 
 _LARGEST_FILE = 2**20  # bytes; a program that a person writes has thousands
 
 
-def take_evidence(question: Question, shown: dict[str, Tree], namespace: Mapping[str, Any]) -> Tree:
+def take_evidence(
+    question: Question,
+    shown: dict[str, Tree],
+    namespace: Mapping[str, Any],
+    printed: Printed | None = None,
+) -> Tree:
     """Run the probe beside the student's code.
+
+    Args:
+        question: the question.
+        shown: the inputs that a student's code may see.
+        namespace: the names that the notebook has defined so far.
+        printed: gets what the student's code prints.
 
     Returns:
         the probe's evidence; `{"missing": ...}` if the notebook does not define a name,
@@ -32,7 +43,7 @@ def take_evidence(question: Question, shown: dict[str, Tree], namespace: Mapping
     missing = student.missing(question.defines)
     if missing is not None:
         return {"missing": missing}
-    with scratch_folder():
+    with scratch_folder(printed):
         return attempt(lambda: question.probe(shown, student), f"the check of {question.title!r}")
 
 

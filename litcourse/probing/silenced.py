@@ -17,13 +17,46 @@ from litcourse.core.environment import drop_job_variables, only_variables
 from litcourse.core.torch_state import keep_torch_state
 
 
+class Printed(io.TextIOBase):
+    """A stream that keeps the end of what is printed, however much that is.
+
+    Attributes:
+        lines: number of lines so far.
+    """
+
+    MOST = 8192
+    """It keeps so many characters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._kept = ""
+        self.lines = 0
+
+    def writable(self) -> bool:
+        """Return True, as `io.TextIOBase` asks."""
+        return True
+
+    def write(self, text: str) -> int:
+        """Append `text`."""
+        self.lines += text.count("\n")
+        self._kept = (self._kept + text)[-self.MOST :]
+        return len(text)
+
+    def text(self) -> str:
+        """The end of what was printed."""
+        return self._kept
+
+
 @contextlib.contextmanager
-def scratch_folder() -> Iterator[Path]:
+def scratch_folder(printed: Printed | None = None) -> Iterator[Path]:
     """Run a probe in an empty working folder, which is yielded, and leave no trace.
 
     Inside there is no output, no display, no warning, no `LITCOURSE_DATA` and no variable of Slurm
-    or torchrun, so that a check inside an allocation trains one process. Afterwards random states,
-    environment, threads and torch's global modes are as before.
+    or torchrun, so that a check inside an allocation trains one process. `breakpoint()` goes on.
+    Afterwards random states, environment, threads and torch's global modes are as before.
+
+    Args:
+        printed: gets what is printed to stdout.
     """
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="litcourse-"))
@@ -32,11 +65,27 @@ def scratch_folder() -> Iterator[Path]:
         stack.enter_context(only_variables(drop_job_variables(os.environ)))
         stack.enter_context(keep_torch_state())
         stack.enter_context(without_messages())
-        stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
-        stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
+        stack.enter_context(contextlib.redirect_stdout(printed or Printed()))
+        stack.enter_context(contextlib.redirect_stderr(Printed()))
+        stack.enter_context(_skip_breakpoints())
         stack.enter_context(_silence_displays())
         stack.enter_context(_cache_entry_points())
         yield Path(folder)
+
+
+@contextlib.contextmanager
+def _skip_breakpoints() -> Iterator[None]:
+    """Have `breakpoint()` print a line: a debugger would wait for input that nobody can give."""
+    before = sys.breakpointhook
+    sys.breakpointhook = _skip_breakpoint
+    try:
+        yield
+    finally:
+        sys.breakpointhook = before
+
+
+def _skip_breakpoint(*_: object, **__: object) -> None:
+    print("breakpoint() is skipped in a check; call your code in a cell to debug it.")  # noqa: T201 (the student sees it)
 
 
 _DISPLAYING = ("publish", "clear_output")

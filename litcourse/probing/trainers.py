@@ -84,6 +84,40 @@ def record_trainers() -> Iterator[list[dict[str, str]]]:
         L.Trainer.__init__ = original  # type: ignore[method-assign]
 
 
+class TrainedTooEarlyError(RuntimeError):
+    """Student code trains where it is only asked to make something."""
+
+
+_RUNS = ("fit", "validate", "test", "predict")
+
+
+@contextlib.contextmanager
+def refuse_training() -> Iterator[None]:
+    """Have every Trainer refuse to run while the context lasts.
+
+    A training inside of `make_trainer` would take hours, and on a simulated machine start ranks
+    that nobody ends.
+
+    Raises:
+        TrainedTooEarlyError: student code trains, validates, tests or predicts all the same.
+    """
+    originals = {name: getattr(L.Trainer, name) for name in _RUNS}
+
+    def refusal(name: str) -> Callable[..., None]:
+        def refuse(*_: object, **__: object) -> None:
+            raise TrainedTooEarlyError(f"trainer.{name}(...) is called here")
+
+        return refuse
+
+    for name in _RUNS:
+        setattr(L.Trainer, name, refusal(name))
+    try:
+        yield
+    finally:
+        for name, original in originals.items():
+            setattr(L.Trainer, name, original)
+
+
 def _as_list(callbacks: Any) -> list[Any]:
     return list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
 

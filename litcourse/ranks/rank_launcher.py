@@ -31,6 +31,9 @@ FRESH = "LITCOURSE_FRESH_RANKS"
 _PAUSE = 0.005
 _MARGIN = 10.0
 _PATIENCE = 2.0
+_MOST_FOR_REPORT = 10.0
+"""Seconds in which a stopped supervisor may ask its ranks where they stand; on a quiet machine it
+takes 0.1."""
 _SHOWN_OUTPUT = 2000
 
 
@@ -42,11 +45,14 @@ def job_folder() -> Iterator[Path]:
 
 
 def run_job(job: Job) -> list[dict[str, Tree]]:
-    """Run a job until it ends or its limit has passed.
+    """Run a job until it ends or its limit has passed; print what the code of its ranks printed.
 
     Returns:
         for each rank `{"value": ...}`, `{"error": ...}`, `{"stuck": ...}` or `{"died": ...}`,
         each with the rank's "pid" and the tail of its "output".
+
+    Raises:
+        KeyboardInterrupt: somebody stops the job; it says where a rank stood.
     """
     most = job.limit * MOST_STRETCH + _MARGIN
     if can_fork():
@@ -59,10 +65,25 @@ def run_job(job: Job) -> list[dict[str, Tree]]:
         while time.monotonic() < until and not ended:
             time.sleep(_PAUSE)
             ended = bool(os.waitpid(pid, os.WNOHANG)[0])
+    except KeyboardInterrupt:
+        terminate(pid, _MOST_FOR_REPORT)
+        ended = True
+        raise KeyboardInterrupt(_line_of_a_rank(_read_entries(job.folder))) from None
     finally:
         if not ended:
             terminate(pid, _PATIENCE)
-    return _read_entries(job.folder)
+    entries = _read_entries(job.folder)
+    for number in range(len(entries)):
+        printed = _read_tail(job.folder / f"printed-{number}")
+        if printed:
+            print(f"rank {number}:\n{printed}")  # noqa: T201 (the caller's stdout decides)
+    return entries
+
+
+def _line_of_a_rank(entries: list[dict[str, Tree]]) -> str:
+    """The student's line at which the first rank stood that was in one, or ""."""
+    stood = [(n, entry["stuck"]["line"]) for n, entry in enumerate(entries) if "stuck" in entry]
+    return next((f"rank {number}: {line}" for number, line in stood if line), "")
 
 
 def _fork_supervisor(job: Job) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import io
 import logging
 import os
 import random
@@ -12,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from litcourse.core.atomic_write import write_atomically
 from litcourse.core.environment import drop_job_variables
@@ -33,7 +34,7 @@ def run_rank(spec: RankSpec, work: Callable[[], Tree], folder: Path, seed: int) 
     try:
         os.setsid()
         die_with_parent()
-        _redirect(folder / f"output-{number}")
+        _redirect(folder / f"output-{number}", folder / f"printed-{number}")
         _set_up_rank(spec.environment, folder / f"stack-{number}", number, seed)
         outcome = _run_work(work)
         outcome["at"] = time.monotonic()
@@ -79,15 +80,33 @@ def _write(path: Path, outcome: dict[str, Tree]) -> None:
     write_atomically(path, data)
 
 
-def _redirect(path: Path) -> None:
-    """Send all output to a file, also that of C libraries and of child processes."""
+class _CopiedOutput(io.TextIOWrapper):
+    """A text stream to a file descriptor that writes all to `copy` too."""
+
+    def __init__(self, number: int, copy: TextIO) -> None:
+        raw = io.BufferedWriter(io.FileIO(number, "w", closefd=False))
+        super().__init__(raw, encoding="utf-8", errors="replace", line_buffering=True)
+        self._copy = copy
+
+    def write(self, text: str) -> int:
+        """Write `text` twice."""
+        self._copy.write(text)
+        return super().write(text)
+
+
+def _redirect(path: Path, printed: Path) -> None:
+    """Send all output to a file, also that of C libraries and of child processes.
+
+    What Python code prints goes to the file `printed` too.
+    """
     number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for stream in (1, 2):
         os.dup2(number, stream)
     nowhere = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nowhere, 0)
-    sys.stdout = open(1, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115 (for the rest of the process)
-    sys.stderr = open(2, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115 (as above)
+    copy = printed.open("a", buffering=1, encoding="utf-8", errors="replace")
+    sys.stdout = _CopiedOutput(1, copy)
+    sys.stderr = open(2, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115 (for the rest of the process)
     sys.__stdout__, sys.__stderr__ = sys.stdout, sys.stderr  # type: ignore[misc]
     for reference in logging._handlerList:  # type: ignore[attr-defined]  # noqa: SLF001 (no public list)
         handler = reference()

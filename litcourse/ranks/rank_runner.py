@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from litcourse.core.tree import Tree
+from litcourse.probing.progress import start_step
 from litcourse.ranks import rank_launcher
 from litcourse.ranks.messages import Job, RankSpec
 
@@ -45,6 +46,7 @@ def run_ranks(
     if per_node * nodes != world_size or world_size < 1:
         raise ValueError(f"{world_size} ranks can't be shared evenly by {nodes} nodes.")
     started = time.monotonic()
+    start_step(f"{world_size} ranks" if world_size > 1 else "1 rank")
     ranks = tuple(RankSpec(r, _environment(r, world_size, per_node)) for r in range(world_size))
     with rank_launcher.job_folder() as folder:
         job = Job(

@@ -12,6 +12,8 @@ from pathlib import Path
 _FRAME = re.compile(r'  File "(?P<file>[^"]*)", line (?P<line>\d+) in (?P<name>.*)')
 _C10D = "torch/distributed/distributed_c10d.py"
 _DDP = "torch/nn/parallel/distributed.py"
+RENDEZVOUS = "init_process_group"
+"""What `find_collective` returns for a rank that waits until all ranks have come."""
 _SKIPPED = {"wrapper", "func_wrapper"}
 _START_COLLECTIVES = {
     "_sync_module_states": "broadcast (the first weights, as DDP starts)",

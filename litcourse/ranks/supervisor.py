@@ -40,6 +40,9 @@ SAMPLE = 0.25
 """Seconds between two samples of the ranks' activity."""
 IDLE_SAMPLES = 6
 """A deadlock is so many samples in a row in which every rank sleeps in a collective."""
+RENDEZVOUS_SAMPLES = 48
+"""The same where all ranks meet: a rank that came first asks again after pauses that grow, so that
+on a busy machine both sleep for seconds although nothing is wrong."""
 GRACE = 2.0
 """Seconds that ranks have to end after another rank failed."""
 _OUTPUT_KEPT = 8 * 2**20
@@ -130,6 +133,8 @@ class _Supervisor:
                 if self.should_give_up(now, late=late):
                     return
             time.sleep(TICK)
+        if self.stopped:
+            self.record_stacks([(rank, self.stack(rank)) for rank in self.unfinished()])
 
     def reap(self) -> None:
         """Wait for ended children: record those that are ranks, ignore orphans."""
@@ -166,7 +171,8 @@ class _Supervisor:
         self.idle = self.idle + 1 if asleep else 0
         self.clock.count(pids)
         for rank in self.ranks:
-            _truncate_output(self.job.folder / f"output-{rank.number}")
+            for kind in ("output", "printed"):
+                _truncate_output(self.job.folder / f"{kind}-{rank.number}")
 
     def unfinished(self) -> list[_Rank]:
         return [rank for rank in self.ranks if not rank.finished]
@@ -178,10 +184,19 @@ class _Supervisor:
         if not (late or left_alone or asleep):
             return False
         found = [(rank, self.stack(rank)) for rank in self.unfinished()]
-        if not (
-            late or left_alone or all(stack_dumps.find_collective(frames) for _, frames in found)
-        ):
+        if not (late or left_alone or self.is_deadlock([frames for _, frames in found])):
             return False
+        self.record_stacks(found)
+        return True
+
+    def is_deadlock(self, stacks: list[list[stack_dumps.Frame]]) -> bool:
+        """Whether ranks that sleep, with these stacks, wait for each other."""
+        waits = [stack_dumps.find_collective(frames) for frames in stacks]
+        meet = 1 < len(waits) == len(self.ranks) and set(waits) == {stack_dumps.RENDEZVOUS}
+        return all(waits) and (not meet or self.idle >= RENDEZVOUS_SAMPLES)
+
+    def record_stacks(self, found: list[tuple[_Rank, list[stack_dumps.Frame]]]) -> None:
+        """Record of each rank what it waits for."""
         for rank, frames in found:
             rank.ended = {
                 "stuck": {
@@ -192,7 +207,6 @@ class _Supervisor:
                     "seconds": round(self.clock.seconds, 1),
                 },
             }
-        return True
 
     def stack(self, rank: _Rank) -> list[stack_dumps.Frame]:
         path = self.job.folder / f"stack-{rank.number}"

@@ -23,6 +23,7 @@ from typing import Any
 
 from litcourse.core.environment import drop_job_variables
 from litcourse.core.tree import Tree
+from litcourse.probing.progress import start_step
 from litcourse.ranks import rank_launcher
 from litcourse.ranks.messages import MOST_STRETCH, Job, RankSpec
 from litcourse.ranks.own_time import OwnTime
@@ -79,7 +80,7 @@ def run_script(
         recorder.watch(files)
         return run_as_program(path, spec.arguments, called)
 
-    ended = _run_job(work, tuple(argv), limit, most_epochs)
+    ended = _run_job(work, called, tuple(argv), limit, most_epochs)
     return {"command": called, "asked": world_size, "imports": _find_package(source), **ended}
 
 
@@ -99,7 +100,7 @@ def import_script(
         recorder.watch(files)
         return import_as_module(path, called)
 
-    return {"command": called, "asked": 0, **_run_job(work, (), limit)}
+    return {"command": called, "asked": 0, **_run_job(work, called, (), limit)}
 
 
 def _find_package(source: str) -> str:
@@ -129,11 +130,13 @@ def _import_ahead(source: str) -> None:
 
 def _run_job(
     work: Callable[[RankSpec, Path], Tree],
+    called: str,
     arguments: tuple[str, ...],
     limit: float,
     most_epochs: int | None = None,
 ) -> dict[str, Any]:
     started = time.monotonic()
+    start_step(called)
     with rank_launcher.job_folder() as files:
         spec = RankSpec(0, recorder.recording_variables(files, most_epochs), arguments)
         job = Job(

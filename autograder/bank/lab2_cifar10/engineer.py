@@ -12,6 +12,7 @@ DEVICES = "devices=devices"
 ACCELERATOR = "accelerator=accelerator"
 CALLBACKS = f"callbacks=[best, {RATE}]"
 HEAD = "def make_trainer("
+MODEL_SUMMARY = "enable_model_summary=False,\n    )"
 SCHEDULER = '__import__("lightning").pytorch.callbacks.GradientAccumulationScheduler'
 RATES = """class Rates(L.Callback):
     def on_train_batch_end(self, t, m, outputs, batch, i):
@@ -92,6 +93,19 @@ CASES = [
         "a best one of weights alone",
         (", save_last=True", ", save_weights_only=True"),
         (CALLBACKS, f'callbacks=[best, ModelCheckpoint(filename="newest-{{epoch}}"), {RATE}]'),
+    ),
+    # --- no training here
+    *(
+        wrong(
+            f"calls {run} before it returns",
+            "LIT945",
+            ("return L.Trainer(", "trainer = L.Trainer("),
+            (
+                MODEL_SUMMARY,
+                f"{MODEL_SUMMARY}\n    trainer.{run}(L.LightningModule())\n    return trainer",
+            ),
+        )
+        for run in ("fit", "validate", "test", "predict")
     ),
     # --- hardware
     wrong("on the GPU", "LIT2310", (ACCELERATOR, 'accelerator="gpu"')),

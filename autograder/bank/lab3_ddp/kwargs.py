@@ -142,5 +142,14 @@ CASES = [
             )
         """,
     ),
+    wrong(
+        "trains with them at once",
+        "LIT945",
+        ("    return {", "    kwargs = {"),
+        (
+            '"precision": precision,\n    }',
+            '"precision": precision,\n    }\n    L.Trainer(**kwargs).fit(L.LightningModule())\n    return kwargs',
+        ),
+    ),
     wrong("another name", "LIT901", ("def ddp_kwargs", "def ddp_args")),
 ]

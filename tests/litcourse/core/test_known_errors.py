@@ -23,7 +23,7 @@ from litcourse.core.known_errors import _PATTERNS, error_code, error_finding
 from litcourse.probing.attempts import attempt
 from litcourse.probing.fakes import NumberedDataModule
 from litcourse.probing.silenced import scratch_folder
-from litcourse.probing.trainers import quiet_trainer
+from litcourse.probing.trainers import quiet_trainer, refuse_training
 
 WITHOUT_GPU = not torch.cuda.is_available()
 
@@ -218,6 +218,11 @@ def a_large_file() -> None:
         Path("large").write_bytes(bytes(101))
 
 
+def train_too_early() -> None:
+    with refuse_training():
+        fit(Module())
+
+
 REAL: list[tuple[str, str, Callable[[], Any]]] = [
     ("LIT001", "a number", step(lambda _, loss: loss.item())),
     ("LIT002", "detached", step(lambda _, loss: loss.detach())),
@@ -266,6 +271,7 @@ REAL: list[tuple[str, str, Callable[[], Any]]] = [
     ("LIT924", "a large file", a_large_file),
     ("LIT925", "a full disk", lambda: Path("/dev/full").write_text("a", encoding="utf-8")),
     ("LIT927", "no such host", lambda: socket.create_connection(("host.invalid", 80), 5)),
+    ("LIT945", "fit inside make_trainer", train_too_early),
 ]
 
 

@@ -10,6 +10,7 @@ import subprocess
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from html.parser import HTMLParser
+from operator import methodcaller
 from pathlib import Path
 from random import Random
 
@@ -20,7 +21,8 @@ from IPython.core.formatters import DisplayFormatter
 from litcourse.core.question import Criterion, Earned, Finding, Inputs, Mark, NotLookedAt, Question
 from litcourse.core.verdict import Verdict
 from litcourse.feedback.catalogue import catalogue
-from litcourse.feedback.rendering import Report, as_html, as_text, finding_details
+from litcourse.feedback.rendering import Footer, Report, as_html, as_text, finding_details
+from litcourse.feedback.stopped import Stop, StoppedReport
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 HOSTILE = "<script>alert('x')</script> & \"quotes\" {{ 7 * 7 }} ]]>"
@@ -60,16 +62,26 @@ VERDICTS = {
 }
 
 
-@pytest.mark.parametrize("name", VERDICTS)
-@pytest.mark.parametrize(("kind", "make"), [("txt", as_text), ("html", as_html)])
+FOOTER = Footer("Judged: your code as run in [83].", f"epoch 0\n{HOSTILE}\n", 2)
+STOP = Stop(None, f"line 3 of the cell, in training_step: while True: {HOSTILE}", "step 1: 2 ranks")
+REPORTS = {
+    **{name: Report(verdict) for name, verdict in VERDICTS.items()},
+    "footer": Report(VERDICTS["passing"], FOOTER),
+    "stopped": StoppedReport("lab1_mnist", "wrap", QUESTION, STOP),
+    "late": StoppedReport("lab1_mnist", "wrap", QUESTION, Stop(120.0, "")),
+}
+
+
+@pytest.mark.parametrize("name", REPORTS)
+@pytest.mark.parametrize(("kind", "make"), [("txt", repr), ("html", methodcaller("_repr_html_"))])
 def test_cards_look_as_they_did(
     name: str,
     kind: str,
-    make: Callable[[Verdict], str],
+    make: Callable[[Report], str],
     request: pytest.FixtureRequest,
     tmp_path: Path,
 ) -> None:
-    text, path = make(VERDICTS[name]) + "\n", GOLDEN / f"card_{name}.{kind}"
+    text, path = make(REPORTS[name]) + "\n", GOLDEN / f"card_{name}.{kind}"
     if request.config.getoption("--update-golden", default=False):
         new = tmp_path / path.name
         new.write_text(text, encoding="utf-8")

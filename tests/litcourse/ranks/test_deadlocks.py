@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +16,9 @@ import torch
 from torch import distributed, nn
 
 from litcourse.core.evidence import Evidence, MalformedError
-from litcourse.ranks import rank_findings, run_ranks
-from litcourse.ranks.stack_dumps import find_collective, read_main_thread
+from litcourse.ranks import all_done, rank_findings, run_ranks, supervisor
+from litcourse.ranks.messages import Job
+from litcourse.ranks.stack_dumps import Frame, find_collective, read_main_thread
 from tests.litcourse.ranks.rank_jobs import CRITERIA, finding, fit, join
 
 # --- deadlocks -----------------------------------------------------------------------------------
@@ -207,3 +209,52 @@ def test_a_stack_that_waits_for_no_rank() -> None:
         find_collective(read_main_thread(lines.replace("_engine_run_backward", "_get_data"))) == ""
     )
     assert find_collective([]) == ""
+
+
+# --- ranks that meet -----------------------------------------------------------------------------
+
+MEETS = [
+    Frame("/x/torch/distributed/rendezvous.py", 215, "_create_c10d_store"),
+    Frame("/x/torch/distributed/distributed_c10d.py", 2714, "init_process_group"),
+]
+REDUCES = [Frame("/x/torch/distributed/distributed_c10d.py", 3100, "all_reduce")]
+
+
+def supervised(stacks: list[list[Frame]], *, ended: int, idle: int) -> bool:
+    """Whether ranks with these stacks, beside others that have ended, are in a deadlock."""
+    job = Job(lambda _: {}, (), 20.0, Path(), 0)
+    found = supervisor._Supervisor(job, 0)
+    found.idle = idle
+    ranks = [supervisor._Rank(n, 0, Path("none")) for n in range(len(stacks) + ended)]
+    found.ranks = ranks
+    return found.is_deadlock(stacks)
+
+
+@pytest.mark.parametrize(
+    ("stacks", "ended", "idle", "deadlock"),
+    [
+        ([MEETS, MEETS], 0, supervisor.IDLE_SAMPLES, False),  # the later one has just come
+        ([MEETS, MEETS], 0, supervisor.RENDEZVOUS_SAMPLES, True),
+        ([MEETS, REDUCES], 0, supervisor.IDLE_SAMPLES, True),
+        ([MEETS], 1, supervisor.IDLE_SAMPLES, True),  # nobody else will come
+        ([MEETS], 0, supervisor.IDLE_SAMPLES, True),  # the script started one rank of several
+        ([REDUCES, REDUCES], 0, supervisor.IDLE_SAMPLES, True),
+        ([REDUCES, []], 0, supervisor.IDLE_SAMPLES, False),
+    ],
+)
+def test_ranks_that_are_about_to_meet_get_time(
+    stacks: list[list[Frame]], ended: int, idle: int, *, deadlock: bool
+) -> None:
+    assert supervised(stacks, ended=ended, idle=idle) is deadlock
+
+
+@pytest.mark.release
+def test_a_rank_that_comes_late_is_no_deadlock() -> None:
+    """On a busy machine: torch's first rank asks again after pauses that grow to seconds."""
+
+    def work(rank: int) -> dict[str, Any]:
+        time.sleep(8 * (1 - rank))
+        join()
+        return {}
+
+    assert all_done(run_ranks(work, 2))

@@ -119,6 +119,20 @@ def test_an_interrupt_ends_the_ranks(tmp_path: Path) -> None:
     assert gone(pids(tmp_path))
 
 
+def test_what_ranks_print_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    def work(rank: int) -> dict[str, Any]:
+        sys.stdout.write(f"Grüße von {rank}\n")
+        os.write(1, b"a library's line\n")
+        sys.stderr.write("an error's line\n")
+        return {}
+
+    entries = run_ranks(work, 2)["ranks"]
+    assert capsys.readouterr().out == "rank 0:\nGrüße von 0\n\nrank 1:\nGrüße von 1\n\n"
+    for number, entry in enumerate(entries):
+        lines = {f"Grüße von {number}", "a library's line", "an error's line"}
+        assert lines <= set(entry["output"].splitlines())
+
+
 def test_jobs_beside_each_other_do_not_meet(tmp_path: Path) -> None:
     def work(_: int) -> dict[str, Any]:
         total = torch.ones(1)

@@ -41,7 +41,7 @@ from litcourse.labs.lab2_cifar10.engineer._trained_runs import (
 from litcourse.probing.attempts import attempt
 from litcourse.probing.networks import make_generator
 from litcourse.probing.run_files import list_files, load_checkpoint, read_csv_column, read_csv_rows
-from litcourse.probing.trainers import record_trainers
+from litcourse.probing.trainers import record_trainers, refuse_training
 
 CALLED = "make_trainer(max_epochs=..., run_dir=..., ...)"
 EPOCH = 13
@@ -135,7 +135,8 @@ def _run(make: Any, name: str, run: dict[str, Any], shown: dict[str, Any]) -> di
     before = list_files()
     epochs = run["arguments"]["max_epochs"]
     module = Measured(run["curve"], WIDTH, longest=epochs + 1)
-    with record_trainers(), _record_default_loggers() as defaults:  # without bars and summary
+    # Without bars and summary.
+    with record_trainers(), refuse_training(), _record_default_loggers() as defaults:
         trainer = make(run_dir=run_dir, accelerator="cpu", devices=1, **run["arguments"])
     if not isinstance(trainer, L.Trainer):
         return {"returned": type(trainer).__name__}
