@@ -51,7 +51,8 @@ export SLURM_CONF={folder}/slurm.conf PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbi
 slurmctld -D -c >log/c.boot 2>&1 &
 ulimit -c 0
 for i in 1 2 3 4 5 6 7 8; do slurmd -D -N n$i -d /usr/sbin/slurmstepd >log/d$i.boot 2>&1 & done
-exec {python} -S server.py
+# Not `exec`: the shell is the first process of the namespace, and reaps what job steps leave.
+{python} -S server.py
 """
 SERVER = """\
 import json, os, subprocess, sys
