@@ -29,6 +29,8 @@ NOT_COMPARED = re.compile(
 """Values that differ from run to run, and variables of the shell."""
 ARRAYS = ("array_0_2", "array_throttle")
 JOB = 47110
+WAITS = ".waits"
+"""Programs wait for a signal where a file of this name lies beside the script."""
 
 
 @cache
@@ -50,8 +52,13 @@ def usual() -> dict[str, str]:
 
 @dataclass
 class Recorder:
-    """What `python` did on the real cluster: it recorded itself, and with `--wait` it waited."""
+    """What `python` did on the real cluster: it recorded itself, and with `--wait` it waited.
 
+    Args:
+        waits: whether it waits without `--wait`, too.
+    """
+
+    waits: bool = False
     seen: list[tuple[Rank, int, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     waiting: set[Rank] = field(default_factory=set)
@@ -64,7 +71,7 @@ class Recorder:
         job.write(rank, f"ran {words} as {place[0]} of {place[1]} on {rank.node}\n")
         words_of = list(rank.words)
         first = "SLURM_RESTART_COUNT" not in rank.environment and "AGAIN" not in rank.environment
-        if "--wait" in words_of and first:
+        if (self.waits or "--wait" in words_of) and first:
             self.waiting.add(rank)
             return
         code = int(words_of[words_of.index("--exit") + 1]) if "--exit" in words_of else 0
@@ -109,7 +116,7 @@ def replay(
             path.write_text(text)
             path.chmod(0o755 if name.endswith("*") else 0o644)
     unnamed = case.get("wrap") or case.get("stdin")
-    program = Recorder()
+    program = Recorder(waits=WAITS in case.get("files", {}))
     acts = {
         "usr1": lambda job: job.signal_steps(10),
         "usr1_batch": lambda job: job.signal_batch(10),
@@ -198,8 +205,9 @@ def _of_job(case: dict[str, Any], outcome: Outcome) -> list[str]:
     gpus = re.search(r":(\d+)", want["gpus"] or "")
     if outcome.allocation.gpus_held != int(gpus[1] if gpus else 0):
         found.append(f"{outcome.allocation.gpus_held} GPUs, real {want['gpus']}")
-    hours, minutes, _ = map(int, want["limit"].split(":"))
-    if outcome.allocation.minutes != 60 * hours + minutes:
+    days, _, clock = want["limit"].rpartition("-")
+    hours, minutes, _ = map(int, clock.split(":"))
+    if outcome.allocation.minutes != 60 * (24 * int(days or 0) + hours) + minutes:
         found.append(f"{outcome.allocation.minutes} minutes, real {want['limit']}")
     return found
 
@@ -270,6 +278,8 @@ def _of_outputs(case: dict[str, Any], outcome: Outcome, folder: Path) -> list[st
     for name in {*got, *want} - {"/dev/null", "sub/slurm-<JOB>.out"}:
         lines = [sorted(texts.get(name, "-").splitlines()) for texts in (got, want)]
         lines[1] = [line for line in lines[1] if "lacks support for cpu binding" not in line]
+        if WAITS in case.get("files", {}):  # what is said of signals depends on when they come
+            lines = [[line for line in some if line.startswith("ran ")] for some in lines]
         if lines[0] != lines[1]:
             found.append(f"{name}: {lines[0]}, real {lines[1]}")
     return found
