@@ -90,17 +90,18 @@ class MiniSlurm:
                             nodes=self.nodes, user="root")  # fmt: skip
         names = "".join(f"127.0.0.1 n{n}\n" for n in range(1, self.nodes + 1))
         (self.folder / "hosts").write_text(Path("/etc/hosts").read_text() + names)
-        self._daemon("slurmctld", "exec slurmctld -D -c")
+        self._daemon("slurmctld", "slurmctld -D -c")
         # Ranks find each other by the names of the nodes.
         hosts = f"mount --bind {self.folder}/hosts /etc/hosts"
         stepd = shutil.which("slurmstepd") or "/usr/sbin/slurmstepd"
         for n in range(1, self.nodes + 1):
-            self._daemon(f"n{n}", f"{hosts}; hostname n{n}; exec slurmd -D -N n{n} -d {stepd}")
+            self._daemon(f"n{n}", f"{hosts}; hostname n{n}; slurmd -D -N n{n} -d {stepd}")
         self._wait_until_up()
 
     def _daemon(self, name: str, script: str) -> None:
-        # A rank that dies at its end would leave a gigabyte of memory in the checkout.
-        command = [*NAMESPACES, "bash", "-ec", f"ulimit -c 0; {script}"]
+        # A rank that dies at its end would leave a gigabyte of memory in the checkout. The shell
+        # stays, as the first process of the namespace, and reaps what job steps leave.
+        command = [*NAMESPACES, "bash", "-ec", f"ulimit -c 0; {script}; exit"]
         # What jobs see must not depend on who runs the tests.
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("SLURM", "SBATCH"))}
         with (self.folder / "log" / f"{name}.boot").open("wb") as log:
