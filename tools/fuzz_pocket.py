@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests.litcourse.pocket.corpus import differences, replay
+from tests.slurm.remaking import remake
 from tests.slurm.rootless import RootlessSlurm, refusal
 
 STUDENT = ("student", 1000, 1000)
@@ -127,7 +128,7 @@ def _fuzz(cluster: RootlessSlurm, parsed: argparse.Namespace) -> None:
         submit = rng.random() < parsed.submit
         case: dict[str, Any] = {"name": f"fuzz_{next(numbers)}", "script": script(*job)}
         case |= {} if submit else {"args": ["--test-only"]}
-        made = cluster.remake(case, case["name"])
+        made = remake(cluster, case, case["name"])
         with tempfile.TemporaryDirectory() as own:
             outcome, program = replay(made, Path(own), STUDENT)
             found = differences(made, outcome, program, Path(own))

@@ -17,9 +17,9 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-from litcourse.pocket.machine import expand
+from tests.slurm.recording import write_programs
 from tests.slurm.slurm_conf import FOLDERS, GPUS, host_name, write_configuration
 
 NODES = 8
@@ -67,16 +67,6 @@ for line in sys.stdin:
         answer = [127, "", repr(error)]
     print(json.dumps(answer), flush=True)
 """
-SHIM = """\
-#!/bin/sh
-f=$(mktemp -p {record})
-cat /proc/$$/environ >$f.env
-cat /proc/$$/cmdline >$f.arg
-{{ echo "${{0##*/}}"; pwd -P; }} >$f.meta
-echo "ran ${{0##*/}} $* as ${{SLURM_PROCID:-none}} of ${{SLURM_NTASKS:-none}} on $SLURMD_NODENAME"
-while [ $# -gt 0 ]; do case $1 in --exit) exit $2;; esac; shift; done
-"""
-SHOWN = re.compile(r"SLURM|SRUN_|SBATCH_|CUDA_|MASTER_|X_|OMP_|TMPDIR$|ENVIRONMENT$|HOSTNAME$")
 
 
 def refusal() -> str:
@@ -159,9 +149,7 @@ class RootlessSlurm:
         }
         for name, text in texts.items():
             (self.folder / name).write_text(text)
-        for name in ("python", "python3", "torchrun", "accelerate"):
-            (self.bin / name).write_text(SHIM.format(record=self.record))
-            (self.bin / name).chmod(0o755)
+        write_programs(self.bin, self.record)
         self.folder.chmod(0o777)
 
     def run(
@@ -187,114 +175,10 @@ class RootlessSlurm:
             raise RuntimeError("the cluster has ended")
         return Done(*json.loads(line))
 
-    # --- a case ----------------------------------------------------------------------------------
-
-    def remake(self, case: Mapping[str, Any], name: str) -> dict[str, Any]:
-        """What this Slurm makes of a case, in the form of the corpus."""
-        for path in self.record.iterdir():
-            path.unlink()
-        folder = self._prepare(case, name)
-        unnamed = case.get("wrap") or case.get("stdin")
-        words = [] if unnamed else ["job.sbatch", *case.get("script_args", [])]
-        done = self.run("sbatch", *case.get("args", []), *words, cwd=folder, env=case.get("env"),
-                        stdin=case["script"] or "" if case.get("stdin") else "")  # fmt: skip
-        found = re.search(r"Submitted batch job (\d+)", done.stdout)
-        job = found[1] if found else ""
-        clean = _Cleaner(self.folder, folder, job)
-        made = {
-            k: v for k, v in case.items() if k not in {"answer", "job", "runs", "outputs", "notes"}
-        }
-        made["answer"] = [done.rc, clean(done.stdout), clean(done.stderr)]
-        if not job:
-            return made
-        if not self._wait(job):
-            made["cancelled"] = True
-        made["job"] = self._job(job)
-        first = expand(self._fields(job).get("NodeList", "n1"))[0]
-        made["runs"] = self._runs(clean, first)
-        logs = {p.name: p.read_text(errors="replace") for p in folder.iterdir() if p.is_file()}
-        kept = {
-            n: t
-            for n, t in logs.items()
-            if n.endswith((".out", ".log")) and n not in case.get("files", {})
-        }
-        made["outputs"] = {clean(n): clean(t) for n, t in kept.items()}
-        return made
-
-    def _prepare(self, case: Mapping[str, Any], name: str) -> Path:
-        """A folder with the files of a case."""
-        folder = self.folder / "w" / name
-        folder.mkdir()
-        folder.chmod(0o777)
-        for file, text in case.get("files", {}).items():
-            path = folder / file.rstrip("*/")
-            if file.endswith("/"):
-                path.mkdir()
-                path.chmod(0o777)
-            else:
-                path.write_text(text)
-                path.chmod(0o755 if file.endswith("*") else 0o644)
-        if case["script"] is not None:
-            (folder / "job.sbatch").write_bytes(case["script"].encode())
-        return folder
-
-    def _wait(self, job: str, seconds: float = 40) -> bool:
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            state = self.run("squeue", "-h", "-t", "all", "-j", job, "-o", "%T").stdout.strip()
-            if state not in {"PENDING", "RUNNING", "COMPLETING", "CONFIGURING"}:
-                return True
-            time.sleep(0.05)
-        self.run("scancel", job)
-        time.sleep(4)
-        return False
-
-    def _fields(self, job: str) -> dict[str, str]:
+    def fields(self, job: str) -> dict[str, str]:
+        """What `scontrol show job` says of a job."""
         text = self.run("scontrol", "-d", "-o", "show", "job", job).stdout
         return dict(re.findall(r"(?:^| )([A-Za-z][A-Za-z_/:]*)=(\S*)", text))
-
-    def _job(self, job: str) -> dict[str, Any]:
-        text = self.run("scontrol", "-d", "-o", "show", "job", job).stdout
-        fields = self._fields(job)
-        per_node = re.findall(r" Nodes=(\S+) CPU_IDs=(\S+) Mem=(\S+)", text)
-        return {
-            "state": fields["JobState"], "exit": fields["ExitCode"], "restarts": fields["Restarts"],
-            "limit": fields["TimeLimit"], "gpus": fields.get("JOB_GRES", ""),
-            "per_node": [list(part) for part in per_node],
-        }  # fmt: skip
-
-    def _runs(self, clean: _Cleaner, first: str) -> list[dict[str, Any]]:
-        runs: list[dict[str, Any]] = []
-        for meta in sorted(self.record.glob("*.meta")):
-            program, cwd = meta.read_text().splitlines()[:2]
-            raw = meta.with_suffix(".env").read_bytes().decode(errors="replace").split("\0")
-            variables = dict(item.split("=", 1) for item in raw if "=" in item)
-            argv = meta.with_suffix(".arg").read_bytes().decode(errors="replace").split("\0")[2:-1]
-            shown = {n: clean(v) for n, v in variables.items() if SHOWN.match(n)}
-            shown |= {"HOSTNAME": first} if "HOSTNAME" in variables else {}
-            runs.append({
-                "restart": variables.get("SLURM_RESTART_COUNT", "0"),
-                "step": variables.get("SLURM_STEP_ID", "batch"), "env": {}, "unset": None,
-                "tasks": [{"program": program, "argv": [clean(word) for word in argv],
-                           "cwd": clean(cwd), "host": variables.get("SLURMD_NODENAME", ""),
-                           "env": shown}],
-            })  # fmt: skip
-        return runs
-
-
-class _Cleaner:
-    """Takes out of a text what is of this run alone."""
-
-    def __init__(self, cluster: Path, folder: Path, job: str) -> None:
-        self.cluster, self.folder, self.job = str(cluster), str(folder), job
-
-    def __call__(self, text: str) -> str:
-        text = text.replace(self.folder, "<DIR>").replace(self.cluster, "<CLUSTER>")
-        text = re.sub(rf"(?<![\w.-]){re.escape(host_name())}\b", "<HOST>", text)
-        if self.job:
-            text = re.sub(rf"(?<!\d)0*{self.job}(?!\d)", "<JOB>", text)
-        text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", "<TIME>", text)
-        return re.sub(r"\bJob \d+ to start", "Job <JOB> to start", text)
 
 
 __all__: Sequence[str] = ["RootlessSlurm", "refusal"]

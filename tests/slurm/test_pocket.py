@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.litcourse.pocket.corpus import cases, differences, replay
-from tests.slurm.rootless import RootlessSlurm, refusal
+from tests.slurm.remaking import remake
+from tests.slurm.rootless import RootlessSlurm
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
@@ -20,22 +19,11 @@ SAMPLE = [name for name in NAMES[::9] if "parallel" not in name]
 """Slurm itself starts steps that run side by side in either order."""
 
 
-@pytest.fixture(scope="module")
-def rootless() -> Iterator[RootlessSlurm]:
-    reason = refusal()
-    if reason:
-        pytest.skip(reason)
-    with tempfile.TemporaryDirectory(prefix="rs-", dir="/tmp") as folder:
-        Path(folder).chmod(0o777)
-        with RootlessSlurm(Path(folder)) as cluster:
-            yield cluster
-
-
 @pytest.mark.parametrize("name", SAMPLE)
 def test_the_pocket_does_what_slurm_does_today(
     rootless: RootlessSlurm, name: str, tmp_path: Path
 ) -> None:
-    made = rootless.remake(cases()[name], name)
+    made = remake(rootless, cases()[name], name)
     outcome, program = replay(made, tmp_path, STUDENT)
     assert not differences(made, outcome, program, tmp_path)
 

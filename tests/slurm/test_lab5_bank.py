@@ -1,0 +1,106 @@
+"""Every right and wrong answer of lab 5 that is a job script, submitted to the real Slurm.
+
+The pocket has to agree with it: on the answer of sbatch, the nodes, cores, GPUs and memory of the
+job, the environment of every process, its end and its log. In place of `train.py` both run a
+program that records itself. Where they differ, `DIFFERENT` says why; such a case has to differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.litcourse.pocket.corpus import differences, replay
+from tests.slurm.bank_scripts import all_cases, cases_of_diagnose
+from tests.slurm.remaking import remake, remake_warned
+from tests.slurm.rootless import RootlessSlurm
+
+pytestmark = [pytest.mark.slurm, pytest.mark.slow]
+
+STUDENT = ("student", 1000, 1000)
+DIFFERENT: dict[str, str] = {}
+"""Cases in which the pocket does otherwise, and why."""
+
+CASES = all_cases()
+WARNED = [name for name in CASES if name.startswith("requeue: ")]
+"""Jobs that are warned before their limit: what follows takes Slurm a minute."""
+SOON = [f"requeue: {name}" for name in (
+    "solution", "to the batch shell, handed on by scancel", "to the batch shell, without a trap",
+    "TERM", "queued again before it has saved", "a log of srun's",
+)]  # fmt: skip
+"""Some of them, of those that do not run into the limit."""
+PLAIN = [name for name in CASES if name not in WARNED]
+SAMPLE = 9
+"""Each change runs every ninth case; `make check-release` all of them."""
+
+
+def some(names: list[str]) -> list[Any]:
+    """The cases as parameters; those that only a release runs are marked."""
+    sample = {*names[::SAMPLE]}
+    return [
+        name if name in sample else pytest.param(name, marks=pytest.mark.release) for name in names
+    ]
+
+
+def disagreement(made: Mapping[str, Any], folder: Path) -> list[str]:
+    """What the pocket does otherwise."""
+    folder.mkdir(exist_ok=True)
+    outcome, program = replay(dict(made), folder, STUDENT)
+    return differences(dict(made), outcome, program, folder)
+
+
+@pytest.mark.parametrize("name", some(PLAIN))
+def test_slurm_and_the_pocket_agree(rootless: RootlessSlurm, name: str, tmp_path: Path) -> None:
+    made = remake(rootless, CASES[name], f"bank {name}")
+    found = disagreement(made, tmp_path)
+    assert bool(found) == (name in DIFFERENT), "\n".join(found)
+
+
+def test_slurm_and_the_pocket_agree_on_repaired_scripts(
+    rootless: RootlessSlurm, tmp_path: Path
+) -> None:
+    """Those that the solution of `diagnose` returns, and the broken ones."""
+    cases = cases_of_diagnose(("solution",))
+    _agree_on_all(rootless, cases, tmp_path)
+
+
+@pytest.mark.release
+def test_slurm_and_the_pocket_agree_on_what_other_answers_return(
+    rootless: RootlessSlurm, tmp_path: Path
+) -> None:
+    cases = cases_of_diagnose()
+    assert len(cases) > 60
+    _agree_on_all(rootless, cases, tmp_path)
+
+
+def _agree_on_all(
+    rootless: RootlessSlurm, cases: Mapping[str, Mapping[str, Any]], folder: Path
+) -> None:
+    found = {}
+    for number, (name, case) in enumerate(cases.items()):
+        made = remake(rootless, case, f"{folder.name} {number}")
+        found[name] = disagreement(made, folder / str(number))
+    assert {name for name, lines in found.items() if lines} == {*found} & {*DIFFERENT}, found
+
+
+@pytest.mark.parametrize(
+    "names", [pytest.param(SOON, id="some"),
+              pytest.param(WARNED, id="all", marks=pytest.mark.release)],
+)  # fmt: skip
+def test_slurm_and_the_pocket_agree_on_warned_jobs(
+    rootless: RootlessSlurm, names: list[str], tmp_path: Path
+) -> None:
+    """Signals as `--signal` asks for them, restarts and the limit are the real ones."""
+    cases = {name: CASES[name] for name in names}
+    made = remake_warned(rootless, cases, tmp_path.name)
+    found = {
+        name: disagreement(made[name], tmp_path / str(number)) for number, name in enumerate(cases)
+    }
+    assert {name for name, lines in found.items() if lines} == {*found} & {*DIFFERENT}, found
+
+
+def test_what_differs_is_in_the_bank() -> None:
+    assert {*DIFFERENT} <= {*CASES, *cases_of_diagnose(("solution",))}
