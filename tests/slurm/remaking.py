@@ -20,7 +20,8 @@ from tests.slurm.recording import read_notes, read_runs
 from tests.slurm.rootless import NODES, RootlessSlurm
 from tests.slurm.slurm_conf import host_name
 
-_GOES_ON = {"PENDING", "RUNNING", "COMPLETING", "CONFIGURING"}
+OVER = frozenset({"COMPLETED", "FAILED", "TIMEOUT", "CANCELLED", "NODE_FAIL", "OUT_OF_MEMORY"})
+"""States of jobs that have ended; a busy slurmctld may say nothing at all."""
 _LONGEST = 1200
 """Seconds for all jobs that run side by side."""
 
@@ -144,7 +145,7 @@ def _state(cluster: RootlessSlurm, job: str) -> str:
 def _wait(cluster: RootlessSlurm, job: str, seconds: float = 40) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        if _state(cluster, job) not in _GOES_ON:
+        if _state(cluster, job) in OVER:
             return True
         time.sleep(0.05)
     cluster.run("scancel", job)
@@ -157,7 +158,7 @@ def _is_over(cluster: RootlessSlurm, submitted: _Submitted) -> bool:
     job = submitted.job
     if not job:
         return True
-    if _state(cluster, job) in _GOES_ON:
+    if _state(cluster, job) not in OVER:
         if not submitted.as_begun and (cluster.record / f"{job}.up").exists():
             time.sleep(1)  # all its ranks are up
             submitted.as_begun = _job(cluster, job)

@@ -27,7 +27,9 @@ ADDRESS = "10.9.9.1"
 HEAVY = 60
 """Seconds that a cluster may take to come up on a busy machine."""
 
+# A job that is queued again starts as soon as its credentials have expired.
 CONFIG = """\
+AuthInfo=cred_expire=5
 SelectTypeParameters=CR_Core_Memory
 DefMemPerCPU=2000
 JobRequeue=0
@@ -99,9 +101,12 @@ class RootlessSlurm:
 
     Args:
         folder: an empty folder with a short path that anybody may enter.
+        reads_checkout: whether jobs run programs of this checkout, which may lie in root's own
+            folders: then the cluster keeps the caller's rights, still without being root inside.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, reads_checkout: bool = False) -> None:
+        self._rights = [] if reads_checkout else _unprivileged()
         self.folder, self.record, self.bin = folder, folder / "rec", folder / "bin"
         self._process: subprocess.Popen[str] | None = None
 
@@ -109,7 +114,7 @@ class RootlessSlurm:
         self._write()
         path = "PATH=/usr/bin:/bin:/usr/sbin:/sbin"
         apart = ["unshare", "-Urnpfm", "--mount-proc", "--kill-child"]
-        words = [*_unprivileged(), "env", "-i", path, *apart, "bash", "setup.sh"]
+        words = [*self._rights, "env", "-i", path, *apart, "bash", "setup.sh"]
         self._process = subprocess.Popen(
             words, cwd=self.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             stderr=subprocess.DEVNULL, start_new_session=True,
