@@ -9,8 +9,9 @@ decision. Read in this order:
    requeues a job.
 4. `cifar10`: a recipe that needs more care, and in `fast` one that is tuned.
 5. `policies` and `strategies`: what a model is cut into, and who shards it; `zero` is ZeRO, and
-   `on_cpu` lets it train without a GPU.
-6. `costs`, `scaling` and `bench`: what the strategies cost, on machines that are not here too.
+   `on_cpu` lets it train without a GPU. `recompute` is activation checkpointing.
+6. `convert`: one file of weights, from what sharded ranks saved.
+7. `costs`, `scaling` and `bench`: what the strategies cost, on machines that are not here too.
 
 Nothing of `litcourse` or `autograder` imports this package.
 """

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import lightning as L
@@ -13,6 +14,9 @@ from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
 
 from reference.policies import ByClass, WrapPolicy
+from reference.recompute import recompute
+from reference.strategies import data_mesh
+from reference.zero import load_weights
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
@@ -40,6 +44,10 @@ class Classifier(L.LightningModule):
         self.network = network
         self.policy = policy or ByClass([])
         self.model: nn.Module | None = None
+        self.weights: Path | None = None
+        """A file of weights to start from, such as `reference.convert` writes."""
+        self.recomputed: Sequence[type[nn.Module]] = ()
+        """Classes of the modules whose activations are computed again in backward."""
         # Metrics count on each rank and add the counts up at the end of an epoch, which is exact.
         # An average of averages is not, where ranks got different numbers of samples.
         self.losses = nn.ModuleDict({"val": MeanMetric(), "test": MeanMetric()})
@@ -52,10 +60,15 @@ class Classifier(L.LightningModule):
         if self.model is not None:
             return  # Lightning calls this hook before each of fit, validate and test
         self.model = self.network()
+        if self.weights is not None:
+            load_weights(self, self.weights)
+            self.weights = None  # a network that is built anew waits for a checkpoint
+        recompute(self.model, self.recomputed)
         if self.device_mesh is not None:
+            mesh = data_mesh(self.trainer.strategy)
             for unit in self.policy.units(self.model):
-                fully_shard(unit, mesh=self.device_mesh["data_parallel"])
-            fully_shard(self.model, mesh=self.device_mesh["data_parallel"])
+                fully_shard(unit, mesh=mesh)
+            fully_shard(self.model, mesh=mesh)
 
     def discard(self) -> None:
         """Drop the network; the next `configure_model` builds it anew, for a checkpoint to fill.

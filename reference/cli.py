@@ -7,6 +7,7 @@
     tensorboard/version_N/
     summary.json                          what `callbacks.Report` prints at the end
 
+`--weights FILE` starts from the weights of a file, with a new optimizer.
 A run that goes on, by `--ckpt_path` or after Slurm has requeued it, gets the next N: logs survive.
 """
 
@@ -17,12 +18,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jsonargparse.typing import Path_fr
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from torch import nn
 
 from litcourse.requeue import Requeue
 from reference.callbacks import EpochLines, Report, Throughput
+from reference.convert import holds_optimizer
 
 if TYPE_CHECKING:
     import lightning as L
@@ -34,8 +38,20 @@ class ReferenceCLI(LightningCLI):
     """Adds a folder for the run, its checkpoints, its logs and its report."""
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Declare `--run_dir`, `--best.*` and `--last.*`."""
+        """Declare what the programs have beyond Lightning's own arguments."""
         parser.add_argument("--run_dir", type=str, help="folder for all that the run writes")
+        parser.add_argument(
+            "--weights",
+            type=Path_fr | None,
+            default=None,
+            help="file of weights to start from, with a new optimizer; see reference.convert",
+        )
+        parser.add_argument(
+            "--activation_checkpointing",
+            type=list[type[nn.Module]],
+            default=[],
+            help="classes of the modules to compute again in backward: '[litcourse.models.Block]'",
+        )
         parser.link_arguments("run_dir", "trainer.default_root_dir")
         for name in ("best", "last"):
             parser.add_lightning_class_args(ModelCheckpoint, name)
@@ -43,6 +59,27 @@ class ReferenceCLI(LightningCLI):
             defaults = {"filename": name, "enable_version_counter": False}
             parser.set_defaults({f"{name}.{key}": value for key, value in defaults.items()})
             parser.link_arguments("run_dir", f"{name}.dirpath", _checkpoints)
+
+    def instantiate_classes(self) -> None:
+        """Make all objects, and tell the model what it does when it builds its network."""
+        super().instantiate_classes()
+        weights = self._get(self.config_init, "weights")
+        self.model.weights = None if weights is None else Path(weights)
+        self.model.recomputed = self._get(self.config_init, "activation_checkpointing")
+
+    def before_fit(self) -> None:
+        """Refuse a checkpoint that no training can go on from.
+
+        Raises:
+            SystemExit: it holds weights only, or there are two to start from.
+        """
+        path = self._get(self.config, "ckpt_path")
+        if path is None:
+            return
+        if self.model.weights is not None:
+            self.parser.error("--ckpt_path goes on, --weights starts anew. Next: give one of them")
+        if Path(path).exists() and not holds_optimizer(Path(path)):
+            self.parser.error(f"{path} holds weights and no optimizer. Next: {_start_from(path)}")
 
     def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
         """Make the Trainer, with the loggers and callbacks that depend on the folder."""
@@ -93,6 +130,13 @@ def run(
         args=args,
         **options,
     )
+
+
+def _start_from(path: str) -> str:
+    """What to type to begin with the weights of a checkpoint."""
+    if Path(path).is_file():
+        return f"--weights {path}"
+    return f"python -m reference.convert {path} --out FILE.ckpt, then --weights FILE.ckpt"
 
 
 def _checkpoints(run_dir: str) -> str:

@@ -11,10 +11,11 @@ nothing that YAML can write: hence builders. `ddp` needs none.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal, cast
 
 import torch
-from lightning.pytorch.strategies import FSDPStrategy, ModelParallelStrategy
+from lightning.pytorch.strategies import FSDPStrategy, ModelParallelStrategy, Strategy
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
 from litcourse.sharding import train_on_cpu
 from reference.policies import WrapPolicy
@@ -64,3 +65,46 @@ class FSDP2(ModelParallelStrategy):
         self._data_parallel_size = self.num_nodes * self.num_processes
         self._tensor_parallel_size = 1
         super().setup_environment()
+
+
+class HybridFSDP2(FSDP2):
+    """FSDP2 within groups of ranks, each of which holds a replica (HSDP).
+
+    Gathers and scatters stay within a group, where the network is fast; between the groups only
+    gradients are averaged, and only shards of them. All ranks get data of their own, so Lightning's
+    mesh stays that of `FSDP2`. Handed its two dimensions as replicas and shards, it would give the
+    ranks of a group the same batches.
+
+    Args:
+        replicas: number of groups; one for each node unless given.
+        options: those of Lightning's `ModelParallelStrategy`.
+    """
+
+    def __init__(self, replicas: int | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        self.replicas = replicas
+
+    def setup_environment(self) -> None:
+        """Say which ranks are a group, once they have met.
+
+        Raises:
+            ValueError: the ranks can't be divided into so many groups.
+        """
+        super().setup_environment()
+        replicas, ranks = self.replicas or self.num_nodes, self.world_size
+        if replicas < 1 or ranks % replicas:
+            fit = ", ".join(str(n) for n in range(1, ranks + 1) if ranks % n == 0)
+            raise ValueError(f"{ranks} ranks don't make {replicas} replicas; replicas can be {fit}")
+        self.data_mesh = init_device_mesh(
+            self.root_device.type,
+            (replicas, ranks // replicas),
+            mesh_dim_names=("replicate", "shard"),
+        )
+
+
+def data_mesh(strategy: Strategy) -> DeviceMesh:
+    """The ranks to shard over with FSDP2: one dimension, or those of replicas and shards."""
+    if isinstance(strategy, HybridFSDP2):
+        return strategy.data_mesh
+    mesh: DeviceMesh = cast("ModelParallelStrategy", strategy).device_mesh["data_parallel"]
+    return mesh

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.pytorch.strategies import DeepSpeedStrategy
+from torch import nn
 
 
 class ZeRO(DeepSpeedStrategy):
@@ -20,3 +24,27 @@ class ZeRO(DeepSpeedStrategy):
         if self.zero_stage_3 and not hasattr(optimizer, "_restore_from_bit16_weights"):
             optimizer._restore_from_bit16_weights = lambda: None  # noqa: SLF001  as said above
         return super().load_checkpoint(*arguments, **options)
+
+
+def load_weights(module: nn.Module, path: Path) -> None:
+    """Fill `module` from a file of weights; under stage 3, where each rank holds shards, too.
+
+    Raises:
+        KeyError: the file holds no `state_dict`.
+        RuntimeError: the weights are those of another network.
+    """
+    state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)["state_dict"]
+    with _whole(module):
+        module.load_state_dict(state)
+
+
+def _whole(module: nn.Module) -> AbstractContextManager[None]:
+    """Around a change of parameters: under stage 3 they are whole meanwhile, and rank 0's count."""
+    if not any(hasattr(parameter, "ds_id") for parameter in module.parameters()):
+        return nullcontext()
+    import deepspeed
+
+    gathered: AbstractContextManager[None] = deepspeed.zero.GatheredParameters(
+        list(module.parameters()), modifier_rank=0
+    )
+    return gathered

@@ -77,6 +77,9 @@ def _live(program: Program, rank: int, world_size: int, port: int, folder: Path)
         numbers |= {"LOCAL_WORLD_SIZE": world_size, "GROUP_RANK": 0, "MASTER_PORT": port}
         os.environ.update({name: str(value) for name, value in numbers.items()})
         os.environ.update(MASTER_ADDR="127.0.0.1", TORCHELASTIC_RUN_ID="tests")
+        # Else Lightning divides the cores among the ranks. A fork in whose parent OpenMP has had
+        # several threads waits for them for ever.
+        os.environ["OMP_NUM_THREADS"] = "1"
         sys.argv[1:] = []  # LightningCLI warns of a command line that it does not read
         out = os.open(folder / f"{rank}.log", os.O_CREAT | os.O_WRONLY)
         os.dup2(out, 1)

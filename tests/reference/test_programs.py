@@ -2,43 +2,27 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from reference.cifar10.cifar10_train import main as cifar10
-from reference.mnist.mnist_train import main as mnist
+from tests.reference import fits
+from tests.reference.fits import PROGRAMS, Ranks, losses
 
 pytestmark = pytest.mark.slow
 
-PROGRAMS = {"mnist": mnist, "cifar10": cifar10}
 SINGLE = ("cpu", "gpu", "smoke")
 REPLICATED = ("ddp",)
-SHARDED = ("fsdp_blocks", "fsdp_size", "fsdp_custom", "fsdp2", "zero2", "zero3")
+SHARDED = ("fsdp_blocks", "fsdp_size", "fsdp_custom", "fsdp2", "fsdp2_hybrid", "zero2", "zero3")
 STEPS = 16
-Ranks = Callable[..., list[Any]]
 
 
 def fit(ranks: Ranks, program: str, config: str, folder: Path, *more: str) -> None:
     """Train a tiny network as `config` says; two ranks where it is about ranks."""
-    count = 1 if config in SINGLE else 2
-    args = ["fit", f"--run_dir={folder}"]
-    for name in (config, "smoke"):
-        args += ["--config", f"reference/{program}/configs/{name}.yaml"]
-    args += ["--trainer.accelerator=cpu", f"--trainer.devices={count}"]
-    args += ["--trainer.log_every_n_steps=1", *more]
-    ranks(partial(PROGRAMS[program], args), count)
-
-
-def losses(folder: Path, version: int = 0) -> list[float]:
-    """The training loss of each step, on rank 0."""
-    with (folder / f"csv/version_{version}/metrics.csv").open() as table:
-        return [float(row["train_loss"]) for row in csv.DictReader(table) if row["train_loss"]]
+    fits.fit(ranks, program, config, folder, 1 if config in SINGLE else 2, *more)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,210 @@
+"""What a sharded run saved: made into one file, and gone on with on another number of ranks."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import shutil
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from litcourse.core.exit_codes import ExitCode
+from litcourse.models import MLP
+from reference.convert import main as convert
+from reference.mnist.mnist_model import DigitClassifier
+from tests.reference.fits import Ranks, fit, losses
+
+SHORT = ("--trainer.limit_train_batches=2", "--trainer.limit_val_batches=1",
+         "--last.save_top_k=-1", "--last.filename={epoch}")  # fmt: skip
+"""Two epochs of two steps; a checkpoint for each."""
+NETWORK = partial(MLP, hidden=[512, 64])
+"""That of smoke.yaml."""
+Saved = Callable[[str], Path]
+
+
+@pytest.fixture(scope="module")
+def saved(ranks: Ranks, tmp_path_factory: pytest.TempPathFactory) -> Saved:
+    """The folder of checkpoints of a run on two ranks; each config runs once."""
+    known: dict[str, Path] = {}
+
+    def run(config: str) -> Path:
+        if config not in known:
+            folder = tmp_path_factory.mktemp(config)
+            fit(ranks, "mnist", config, folder, 2, *SHORT)
+            known[config] = folder / "checkpoints"
+        return known[config]
+
+    return run
+
+
+def converted(ranks: Ranks, checkpoint: Path, out: Path) -> dict[str, Tensor]:
+    """The weights of `checkpoint`, by the command; in a fork, for it imports DeepSpeed."""
+    (code,) = ranks(lambda: int(convert([str(checkpoint), "--out", str(out)])), 1)
+    assert code == ExitCode.DONE
+    weights: dict[str, Tensor] = torch.load(out, weights_only=True)["state_dict"]
+    return weights
+
+
+def furthest(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
+    """Largest difference of a weight; a step of Adam is 0.001."""
+    assert list(one) == list(other)
+    return max(float((one[name] - other[name]).abs().max()) for name in one)
+
+
+@pytest.mark.parametrize("config", ["fsdp2", "fsdp_blocks", "zero2", "zero3"])
+def test_one_file_holds_the_weights(
+    ranks: Ranks, saved: Saved, tmp_path: Path, config: str
+) -> None:
+    out = tmp_path / "one.ckpt"
+    weights = converted(ranks, saved(config) / "epoch=1.ckpt", out)
+    whole = torch.load(saved("ddp") / "epoch=1.ckpt", weights_only=True)
+    assert furthest(weights, whole["state_dict"]) < 1e-6
+    module = DigitClassifier.load_from_checkpoint(out, network=NETWORK)
+    assert furthest(dict(module.state_dict()), weights) == 0
+    held = torch.load(out, weights_only=True)
+    assert held.keys() < whole.keys(), "nothing that Lightning's own file would not have"
+    assert held["global_step"] == 4
+
+
+@pytest.mark.parametrize(("world_size", "batch_size"), [(4, 8), (1, 32)])
+def test_fsdp2_goes_on_with_its_optimizer_on_other_ranks(
+    ranks: Ranks, saved: Saved, tmp_path: Path, world_size: int, batch_size: int
+) -> None:
+    """The same global batches, so the same weights as those of the run that was not stopped."""
+    batch = f"--data.batch_size={batch_size}"
+    half = f"--ckpt_path={saved('fsdp2') / 'epoch=0.ckpt'}"
+    fit(ranks, "mnist", "fsdp2", tmp_path, world_size, *SHORT, batch, half)
+    assert len(losses(tmp_path)) == 2
+    files = len(list((tmp_path / "checkpoints/epoch=1.ckpt").glob("*.distcp")))
+    assert files == world_size, "a file for each rank"
+    weights = converted(ranks, tmp_path / "checkpoints/epoch=1.ckpt", tmp_path / "one.ckpt")
+    whole = torch.load(saved("ddp") / "epoch=1.ckpt", weights_only=True)["state_dict"]
+    # With a new optimizer they differ by more than a step: 0.001.
+    assert furthest(weights, whole) < 1e-5
+
+
+def test_the_file_of_zero_starts_a_new_optimizer(
+    ranks: Ranks, saved: Saved, tmp_path: Path
+) -> None:
+    """Under ZeRO-3 again, where a rank holds flat shards, and without it."""
+    out = tmp_path / "one.ckpt"
+    converted(ranks, saved("zero3") / "epoch=0.ckpt", out)
+    short = (*SHORT, "--trainer.max_epochs=1", f"--weights={out}", "--data.batch_size=32")
+    for config in ("zero3", "ddp"):
+        fit(ranks, "mnist", config, tmp_path / config, 1, *short)
+    begun = losses(tmp_path / "ddp")
+    assert losses(tmp_path / "zero3") == pytest.approx(begun, rel=1e-4)
+    assert begun[0] < 0.98 * losses(saved("ddp").parent)[0], "not from random weights"
+    last = torch.load(tmp_path / "ddp/checkpoints/epoch=0.ckpt", weights_only=True)
+    assert {int(of["step"]) for of in last["optimizer_states"][0]["state"].values()} == {2}
+
+
+# --- what is no checkpoint ----------------------------------------------------------------------
+
+
+def refusal(capsys: pytest.CaptureFixture[str], *args: str | Path) -> str:
+    """What the command says to something that it can't convert; nothing is written."""
+    assert convert([str(arg) for arg in args]) == ExitCode.MISTAKE
+    said = capsys.readouterr()
+    assert not said.out
+    assert "\n  Next: " in said.err
+    return said.err
+
+
+def test_what_is_no_folder_of_shards(
+    saved: Saved, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, out = saved("fsdp2"), ("--out", tmp_path / "one.ckpt")
+    none = refusal(capsys, folder / "epoch=7.ckpt", *out)
+    assert "there is no such folder" in none
+    assert "epoch=1.ckpt" in none, "those that there are"
+    assert "take one of" in refusal(capsys, folder, *out)
+    assert "it holds no checkpoint" in refusal(capsys, tmp_path, *out)
+    plain = saved("ddp") / "epoch=1.ckpt"
+    assert "it is one file already" in refusal(capsys, plain, *out)
+    assert "exists already" in refusal(capsys, folder / "epoch=1.ckpt", "--out", plain)
+    assert "mkdir -p" in refusal(capsys, folder / "epoch=1.ckpt", "--out", tmp_path / "no/a.ckpt")
+    assert not list(tmp_path.iterdir())
+
+
+def remove(folder: Path, pattern: str) -> None:
+    for path in folder.glob(pattern):
+        path.unlink()
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+@pytest.mark.parametrize(("damage", "said"), [
+    (lambda folder: (folder / ".metadata").unlink(), ".metadata is missing"),
+    (lambda folder: (folder / "meta.pt").unlink(), "meta.pt is missing"),
+    (lambda folder: (folder / "__1_0.distcp").unlink(), "__1_0.distcp has 0 bytes of"),
+    (lambda folder: cut(folder / "__0_0.distcp"), "__0_0.distcp has "),
+    (lambda folder: cut(folder / ".metadata"), "a file is damaged"),
+    (lambda folder: cut(folder / "meta.pt"), "a file is damaged"),
+])  # fmt: skip
+def test_half_of_a_checkpoint_of_fsdp(
+    saved: Saved,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    damage: Callable[[Path], None],
+    said: str,
+) -> None:
+    half = shutil.copytree(saved("fsdp2") / "epoch=1.ckpt", tmp_path / "half.ckpt")
+    damage(half)
+    message = refusal(capsys, half, "--out", tmp_path / "one.ckpt")
+    assert f"{half}: it is half of a checkpoint: " in message
+    assert said in message
+    assert [path.name for path in tmp_path.iterdir()] == ["half.ckpt"]
+
+
+def test_half_of_a_checkpoint_of_zero(ranks: Ranks, saved: Saved, tmp_path: Path) -> None:
+    """Each damage to a copy of its own, all in one fork, for it imports DeepSpeed."""
+    whole, part = saved("zero3") / "epoch=1.ckpt", "checkpoint/zero_pp_rank_1_mp_rank_00"
+    damages: dict[str, Callable[[Path], None]] = {
+        "latest": lambda folder: (folder / "latest").unlink(),
+        "optimizer": lambda folder: (folder / f"{part}_optim_states.pt").unlink(),
+        "model": lambda folder: remove(folder, "*/*model_states.pt"),
+        "cut": lambda folder: cut(folder / f"{part}_optim_states.pt"),
+    }
+
+    def program() -> dict[str, str]:
+        said = {}
+        for name, damage in damages.items():
+            damage(shutil.copytree(whole, tmp_path / name))
+            error = io.StringIO()
+            with contextlib.redirect_stderr(error):
+                code = convert([str(tmp_path / name), "--out", str(tmp_path / "one.ckpt")])
+            said[name] = f"{int(code)} {error.getvalue()}"
+        return said
+
+    (said,) = ranks(program, 1)
+    for name, message in said.items():
+        assert message.startswith("2 ")
+        assert f"convert: {tmp_path / name}: it is half of a checkpoint: " in message
+    assert not (tmp_path / "one.ckpt").exists()
+    inner = ["--out", str(tmp_path / "one.ckpt")]
+    assert convert([str(whole / "checkpoint"), *inner]) == ExitCode.MISTAKE
+
+
+# --- weights alone ------------------------------------------------------------------------------
+
+
+def test_weights_alone_are_converted_and_nobody_goes_on_from_them(
+    ranks: Ranks, saved: Saved, tmp_path: Path
+) -> None:
+    weights_only = (*SHORT, "--last.save_weights_only=true")
+    fit(ranks, "mnist", "fsdp2", tmp_path, 2, *weights_only)
+    folder, out = tmp_path / "checkpoints/epoch=1.ckpt", tmp_path / "one.ckpt"
+    weights = converted(ranks, folder, out)
+    assert furthest(weights, torch.load(saved("ddp") / "epoch=1.ckpt")["state_dict"]) < 1e-6
+    for path, step in ((out, f"--weights {out}"), (folder, "python -m reference.convert")):
+        with pytest.raises(AssertionError, match="holds weights and no optimizer") as caught:
+            fit(ranks, "mnist", "fsdp2", tmp_path / "again", 1, f"--ckpt_path={path}")
+        assert f"Next: {step}" in str(caught.value)
