@@ -29,7 +29,9 @@ from litcourse.pocket.variables import Facts, shown_variables
 
 KILL_WAIT = 30.0
 """Virtual seconds between SIGTERM and SIGKILL, Slurm's KillWait."""
-_MORNING = datetime(2026, 1, 5, 9)  # noqa: DTZ001  (Slurm writes local time)
+_FIRST_EVENING = datetime(2026, 1, 5, 23, 30)  # noqa: DTZ001  (Slurm writes local time)
+_DAYS = 300
+"""Each job id has a day of its own, of so many: two jobs do not begin at one time."""
 _NO_SIGNAL = (signal.SIGCONT, signal.SIGCHLD, signal.SIGWINCH)
 
 
@@ -67,6 +69,7 @@ class Job:
         self.facts, self.program, self.outcome, self.folder = facts, program, outcome, folder
         self.limits, self.allocate = limits, allocate
         self.clock, self.restart = VirtualClock(), 0
+        self._begin = _FIRST_EVENING + timedelta(days=facts.id % _DAYS)
         self.allocation = allocate(0)
         self.launches: list[Launch] = []
         self.session = SessionProcesses(str(folder))
@@ -82,8 +85,11 @@ class Job:
         """Whether SIGKILL is due."""
 
     def date(self) -> str:
-        """The time as Slurm's lines write it: the virtual clock of a job that began at nine."""
-        return (_MORNING + timedelta(seconds=int(self.now))).isoformat()
+        """The time as Slurm's lines write it. Jobs begin at half past eleven in the evening.
+
+        So a folder that is named by the day is another one after an hour, as it may be anywhere.
+        """
+        return (self._begin + timedelta(seconds=int(self.now))).isoformat()
 
     @property
     def error_name(self) -> str:

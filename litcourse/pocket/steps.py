@@ -154,11 +154,13 @@ def plan_step(
     room = nodes_room(options, shares, cores)
     if sum(room) < total or len(nodes) > total:
         raise no_step(job, "More processors requested than permitted")
+    exact = _EXACT & set(options)
     if honoured:
-        room = [min(share.cores, honoured * cores) // cores for share in shares]
+        limited = [min(share.cores, honoured * cores) // cores for share in shares]
+        # Where the rest would have no cores of its own, Slurm lets the number go.
+        room = room if exact and sum(limited) < total else limited
     tasks = tuple(spread(total, [max(1, number) for number in room]))
     gpus = step_gpus(options, given, shares, tasks, job)
-    exact = _EXACT & set(options)
     step = Step(
         command=tuple(found.rest), options=options, nodes=nodes, tasks_per_node=tasks, cores=cores,
         cores_on_node=tuple(tasks_i * cores if exact else share.cores

@@ -48,11 +48,11 @@ def take_evidence(
 
 
 def _read_text(path: Path) -> str | None:
-    """Text of a regular file of at most `_LARGEST_FILE` bytes, else None."""
+    """Text of a regular file of at most `_LARGEST_FILE` bytes, else None; line ends as they are."""
     try:
         if not path.is_file() or path.stat().st_size > _LARGEST_FILE:
             return None
-        return path.read_text(encoding="utf-8", errors="replace")
+        return path.read_bytes().decode("utf-8", "replace")
     except OSError:
         return None
 

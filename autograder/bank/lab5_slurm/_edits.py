@@ -23,6 +23,12 @@ REFUSED = (
     ("a partition that is not there", "LIT5004", (NODES, f"{NODES} --partition=gpus")),
     ("more cores than a node has", "LIT5004", (CORES, "#SBATCH --cpus-per-task=80")),
     ("a line above the first", "LIT5003", (SHEBANG, f"\n{SHEBANG}")),
+    ("lines as Windows ends them", "LIT5003", (f"{SHEBANG}\n", f"{SHEBANG}\r\n")),
+    ("a byte-order mark", "LIT5003", (SHEBANG, f"\ufeff{SHEBANG}")),
+    ("one hyphen", "LIT5000", (TIME, "#SBATCH -time=01:00:00")),
+    ("a value in two words", "LIT5001", (TIME, f"{TIME} --comment=one GPU")),
+    ("memory in two ways", "LIT5005", (TIME, f"{TIME} --mem-per-cpu=4G --mem-per-gpu=32G")),
+    ("a GPU that nobody has", "LIT5004", (TIME, f"{TIME} --constraint=v100")),
 )
 """Directives that sbatch refuses: name, finding, edit."""
 
@@ -33,11 +39,50 @@ IDLE = (
     ("a module in place of the file", "LIT5010", ("python train.py", "python -m train")),
     ("a command mistyped", "LIT5011", ("srun ", "sruns ")),
     ("commands in comments", "LIT5008", ("srun ", "# srun ")),
-    ("a command in the step that is not there", "LIT5009", ("python train", "pyton train")),
+    ("a command in the step that is not there", "LIT5018", ("python train", "pyton train")),
+    ("nothing exported", "LIT5018", (TIME, f"{TIME} --export=NONE")),
+    ("nothing exported to the step", "LIT5018", ("srun ", "srun --export=NONE ")),
+    (
+        "another environment, and set -e",
+        "LIT5013",
+        ("srun ", "set -e\nsource venv/bin/activate\nsrun "),
+    ),
+    ("a quote left open", "LIT5013", ("srun ", 'echo "starting\nsrun ')),
+    ("an if without fi", "LIT5013", ("srun ", "if [ -f train.py ]; then\nsrun ")),
+    ("an unset variable", "LIT5013", ("srun ", "set -u\nsrun --job-name=$NAME ")),
+    ("submits another job", "LIT5014", ("srun ", "sbatch train.sbatch\nexit\nsrun ")),
+    ("printed by a here-document", "LIT5008", ("srun ", "cat <<EOF\necho\nEOF\nexit\nsrun ")),
+    (
+        "torch's launcher as a module",
+        "LIT5010",
+        ("python train", "python -m torch.distributed.run train"),
+    ),
+    ("by mpirun", "LIT5011", ("srun ", "mpirun ")),
+    (
+        "over ssh",
+        "LIT5011",
+        (
+            "srun ",
+            "for host in $(scontrol show hostnames); do ssh $host hostname; done\nexit\nsrun ",
+        ),
+    ),
 )
 """Jobs that are accepted and do not run the program."""
 
 
-def late(first: str) -> tuple[str, str]:
-    """The edit that puts a command above the directives."""
-    return SHEBANG, f"{SHEBANG}\n{first}"
+UNREAD = (
+    ("directives below a command", "LIT5015", (SHEBANG, f"{SHEBANG}\nset -e")),
+    ("directives below a module", "LIT5015", (SHEBANG, f"{SHEBANG}\nmodule load python")),
+    ("directives below cd", "LIT5015", (SHEBANG, f"{SHEBANG}\ncd $SLURM_SUBMIT_DIR")),
+    ("a time commented out", "LIT5015", (TIME, "# SBATCH --time=01:00:00")),
+    ("a time commented out twice", "LIT5015", (TIME, "##SBATCH --time=01:00:00")),
+)
+"""Directives that are not read."""
+
+ASTRAY = (
+    ("another folder", "LIT5016", ("srun ", "cd /tmp\nsrun ")),
+    ("another folder for the step", "LIT5016", ("srun ", "srun --chdir=/tmp ")),
+    ("another environment", "LIT5017", ("srun ", "source venv/bin/activate\nsrun ")),
+    ("ended after a minute", "LIT5035", ("srun ", "timeout 1m srun ")),
+)
+"""Jobs that train not quite as meant."""

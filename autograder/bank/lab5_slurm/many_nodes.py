@@ -1,7 +1,9 @@
 """Answers to `many_nodes`: what counts the nodes a second time."""
 
 from autograder.bank import right, wrong
-from autograder.bank.lab5_slurm._edits import CORES, HANDED_ON, IDLE, OUTPUT, REFUSED, TIME, late
+from autograder.bank.lab5_slurm._edits import (
+    ASTRAY, CORES, HANDED_ON, IDLE, OUTPUT, REFUSED, TIME, UNREAD,
+)  # fmt: skip
 
 RUN = 'srun python train.py --devices 4 --num_nodes "$SLURM_JOB_NUM_NODES" --num_workers 8'
 NODES = "#SBATCH --nodes=2"
@@ -27,7 +29,26 @@ CASES = [
     right("no number of nodes in the file but a default of two", (NODES, "#SBATCH -N 2-2")),
     right("memory of the GPUs", (MEMORY, "#SBATCH --mem-per-gpu=32G")),
     right("a list of hosts for the log", (RUN, f'echo "on $SLURM_JOB_NODELIST"\n{RUN}')),
-    *(wrong(what, code, edit) for what, code, edit in (*REFUSED, *IDLE) if edit[0] != OF_ONE_NODE),
+    right("nodes that are counted", (NUM_NODES, "$(scontrol show hostnames | wc -l)")),
+    right("tasks that are divided", (NUM_NODES, "$((SLURM_NTASKS / SLURM_NTASKS_PER_NODE))")),
+    right("tasks that are multiplied", ("srun", "srun --ntasks=$((4 * SLURM_NNODES))")),
+    right("the batch shell's own host", (RUN, f"export MASTER_ADDR=$(hostname -s) MASTER_PORT=29501\n{RUN}")),
+    right("an address in numbers", (RUN, f"export MASTER_ADDR=$(hostname -i)\n{RUN}")),
+    right("a default that is never used", (NUM_NODES, '"${SLURM_JOB_NUM_NODES:-2}"')),
+    right("GPUs with their type", (GPUS, "#SBATCH --gres=gpu:a100:4")),
+    *(wrong(what, code, edit) for what, code, edit in (*REFUSED, *IDLE, *UNREAD, *ASTRAY)
+      if edit[0] != OF_ONE_NODE),
+    wrong("its nodes by name", "LIT5047", (NODES, f"{NODES} --nodelist=n1,n2")),
+    wrong("nodes given to srun", "LIT5303", ("srun", "srun --nodes=2")),
+    wrong("eight tasks, and four a node for srun", "LIT5301",
+          (TASKS, "#SBATCH --ntasks=8"), ("srun", "srun --ntasks-per-node=4")),
+    wrong("an argument of the script", "LIT5022", (NUM_NODES, "$1")),
+    wrong("a variable that is not there", "LIT5022", (NUM_NODES, "$SLURM_NODES")),
+    wrong("the number of this node", "LIT5026", (NUM_NODES, "$SLURM_NODEID")),
+    wrong("a node's name for an address", "LIT5031", (RUN, f"export MASTER_ADDR=n17\n{RUN}")),
+    wrong("devices of all tasks", "LIT5028", ("--devices 4", "--devices $SLURM_NTASKS")),
+    wrong("torchrun on each node", "LIT5010", ("srun python", "srun --ntasks-per-node=1 torchrun --nnodes=$SLURM_NNODES --nproc_per_node=4")),
+    wrong("a job named interactive", "LIT5029", ("#SBATCH --job-name=many-nodes", "#SBATCH --job-name=interactive")),
     wrong("an option cut short", "LIT5001", (NODES, "#SBATCH --node=2")),
     wrong("two nodes written down", "LIT5300", (NUM_NODES, "2")),
     wrong("eight nodes written down", "LIT5026", (NUM_NODES, "8")),
@@ -53,6 +74,5 @@ CASES = [
     wrong("ten minutes", "LIT5045", (f"{TIME}\n", "")),
     wrong("no workers", "LIT5052", (" --num_workers 8", "")),
     wrong("the log's default name", "LIT5060", (f"{OUTPUT}\n", "")),
-    wrong("directives below a command", "LIT5009", late("set -e")),
     wrong("no cores, and handed on", "LIT5009", (f"{CORES}\n", "")),
 ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from autograder.bank import right, wrong
 from autograder.bank.lab5_slurm._edits import (
-    CORES, IDLE, NODES, OUTPUT, REFUSED, TIME, late, name,
+    ASTRAY, CORES, IDLE, NODES, OUTPUT, REFUSED, TIME, UNREAD, name,
 )  # fmt: skip
 
 RUN = "srun --cpus-per-task=8 python train.py --num_workers 8"
@@ -34,7 +34,24 @@ CASES = [
     right("more cores", (CORES, "#SBATCH --cpus-per-task=16"), ("srun --cpus-per-task=8", "srun -c 16")),
     right("in the background", (RUN, f"{RUN} &\nwait")),
     right("devices named", ("--num_workers 8", "--num_workers 8 --devices auto")),
-    *(wrong(what, code, edit) for what, code, edit in (*REFUSED, *IDLE)),
+    right("a here-document", (RUN, f"cat <<EOF >job.txt\njob $SLURM_JOB_ID on $(hostname)\nEOF\n{RUN}")),
+    right("a copy of its output", (RUN, f"{RUN} 2>&1 | tee train.log")),
+    right("cores of the GPU", (CORES, "#SBATCH --cpus-per-gpu=8")),
+    right("one less than the cores", ("--num_workers 8", "--num_workers $((SLURM_CPUS_PER_TASK - 1))")),
+    right("a login shell and modules", ("#!/bin/bash", "#!/bin/bash -l"), (RUN, f"module purge\nmodule load pytorch\n{RUN}")),
+    right("sh", ("#!/bin/bash", "#!/bin/sh")),
+    right("a GPU without a number", (GPUS, "#SBATCH --gres=gpu")),
+    right("no task named", (f"{TASKS}\n", ""), (RUN, "python train.py --num_workers 8")),
+    right("conda", (RUN, f'eval "$(conda shell.bash hook)"\nconda activate torch\nsource ~/miniconda3/bin/activate torch\n{RUN}')),
+    right("a comment of a directive, left over", (MEMORY, f"{MEMORY}  # of 500\n##SBATCH --mem=64G")),
+    right("a variable that srun sets anew", (RUN, f"export CUDA_VISIBLE_DEVICES=3\n{RUN}")),
+    right("a limit of its own that is not met", (RUN, f"timeout -k 10 50m {RUN}")),
+    *(wrong(what, code, edit) for what, code, edit in (*REFUSED, *IDLE, *UNREAD, *ASTRAY)),
+    wrong("its node by name", "LIT5047", (NODES, f"{NODES} --nodelist=n3")),
+    wrong("another folder for the job", "LIT5016", (TIME, f"{TIME} --chdir=/tmp")),
+    wrong("the program on standard input", "LIT5010", ("train.py", "- < train.py")),
+    wrong("more tasks than the job has", "LIT5019", ("srun ", "srun -n 2 ")),
+    wrong("trained twice", "LIT5100", (RUN, f"{RUN}\n{RUN}")),
     wrong("a loop without an end", "LIT5007", ("srun ", "while true; do :; done\nsrun ")),
     wrong("no GPU", "LIT5041", (f"{GPUS}\n", "")),
     wrong("the partition's name taken for a GPU", "LIT5041", (GPUS, "#SBATCH --partition=gpu")),
@@ -62,6 +79,7 @@ CASES = [
           ("srun", "srun --output=other.log")),
     wrong("fails afterwards", "LIT5038", (RUN, f"{RUN}\nfalse")),
     wrong("gone before it is done", "LIT5035", (RUN, f"{RUN} &\nsleep 60")),
-    wrong("directives below a command", "LIT5009", late("set -e")),
-    wrong("commented out", "LIT5041", (GPUS, "# SBATCH --gpus-per-node=1")),
+    wrong("a GPU commented out", "LIT5015", (GPUS, "# SBATCH --gpus-per-node=1")),
+    wrong("a GPU as a feature", "LIT5004", (GPUS, "#SBATCH --constraint=gpu")),
+    wrong("no tasks but of srun's", "LIT5019", (f"{TASKS}\n", ""), (f"{CORES}\n", "")),
 ]  # fmt: skip

@@ -1,7 +1,7 @@
 """Answers to `requeue`: how a warning reaches the ranks, and what a second run finds."""
 
 from autograder.bank import right, wrong
-from autograder.bank.lab5_slurm._edits import OUTPUT, TIME, late, name
+from autograder.bank.lab5_slurm._edits import ASTRAY, IDLE, OUTPUT, REFUSED, TIME, UNREAD, name
 
 RUN = 'srun python train.py --devices 4 --num_workers 8 --run_dir "runs/$SLURM_JOB_ID"'
 SIGNAL = "#SBATCH --signal=USR1@300"
@@ -24,6 +24,33 @@ CASES = [
     right("a folder that is made", (RUN, f"mkdir -p {FOLDER}\n{RUN}")),
     right("a line of its own in the log", (RUN, f'echo "run ${{SLURM_RESTART_COUNT:-0}}"\n{RUN}')),
     right("a shell that becomes python", (RUN, f"srun bash -c 'exec {RUN[5:]}'")),
+    right("a trap that is a function, and two waits", (SIGNAL, BATCH),
+          (RUN, f"hand_on() {{ kill -USR1 $step; }}\ntrap hand_on USR1\n{RUN} &\nstep=$!\nwait $step\nwait $step")),
+    right("waits as long as the step is there", (SIGNAL, BATCH),
+          (RUN, f"trap 'scancel --signal=USR1 $SLURM_JOB_ID.0' USR1\n{RUN} &\nstep=$!\n"
+                "while kill -0 $step 2>/dev/null; do wait $step; done")),
+    right("a clock of the script's own", (f"{SIGNAL}\n", ""), (RUN, f"timeout --signal=USR1 55m {RUN}")),
+    right("after a while, from the script", (f"{SIGNAL}\n", ""),
+          (RUN, f"(sleep 50m; scancel --signal=USR1 $SLURM_JOB_ID) &\n{RUN}")),
+    right("a reservation's letter", (SIGNAL, "#SBATCH --signal=R:USR1@300")),
+    right("says which run it is", (RUN, f'if [ "${{SLURM_RESTART_COUNT:-0}}" -gt 0 ]; then echo "run $SLURM_RESTART_COUNT"; fi\n{RUN}')),
+    right("the time, in a line of the log", (RUN, f"date\n{RUN}")),
+    right("a folder by job and name", (RUN, f'folder="$SLURM_SUBMIT_DIR/runs/${{SLURM_JOB_NAME}}_$SLURM_JOB_ID"\nmkdir -p "$folder"\n{RUN}'),
+          (FOLDER, '"$folder"')),
+    *(wrong(what, code, edit) for what, code, edit in (*REFUSED, *IDLE, *ASTRAY[:2])),
+    *(wrong(what, code, edit) for what, code, edit in UNREAD[:3]),
+    wrong("an environment that is not there", "LIT5017", ("srun ", "source venv/bin/activate\nsrun ")),
+    wrong("the warning commented out", "LIT5015", (SIGNAL, "# SBATCH --signal=USR1@300")),
+    wrong("no requeue, it is commented out", "LIT5015", (REQUEUE, "##SBATCH --requeue")),
+    wrong("a trap, and one wait", "LIT5406", (SIGNAL, BATCH),
+          (RUN, f"trap 'kill -USR1 $step' USR1\n{RUN} &\nstep=$!\nwait $step")),
+    wrong("a trap that hands nothing on", "LIT5406", (SIGNAL, BATCH), (RUN, f"trap 'echo warned' USR1\n{RUN} &\nwait")),
+    wrong("a shell that stays", "LIT5407", (RUN, f"srun bash -c '{RUN[5:]}; echo done'")),
+    wrong("a folder that is made twice", "LIT5413", (RUN, f"set -e\nmkdir runs runs/$SLURM_JOB_ID\n{RUN}")),
+    wrong("a file that is gone", "LIT5413", (RUN, f"touch todo\n[ -d runs ] && exit 3\n{RUN}")),
+    wrong("a folder of the node", "LIT5422", (RUN, f'{RUN}\nrm -rf "/tmp/$SLURM_JOB_ID"'), (FOLDER, '"/tmp/$SLURM_JOB_ID"')),
+    wrong("the old folder put aside", "LIT5421",
+          (RUN, f'[ -d {FOLDER} ] && mv {FOLDER} "runs/old-$SLURM_JOB_ID-$SLURM_RESTART_COUNT"\n{RUN}')),
     wrong("no warning", "LIT5400", (f"{SIGNAL}\n", "")),
     wrong("to the batch shell, without a trap", "LIT5401", (SIGNAL, BATCH)),
     wrong("a trap behind a srun in front", "LIT5401", (SIGNAL, BATCH),
@@ -43,6 +70,15 @@ CASES = [
     wrong("a folder for each run", "LIT5420", (FOLDER, '"runs/$SLURM_JOB_ID-${SLURM_RESTART_COUNT:-0}"')),
     wrong("a folder by the node", "LIT5420", (FOLDER, '"runs/$SLURM_JOB_ID-$(hostname)"')),
     wrong("a folder by the time", "LIT5420", (FOLDER, '"runs/$(date +%s%N)"')),
+    wrong("a folder by the second", "LIT5420", (FOLDER, '"runs/$(date +%Y%m%d-%H%M%S)"')),
+    wrong("a folder by the day", "LIT5420", (FOLDER, '"runs/$(date +%F)"')),
+    wrong("a folder by chance", "LIT5420", (FOLDER, '"runs/$RANDOM$RANDOM"')),
+    wrong("a folder by the process", "LIT5420", (FOLDER, '"runs/$$"')),
+    wrong("a folder in single quotes", "LIT5431", (FOLDER, "'runs/$SLURM_JOB_ID'")),
+    wrong("a pattern of the log", "LIT5431", (FOLDER, '"runs/%j"')),
+    wrong("a folder by the job's name", "LIT5431", (FOLDER, '"runs/$SLURM_JOB_NAME"')),
+    wrong("minutes for seconds", "LIT5403", (SIGNAL, "#SBATCH --signal=USR1@5")),
+    wrong("all cleaned first", "LIT5421", (RUN, f"rm -rf runs\n{RUN}")),
     wrong("cleaned first", "LIT5421", (RUN, f"rm -rf {FOLDER}\n{RUN}")),
     wrong("one folder for all jobs", "LIT5431", (FOLDER, "runs/requeue")),
     wrong("the folder left out", "LIT5431", (f" --run_dir {FOLDER}", "")),
@@ -52,5 +88,4 @@ CASES = [
     wrong("python without srun", "LIT5020", ("srun python", "python")),
     wrong("three hours", "LIT5045", (TIME, "#SBATCH --time=03:00:00")),
     wrong("another name", "LIT5046", (name("requeue"), name("long")), (OUTPUT, "#SBATCH --output=requeue-%j.out")),
-    wrong("directives below a command", "LIT5009", late("set -e")),
 ]  # fmt: skip

@@ -32,7 +32,8 @@ class Memory:
 def judge_allocation(job: Submitted, size: Size, name: str, memory: Memory) -> list[Mark]:
     """Nodes, GPUs, memory, time limit and name: all findings, or the criterion earned."""
     found = [
-        _nodes(job, size), _gpus(job, size), _memory(job, memory), _minutes(job), _name(job, name),
+        _nodes(job, size), _named(job), _gpus(job, size), _memory(job, memory), _minutes(job),
+        _name(job, name),
     ]  # fmt: skip
     findings: list[Mark] = [one for one in found if one is not None]
     return findings or [Earned(("allocation",))]
@@ -44,6 +45,14 @@ def _nodes(job: Submitted, size: Size) -> Finding | None:
     got = f"{len(job.shares)}: {', '.join(share.node for share in job.shares)}"
     return _finding("LIT5040", job, f"{size.nodes} node{'s' * (size.nodes > 1)}", got,
                     job.quote("nodes") + _more(job.quote_given("ntasks")))  # fmt: skip
+
+
+def _named(job: Submitted) -> Finding | None:
+    """Nodes that the script names: it would wait for just these."""
+    if "nodelist" not in job.asked:
+        return None
+    got = ", ".join(share.node for share in job.shares)
+    return _finding("LIT5047", job, "whichever nodes are free", got, job.quote("nodelist"))
 
 
 def _gpus(job: Submitted, size: Size) -> Finding | None:

@@ -10,7 +10,7 @@ from litcourse.labs.lab5_slurm._allocated import Memory, judge_allocation, judge
 from litcourse.labs.lab5_slurm._job_log import judge_log
 from litcourse.labs.lab5_slurm._meeting import Size, judge_meeting
 from litcourse.labs.lab5_slurm._placed import place_all
-from litcourse.labs.lab5_slurm._sbatch_refusals import judge_start
+from litcourse.labs.lab5_slurm._sbatch_refusals import judge_start, name_unread
 from litcourse.labs.lab5_slurm._submitted import Submitted, read
 
 
@@ -43,7 +43,7 @@ def judge_submission(evidence: Evidence, task: Task, every: tuple[str, ...]) -> 
     if stopped:
         return stopped
     marks = [*judge_allocation(job, task.size, task.name, task.memory), *_ranks(job, task)]
-    return [Earned(("accepted",)), *marks, judge_log(job, task.log)]
+    return name_unread(job, [Earned(("accepted",)), *marks, judge_log(job, task.log, task.name)])
 
 
 def _ranks(job: Submitted, task: Task) -> list[Mark]:

@@ -78,7 +78,8 @@ def _command(one: Placed) -> str:
 def _number(job: Submitted, placed: Sequence[Placed], size: Size) -> _Found | None:
     in_steps = [one for one in placed if one.seen.step != "batch"]
     if not in_steps and size.ranks > 1:
-        got = f"{len(placed)} process in the batch shell: {_first_words(placed, job)}"
+        many = f"{len(placed)} process{'es' * (len(placed) > 1)}"
+        got = f"{many} in the batch shell: {_first_words(placed, job)}"
         return "LIT5020", f"{size}, started by srun", got, "python without srun"
     count = Counter(one.seen.host for one in placed)
     wanted = [size.per_node] * size.nodes
@@ -117,7 +118,8 @@ def _refused(job: Submitted, placed: Sequence[Placed], size: Size) -> _Found | N
         code = "LIT5026" if of_nodes else "LIT5024"
         options = job.quote("nodes" if of_nodes else "ntasks-per-node")
     who = f"rank {one.seen.environment.get('SLURM_PROCID', '?')} on {one.seen.host}"
-    return code or "LIT5024", f"{size}", f"{who}: {one.place.text}", options
+    said = " ".join(one.place.text.split())
+    return code or "LIT5024", f"{size}", f"{who}: {said}", options
 
 
 def _few_gpus(job: Submitted, one: Placed) -> str:
@@ -172,15 +174,14 @@ def _end(job: Submitted, placed: Sequence[Placed]) -> _Found | None:
     met = [m for m in job.moments("ready", job.restarts) if m.details == str(len(placed))]
     if "DUE TO TIME LIMIT" in " ".join(job.lines()) or job.ended.startswith("TIMEOUT"):
         return "LIT5034", "COMPLETED 0:0", job.ended, job.quote("time")
+    lost = [line for line in job.lines() if "can't open file" in line]
+    if lost:
+        return "LIT5016", "python finds train.py", quote(lost[:1]), job.quote_given("chdir")
     failed = [one for one in placed if one.seen.exit_code != 0]
     if failed or not met or not job.moments("finished", job.restarts):
         code = failed[0].seen.exit_code if failed else None
         got = f"rank {failed[0].place.rank if failed else 0} ended with {code}, job {job.ended}"
-        return "LIT5035", "all ranks end with 0", got, quote(_errors(job))
+        return "LIT5035", "all ranks end with 0", got, quote(job.said_errors)
     if job.ended != "COMPLETED 0:0":
-        return "LIT5038", "COMPLETED 0:0", job.ended, quote(_errors(job))
+        return "LIT5038", "COMPLETED 0:0", job.ended, quote(job.said_errors)
     return None
-
-
-def _errors(job: Submitted) -> list[str]:
-    return [line for line in job.lines() if "error" in line.lower() or "not found" in line]

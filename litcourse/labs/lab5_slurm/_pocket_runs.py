@@ -16,6 +16,7 @@ from typing import Any
 
 from litcourse.core.tree import Tree
 from litcourse.pocket import Outcome, Process, Setting, Training, run_script
+from litcourse.pocket.options import directive_lines
 from litcourse.probing.attempts import NotMeasuredError
 
 VARIABLES = (
@@ -24,6 +25,8 @@ VARIABLES = (
 )  # fmt: skip
 """What Lightning and torch read of a process's environment."""
 PROGRAM = "train.py"
+_LIKE = re.compile(r"\s*#+\s*SBATCH\b")
+_MOST_UNREAD = 12
 _GIVEN = "# The pocket runs a stand-in for this program.\n"
 
 
@@ -58,7 +61,21 @@ def run_in_new_folder(text: str, name: str, jobs: Sequence[Job]) -> list[dict[st
     environment = folder / ".venv" / "bin"
     environment.mkdir(parents=True)
     (environment / "activate").touch()
-    return [describe(_submit(text, name, job, folder), folder) for job in jobs]
+    unread = unread_directives(text)
+    return [describe(_submit(text, name, job, folder), folder, unread) for job in jobs]
+
+
+def unread_directives(text: str) -> list[str]:
+    """Lines that look like directives and that sbatch does not read: too late, or commented out.
+
+    They explain what a job lacks, and decide nothing.
+    """
+    read = directive_lines(text)
+    lines = enumerate(text.split("\n"), 1)
+    found = [
+        f"line {n}: {line.strip()}" for n, line in lines if n not in read and _LIKE.match(line)
+    ]
+    return found[:_MOST_UNREAD]
 
 
 def _submit(text: str, name: str, job: Job, folder: Path) -> Outcome:
@@ -72,7 +89,7 @@ def _submit(text: str, name: str, job: Job, folder: Path) -> Outcome:
 # --- evidence ------------------------------------------------------------------------------------
 
 
-def describe(outcome: Outcome, folder: Path) -> dict[str, Any]:
+def describe(outcome: Outcome, folder: Path, unread: Sequence[str] = ()) -> dict[str, Any]:
     """An outcome as evidence: processes in columns, logs in lines, paths from the folder on."""
     tree = outcome.as_tree()
     submit, request = outcome.submit, outcome.allocation
@@ -83,8 +100,9 @@ def describe(outcome: Outcome, folder: Path) -> dict[str, Any]:
             "said": as_on_a_cluster(submit.stderr, folder),
         },
         "asked": {name: str(value) for name, value in asked.items()},
+        "unread": list(unread),
         "allocation": tree["allocation"],
-        "processes": _columns(outcome.processes),
+        "processes": _columns(outcome.processes, folder),
         "logs": _lines(outcome, folder),
         "log": outcome.log,
         "ended": f"{outcome.state} {outcome.exit_code}",
@@ -107,10 +125,10 @@ def _lines(outcome: Outcome, folder: Path) -> dict[str, Tree]:
     return {name: list(text.splitlines()) for name, text in texts.items()}
 
 
-def _columns(processes: Sequence[Process]) -> dict[str, Tree]:
+def _columns(processes: Sequence[Process], folder: Path) -> dict[str, Tree]:
     return {
         "program": [one.program for one in processes],
-        "words": [shlex.join(one.argv) for one in processes],
+        "words": [as_on_a_cluster(shlex.join(one.argv), folder) for one in processes],
         "host": [one.host for one in processes],
         "step": [one.step for one in processes],
         "restart": [one.restart for one in processes],
@@ -128,5 +146,6 @@ def _details(details: dict[str, Any], folder: Path) -> str:
 
 def as_on_a_cluster(text: str, folder: Path) -> str:
     """A text without the pocket's own paths: the script is where a cluster keeps its copy."""
-    shown = text.replace(f"{folder}/", "").replace(str(folder), ".")
+    within = rf"[\w./-]*{re.escape(str(folder))}/"  # also behind /tmp/../
+    shown = re.sub(within, "", text).replace(str(folder), ".")
     return re.sub(r"/\S*/(job\d+/slurm_script)", r"/var/spool/slurmd/\1", shown)

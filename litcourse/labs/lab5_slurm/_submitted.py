@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import math
+import re
 import shlex
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from litcourse.core.evidence import Evidence, MalformedError
 from litcourse.labs.lab5_slurm._pocket_runs import PROGRAM, VARIABLES
+from litcourse.pocket.programs.training import script_of
 
 _INTERPRETERS = ("python", "python3")
+_ERROR = re.compile(
+    r"[Ee]rror|not found|can.t open|No such file|cannot |unbound variable|unexpected"
+)
+_SUBMITS = "sbatch inside of a job"
+"""How the pocket says that a job has submitted another one, which it does not run."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +42,8 @@ class Seen:
     @property
     def trains(self) -> bool:
         """Whether it is `python train.py`, with whatever arguments."""
-        scripts = [word for word in self.words if PurePosixPath(word).name == PROGRAM]
-        return self.program in _INTERPRETERS and bool(scripts)
+        script = script_of(list(self.words))
+        return self.program in _INTERPRETERS and PurePosixPath(script or "").name == PROGRAM
 
     @property
     def arguments(self) -> tuple[str, ...]:
@@ -74,11 +81,13 @@ class Submitted:
         command: the command line.
         rc: sbatch's exit code; `said` are its words.
         asked: options in force, by long name.
+        unread: lines that look like directives and that sbatch does not read.
         shares: one for each node; none where sbatch refused.
         processes: in order; see `Seen`.
         logs: the lines of each log, by name.
         ended: state and exit code, such as "COMPLETED 0:0".
         open_reason: why the pocket can't tell, "" if it can.
+        submits: whether the job has submitted another one.
         stopped: which bound of the pocket the script itself ran into, or "".
     """
 
@@ -86,6 +95,7 @@ class Submitted:
     rc: int
     said: str
     asked: dict[str, str]
+    unread: tuple[str, ...] = ()
     shares: tuple[Share, ...] = ()
     minutes: int = 0
     job_name: str = ""
@@ -96,6 +106,7 @@ class Submitted:
     restarts: int = 0
     clock: tuple[Moment, ...] = ()
     open_reason: str = ""
+    submits: bool = False
     stopped: str = ""
 
     def training(self, restart: int | None = None) -> list[Seen]:
@@ -105,6 +116,11 @@ class Submitted:
     def moments(self, what: str, restart: int | None = None) -> list[Moment]:
         """Events of one kind, of one run or of all."""
         return [m for m in self.clock if m.what == what and restart in {None, m.restart}]
+
+    @property
+    def said_errors(self) -> list[str]:
+        """Lines of the logs that say what went wrong."""
+        return [line for line in self.lines() if _ERROR.search(line)]
 
     def lines(self) -> list[str]:
         """The lines of all logs."""
@@ -133,6 +149,7 @@ def read(evidence: Evidence) -> Submitted:
     """
     submit, asked, allocation = evidence["submit"], evidence["asked"], evidence["allocation"]
     stopped, beyond = evidence["stopped"].text(), evidence["beyond"].texts()
+    others = [text for text in beyond if not text.startswith(_SUBMITS)]
     late = "the machine was too busy to run the job to its end" if stopped == "time" else ""
     held = not allocation.is_none
     return Submitted(
@@ -140,6 +157,7 @@ def read(evidence: Evidence) -> Submitted:
         rc=submit["rc"].integer(),
         said=submit["said"].text(),
         asked={name: asked[name].text() for name in asked.keys()},  # noqa: SIM118  (no dict)
+        unread=tuple(evidence["unread"].texts()),
         shares=_shares(allocation) if held else (),
         minutes=allocation["minutes"].integer() if held else 0,
         job_name=allocation["job_name"].text() if held else "",
@@ -149,7 +167,8 @@ def read(evidence: Evidence) -> Submitted:
         reason=evidence["reason"].text(),
         restarts=evidence["restarts"].integer(),
         clock=_clock(evidence["clock"]),
-        open_reason="; ".join(f"beyond the pocket: {text}" for text in beyond) or late,
+        open_reason="; ".join(f"beyond the pocket: {text}" for text in others) or late,
+        submits=len(others) < len(beyond),
         stopped="" if stopped == "time" else stopped,
     )
 

@@ -70,7 +70,10 @@ def _judge_case(case: dict[str, Any], job: Evidence) -> list[Mark]:
 
 _TOTALS = {"LIT5021": ("--ntasks=", "LIT5301"), "LIT5028": ("--gpus=", "LIT5302")}
 """Findings that a total among the options explains: the option, and the code for it."""
-_WRITTEN_DOWN = {"LIT5021": "LIT5301", "LIT5024": "LIT5301", "LIT5026": "LIT5300"}
+_WRITTEN_DOWN = {
+    "LIT5009": "LIT5303", "LIT5019": "LIT5303", "LIT5021": "LIT5301", "LIT5024": "LIT5301",
+    "LIT5026": "LIT5300",
+}  # fmt: skip
 
 
 def _of_many(mark: Mark, *, first_fails: bool) -> Mark:

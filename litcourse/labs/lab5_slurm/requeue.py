@@ -6,6 +6,7 @@ half limits. The evidence is what happened on the virtual clock: warnings, check
 
 from __future__ import annotations
 
+from posixpath import normpath
 from random import Random
 from typing import Any
 
@@ -20,11 +21,11 @@ from litcourse.core.question import (
     NotLookedAt,
     Question,
 )
-from litcourse.labs.lab5_slurm._job_log import BEGUN
+from litcourse.labs.lab5_slurm._job_log import BEGUN, judge_activation
 from litcourse.labs.lab5_slurm._meeting import Size, judge_meeting
 from litcourse.labs.lab5_slurm._placed import place_all
 from litcourse.labs.lab5_slurm._pocket_runs import Job, run_in_new_folder
-from litcourse.labs.lab5_slurm._sbatch_refusals import judge_start, quote
+from litcourse.labs.lab5_slurm._sbatch_refusals import judge_start, name_unread, quote
 from litcourse.labs.lab5_slurm._submitted import Submitted, read
 
 FILE, NAME = "requeue.sbatch", "requeue"
@@ -38,6 +39,7 @@ LIMIT = 60
 SHARE = 0.25
 """The warning comes in the last quarter of the limit."""
 _SLACK = 1.0
+_OF_ONE_NODE = ("/tmp/", "/var/tmp/", "/dev/shm/", "/run/")  # noqa: S108  (nothing is written)
 
 
 def draw(rng: Random) -> Inputs:
@@ -62,18 +64,19 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
     """Judge the first job run by run, then what the second one finds in the folder."""
     job, second = read(evidence["first"]), read(evidence["second"])
     name = f"{NAME}-{inputs.shown['jobs'][0]}.out"
-    stopped = _judge_successor(job) or judge_start(job, ALL) or _judge_form(job)
+    stopped = _judge_successor(job) or judge_start(job, ALL) or _judge_form(job) or _judge_old(job)
     if stopped:
         return stopped
     warned = _judge_warned(job)
     requeued = _judge_requeued(job, warned)
     resumed = _judge_resumed(job, requeued)
-    return [warned, requeued, resumed, _judge_log(job, name), _judge_own(job, second)]
+    marks = [warned, requeued, resumed, _judge_log(job, name), _judge_own(job, second)]
+    return name_unread(job, [*_judge_terms(job), *marks])
 
 
 def _judge_successor(job: Submitted) -> list[Mark]:
     """A job that submits another one, which the pocket does not run: it has another id."""
-    if "sbatch inside of a job" not in job.open_reason:
+    if not job.submits or not job.training():
         return []
     cost, left = ("requeued", "resumed"), ("warned", "log", "own_folder")
     got, where = "another job, submitted with sbatch", job.quote("requeue", "signal")
@@ -84,15 +87,19 @@ def _judge_successor(job: Submitted) -> list[Mark]:
 def _judge_form(job: Submitted) -> list[Mark]:
     """The ranks of the first run; without them there is nothing to warn. Then the time limit."""
     found = judge_meeting(job, SIZE, ALL, restart=0) if job.restarts else _first_run(job)
-    if found is not None:
-        return [found]
+    return [] if found is None else name_unread(job, [found])
+
+
+def _judge_terms(job: Submitted) -> list[Mark]:
+    """Limit and name, which the task names; the rest is judged by the limit that there is."""
+    marks: list[Mark] = []
     if job.minutes != LIMIT:
         got, where = str(job.minutes), job.quote("time")
-        return [Finding("LIT5045", ALL, job.command, f"{LIMIT} minutes", got, where)]
+        marks += [Finding("LIT5045", ("warned",), job.command, f"{LIMIT} minutes", got, where)]
     if job.job_name != NAME:
         where = job.quote("job-name")
-        return [Finding("LIT5046", ALL, job.command, NAME, job.job_name, where)]
-    return []
+        marks += [Finding("LIT5046", ("log",), job.command, NAME, job.job_name, where)]
+    return marks
 
 
 def _first_run(job: Submitted) -> Finding | None:
@@ -102,21 +109,33 @@ def _first_run(job: Submitted) -> Finding | None:
     return None if found is not None and met else found
 
 
+def _judge_old(job: Submitted) -> list[Mark]:
+    """A first run that finds a checkpoint: of an earlier check, since its folder is new."""
+    if not job.moments("resumed", 0):
+        return []
+    cost, others = ("resumed",), tuple(name for name in ALL if name != "resumed")
+    got = f"the first run finds {job.moments('resumed', 0)[0].details}"
+    where = f"--run_dir {_names({one.run_dir for one in place_all(job)})}"
+    found = Finding("LIT5422", cost, job.command, "a folder beside the script", got, where)
+    return [found, NotLookedAt(others, "an old checkpoint was there")]
+
+
 def _judge_warned(job: Submitted) -> Mark:
     """Each run that does not finish saves before its limit, and no earlier than it has to."""
     cost = ("warned",)
     signal = job.quote("signal")
     for run in range(job.restarts + 1):
-        if job.moments("finished", run):
+        if job.moments("finished", run) or (run and not job.moments("ready", run)):
             continue
         saved = job.moments("saved", run)
         if not saved:
             return _unsaved(job, run, signal)
         began = job.moments("started", run)
         waited = job.moments("warned", run)[:1] or saved
-        if not began or waited[0].seconds - began[0].seconds < LIMIT * 60 * (1 - SHARE) - _SLACK:
-            got = f"run {run} is warned after {_minutes(job, run)} of {LIMIT} minutes"
-            wanted = f"at most {SHARE * LIMIT:g} minutes before the limit"
+        limit = job.minutes
+        if not began or waited[0].seconds - began[0].seconds < limit * 60 * (1 - SHARE) - _SLACK:
+            got = f"run {run} is warned after {_minutes(job, run)} of {limit} minutes"
+            wanted = f"at most {SHARE * limit:g} minutes before the limit"
             return Finding("LIT5405", cost, job.command, wanted, got, signal)
     if job.moments("saved"):
         return Earned(cost)
@@ -127,7 +146,7 @@ def _minutes(job: Submitted, run: int) -> str:
     began, warned = job.moments("started", run), job.moments("warned", run)
     if not began or not warned:
         return "?"
-    return f"{(warned[0].seconds - began[0].seconds) / 60:g}"
+    return f"{round((warned[0].seconds - began[0].seconds) / 60, 1):g}"
 
 
 def _unsaved(job: Submitted, run: int, signal: str) -> Finding:
@@ -137,6 +156,12 @@ def _unsaved(job: Submitted, run: int, signal: str) -> Finding:
     if job.stopped == "restarts" or job.moments("requeued", run):
         got = f"run {run} is queued again before the ranks have saved"
         return Finding("LIT5404", cost, called, wanted, got, signal)
+    if any("User defined signal 1" in line for line in job.lines()):
+        got = f"a shell between srun and python was ended by the signal: {ended}"
+        return Finding("LIT5407", cost, called, wanted, got, signal)
+    if _ended_by_itself(job, run):
+        got = f"the script ended after the signal, before the ranks had saved: {ended}"
+        return Finding("LIT5406", cost, called, wanted, got, signal)
     if job.moments("lost", run) or job.moments("warned", run):
         got = f"warned after {_minutes(job, run)} minutes; the limit came while the ranks saved"
         return Finding("LIT5403", cost, called, wanted, got, signal)
@@ -154,6 +179,13 @@ def _unsaved(job: Submitted, run: int, signal: str) -> Finding:
     return Finding(code, cost, called, wanted, got, signal)
 
 
+def _ended_by_itself(job: Submitted, run: int) -> bool:
+    """Whether the script came to its end after a signal that did not kill it, before the limit."""
+    of_batch = job.asked.get("signal", "").upper().startswith("B:") or job.moments("warned", run)
+    early = job.moments("signalled", run) and not job.moments("limit", run)
+    return bool(of_batch and early and job.ended != "FAILED 0:10")
+
+
 def _judge_requeued(job: Submitted, warned: Mark) -> Mark:
     """Queued again under its id until it is done."""
     cost, options = ("requeued",), job.quote("requeue")
@@ -167,6 +199,10 @@ def _judge_requeued(job: Submitted, warned: Mark) -> Mark:
     if job.moments("requeued") and (done or job.stopped == "restarts"):
         return Earned(cost)  # that it begins anew each time is another criterion's
     got = f"{job.restarts + 1} runs, {job.ended}"
+    if job.restarts and not job.moments("ready", job.restarts):
+        said = quote(job.said_errors[-1:])
+        got = f"run {job.restarts} does not train: {job.ended}"
+        return Finding("LIT5413", cost, job.command, "the script runs again", got, said)
     return Finding("LIT5411", cost, job.command, f"{RUNS} runs, COMPLETED 0:0", got, options)
 
 
@@ -179,19 +215,26 @@ def _judge_resumed(job: Submitted, requeued: Mark) -> Mark:
     folders = [{one.run_dir for one in place_all(job, run)} for run in range(job.restarts + 1)]
     for run in range(1, job.restarts + 1):
         saved, resumed = job.moments("saved", run - 1), job.moments("resumed", run)
-        if not saved:
-            return NotLookedAt(cost, f"run {run - 1} has left no checkpoint")
+        if not saved or not job.moments("ready", run):
+            return NotLookedAt(cost, f"run {run - (not saved)} does not train, or leaves nothing")
+        if _is_local(saved[-1].details):
+            got, where = saved[-1].details, f"run {run - 1}: --run_dir {_names(folders[run - 1])}"
+            return Finding("LIT5422", cost, job.command, "a folder that all nodes see", got, where)
         if resumed and resumed[0].details == saved[-1].details:
             continue
         got = f"run {run} begins from {resumed[0].details if resumed else 'scratch'}"
-        where = f"run {run - 1}: --run_dir {_names(folders[run - 1])}"
+        where, code = f"run {run - 1}: --run_dir {_names(folders[run - 1])}", "LIT5421"
         if folders[run] != folders[run - 1]:
-            where += f"; run {run}: --run_dir {_names(folders[run])}"
-            return Finding("LIT5420", cost, job.command, f"{saved[-1].details}", got, where)
-        return Finding("LIT5421", cost, job.command, f"{saved[-1].details}", got, where)
+            where, code = f"{where}; run {run}: --run_dir {_names(folders[run])}", "LIT5420"
+        return Finding(code, cost, job.command, saved[-1].details, got, where)
     if isinstance(requeued, Earned):
         return Earned(cost)
     return NotLookedAt(cost, f"the job has {job.restarts + 1} runs and is not done")
+
+
+def _is_local(path: str) -> bool:
+    """Whether a path is on the disk or in the memory of one node."""
+    return normpath(path).startswith(_OF_ONE_NODE)
 
 
 def _names(folders: set[str]) -> str:
@@ -204,10 +247,10 @@ def _judge_log(job: Submitted, name: str) -> Mark:
     lines = job.logs.get(name)
     if lines is None:
         return Finding("LIT5060", cost, job.command, name, ", ".join(job.logs) or "none", where)
-    begun, runs = sum(BEGUN in line for line in lines), job.restarts + 1
+    begun, runs = sum(BEGUN in line for line in lines), len(job.moments("ready"))
     if begun >= runs > 1:
-        return Earned(cost)
-    if runs == 1:
+        return judge_activation(job, lines) or Earned(cost)
+    if runs <= 1:
         return NotLookedAt(cost, "there is no second run that could add to it")
     wanted = f"the lines of {runs} runs in {name}"
     return Finding("LIT5430", cost, job.command, wanted, f"those of {begun}", where)

@@ -79,7 +79,7 @@ class Training:
     def start(self, rank: Rank, job: Job) -> None:
         """A process has started: read its arguments, and say what Lightning says."""
         words = list(rank.words[1:])
-        script = _script(words)
+        script = script_of(words)
         if rank.program in {"torchrun", "accelerate"} or script is None:
             job.write(
                 rank, f"the pocket runs train.py alone: recorded, not run: {' '.join(rank.words)}\n"
@@ -271,11 +271,11 @@ def read_arguments(words: tuple[str, ...]) -> _Arguments | str:
 
 def _own(rank: Rank) -> list[str]:
     words = list(rank.words[1:])
-    script = _script(words)
+    script = script_of(words)
     return words[words.index(script) + 1 :] if script else []
 
 
-def _script(words: list[str]) -> str | None:
+def script_of(words: list[str]) -> str | None:
     """The script that an interpreter is to run; None for `-c`, `-m` and none at all."""
     left = list(words)
     while left:
@@ -323,4 +323,4 @@ def _traceback(place: Placement) -> str:
     return f"{head}{module}{place.error}: {place.text}\n"
 
 
-__all__: list[str] = ["RENDEZVOUS", "SAVING", "Training", "read_arguments"]
+__all__: list[str] = ["RENDEZVOUS", "SAVING", "Training", "read_arguments", "script_of"]

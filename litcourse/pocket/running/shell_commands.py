@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,6 +25,7 @@ _SCANCEL = Table(
 )  # fmt: skip
 _SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _TERM = 15
+_DATE_SECONDS = 5
 _FOREVER = 10.0**9
 
 
@@ -68,6 +70,18 @@ def _sleep(rank: Rank, job: Job) -> None:
         job.end(rank, 1)
     else:
         job.after(seconds, lambda: job.end(rank, 0))
+
+
+def _date(rank: Rank, words: Sequence[str], job: Job) -> Said:
+    """`date` of this machine, asked about the job's clock; a date of its own is given back so."""
+    zone = {name: rank.environment[name] for name in ("TZ", "LANG") if name in rank.environment}
+    asked = ["date", f"--date={job.date()}", *words]
+    environment = {"PATH": "/usr/bin:/bin", **zone}
+    done = subprocess.run(
+        asked, env=environment, capture_output=True, text=True, check=False, timeout=_DATE_SECONDS,
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    return Said(done.stdout, done.returncode, done.stderr)
 
 
 def _hostname(rank: Rank, words: Sequence[str], _job: Job) -> Said:
@@ -212,6 +226,10 @@ def _sbatch(rank: Rank, words: Sequence[str], job: Job) -> Said:
     return Said(f"Submitted batch job {number}\n")
 
 
+def _other(rank: Rank, words: Sequence[str], job: Job) -> Said:
+    return _unknown(" ".join([rank.program, *words]), job)
+
+
 def _unknown(what: str, job: Job) -> Said:
     job.outcome.beyond.append(f"the pocket does not emulate `{what}`")
     return Said(code=64, error=f"the pocket does not emulate `{what}`\n")
@@ -220,4 +238,7 @@ def _unknown(what: str, job: Job) -> Said:
 _COMMANDS: dict[str, Callable[[Rank, Sequence[str], Job], Said]] = {
     "hostname": _hostname, "nproc": _nproc, "nvidia-smi": _nvidia_smi, "scontrol": _scontrol,
     "scancel": _scancel, "squeue": _squeue, "sinfo": _sinfo, "sacct": _sacct, "sbatch": _sbatch,
+    "date": _date,
+    **dict.fromkeys(("salloc", "sattach", "sbcast", "scrontab", "sprio", "sshare", "sstat",
+                     "strigger"), _other),
 }  # fmt: skip

@@ -11,7 +11,7 @@ from litcourse.pocket.reading.getopt import BeyondError, RefusedError
 from litcourse.pocket.running.launches import Launch, Rank, which
 from litcourse.pocket.running.output_patterns import Names, file_name
 from litcourse.pocket.running.reports import Client, Report
-from litcourse.pocket.standins import COMMANDS
+from litcourse.pocket.standins import ABSENT, COMMANDS
 from litcourse.pocket.variables import step_variables, task_variables
 
 if TYPE_CHECKING:
@@ -67,14 +67,14 @@ class StepStarter:
 
     def retry(self) -> None:
         """Start steps that waited for room, the first first."""
-        for launch in sorted(self._waiting, key=lambda launch: launch.client.pid):
-            if launch not in self._job.launches:
-                self._waiting.remove(launch)
-            elif self._find_room(launch):
-                self._waiting.remove(launch)
-                self._begin(launch)
-            else:
+        while self._waiting:  # read anew each time: a step that ends at once comes back here
+            launch = min(self._waiting, key=lambda launch: launch.client.pid)
+            there = launch in self._job.launches
+            if there and not self._find_room(launch):
                 break
+            self._waiting.remove(launch)
+            if there:
+                self._begin(launch)
 
     def _find_room(self, launch: Launch) -> bool:
         """Whether nothing that runs is in the way; nodes that are free are taken first."""
@@ -121,15 +121,15 @@ class StepStarter:
         self._number += 1
         self.cores[str(step.number)] = step.cores
         shared = step_variables(job.facts, job.allocation, step, client.environment)
-        tasks = list(step.tasks())
+        tasks, cwd = list(step.tasks()), self._working_folder(launch)
         for task in tasks:
             variables = task_variables(step, task, shared)
-            rank = Rank(launch, step.command, variables, client.cwd, task.node, task.rank)
+            rank = Rank(launch, step.command, variables, cwd, task.node, task.rank)
             launch.ranks.append(rank)
         if not self._open_files(launch, tasks):
             return
-        file, code = which(step.command[0], shared, client.cwd)
         name = step.command[0].rpartition("/")[2]
+        file, code = ("", 2) if name in ABSENT else which(step.command[0], shared, client.cwd)
         if name.startswith("python") and ("/" in step.command[0] or file):
             self._record(launch)
         elif not file:
@@ -142,6 +142,18 @@ class StepStarter:
             launch.real = True
             # Tasks read what srun reads; that is kept in a file before they start.
             client.say("keep", job.folder / f"stdin.{job.restart}.{step.number}")
+
+    @staticmethod
+    def _working_folder(launch: Launch) -> str:
+        """Where the tasks run: where srun does, or in the folder of its `--chdir`."""
+        asked = launch.step_options().get("chdir", "")
+        folder = Path(launch.client.cwd, asked)
+        if asked and not folder.is_dir():
+            node = launch.step.nodes[0] if launch.step else ""
+            what = f"couldn't chdir to `{folder}': No such file or directory: going to /tmp instead"
+            launch.client.write(f"slurmstepd-{node}: error: {what}\n", 2)
+            return "/tmp"  # noqa: S108  (what Slurm does)
+        return str(folder)
 
     def _record(self, launch: Launch) -> None:
         """Begin ranks that are no processes: nothing would happen in them but the record."""
@@ -218,6 +230,7 @@ class StepStarter:
         assert step is not None  # noqa: S101
         source = "/dev/null" if empty else job.folder / f"stdin.{job.restart}.{step.number}"
         launch.begun = True
+        launch.client.say("cd", launch.ranks[0].cwd)
         for rank in launch.ranks:
             file, _ = which(rank.words[0], rank.environment, rank.cwd)
             out, error = launch.files.get(rank.index, ("", ""))

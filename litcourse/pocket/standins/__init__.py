@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -10,9 +11,13 @@ from litcourse.pocket.standins import standin_client
 
 COMMANDS = (
     "srun", "sbatch", "scontrol", "scancel", "squeue", "sinfo", "sacct", "python", "python3",
-    "torchrun", "accelerate", "hostname", "nproc", "nvidia-smi", "sleep", "module", "ml", "conda",
-    "mamba",
+    "torchrun", "accelerate", "hostname", "nproc", "nvidia-smi", "sleep", "date", "module", "ml",
+    "conda", "mamba", "salloc", "sattach", "sbcast", "scrontab", "sprio", "sshare", "sstat",
+    "strigger",
 )  # fmt: skip
+ABSENT = ("ssh", "scp", "mpirun", "mpiexec")
+"""What the course's cluster does not have, whatever this machine has: they would reach others."""
+_TIMEOUT = "timeout"
 _LONGEST_LINE = 120
 """Characters of a `#!` line that every kernel reads."""
 
@@ -30,12 +35,19 @@ def write_standins(folder: Path, reports: Path) -> None:
             f"import sys; sys.path.insert(0, {source!r}); import standin_client; "
             f"standin_client.main({command!r}, {str(reports)!r})\n"
         )
-        path = folder / command
-        path.write_text(f"#!{sys.executable} -ISB\n{body}", encoding="utf-8")
-        path.chmod(0o755)
+        _write(folder / command, f"#!{sys.executable} -ISB\n{body}")
     if len(sys.executable) > _LONGEST_LINE or " " in sys.executable:
         _through_sh(folder)
+    for command in filter(shutil.which, ABSENT):  # elsewhere bash says it itself, with the line
+        _write(folder / command, f"#!/bin/sh\necho '{command}: command not found' >&2\nexit 127\n")
+    script = Path(__file__).with_name("timeout.sh")
+    _write(folder / _TIMEOUT, script.read_text(encoding="utf-8"))
     (folder / "activate").touch()  # `source activate env` looks on PATH
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+    path.chmod(0o755)
 
 
 def _through_sh(folder: Path) -> None:

@@ -138,10 +138,10 @@ class _Loop:
             number = int(parts[0])
             _signal.signal(number, _signal.SIG_DFL)
             posix.kill(posix.getpid(), number)
-        elif verb == b"drain":
-            _say(self.link, [b"drained", b"%d" % _drain(None)])
-        elif verb == b"keep":
-            _say(self.link, [b"drained", b"%d" % _drain(parts[0])])
+        elif verb in {b"drain", b"keep"}:
+            _say(self.link, [b"drained", b"%d" % _drain(parts[0] if parts else None)])
+        elif verb == b"cd":
+            posix.chdir(parts[0])
         elif verb == b"run":
             self.start(parts)
 

@@ -13,7 +13,7 @@ from litcourse.labs.lab5_slurm.diagnose import examples
 from .contract import Answered, JudgeContract, earned, replaced
 
 LAB = "lab5_slurm"
-_TOLD = ("command", "asked*", "reason", "log")
+_TOLD = ("command", "asked*", "reason", "log", "unread*")
 _NOT_USED = ("gpus_asked*", "total_tasks", "cores_per_task", "partition", "requeue", "signal")
 
 
