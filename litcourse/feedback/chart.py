@@ -58,13 +58,18 @@ class Panel:
     parts: Sequence[str]
 
 
-def stack(*panels: Panel) -> str:
-    """An SVG of panels, one below the other, 440 units wide."""
+def draw_title(words: str) -> Panel:
+    """A panel that says what the ones below it are about."""
+    return Panel(22, [text(0, 12, words, "start")])
+
+
+def stack(*panels: Panel, width: int = _WIDTH) -> str:
+    """An SVG of panels, one below the other, `width` units wide."""
     parts, y = [], 0
     for panel in panels:
         parts.append(f'<g transform="translate(0 {y})">{"".join(panel.parts)}</g>')
         y += panel.height
-    return svg(_WIDTH, y, parts)
+    return svg(width, y, parts)
 
 
 def svg(width: int, height: int, parts: Sequence[str]) -> str:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from litcourse.feedback.chart import BLUE, GREY, ORANGE, Panel, text
 
-_WIDTH, _ROW, _INDENT, _MOST = 440, 16, 16, 60
-_FREE, _LETTER = 300, 7
+WIDTH = 560
+"""Of the panel, in units."""
+_ROW, _INDENT, _MOST = 16, 16, 60
+_FREE, _LETTER = 420, 7
 """Where a note begins at the latest, and the width of a wide letter."""
 _COLOURS = {"unit": BLUE, "extra": ORANGE, "missing": ORANGE}
 _NOTES = {"unit": "unit", "extra": "unit, not asked for", "missing": "no unit, should be one"}
@@ -36,14 +38,14 @@ def draw_outline(lines: Sequence[Line]) -> Panel:
         x, y = 4 + _INDENT * line.depth, 12 + _ROW * number
         color = _COLOURS.get(line.state, GREY)
         if line.state:
-            frame = f'x="{x - 4}" y="{y - 11}" width="{_WIDTH - x}" height="{_ROW - 2}" rx="3"'
+            frame = f'x="{x - 4}" y="{y - 11}" width="{WIDTH - x}" height="{_ROW - 2}" rx="3"'
             dash = ' stroke-dasharray="3 2"' if line.state == "missing" else ""
             fill = "none" if line.state == "missing" else color
             parts.append(
                 f'<rect {frame} fill="{fill}" fill-opacity="0.18" stroke="{color}"{dash}/>'
             )
-            parts.append(text(_WIDTH - 8, y, _NOTES[line.state], "end", color))
-        room = (_FREE if line.state else _WIDTH) - x
+            parts.append(text(WIDTH - 8, y, _NOTES[line.state], "end", color))
+        room = (_FREE if line.state else WIDTH) - x
         parts.append(text(x, y, _shorten(line.label, room // _LETTER), "start", color))
     shown = min(len(lines), _MOST)
     if len(lines) > shown:

@@ -34,10 +34,12 @@ class Collective:
     Args:
         kind: "gather", "scatter", "reduce" or "other".
         bytes: size of its largest tensor: the whole of which the ranks hold shards.
+        part: size of its smallest one: what this rank gives to an all-gather.
     """
 
     kind: str
     bytes: int
+    part: int
 
 
 class CollectiveCounter(_Mode):  # type: ignore[misc]  # found at run time
@@ -71,7 +73,8 @@ class CollectiveCounter(_Mode):  # type: ignore[misc]  # found at run time
         namespace, name, *_ = str(func).split(".")
         if namespace in _NAMESPACES and name != "wait_tensor":
             kind = next((k for part, k in KINDS.items() if part in name), "other")
-            self.calls.append(Collective(kind, _largest(args)))
+            sizes = [0, *_sizes(args)]
+            self.calls.append(Collective(kind, max(sizes), min(sizes[1:], default=0)))
         return func(*args, **(kwargs or {}))
 
 
@@ -81,9 +84,9 @@ def count_kinds(calls: Sequence[Collective]) -> dict[str, int]:
     return {kind: kinds.count(kind) for kind in ("gather", "scatter", "reduce", "other")}
 
 
-def _largest(arguments: Sequence[Any]) -> int:
+def _sizes(arguments: Sequence[Any]) -> list[int]:
     tensors = [leaf for leaf in tree_leaves(list(arguments)) if isinstance(leaf, Tensor)]
-    return max((tensor.numel() * tensor.element_size() for tensor in tensors), default=0)
+    return [tensor.numel() * tensor.element_size() for tensor in tensors]
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,34 @@ CASES = [
         "a class that no network has beside it",
         (RETURN, "return {Block, nn.TransformerDecoderLayer}"),
     ),
+    right(
+        "torch's lambda policy",
+        (
+            RETURN,
+            "from torch.distributed.fsdp.wrap import lambda_auto_wrap_policy\n\n"
+            "    return functools.partial(lambda_auto_wrap_policy, lambda_fn=lambda m: isinstance(m, Block))",
+        ),
+    ),
+    right(
+        "one policy or another",
+        (
+            RETURN,
+            """from torch.distributed.fsdp.wrap import _or_policy
+
+    blocks = functools.partial(transformer_auto_wrap_policy, transformer_layer_cls=(Block,))
+    decoders = ModuleWrapPolicy({nn.TransformerDecoderLayer})
+    return functools.partial(_or_policy, policies=[blocks, decoders])""",
+        ),
+    ),
+    right(
+        "classes found by their names",
+        (
+            RETURN,
+            """names = ["Block"]
+    classes = {c for c in (Block, BasicBlock, Head) if c.__name__ in names}
+    return functools.partial(transformer_auto_wrap_policy, transformer_layer_cls=classes)""",
+        ),
+    ),
     wrong("nothing", "LIT4101", (RETURN, "None")),
     wrong("made and not returned", "LIT4101", (RETURN, "policy = {Block}")),
     wrong("no class", "LIT4102", (RETURN, "return set()")),
@@ -185,4 +213,55 @@ CASES = [
     wrong("the head, too", "LIT4118", (RETURN, "return {Block, Head}")),
     wrong("raises", "LIT902", (RETURN, 'raise RuntimeError("no policy")')),
     wrong("another name", "LIT901", ("def class_policy", "def classes_policy")),
+    wrong(
+        "every module",
+        "LIT4120",
+        (
+            RETURN,
+            "from torch.distributed.fsdp.wrap import always_wrap_policy\n\n    return always_wrap_policy",
+        ),
+    ),
+    wrong("yes to everything", "LIT4120", (RETURN, "return CustomPolicy(lambda module: True)")),
+    wrong(
+        "part of a name",
+        "LIT4119",
+        (RETURN, f'return {LAMBDA}recurse or "Block" in type(module).__name__'),
+    ),
+    wrong(
+        "not while it looks inside",
+        "LIT4103",
+        (RETURN, f"return {LAMBDA}isinstance(module, Block) and not recurse"),
+    ),
+    wrong("a comma at the end", "LIT4108", (RETURN, "return ModuleWrapPolicy({Block}),")),
+    wrong("the class of the class", "LIT4102", (RETURN, "return {type(Block)}")),
+    wrong("a block in the set", "LIT4109", (RETURN, "return {Block(8, 2)}")),
+    wrong(
+        "the name in a partial",
+        "LIT4109",
+        (
+            RETURN,
+            "return functools.partial(transformer_auto_wrap_policy, transformer_layer_cls={'Block'})",
+        ),
+    ),
+    wrong(
+        "an argument that there is not",
+        "LIT4122",
+        (
+            RETURN,
+            "return functools.partial(transformer_auto_wrap_policy, transformer_layer_class={Block})",
+        ),
+    ),
+    wrong(
+        "classes in the first place",
+        "LIT4121",
+        (RETURN, "return functools.partial(transformer_auto_wrap_policy, {Block})"),
+    ),
+    wrong(
+        "letters for names", "LIT4112", (RETURN, "return lambda m, r, n: r or isinstance(m, Block)")
+    ),
+    wrong(
+        "a letter for the number",
+        "LIT4113",
+        (RETURN, "return lambda module, recurse, n: recurse or isinstance(module, Block)"),
+    ),
 ]

@@ -50,6 +50,28 @@ CASES = [
         ),
     ),
     right("not fewer", (HEAD, f"return not {COUNT} < min_params")),
+    right(
+        "torch's lambda policy",
+        (
+            RETURN,
+            "from torch.distributed.fsdp.wrap import lambda_auto_wrap_policy\n\n"
+            "    return functools.partial(lambda_auto_wrap_policy, lambda_fn=is_unit)",
+        ),
+    ),
+    right(
+        "one policy or another",
+        (
+            RETURN,
+            """from torch.distributed.fsdp.wrap import _or_policy, lambda_auto_wrap_policy
+
+    heads = functools.partial(
+        lambda_auto_wrap_policy, lambda_fn=lambda m: isinstance(m, Head) and is_unit(m)
+    )
+    return functools.partial(_or_policy, policies=[ModuleWrapPolicy({Block}), heads])""",
+        ),
+    ),
+    right("counted by the state", (COUNT, "sum(t.numel() for t in module.state_dict().values())")),
+    right("what trains", (COUNT, "sum(p.numel() for p in module.parameters() if p.requires_grad)")),
     wrong("blocks alone", "LIT4303", (RETURN, "return {Block}")),
     wrong("the head is forgotten", "LIT4303", (HEAD, "return False")),
     wrong("both classes", "LIT4304", (RETURN, "return {Block, Head}")),
@@ -130,4 +152,36 @@ CASES = [
         ),
     ),
     wrong("another name", "LIT901", ("def custom_policy", "def own_policy")),
+    wrong(
+        "an empty dictionary",
+        "LIT4102",
+        (RETURN, "return CustomPolicy(lambda m: {} if is_unit(m) else False)"),
+    ),
+    wrong("tensors", "LIT4303", (COUNT, "len(list(module.parameters()))")),
+    wrong("buffers", "LIT4303", (COUNT, "sum(b.numel() for b in module.buffers())")),
+    wrong(
+        "blocks, and all that is large",
+        "LIT4309",
+        (
+            RETURN,
+            f"return CustomPolicy(lambda module: isinstance(module, Block) or {COUNT} >= min_params)",
+        ),
+    ),
+    wrong(
+        "blocks, and torch's policy by size",
+        "LIT4309",
+        (
+            RETURN,
+            """from torch.distributed.fsdp.wrap import _or_policy
+
+    large = functools.partial(size_based_auto_wrap_policy, min_num_params=min_params)
+    return functools.partial(_or_policy, policies=[ModuleWrapPolicy({Block}), large])""",
+        ),
+    ),
+    wrong(
+        "classes by a number of its own",
+        "LIT4306",
+        (RETURN, "return {Block, Head} if min_params < 500 else {Block}"),
+    ),
+    wrong("yes to everything", "LIT4120", (RETURN, "return CustomPolicy(lambda module: True)")),
 ]

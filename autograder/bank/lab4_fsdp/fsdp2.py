@@ -79,6 +79,66 @@ CASES = [
             "            a.set_modules_to_forward_prefetch([b])\n",
         ),
     ),
+    right(
+        "as torchtitan writes it",
+        (
+            LOOP,
+            """        config = {"mesh": mesh, "mp_policy": torch.distributed.fsdp.MixedPrecisionPolicy()}
+        for number, block in enumerate(self.model.blocks):
+            fully_shard(block, **config, reshard_after_forward=number >= 0)
+""",
+        ),
+        (ROOT, "        self.model = fully_shard(self.model, **config)\n"),
+    ),
+    right(
+        "a mesh of its own",
+        (MESH, "mesh = init_device_mesh(self.device.type, (self.trainer.world_size,))"),
+    ),
+    right("the strategy's mesh", (MESH, MESH.replace("self.", "self.trainer.strategy."))),
+    right(
+        "asks a block",
+        ("isinstance(self.model, FSDPModule)", "isinstance(self.model.blocks[0], FSDPModule)"),
+    ),
+    right("backwards", ("in self.model.blocks:", "in self.model.blocks[::-1]:")),
+    right(
+        "a forward of its own",
+        (LOSS, LOSS.replace("self.model(tokens)", "self(tokens)")),
+        (
+            CONFIGURE,
+            "def forward(self, tokens):\n        return self.model(tokens)\n\n    " + CONFIGURE,
+        ),
+    ),
+    right(
+        "the loss written out",
+        (LOSS, "return -self.model(tokens).log_softmax(1).gather(1, labels[:, None]).mean()"),
+    ),
+    right(
+        "groups of parameters",
+        (
+            SGD,
+            """large = [p for p in self.parameters() if p.dim() > 1]
+        small = [p for p in self.parameters() if p.dim() <= 1]
+        groups = [{"params": large}, {"params": small, "weight_decay": 0.0}]
+        return {"optimizer": torch.optim.SGD(groups, lr=self.lr, foreach=False)}""",
+        ),
+    ),
+    right(
+        "the Trainer's parameters",
+        (SGD, SGD.replace("self.parameters()", "self.trainer.model.parameters()")),
+    ),
+    right(
+        "steps by hand",
+        (KEEP, KEEP + "\n        self.automatic_optimization = False"),
+        (
+            LOSS,
+            """loss = F.cross_entropy(self.model(tokens), labels)
+        optimizer = self.optimizers()
+        optimizer.zero_grad()
+        self.manual_backward(loss)
+        optimizer.step()
+        return loss""",
+        ),
+    ),
     wrong("blocks alone", "LIT4503", (ROOT, "")),
     wrong("root alone", "LIT4502", (LOOP, "")),
     wrong("some blocks", "LIT4502", ("in self.model.blocks:", "in self.model.blocks[1:]:")),
@@ -231,4 +291,62 @@ CASES = [
     wrong("no LightningModule", "LIT4500", ("L.LightningModule", "nn.Module")),
     wrong("returns a number", "LIT001", (LOSS, LOSS + ".item()")),
     wrong("another name", "LIT901", ("class ShardedTransformer", "class Sharded")),
+    wrong(
+        "the last block is kept",
+        "LIT4513",
+        (
+            LOOP,
+            """        last = len(self.model.blocks) - 1
+        for number, block in enumerate(self.model.blocks):
+            fully_shard(block, mesh=mesh, reshard_after_forward=number < last)
+""",
+        ),
+    ),
+    wrong(
+        "freed to eight ranks",
+        "LIT4526",
+        (BLOCK, BLOCK.replace("mesh=mesh", "mesh=mesh, reshard_after_forward=8")),
+    ),
+    wrong(
+        "half precision of its own",
+        "LIT4527",
+        (
+            LOOP,
+            "        half = torch.distributed.fsdp.MixedPrecisionPolicy(param_dtype=torch.bfloat16)\n"
+            + LOOP.replace("mesh=mesh", "mesh=mesh, mp_policy=half"),
+        ),
+        (ROOT, ROOT.replace("mesh=mesh", "mesh=mesh, mp_policy=half")),
+    ),
+    wrong(
+        "both dimensions by name",
+        "LIT4510",
+        (MESH, 'mesh = self.device_mesh["data_parallel", "tensor_parallel"]'),
+    ),
+    wrong(
+        "the LightningModule, called",
+        "LIT4528",
+        (ROOT, "        fully_shard(self, mesh=mesh)\n"),
+        (LOSS, LOSS.replace("self.model(tokens)", "self(tokens)")),
+        (
+            CONFIGURE,
+            "def forward(self, tokens):\n        return self.model(tokens)\n\n    " + CONFIGURE,
+        ),
+        ("isinstance(self.model, FSDPModule)", "isinstance(self, FSDPModule)"),
+    ),
+    wrong(
+        "replicated by torch",
+        "LIT4515",
+        (LOOP, ""),
+        (
+            ROOT,
+            "        from torch.distributed._composable.replicate import replicate\n\n"
+            "        replicate(self.model)\n",
+        ),
+    ),
+    wrong("the default rate", "LIT4521", (SGD, SGD.replace(", lr=self.lr", ""))),
+    wrong(
+        "freed to two ranks",
+        "LIT4526",
+        (BLOCK, BLOCK.replace("mesh=mesh", "mesh=mesh, reshard_after_forward=2")),
+    ),
 ]

@@ -58,6 +58,48 @@ CASES = [
         "an empty checkpoint policy",
         (AGAIN, "activation_checkpointing_policy={Block} if checkpoint_blocks else set(),"),
     ),
+    right(
+        "torch's enumerations",
+        (SHARDING, "sharding_strategy=getattr(ShardingStrategy, sharding),"),
+        (OFFLOAD, "cpu_offload=torch.distributed.fsdp.CPUOffload(offload) if offload else None,"),
+    ),
+    right(
+        "a number of the enumeration",
+        (
+            SHARDING,
+            "sharding_strategy=ShardingStrategy(\n"
+            "            1 + ['FULL_SHARD', 'SHARD_GRAD_OP', 'NO_SHARD', 'HYBRID_SHARD'].index(sharding)\n"
+            "        ),",
+        ),
+    ),
+    right(
+        "checkpoints by three arguments",
+        (
+            AGAIN,
+            "activation_checkpointing_policy=(\n"
+            "            lambda module, recurse, nonwrapped_numel: recurse or isinstance(module, Block)\n"
+            "        )\n        if checkpoint_blocks\n        else None,",
+        ),
+    ),
+    right(
+        "a set made into a policy",
+        (
+            POLICY,
+            "auto_wrap_policy=ModuleWrapPolicy(policy) if isinstance(policy, set) else policy,",
+        ),
+    ),
+    right(
+        "a mesh for hybrid sharding",
+        (POLICY, POLICY + ' device_mesh=(2, 4) if sharding == "HYBRID_SHARD" else None,'),
+    ),
+    right(
+        "prefetches later",
+        (
+            RETURN,
+            "from torch.distributed.fsdp import BackwardPrefetch\n\n"
+            "    return FSDPStrategy(backward_prefetch=BackwardPrefetch.BACKWARD_POST,",
+        ),
+    ),
     wrong("DDP", "LIT4401", (RETURN, "return DDPStrategy() or FSDPStrategy(")),
     wrong("by name", "LIT4401", (RETURN, 'return "fsdp" or FSDPStrategy(')),
     wrong("FSDP2", "LIT4400", (RETURN, "return ModelParallelStrategy() or FSDPStrategy(")),
@@ -173,4 +215,35 @@ CASES = [
         (POLICY, 'auto_wrap_policy=None if sharding == "HYBRID_SHARD" else policy,'),
     ),
     wrong("another name", "LIT901", ("def make_fsdp_strategy", "def fsdp_strategy")),
+    wrong(
+        "Fabric's strategy",
+        "LIT4417",
+        (RETURN, "from lightning.fabric.strategies import FSDPStrategy\n\n    " + RETURN),
+    ),
+    wrong(
+        "DeepSpeed",
+        "LIT4400",
+        (RETURN, "return DeepSpeedStrategy(stage=3) or FSDPStrategy("),
+    ),
+    wrong(
+        "a name with offload in it",
+        "LIT4401",
+        (RETURN, 'return "fsdp_cpu_offload" if offload else FSDPStrategy('),
+    ),
+    wrong("policy in the first place", "LIT4404", (POLICY, "policy,")),
+    wrong(
+        "hybrid sharding with whole weights",
+        "LIT4402",
+        (SHARDING, 'sharding_strategy=sharding.replace("HYBRID_SHARD", "_HYBRID_SHARD_ZERO2"),'),
+    ),
+    wrong(
+        "full sharding for hybrid",
+        "LIT4402",
+        (SHARDING, 'sharding_strategy=sharding.replace("HYBRID", "FULL"),'),
+    ),
+    wrong(
+        "offload and no sharding",
+        "LIT4403",
+        (SHARDING, 'sharding_strategy="NO_SHARD" if offload else sharding,'),
+    ),
 ]

@@ -58,6 +58,36 @@ CASES = [
         raise ValueError(f"no strategy {strategy}")
     """,
     ),
+    right(
+        "by torch's ceiling",
+        (
+            RETURN,
+            "import math\n\n    return params * (16 - parts) + math.ceil(params * parts / world_size)",
+        ),
+    ),
+    right(
+        "the whole, and what is saved",
+        (RETURN, "return 16 * params - params * parts * (world_size - 1) // world_size"),
+    ),
+    right(
+        "a table of three",
+        code="""
+    def bytes_per_gpu(params, world_size, strategy):
+        whole = {"weight": 2, "gradient": 2, "optimizer": 12}
+        names = "ddp fsdp_no_shard zero1 zero2 fsdp_grad_op zero3 fsdp fsdp2".split()
+        if strategy not in names:
+            raise ValueError(f"choose one of {names}")
+        if min(params, world_size) < 1:
+            raise ValueError("at least one of each")
+        divided = {
+            "zero1": {"optimizer"},
+            "zero2": {"optimizer", "gradient"},
+            "fsdp_grad_op": {"optimizer", "gradient"},
+        }.get(strategy, set() if strategy in names[:2] else set(whole))
+        shard, rest = divmod(params, world_size)
+        return sum(n * (shard + bool(rest) if part in divided else params) for part, n in whole.items())
+    """,
+    ),
     wrong("nothing is sharded", "LIT4801", (RETURN, "return params * 16")),
     wrong("no rank", "LIT4801", (RETURN, "return params * (16 - parts) + params * parts")),
     wrong("FSDP replicates", "LIT4801", (FSDP, '"fsdp": 0')),
@@ -120,4 +150,33 @@ CASES = [
     ),
     wrong("refuses fsdp2", "LIT4809", (", " + FSDP2, "")),
     wrong("another name", "LIT901", ("def bytes_per_gpu", "def gpu_bytes")),
+    wrong(
+        "32 bits without mixed precision",
+        "LIT4810",
+        (ONE, '"zero1": 8'),
+        (TWO, '"zero2": 12'),
+        (GRAD_OP, '"fsdp_grad_op": 12'),
+    ),
+    wrong(
+        "gradients in 32 bits", "LIT4805", (RETURN, RETURN.replace("(16 - parts)", "(18 - parts)"))
+    ),
+    wrong(
+        "a fifth for activations",
+        "LIT4805",
+        (RETURN, "return (" + RETURN.removeprefix("return ") + ") * 6 // 5"),
+    ),
+    wrong("bits", "LIT4804", (RETURN, "return 8 * (" + RETURN.removeprefix("return ") + ")")),
+    wrong(
+        "mebibytes", "LIT4804", (RETURN, "return (" + RETURN.removeprefix("return ") + ") >> 20")
+    ),
+    wrong(
+        "parameters in billions",
+        "LIT4804",
+        (RETURN, "return 10**9 * (" + RETURN.removeprefix("return ") + ")"),
+    ),
+    wrong(
+        "nodes of eight",
+        "LIT4806",
+        (RETURN, RETURN.replace("// world_size", "// max(1, world_size // 8)")),
+    ),
 ]

@@ -61,6 +61,25 @@ CASES = [
             "    return functools.partial(base.func, min_num_params=int(min_params))",
         ),
     ),
+    right(
+        "the number as a default",
+        (
+            RETURN,
+            """def policy(module, recurse, nonwrapped_numel, least=min_params):
+        never = {True: nn.MultiheadAttention, False: (nn.ModuleList, nn.ModuleDict)}[bool(recurse)]
+        return not isinstance(module, never) and not nonwrapped_numel < least
+
+    return policy""",
+        ),
+    ),
+    right(
+        "torch's sets, and one more",
+        (
+            FIXED,
+            "min_num_params=min_params,\n        exclude_wrap_modules="
+            "size_based_auto_wrap_policy.EXCLUDE_WRAP_MODULES | {nn.ParameterList})",
+        ),
+    ),
     wrong(
         "lists, too", "LIT4201", (FIXED, "min_num_params=min_params, exclude_wrap_modules=set())")
     ),
@@ -203,4 +222,18 @@ CASES = [
         ),
     ),
     wrong("another name", "LIT901", ("def size_policy", "def sized_policy")),
+    wrong(
+        "torch's sets in the wrong place",
+        "LIT4201",
+        (FIXED, "min_num_params=min_params, exclude_wrap_modules={nn.MultiheadAttention})"),
+    ),
+    wrong(
+        "lists as leaves",
+        "LIT4209",
+        (FIXED, "min_num_params=min_params, force_leaf_modules={nn.ModuleList, nn.ModuleDict})"),
+    ),
+    wrong("less than the number", "LIT4209", (FIXED, "min_num_params=min_params - 1)")),
+    wrong("a number of a tutorial", "LIT4102", (FIXED, "min_num_params=int(1e8))")),
+    wrong("the number in the first place", "LIT4121", (FIXED, "min_params)")),
+    wrong("the number by its own name", "LIT4122", (FIXED, "min_params=min_params)")),
 ]

@@ -78,6 +78,77 @@ CASES = [
     right("after a wrong sharding", after=(("fsdp_strategy", "sharding is forgotten"),)),
     right("after makers that replicate", after=(("fsdp_strategy", "DDP"), ("zero", "DDP"))),
     right("after a wrong stage", after=(("zero", "the stage is forgotten"),)),
+    right(
+        "by a pattern",
+        code=f"""
+    def strategy_for(flag, policy=None, world_size=1):
+        import re
+
+        if found := re.fullmatch(r"zero([123])", flag):
+            return DeepSpeedStrategy(stage=int(found[1]))
+        if found := re.fullmatch(r"fsdp(|_grad_op|_no_shard)", flag):
+            kind = {{"": "FULL_SHARD", "_grad_op": "SHARD_GRAD_OP", "_no_shard": "NO_SHARD"}}[found[1]]
+            return FSDPStrategy(auto_wrap_policy=policy, sharding_strategy=ShardingStrategy[kind])
+        if flag == "fsdp2":
+            return ModelParallelStrategy(
+                data_parallel_size=world_size, tensor_parallel_size=1, save_distributed_checkpoint=False
+            )
+        if flag != "ddp":
+            raise ValueError("choose one of {FLAGS}")
+        return DDPStrategy(find_unused_parameters=True)
+    """,
+    ),
+    right("capital letters, too", (CHECK, "flag = flag.lower()\n    if flag not in makers:")),
+    right(
+        "from another error",
+        (
+            CHECK,
+            """try:
+        return makers[flag]()
+    except KeyError as unknown:
+        raise ValueError(", ".join(makers)) from unknown
+    if False:""",
+        ),
+    ),
+    right(
+        "methods of a class",
+        code="""
+    class Makers:
+        def __init__(self, policy, world_size):
+            self.policy, self.world_size = policy, world_size
+
+        def ddp(self):
+            return DDPStrategy()
+
+        def fsdp(self, kind="FULL_SHARD"):
+            return FSDPStrategy(auto_wrap_policy=self.policy, sharding_strategy=kind)
+
+        def fsdp_grad_op(self):
+            return self.fsdp("SHARD_GRAD_OP")
+
+        def fsdp_no_shard(self):
+            return self.fsdp("NO_SHARD")
+
+        def fsdp2(self):
+            return ModelParallelStrategy(self.world_size, tensor_parallel_size=1)
+
+        def zero1(self):
+            return "deepspeed_stage_1"
+
+        def zero2(self):
+            return "deepspeed_stage_2"
+
+        def zero3(self):
+            return "deepspeed_stage_3"
+
+
+    def strategy_for(flag, policy=None, world_size=1):
+        flags = [name for name in vars(Makers) if not name.startswith("_")]
+        if flag not in flags:
+            raise ValueError(flags)
+        return getattr(Makers(policy, world_size), flag)()
+    """,
+    ),
     wrong("DDP for all", "LIT4703", (RETURN, "return DDPStrategy()")),
     wrong("FSDP for DDP", "LIT4701", (DDP, '"ddp": lambda: FSDPStrategy(),')),
     wrong(
@@ -219,4 +290,52 @@ CASES = [
     wrong("after an unsolved FSDP", "LIT904", after=(("fsdp_strategy", "stub"),)),
     wrong("after an unsolved ZeRO", "LIT904", after=(("zero", "stub"),)),
     wrong("another name", "LIT901", ("def strategy_for", "def strategy_of")),
+    wrong(
+        "an enumeration's own error",
+        "LIT4715",
+        (
+            CHECK,
+            """import enum
+
+    enum.Enum("Flag", {name: name for name in makers})(flag)
+    if flag not in makers:""",
+        ),
+    ),
+    wrong(
+        "a mesh by auto",
+        "LIT4707",
+        (SIZES, 'data_parallel_size="auto", tensor_parallel_size="auto"'),
+    ),
+    wrong("half of the mesh", "LIT4708", (SIZES, "data_parallel_size=world_size")),
+    wrong(
+        "the mesh turned round",
+        "LIT4707",
+        (SIZES, "tensor_parallel_size=world_size, data_parallel_size=1"),
+    ),
+    wrong("DDP by name for no sharding", "LIT4703", (NO_SHARD, '"fsdp_no_shard": lambda: "ddp",')),
+    wrong(
+        "a default",
+        "LIT4711",
+        (CHECK, 'makers.setdefault(flag, lambda: "auto")\n    if flag not in makers:'),
+    ),
+    wrong("strategy and precision", "LIT4700", (RETURN, 'return makers[flag](), "bf16-mixed"')),
+    wrong("the end of the program", "LIT4714", (RAISE, 'raise SystemExit(", ".join(makers))')),
+    wrong(
+        "ZeRO with the offload of its name",
+        "LIT4719",
+        (ZERO2, '"zero2": lambda: "deepspeed_stage_2_offload",'),
+    ),
+    wrong(
+        "Fabric's FSDP",
+        "LIT4417",
+        (
+            FSDP,
+            """"fsdp": lambda: __import__("lightning.fabric.strategies", fromlist=["x"]).FSDPStrategy(auto_wrap_policy=policy),""",
+        ),
+    ),
+    wrong(
+        "FSDP with offload",
+        "LIT4719",
+        (FSDP, '"fsdp": lambda: FSDPStrategy(auto_wrap_policy=policy, cpu_offload=True),'),
+    ),
 ]

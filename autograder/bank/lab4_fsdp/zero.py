@@ -59,6 +59,39 @@ CASES = [
         ),
     ),
     right("an error of its own", (RAISE, "raise ValueError")),
+    right(
+        "names for those that there are",
+        (
+            RETURN,
+            """from lightning.pytorch.strategies import StrategyRegistry
+
+    name = f"deepspeed_stage_{stage}" + "_offload" * offload
+    if name in StrategyRegistry.available_strategies():
+        return StrategyRegistry.get(name)
+    return DeepSpeedStrategy(""",
+        ),
+    ),
+    right(
+        "a configuration in a file",
+        (
+            RETURN,
+            """import json
+
+    zero = {"stage": stage, "offload_optimizer": {"device": "cpu" if offload else "none"}}
+    if stage == 3:
+        zero["offload_param"] = dict(zero["offload_optimizer"])
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "zero.json"
+        file.write_text(json.dumps({"zero_optimization": zero}))
+        return DeepSpeedStrategy(config=file)
+    DeepSpeedStrategy(""",
+        ),
+    ),
+    right("a range of numbers", (CHECK, "if stage not in range(1, 4):")),
+    right(
+        "and without and",
+        (PARAMETERS, "offload_parameters=(stage == 3) & offload, pin_memory=offload"),
+    ),
     wrong("DDP", "LIT4601", (RETURN, "return DDPStrategy() or DeepSpeedStrategy(")),
     wrong("FSDP", "LIT4600", (RETURN, "return FSDPStrategy() or DeepSpeedStrategy(")),
     wrong(
@@ -111,4 +144,28 @@ CASES = [
         (CHECK, "if stage not in (1, 2, 3) or (offload and stage < 3):"),
     ),
     wrong("another name", "LIT901", ("def make_zero_strategy", "def zero_strategy")),
+    wrong(
+        "the device without the offload",
+        "LIT4605",
+        (OPTIMIZER, 'offload_optimizer_device="cpu" if offload else "none",'),
+    ),
+    wrong(
+        "a word of old",
+        "LIT4605",
+        (
+            RETURN,
+            'return DeepSpeedStrategy(config={"zero_optimization": {"stage": stage, "cpu_offload": offload}})\n'
+            "    DeepSpeedStrategy(",
+        ),
+    ),
+    wrong("offload is stage 3", "LIT4609", (STAGE, "stage=3 if offload else stage,")),
+    wrong("returns the error", "LIT4610", (RAISE, RAISE.replace("raise", "return"))),
+    wrong("prints the error", "LIT4610", (RAISE, 'return print("no such stage")')),
+    wrong("a TypeError", "LIT4611", (RAISE, 'raise TypeError("no such stage")')),
+    wrong("the nearest stage", "LIT4610", (CHECK, "stage = min(max(stage, 1), 3)\n    if False:")),
+    wrong(
+        "Fabric's strategy",
+        "LIT4417",
+        (RETURN, "from lightning.fabric.strategies import DeepSpeedStrategy\n\n    " + RETURN),
+    ),
 ]

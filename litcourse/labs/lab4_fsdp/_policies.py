@@ -13,7 +13,6 @@ from torch import nn
 from litcourse.core.evidence import Evidence, MalformedError
 from litcourse.core.known_errors import RAISED, error_finding
 from litcourse.core.question import Finding
-from litcourse.feedback.chart import stack
 from litcourse.labs.lab4_fsdp._networks import (
     Holder,
     Spec,
@@ -21,8 +20,9 @@ from litcourse.labs.lab4_fsdp._networks import (
     format_network,
     held_on_meta,
     parts_of,
+    size,
 )
-from litcourse.labs.lab4_fsdp._unit_costs import draw_costs, draw_units
+from litcourse.labs.lab4_fsdp._unit_costs import draw_costs, draw_cut
 from litcourse.probing.attempts import attempt
 from litcourse.ranks import rank_findings, read_rank_values, run_ranks
 from litcourse.sharding import fake_group, fsdp1_units, measured, wrap_as_fsdp1
@@ -35,6 +35,8 @@ _REFUSALS = (
     ("LIT4110", r"'type' object is not iterable"),
     ("LIT4113", r"keyword argument 'nonwrapped_numel'"),
     ("LIT4112", r"keyword argument '(recurse|module)'|takes \d+ positional argument"),
+    ("LIT4121", r"multiple values for (keyword )?argument 'module'"),
+    ("LIT4122", r"unexpected keyword argument"),
     ("LIT4111", r"missing \d+ required positional argument"),
     ("LIT4114", r"should return False/True or a kwarg dict"),
     ("LIT4109", r"isinstance\(\) arg 2 must be|issubclass\(\) arg|not callable"),
@@ -199,14 +201,22 @@ def no_units(seen: list[Seen], criteria: tuple[str, ...]) -> list[Finding]:
         code, got = "LIT4101", f"None: {got}"
     elif case.descends is False:
         code = "LIT4103"
-    return [Finding(code, criteria, case.called, _format(sorted(case.right)), got)]
+    return [Finding(code, criteria, case.called, f"units: {_format(sorted(case.right))}", got)]
+
+
+def all_are_units(seen: list[Seen]) -> bool:
+    """Whether every module with parameters is a unit, in every network."""
+    return all(
+        set(case.units) >= {n for n, part in parts_of(case.spec).items() if n and size(part)}
+        for case in seen
+    )
 
 
 def misplaced(case: Seen, code: str, criteria: tuple[str, ...]) -> Finding:
     """The finding that a case has other units than it should."""
-    got = [f"not {_format(case.missing)}"] if case.missing else []
-    got += [f"also {_format(case.extra)}"] if case.extra else []
-    expected = f"as units {_format(sorted(case.right))}"
+    got = [f"no units: {_format(case.missing)}"] if case.missing else []
+    got += [f"units, not asked for: {_format(case.extra)}"] if case.extra else []
+    expected = f"units: {_format(sorted(case.right))}"
     return Finding(code, criteria, case.called, expected, "; ".join(got))
 
 
@@ -225,11 +235,16 @@ def extras(seen: list[Seen]) -> Iterator[tuple[Seen, str, nn.Module]]:
         yield from ((case, name, modules[name]) for name in case.extra if name in modules)
 
 
-def draw_policy(seen: list[Seen]) -> str:
-    """The picture of the first case that is wrong, or of the one with the most units."""
+def _most_units(case: Seen) -> list[int]:
+    return [len(case.right)]
+
+
+def draw_policy(seen: list[Seen], worth: Callable[[Seen], list[int]] = _most_units) -> str:
+    """The picture of the first case that is wrong, or of the one that is worth most."""
     if not seen:
         return ""
     wrong = [case for case in seen if case.missing or case.extra]
-    case = wrong[0] if wrong else max(seen, key=lambda case: len(case.right))
+    case = wrong[0] if wrong else max(seen, key=worth)
     known = [name for name, _ in case.module.named_modules() if name in case.units]
-    return stack(draw_units(case.module, known, case.right), draw_costs(case.module, known, RANKS))
+    costs = draw_costs(case.module, known, RANKS)
+    return draw_cut(case.called, case.module, known, case.right, costs)

@@ -11,6 +11,8 @@ from litcourse.core.evidence import Evidence
 FLAGS = ("ddp", "fsdp", "fsdp_grad_op", "fsdp_no_shard", "fsdp2", "zero1", "zero2", "zero3")
 """The flags of `strategy_for`."""
 _REPLICATING = ("DDPStrategy", "SingleDeviceStrategy")
+FABRIC = "Fabric's "
+"""In front of the name of a class of Fabric, which has strategies of the same names."""
 
 
 def read_strategy(returned: Any) -> dict[str, Any]:
@@ -20,13 +22,18 @@ def read_strategy(returned: Any) -> dict[str, Any]:
         "kinds"; for FSDP "sharding" and "offload"; for DeepSpeed "stage", with the name of its
         type, and the devices "optimizer" and "parameters" ("none" for no offload).
     """
-    kinds = [kind.__name__ for kind in type(returned).__mro__]
+    kinds = [_name(kind) for kind in type(returned).__mro__]
     if isinstance(returned, FSDPStrategy):
         offload = bool(getattr(returned.cpu_offload, "offload_params", False))
         return {"kinds": kinds, "sharding": returned.sharding_strategy.name, "offload": offload}
     if isinstance(returned, DeepSpeedStrategy):
         return {"kinds": kinds, **_read_zero(returned.config)}
     return {"kinds": kinds, "value": str(returned)[:100] if isinstance(returned, str) else ""}
+
+
+def _name(kind: type) -> str:
+    of_fabric = kind.__module__.startswith("lightning.fabric.strategies")
+    return f"{FABRIC}{kind.__name__}" if of_fabric else kind.__name__
 
 
 def _read_zero(config: Any) -> dict[str, Any]:
@@ -60,5 +67,13 @@ def format_kind(seen: Evidence) -> str:
 
 
 def replicates(seen: Evidence) -> bool:
-    """Whether a strategy leaves the whole model with every rank."""
-    return any(kind in _REPLICATING for kind in seen["kinds"].texts())
+    """Whether a strategy leaves the whole model with every rank.
+
+    DeepSpeedStrategy does not, although it derives from DDPStrategy.
+    """
+    return not is_kind(seen, "DeepSpeedStrategy") and any(is_kind(seen, k) for k in _REPLICATING)
+
+
+def of_fabric(seen: Evidence) -> bool:
+    """Whether an object is a strategy of Fabric, which no Trainer takes."""
+    return any(kind.startswith(FABRIC) for kind in seen["kinds"].texts())

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from litcourse.feedback.bars import Bars, draw_bars
-from litcourse.feedback.chart import Panel
-from litcourse.feedback.outline import Line, draw_outline
+from litcourse.feedback.chart import Panel, draw_title, stack
+from litcourse.feedback.outline import WIDTH, Line, draw_outline
 
 if TYPE_CHECKING:
     from torch import nn
 
+FULL = "FULL_SHARD"
 ROWS = ("your units", "no policy", "every layer")
 
 
@@ -33,12 +35,6 @@ def gathered(sizes: dict[str, int]) -> int:
     return max(sum(n for other, n in sizes.items() if _is_in(name, other)) for name in sizes)
 
 
-def collectives(sizes: dict[str, int]) -> int:
-    """All-gathers and reduce-scatters of a step under FULL_SHARD; the root is gathered once."""
-    units = sum(1 for number in sizes.values() if number)
-    return 3 * units - bool(sizes.get(""))
-
-
 def layers(module: nn.Module) -> list[str]:
     """Names of the modules that hold parameters themselves."""
     return [
@@ -48,16 +44,52 @@ def layers(module: nn.Module) -> list[str]:
     ]
 
 
-def draw_costs(module: nn.Module, units: Iterable[str], ranks: int) -> Panel:
-    """Bars of what a rank holds, gathers and calls: these units, none, and every layer."""
-    cuts = [own_sizes(module, cut) for cut in (units, [], layers(module))]
-    whole = sum(cuts[1].values())
+@dataclass(frozen=True)
+class Cost:
+    """What a step costs one rank.
+
+    Args:
+        held: parameters between two steps.
+        whole: parameters that are whole at once, with no unit fetched ahead.
+        calls: collectives.
+    """
+
+    held: int
+    whole: int
+    calls: int
+
+
+def cost_of(module: nn.Module, units: Iterable[str], ranks: int, sharding: str = FULL) -> Cost:
+    """The cost of a cut into units, under the sharding of this name of FSDP1."""
+    sizes = own_sizes(module, units)
+    total, number = sum(sizes.values()), sum(1 for own in sizes.values() if own)
+    if sharding == "NO_SHARD":
+        return Cost(total, total, number)
+    held = -(-total // ranks)
+    if sharding == FULL:
+        return Cost(held, gathered(sizes), 3 * number - bool(sizes.get("")))
+    return Cost(held, total, 2 * number)
+
+
+def draw_costs(
+    module: nn.Module, units: Iterable[str], ranks: int, seen: Cost | None = None
+) -> Panel:
+    """Bars of what a rank holds, gathers and calls: these units, none, and every layer.
+
+    Args:
+        module: a network.
+        units: names of its units.
+        ranks: ranks that share the network out.
+        seen: what was measured of these units; without it they are counted, as the others are.
+    """
+    own = seen or cost_of(module, units, ranks)
+    costs = [own, *(cost_of(module, cut, ranks) for cut in ([], layers(module)))]
     return draw_bars(
         ROWS,
         [
-            Bars(f"parameters held by one of {ranks} ranks", [-(-whole // ranks)] * len(cuts)),
-            Bars("parameters whole at once", [gathered(cut) for cut in cuts]),
-            Bars("collectives in a step", [collectives(cut) for cut in cuts]),
+            Bars(f"parameters held by one of {ranks} ranks", [cost.held for cost in costs]),
+            Bars("parameters whole at once, none fetched ahead", [cost.whole for cost in costs]),
+            Bars("collectives in a step", [cost.calls for cost in costs]),
         ],
     )
 
@@ -71,10 +103,21 @@ def draw_units(module: nn.Module, units: Iterable[str], right: Iterable[str]) ->
         if not count:
             continue
         inside = any(name.startswith(f"{unit}.") for unit in (chosen & wanted))
-        if inside and name not in chosen:
-            continue  # the inside of a right unit is of no interest
+        if inside and not any(_is_in(other, name) for other in chosen | wanted):
+            continue  # nothing to tell of the inside of a right unit
         mark = {(True, True): "unit", (True, False): "extra", (False, True): "missing"}
         state = mark.get((name in chosen, name in wanted), "")
         label = f"{name.rpartition('.')[2] or 'the LightningModule'}: {type(part).__name__}"
         lines.append(Line(name.count(".") + bool(name), f"{label}, {count:,}", state))
     return draw_outline(lines)
+
+
+def draw_cut(
+    title: str,
+    module: nn.Module,
+    units: Iterable[str],
+    right: Iterable[str],
+    costs: Panel,
+) -> str:
+    """The picture of a cut into units: what it is of, the tree, and what it costs."""
+    return stack(draw_title(title), draw_units(module, units, right), costs, width=WIDTH)

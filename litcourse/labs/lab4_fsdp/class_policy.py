@@ -17,6 +17,7 @@ from litcourse.core.question import Criterion, Earned, Inputs, Mark, NotLookedAt
 from litcourse.labs.lab4_fsdp._networks import Spec, draw_specs, parts_of
 from litcourse.labs.lab4_fsdp._policies import (
     Seen,
+    all_are_units,
     draw_policy,
     extras,
     misplaced,
@@ -74,6 +75,8 @@ def _judge_only(seen: list[Seen]) -> Mark:
 
 def _explain(seen: list[Seen], otherwise: str) -> str:
     """The code of the mistake that the units that should be none show, most telling first."""
+    if all_are_units(seen):
+        return "LIT4120"
     found = list(extras(seen))
     if any(isinstance(part, TransformerClassifier) for _, _, part in found):
         return "LIT4106"

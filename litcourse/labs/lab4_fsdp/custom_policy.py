@@ -17,6 +17,7 @@ from litcourse.core.question import Criterion, Earned, Inputs, Mark, NotLookedAt
 from litcourse.labs.lab4_fsdp._networks import Spec, draw_specs, held_on_meta, parts_of, size
 from litcourse.labs.lab4_fsdp._policies import (
     Seen,
+    all_are_units,
     draw_policy,
     extras,
     misplaced,
@@ -103,7 +104,9 @@ def _explain_heads(seen: list[Seen], missing: list[Seen], extra: list[Seen]) -> 
     if not any(_of_kind(case, list(case.units), Head) for case in seen):
         return "LIT4303"
     if not missing:
-        return "LIT4304"
+        return "LIT4120" if all_are_units(seen) else "LIT4304"
+    if all(_is_cut_up(case) for case in missing) and _by_number(seen):
+        return "LIT4309"
     # A head of just the least number is missing, and nothing else is wrong.
     return "LIT4305" if not extra and all(_is_boundary(case) for case in missing) else "LIT4306"
 
@@ -114,6 +117,12 @@ def _is_boundary(case: Seen) -> bool:
     return all(size(parts[name]) == least for name in _of_kind(case, case.missing, Head))
 
 
+def _is_cut_up(case: Seen) -> bool:
+    """Whether each head that is missing has units inside."""
+    heads = _of_kind(case, case.missing, Head)
+    return all(any(unit.startswith(f"{head}.") for unit in case.units) for head in heads)
+
+
 def _judge_only(seen: list[Seen]) -> Mark:
     looked = [case for case in seen if not _of_kind(case, case.missing, Block)]
     if not any(_of_kind(case, list(case.right), Block) for case in looked):
@@ -121,10 +130,21 @@ def _judge_only(seen: list[Seen]) -> Mark:
     wrong = [case for case in looked if set(case.extra) - set(_of_kind(case, case.extra, Head))]
     if not wrong:
         return Earned(("only",))
-    return misplaced(wrong[0], _explain_extra(wrong), ("only",))
+    return misplaced(wrong[0], _explain_extra(seen, wrong), ("only",))
 
 
-def _explain_extra(wrong: list[Seen]) -> str:
+def _by_number(seen: list[Seen]) -> bool:
+    """Whether all that should be no unit has the number of parameters, and layers are among it."""
+    found = [(case, part) for case, _, part in extras(seen) if not isinstance(part, Head)]
+    large = all(size(part) >= case.arguments[0] for case, part in found)
+    return large and any(not list(part.children()) for _, part in found)
+
+
+def _explain_extra(seen: list[Seen], wrong: list[Seen]) -> str:
+    if all_are_units(seen):
+        return "LIT4120"
+    if _by_number(seen):
+        return "LIT4309"
     found = [part for _, _, part in extras(wrong) if not isinstance(part, Head)]
     if any(isinstance(part, (nn.ModuleList, nn.ModuleDict)) for part in found):
         return "LIT4107"

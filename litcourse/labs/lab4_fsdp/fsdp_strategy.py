@@ -16,7 +16,6 @@ from litcourse.core.evidence import Evidence, MalformedError
 from litcourse.core.known_errors import RAISED, error_finding
 from litcourse.core.namespace import Student
 from litcourse.core.question import Criterion, Earned, Finding, Inputs, Mark, Question
-from litcourse.feedback.chart import stack
 from litcourse.labs.lab4_fsdp._fsdp_runs import RUNS, train
 from litcourse.labs.lab4_fsdp._networks import Holder
 from litcourse.labs.lab4_fsdp._sharded_training import (
@@ -30,8 +29,14 @@ from litcourse.labs.lab4_fsdp._sharded_training import (
     make_network,
     plain_weights,
 )
-from litcourse.labs.lab4_fsdp._strategies import format_kind, is_kind, read_strategy, replicates
-from litcourse.labs.lab4_fsdp._unit_costs import draw_costs, draw_units
+from litcourse.labs.lab4_fsdp._strategies import (
+    format_kind,
+    is_kind,
+    of_fabric,
+    read_strategy,
+    replicates,
+)
+from litcourse.labs.lab4_fsdp._unit_costs import FULL, cost_of, draw_costs, draw_cut
 from litcourse.models import Block
 from litcourse.probing.attempts import attempt
 from litcourse.ranks import rank_findings, read_rank_values, run_ranks
@@ -43,6 +48,7 @@ SHARDINGS = ("FULL_SHARD", "HYBRID_SHARD", "SHARD_GRAD_OP", "NO_SHARD")
 _ERRORS = (
     ("LIT4412", r"cannot set both|activation_checkpointing.*activation_checkpointing_policy"),
     ("LIT4404", r"hybrid sharding strategy requires"),
+    ("LIT4400", r"you must have DeepSpeed"),
     ("LIT4416", r"to be callable or be a pre-defined wrap policy|keyword argument 'module'"),
 )
 """Messages of lightning 2.6."""
@@ -108,6 +114,7 @@ def _refined(finding: Finding) -> Finding:
 
 def _not_fsdp(seen: Evidence, called: str, criteria: tuple[str, ...]) -> Finding:
     code = "LIT4401" if replicates(seen) or seen["kinds"].texts()[:1] == ["str"] else "LIT4400"
+    code = "LIT4417" if of_fabric(seen) else code
     return Finding(code, criteria, called, "an FSDPStrategy", format_kind(seen))
 
 
@@ -157,8 +164,7 @@ def _judge_training(name: str, case: dict[str, Any], ranks: list[Evidence]) -> l
             return [_not_fsdp(seen["told"], called, TRAINED)]
     found = []
     for seen in ranks:
-        found += _judge_units(name, case, seen, called)
-        found += _judge_sharding(name, seen, called)
+        found += _judge_cut(name, case, seen, called)
         found += _judge_again(name, case, seen, called)
         if found:
             return found
@@ -177,14 +183,23 @@ def _format_run(name: str) -> str:
     return f"make_fsdp_strategy({run['policy']}{more})"
 
 
+def _judge_cut(name: str, case: dict[str, Any], seen: Evidence, called: str) -> list[Finding]:
+    found = _judge_units(name, case, seen, called)
+    return [*found, *_judge_sharding(name, seen, called)]
+
+
+def _right_units(name: str, case: dict[str, Any]) -> list[str]:
+    return [*block_names(case), *(["model.head"] if name != "full" else [])]
+
+
 def _judge_units(name: str, case: dict[str, Any], seen: Evidence, called: str) -> list[Finding]:
-    right = {*block_names(case), *(["model.head"] if name != "full" else [])}
+    right = _right_units(name, case)
     units = {unit for unit in seen["units"].keys() if unit}  # noqa: SIM118 (no dict)
-    if units == right:
+    if units == set(right):
         return []
     code = "LIT4405" if units else "LIT4404"
     got = ", ".join(sorted(units)[:6]) or "none but the root: the whole network at once"
-    expected = f"the units of {RUNS[name]['policy']}: {', '.join(sorted(right))}"
+    expected = f"the units of {RUNS[name]['policy']}: {', '.join(right)}"
     return [Finding(code, ("policy",), called, expected, got)]
 
 
@@ -243,19 +258,25 @@ def _explain_again(blocks: list[str], again: list[str], *, asked: bool) -> str:
 
 
 def picture(inputs: Inputs, evidence: Evidence) -> str:
-    """The units of the training with two kinds of them, and what they cost."""
+    """The units of the first training that makes others, or shards otherwise; else of the first."""
     if rank_findings(evidence["run"], TRAINED, WORLD):
         return ""
-    name = "grad_op"
-    seen = read_rank_values(evidence["run"])[0][name]
-    if "units" not in seen:
-        return ""
-    case = inputs.shown["runs"][name]
-    module = Holder(make_network(case))
-    made = set(seen["units"].keys())
+    ranks = read_rank_values(evidence["run"])[0]
+    seen = {name: ranks[name] for name in RUNS if "units" in ranks[name]}
+    other = (n for n, rank in seen.items() if _judge_cut(n, inputs.shown["runs"][n], rank, ""))
+    name = next(other, next(iter(seen), ""))
+    return _draw_run(name, inputs.shown["runs"][name], seen[name]) if name else ""
+
+
+def _draw_run(name: str, case: dict[str, Any], seen: Evidence) -> str:
+    module, made = Holder(make_network(case)), seen["units"]
     units = [part for part, _ in module.named_modules() if part and part in made]
-    right = [*block_names(case), "model.head"]
-    return stack(draw_units(module, units, right), draw_costs(module, units, WORLD))
+    cost = cost_of(module, units, WORLD, made[""].text() if "" in made else FULL)
+    for step in list(seen["steps"])[:1]:
+        calls = [step[kind].integer() for kind in ("gather", "scatter", "reduce")]
+        cost = replace(cost, calls=sum(calls))
+    costs = draw_costs(module, units, WORLD, cost)
+    return draw_cut(_format_run(name), module, units, _right_units(name, case), costs)
 
 
 QUESTION = Question(

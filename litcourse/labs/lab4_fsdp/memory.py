@@ -31,6 +31,8 @@ PUBLISHED = (7_500_000_000, 64)
 """The model and the GPUs whose numbers the authors of ZeRO publish."""
 TOLERANCE = 16
 """Bytes, so that any rounding passes."""
+_UNITS = (8, 10**3, 2**10, 10**6, 2**20, 10**9, 2**30)
+"""Bits, and larger units than bytes."""
 Answer = tuple[dict[str, Any], Evidence, Evidence]
 """The arguments of a call, the evidence from the instructor's solution and from the student's."""
 
@@ -75,13 +77,20 @@ def _format(call: dict[str, Any]) -> str:
 # --- judge ------------------------------------------------------------------------------
 
 
+def _order(answer: Answer) -> tuple[bool, int, int]:
+    """The model whose numbers the lesson shows comes first, then the largest one."""
+    call, flag = answer[0], answer[0]["strategy"]
+    shown = (call["params"], call["world_size"]) == PUBLISHED
+    return not shown, -call["params"], FLAGS.index(flag) if flag in FLAGS else len(FLAGS)
+
+
 def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
     """Compare each value with that of the instructor's solution."""
     cases, seen = inputs.shown["calls"], list(evidence["calls"])
     right = list(Evidence(inputs.withheld["solution"])["calls"])
     if len(seen) != len(cases):
         return [Finding("LIT903", ALL, "bytes_per_gpu(...)", f"{len(cases)} answers", "others")]
-    answers = sorted(zip(cases, right, seen, strict=True), key=lambda a: -a[0]["params"])
+    answers = sorted(zip(cases, right, seen, strict=True), key=_order)
     valid = [answer for answer in answers if "error" not in answer[1]]
     for call, _, answer in valid:
         fatal = _judge_form(call, answer)
@@ -126,15 +135,22 @@ def _explain(call: dict[str, Any], got: int, valid: list[Answer]) -> str:
         if all(other[key] == call[key] for key in ("params", "world_size"))
     }
     whole, wanted = same["ddp"], same[call["strategy"]]
+    half = (whole + same["zero3"]) // 2  # what it is if half of all bytes are sharded
+    if call["strategy"] == "zero1" and abs(got - half) <= TOLERANCE:
+        return "LIT4810"
     if abs(got - whole) <= TOLERANCE:
         return "LIT4801"
     if any(abs(got - value) <= TOLERANCE for value in same.values()):
         return "LIT4802" if got > wanted else "LIT4803"
-    if any(abs(got * factor - wanted) <= TOLERANCE * factor for factor in (10**9, 2**30, 10**6)):
+    if any(_is_multiple(wanted, got, f) or _is_multiple(got, wanted, f) for f in _UNITS):
         return "LIT4804"
     if wanted == whole:
         return "LIT4805"
     return "LIT4806"
+
+
+def _is_multiple(large: int, small: int, factor: int) -> bool:
+    return abs(small * factor - large) <= TOLERANCE * factor
 
 
 def _judge_refusals(invalid: list[Answer]) -> Mark:

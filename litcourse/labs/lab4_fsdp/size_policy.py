@@ -226,7 +226,8 @@ def _is_in(case: Seen, name: str, kind: type[nn.Module] | tuple[type[nn.Module],
 def picture(inputs: Inputs, evidence: Evidence) -> str:
     """The tree of a network with its units, and what they cost."""
     seen, _ = read_cases(inputs.shown, evidence["run"], CALL, right_units, ALL)
-    return draw_policy(seen)
+    # A large number that still gives several units: small ones make units of norms.
+    return draw_policy(seen, lambda case: [len(case.right) > 1, *case.arguments])
 
 
 QUESTION = Question(

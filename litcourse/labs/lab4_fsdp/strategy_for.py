@@ -171,10 +171,18 @@ def _judge_flag(family: str, flag: str, got: Evidence, called: str) -> Finding |
         stage = got["stage"].integer() if is_int else repr(got["stage"].text())
         if stage != STAGES[flag]:
             return Finding("LIT4710", ("zero",), called, f"stage {STAGES[flag]}", f"{stage}")
+        offloaded = [n for n in ("optimizer", "parameters") if got[n].text() != "none"]
+        return _offloads("zero", offloaded)
     method = got["method"].text()
     if family == "ddp" and method != "popen":
         return Finding("LIT3107", ("ddp",), called, "programs, started or found", method)
     return None
+
+
+def _offloads(family: str, offloaded: list[str]) -> Finding | None:
+    if not offloaded:
+        return None
+    return Finding("LIT4719", (family,), "", "no offload", f"{' and '.join(offloaded)} offloaded")
 
 
 def _judge_kind(family: str, kinds: list[str]) -> Finding | None:
@@ -199,6 +207,7 @@ def _error_finding(family: str, flag: str, got: Evidence, own: Evidence) -> Find
         return found
     code = "LIT4716" if is_value_error(error) else RAISED
     code = "LIT4700" if re.search(_NO_STRATEGY, found.got) else code
+    code = "LIT4417" if "lightning.fabric.strategies" in found.got else code
     return Finding(code, cost, found.called, "a strategy", found.got, found.where)
 
 
@@ -230,7 +239,7 @@ def _judge_fsdp(got: Evidence, sharding: str) -> Finding | None:
         return Finding("LIT4704", ("fsdp",), "", sharding, told)
     if not got["policy"].flag():
         return Finding("LIT4705", ("fsdp",), "", "the given policy", "another, or none")
-    return None
+    return _offloads("fsdp", ["parameters"] if got["offload"].flag() else [])
 
 
 def _judge_mesh(mesh: Evidence) -> Finding | None:

@@ -14,7 +14,13 @@ from litcourse.core.known_errors import RAISED, error_finding
 from litcourse.core.namespace import Student
 from litcourse.core.question import Criterion, Earned, Finding, Inputs, Mark, NotLookedAt, Question
 from litcourse.labs.lab4_fsdp._refusals import ask, is_value_error
-from litcourse.labs.lab4_fsdp._strategies import format_kind, is_kind, read_strategy, replicates
+from litcourse.labs.lab4_fsdp._strategies import (
+    format_kind,
+    is_kind,
+    of_fabric,
+    read_strategy,
+    replicates,
+)
 from litcourse.ranks import rank_findings, read_rank_values, run_ranks
 from litcourse.sharding import measured, pretend_deepspeed
 
@@ -86,6 +92,7 @@ def _judge_form(call: dict[str, Any], seen: Evidence) -> Finding | None:
         return found
     if not is_kind(seen, "DeepSpeedStrategy"):
         code = "LIT4601" if replicates(seen) else "LIT4600"
+        code = "LIT4417" if of_fabric(seen) else code
         return Finding(code, ALL, called, "a DeepSpeedStrategy", format_kind(seen))
     if not seen["zero"].flag():
         return Finding("LIT4604", ALL, called, "zero_optimization", "a configuration without it")

@@ -16,7 +16,6 @@ import torch
 from litcourse.core.evidence import Evidence, MalformedError
 from litcourse.core.namespace import Student
 from litcourse.core.question import Criterion, Earned, Finding, Inputs, Mark, NotLookedAt, Question
-from litcourse.feedback.chart import stack
 from litcourse.labs.lab4_fsdp._networks import Holder
 from litcourse.labs.lab4_fsdp._sharded_training import (
     WORLD,
@@ -24,9 +23,16 @@ from litcourse.labs.lab4_fsdp._sharded_training import (
     draw_training,
     format_training,
 )
-from litcourse.labs.lab4_fsdp._unit_costs import draw_costs, draw_units
+from litcourse.labs.lab4_fsdp._unit_costs import Cost, cost_of, draw_costs, draw_cut
 from litcourse.labs.lab4_fsdp.fsdp2._fits import judge_trainings, train
-from litcourse.labs.lab4_fsdp.fsdp2._mesh import RANKS, judge_costs, read_mesh, train_on_mesh
+from litcourse.labs.lab4_fsdp.fsdp2._mesh import (
+    RANKS,
+    calls_of,
+    gathers_half,
+    judge_costs,
+    read_mesh,
+    train_on_mesh,
+)
 from litcourse.labs.lab4_fsdp.fsdp2._reading import groups, refined
 from litcourse.models import TransformerClassifier
 from litcourse.probing.attempts import attempt
@@ -89,7 +95,8 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
         return found
     found.append(mesh if isinstance(mesh, Finding) else judge_costs(inputs, mesh))
     if exact:
-        return [*found, *judge_trainings(inputs, runs)]
+        halved = not isinstance(mesh, Finding) and gathers_half(inputs, mesh)
+        return [*found, *judge_trainings(inputs, runs, halved=halved)]
     version = ranks[0]["torch"].text()
     reason = f"FSDP2 is not exact on CPU ranks with torch {version}, as it is from 2.9.1 on"
     return [*found, NotLookedAt(("weights", "again"), reason, by_machine=True)]
@@ -122,24 +129,27 @@ def _judge_units(
     if not isinstance(mesh, Finding):
         seen.append((inputs.shown["mesh"], mesh["units"]))
     for case, units in seen:
-        finding = _judge_unit_names(case, groups(units))
+        finding = _judge_unit_names(case, groups(units), outer="" in units)
         if finding is not None:
             return [finding]
     return [Earned(("units",))]
 
 
-def _judge_unit_names(case: dict[str, Any], units: dict[str, int]) -> Finding | None:
+def _judge_unit_names(
+    case: dict[str, Any], units: dict[str, int], *, outer: bool
+) -> Finding | None:
+    """Judge the units in the LightningModule; with `outer` it is one itself."""
     blocks, cost = block_names(case), ("units",)
     tied = case["size"][-1]
     called = f"configure_model of a {'tied ' * bool(tied)}network of {len(blocks)} blocks"
-    expected = f"as units {', '.join([*blocks, 'model'])}"
+    expected = f"units: {', '.join([*blocks, 'model'])}"
     got = ", ".join(sorted(units)[:6]) or "none"
     if not units:
         return Finding("LIT4515", ALL, called, expected, got)
     if not set(blocks) <= set(units):
         return Finding("LIT4502", cost, called, expected, got)
     if "model" not in units:
-        return Finding("LIT4503", cost, called, expected, got)
+        return Finding("LIT4528" if outer else "LIT4503", cost, called, expected, got)
     inside = [u for u in units if any(u.startswith(f"{b}.") for b in [*blocks, "model.head"])]
     if inside:
         return Finding("LIT4504", cost, called, "no unit inside a Block or Head", inside[0])
@@ -166,7 +176,13 @@ def picture(inputs: Inputs, evidence: Evidence) -> str:
         *block_names(case),
         *(unit for unit in units if unit in {"model.head", "model.embedding"}),
     ]
-    return stack(draw_units(module, units, right), draw_costs(module, units, RANKS))
+    held, calls = mesh["held"].integer(), calls_of(mesh)
+    whole = sum(p.numel() for p in module.parameters())
+    again = any(kind == "gather" for kind, *_ in calls["backward"])
+    most = cost_of(module, units, RANKS).whole if again and held < whole else whole
+    number = sum(1 for part in calls.values() for kind, *_ in part if kind != "other")
+    costs = draw_costs(module, units, RANKS, Cost(held, most, number))
+    return draw_cut(f"on rank 0 of {RANKS}", module, units, right, costs)
 
 
 QUESTION = Question(

@@ -72,14 +72,21 @@ def _whole(parameter: Tensor) -> Tensor:
 # --- judge ------------------------------------------------------------------------------
 
 
-def judge_trainings(inputs: Inputs, runs: dict[str, list[Evidence]]) -> list[Mark]:
-    """Judge the weights after each first fit, then the second fit of the tied network."""
+def judge_trainings(inputs: Inputs, runs: dict[str, list[Evidence]], *, halved: bool) -> list[Mark]:
+    """Judge the weights after each first fit, then the second fit of the tied network.
+
+    Args:
+        inputs: the drawn trainings.
+        runs: the evidence of the ranks of each.
+        halved: whether units are gathered in 16 bits, which explains other weights.
+    """
     weights: Mark = Earned(("weights",))
     for name, ranks in runs.items():
         first = [next(iter(rank["fits"])) for rank in ranks]
         found = judge_weights(inputs.shown["runs"][name], first, 1)
         if found is not None:
-            weights = found
+            other = halved and found.code == "LIT4519"
+            weights = replace(found, code="LIT4527") if other else found
             break
     case, fits = inputs.shown["runs"]["tied"], [list(rank["fits"]) for rank in runs["tied"]]
     return [weights, _judge_again(case, fits, right=isinstance(weights, Earned))]
@@ -141,4 +148,5 @@ _MISTAKES: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("LIT4520", {"loss": lambda z, y: F.cross_entropy(z.softmax(1), y)}, "a softmax too many"),
     ("LIT4521", {"optimizer": lambda p, lr: torch.optim.SGD(p, lr=lr, momentum=0.9)}, "momentum"),
     ("LIT4521", {"optimizer": lambda p, _: torch.optim.SGD(p, lr=0.1)}, "a rate of 0.1"),
+    ("LIT4521", {"optimizer": lambda p, _: torch.optim.SGD(p)}, "torch's own rate, 0.001"),
 )

@@ -42,7 +42,8 @@ def train_on_mesh(cls: Any, size: list[Any]) -> dict[str, Any]:
         held, units = sum(p.numel() for p in local), fsdp2_units(module)
     parts = [{"forward": step.forward, "backward": step.backward} for step in steps.steps]
     return {"held": held, "units": units, "steps": [
-        {name: [[call.kind, call.bytes] for call in calls] for name, calls in part.items()}
+        {name: [[call.kind, call.bytes, call.part] for call in calls]
+         for name, calls in part.items()}
         for part in parts]}  # fmt: skip
 
 
@@ -62,7 +63,9 @@ def read_mesh(run: Evidence) -> Evidence | Finding:
 def judge_costs(inputs: Inputs, mesh: Evidence) -> Mark:
     """Judge what rank 0 holds, and the collectives of each step."""
     case, cost = inputs.shown["mesh"], ("costs",)
-    units, module = groups(mesh["units"]), Holder(TransformerClassifier(*case["size"]))
+    units, module = groups(mesh["units"]), Holder(_network(inputs))
+    if "" in mesh["units"]:  # the LightningModule is the root, which is judged elsewhere
+        units[""] = mesh["units"][""].integer()
     whole, held = sum(p.numel() for p in module.parameters()), mesh["held"].integer()
     called = f"rank 0 of {RANKS}, {whole:,} parameters"
     if held * RANKS != whole:
@@ -74,17 +77,28 @@ def judge_costs(inputs: Inputs, mesh: Evidence) -> Mark:
     steps = list(mesh["steps"])
     if len(steps) != MESH_STEPS:
         raise MalformedError(mesh["steps"].path, f"{MESH_STEPS} steps")
+    number = _NUMBER // 2 if gathers_half(inputs, mesh) else _NUMBER
     for step in steps:
-        found = _judge_step(module, case, units, step)
+        found = _judge_step(case, _group_sizes(module, units, number), units, step)
         if found is not None:
             return replace(found, called=f"a step of {called}")
     return Earned(cost)
 
 
+def _network(inputs: Inputs) -> TransformerClassifier:
+    return TransformerClassifier(*inputs.shown["mesh"]["size"])
+
+
+def gathers_half(inputs: Inputs, mesh: Evidence) -> bool:
+    """Whether each block is gathered in 16 bits, as a precision of its own has it."""
+    whole = sum(p.numel() for p in _network(inputs).blocks[0].parameters())
+    seen = _sizes(calls_of(mesh)["forward"], "gather")
+    return whole * _NUMBER not in seen and whole * _NUMBER // 2 in seen
+
+
 def _judge_step(
-    module: nn.Module, case: dict[str, Any], units: dict[str, int], step: Evidence
+    case: dict[str, Any], sizes: dict[int, int], units: dict[str, int], step: Evidence
 ) -> Finding | None:
-    sizes = _group_sizes(module, units)
     block = sizes[units["model.blocks.0"]]
     forward, backward = (_calls(step[part]) for part in ("forward", "backward"))
     gathered, again = _sizes(forward, "gather"), _sizes(backward, "gather")
@@ -96,32 +110,48 @@ def _judge_step(
     if again.count(block) != len(block_names(case)):
         expected = f"{len(block_names(case))} blocks gathered again in backward"
         return Finding("LIT4513", cost, "", expected, f"{again.count(block)} of them")
+    other = [size // part for kind, size, part in backward
+             if kind == "gather" and size == block and part * RANKS != size]  # fmt: skip
+    if other:
+        got = f"gathered again from {other[0]} ranks: each holds that much of it in between"
+        return Finding("LIT4526", cost, "", f"blocks spread over {RANKS} ranks", got)
     if len(again) > len(sizes) or len(scattered) != len(sizes):
         got = f"{len(again)} all-gathers in backward, {len(scattered)} reduce-scatters"
         return Finding("LIT4522", cost, "", f"at most one of each for {groups}", got)
     return None
 
 
-def _group_sizes(module: nn.Module, units: dict[str, int]) -> dict[int, int]:
-    """Bytes of the parameters of each group that has some."""
+def _group_sizes(module: nn.Module, units: dict[str, int], number: int) -> dict[int, int]:
+    """Bytes of the parameters of each group that has some, with so many bytes for each."""
     sizes: dict[int, int] = {}
     for name, parameter in module.named_parameters():
-        owners = [unit for unit in units if name.startswith(f"{unit}.")]
+        owners = [unit for unit in units if not unit or name.startswith(f"{unit}.")]
         if owners:
-            number = units[max(owners, key=len)]
-            sizes[number] = sizes.get(number, 0) + parameter.numel() * _NUMBER
+            group = units[max(owners, key=len)]
+            sizes[group] = sizes.get(group, 0) + parameter.numel() * number
     return sizes
 
 
-def _calls(calls: Evidence) -> list[tuple[str, int]]:
+Call = tuple[str, int, int]
+"""Kind of a collective, bytes of the whole, and of what a rank gives."""
+
+
+def calls_of(mesh: Evidence) -> dict[str, list[Call]]:
+    """The collectives of the first step, "forward" and "backward"."""
+    steps = list(mesh["steps"])
+    return {part: _calls(steps[0][part]) if steps else [] for part in ("forward", "backward")}
+
+
+def _calls(calls: Evidence) -> list[Call]:
     found = []
     for call in calls:
-        kind, size = list(call) if len(list(call)) == 2 else (None, None)  # noqa: PLR2004 (a pair)
-        if kind is None or size is None:
-            raise MalformedError(call.path, "pair of kind and size")
-        found.append((kind.text(), size.integer()))
+        parts = list(call)
+        if len(parts) != 3:  # noqa: PLR2004 (kind, whole and part)
+            raise MalformedError(call.path, "kind with two sizes")
+        size, part = (number.integer() for number in parts[1:])
+        found.append((parts[0].text(), size, max(part, 1)))
     return found
 
 
-def _sizes(calls: Sequence[tuple[str, int]], kind: str) -> list[int]:
-    return [size for name, size in calls if name == kind]
+def _sizes(calls: Sequence[Call], kind: str) -> list[int]:
+    return [size for name, size, _ in calls if name == kind]

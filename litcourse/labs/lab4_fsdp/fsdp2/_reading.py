@@ -16,6 +16,7 @@ _ERRORS = (
     ("LIT4509", r"required to override the `configure_model"),
     ("LIT4507", r"aten\.embedding.* got mixed torch\.Tensor and DTensor"),
     ("LIT4517", r"got mixed torch\.Tensor and DTensor"),
+    ("LIT4526", r"[Ii]f passing reshard_after_forward as an int"),
     ("LIT4516", r"FullyShardedDataParallel|non-CPU accelerator"),
 )
 """Messages of lightning 2.6 and torch 2.7 to 2.15."""
