@@ -25,8 +25,8 @@ class Bars:
     values: Sequence[float]
 
 
-def draw_bars(rows: Sequence[str], groups: Sequence[Bars]) -> Panel:
-    """A panel of `groups`, each with one bar for each of `rows`; the first row stands out."""
+def draw_bars(rows: Sequence[str], groups: Sequence[Bars], own: int = 1) -> Panel:
+    """A panel of `groups`, each with one bar for each of `rows`; the first `own` rows stand out."""
     parts, y = [], 4
     for group in groups:
         y += _TITLE - 4
@@ -35,7 +35,7 @@ def draw_bars(rows: Sequence[str], groups: Sequence[Bars]) -> Panel:
         most = max([*group.values, 1e-9])
         for number, (row, value) in enumerate(zip(rows, group.values, strict=True)):
             long = round(max(1.0, (_WIDTH - _LEFT - _NUMBER) * value / most), 1)
-            color = BLUE if number == 0 else GREY
+            color = BLUE if number < own else GREY
             parts.append(text(_LEFT - 6, y + _BAR - 2, row, "end", color))
             shape = f'x="{_LEFT}" y="{y}" width="{long}" height="{_BAR}"'
             parts.append(f'<rect {shape} fill="{color}"/>')

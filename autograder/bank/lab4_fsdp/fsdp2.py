@@ -95,10 +95,6 @@ CASES = [
         (MESH, "mesh = init_device_mesh(self.device.type, (self.trainer.world_size,))"),
     ),
     right("the strategy's mesh", (MESH, MESH.replace("self.", "self.trainer.strategy."))),
-    right(
-        "asks a block",
-        ("isinstance(self.model, FSDPModule)", "isinstance(self.model.blocks[0], FSDPModule)"),
-    ),
     right("backwards", ("in self.model.blocks:", "in self.model.blocks[::-1]:")),
     right(
         "a forward of its own",

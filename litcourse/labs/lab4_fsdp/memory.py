@@ -174,8 +174,8 @@ def picture(inputs: Inputs, evidence: Evidence) -> str:
             number = min(max(0, answer["value"].integer()), 10**18)  # what a picture can show
             found[call["strategy"]] = number / 10**9
     rows = [flag for flag in FLAGS if flag in found]
-    title = "your GB per GPU, 7.5 billion parameters on 64 GPUs"
-    return stack(draw_bars(rows, [Bars(title, [found[flag] for flag in rows])])) if rows else ""
+    bars = Bars("your GB per GPU, 7.5 billion parameters on 64 GPUs", [found[f] for f in rows])
+    return stack(draw_bars(rows, [bars], own=len(rows))) if rows else ""
 
 
 QUESTION = Question(
