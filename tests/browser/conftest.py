@@ -2,16 +2,21 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Protocol
 
 import nbformat
 import pytest
 
 from tests.browser.jupyterlab import Notebook, chromium, server
 
-Open = Callable[[dict[str, str]], Notebook]
+
+class Open(Protocol):
+    """Opens a lab with these sources in place of its cells, by `grade_id`."""
+
+    def __call__(self, answers: dict[str, str], lab: str = "lab1_mnist") -> Notebook: ...
 
 
 @pytest.fixture
@@ -24,13 +29,13 @@ def pictures(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def open_lab(tmp_path: Path, root: Path, pictures: Path) -> Iterator[Open]:
-    """Opens lab 1 in a browser, its cells changed first: `open_lab({"wrap": "class ..."})`."""
+    """Opens a lab in a browser, its cells changed first: `open_lab({"wrap": "class ..."})`."""
     released = tmp_path / "release"
     shutil.copytree(root / "release", released)
-    path = "lab1_mnist/lab1_mnist.ipynb"
     with ExitStack() as stack:
 
-        def start(answers: dict[str, str]) -> Notebook:
+        def start(answers: dict[str, str], lab: str = "lab1_mnist") -> Notebook:
+            path = f"{lab}/{lab}.ipynb"
             _fill_in(released / path, answers)
             url = stack.enter_context(server(tmp_path, released))
             notebook = Notebook(stack.enter_context(chromium(tmp_path)), url, path, pictures)

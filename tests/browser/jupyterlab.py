@@ -250,6 +250,14 @@ class Notebook:
         script = "return cell.node.querySelector('.litcourse-card')?.innerText ?? '';"
         return str(self.ask(script, name))
 
+    def widths(self, name: str) -> list[float]:
+        """The widths of the pictures in a cell's card, as rendered; 0 for one that is broken."""
+        script = (
+            "return [...cell.node.querySelectorAll('.litcourse-card img')]"
+            ".map(i => i.naturalWidth && i.clientWidth);"
+        )
+        return list(self.ask(script, name))
+
     def text(self, name: str) -> str:
         """The text of all outputs of a cell, as rendered."""
         script = "return cell.node.querySelector('.jp-OutputArea').innerText;"

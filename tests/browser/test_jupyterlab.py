@@ -1,21 +1,21 @@
-"""Lab 1 in a real JupyterLab, in a real browser.
+"""Labs in a real JupyterLab, in a real browser: lab 1 as a whole, of others the cards.
 
 To look at what the tests saw: `PICTURES=shots pytest tests/browser`.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from autograder.bank import load, without_markers
 from autograder.course import Course, Lab
+from tests.browser.conftest import Open
 from tests.browser.jupyterlab import Notebook
 from tests.course import questions
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-Open = Callable[[dict[str, str]], Notebook]
 QUESTIONS = questions("lab1_mnist")
 
 
@@ -26,6 +26,10 @@ def lab(root: Path) -> Lab:
 
 @pytest.fixture
 def solutions(lab: Lab) -> dict[str, str]:
+    return solutions_of(lab)
+
+
+def solutions_of(lab: Lab) -> dict[str, str]:
     return {name: without_markers(cells.solution) for name, cells in lab.questions.items()}
 
 
@@ -96,3 +100,28 @@ def test_the_solved_lab_runs_from_top_to_bottom(
     again = {question: checked(notebook, question, "one-wrong") for question in QUESTIONS}
     assert "LIT311" in again.pop("datamodule")
     assert all("100 %" in card for card in again.values())
+
+
+@pytest.mark.parametrize(
+    ("lab_id", "question", "wrong", "code"),
+    [("lab4_fsdp", "fsdp2", "mesh of both dimensions", "LIT4510"), ("lab5_slurm", "", "", "")],
+)
+def test_the_cards_of_a_solved_lab_show_their_pictures(
+    open_lab: Open, root: Path, lab_id: str, question: str, wrong: str, code: str
+) -> None:
+    """Without the demonstrations, which `tests/autograder` runs."""
+    lab = Course(root).lab(lab_id)
+    notebook = open_lab(solutions_of(lab), lab_id)
+    for cell in nbformat.read(root / "release" / lab_id / lab.path.name, as_version=4).cells:
+        if cell.cell_type == "code" and "demo" not in cell.metadata.get("tags", []):
+            notebook.run(cell.metadata.nbgrader.grade_id)
+    assert notebook.errors() == {}
+    for name in lab.questions:
+        notebook.picture(f"{name}-check", f"{name}-solved")
+        assert "100 %" in notebook.card(f"{name}-check")
+        drawn = lab.find_question(name).picture is not None
+        assert notebook.widths(f"{name}-check") == ([pytest.approx(500, abs=100)] if drawn else [])
+    if question:
+        notebook.write(question, wrong_answer(lab, question, wrong))
+        notebook.run(question)
+        assert code in checked(notebook, question, "wrong")
