@@ -34,6 +34,7 @@ MENTIONS = {
     "lab2_cifar10": (
         "only `converge` uses a class of yours, that of question {schedule}.",
         "(Until questions {schedule} to {engineer} are answered, it ends in",
+        "the program of question {script} has to keep the newest epoch itself",
         "It stands on question {schedule}: your `LitResNet` is the one that is trained",
         "whose augmentation of CIFAR10 is that of question {augment}",
     ),

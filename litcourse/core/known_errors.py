@@ -6,7 +6,11 @@ raises each exception and so fails when a new release changes a message.
 
 from __future__ import annotations
 
+import builtins
 import re
+
+from torch import nn, optim
+from torch.optim import lr_scheduler
 
 from litcourse.core.evidence import Evidence
 from litcourse.core.question import Finding
@@ -18,6 +22,23 @@ _BAD_FORK = "is_device_in_bad_fork("
 """torch's message when a forked process, such as a rank of a check, asks for a GPU."""
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
+_NO_MODULE = r"`model` must be a `LightningModule` or `torch._dynamo.OptimizedModule`, got"
+_NETWORKS = "|".join(
+    (
+        *("MLP", "SmallCNN", "BasicBlock", "ResNet", "Block", "Head", "TransformerClassifier"),
+        *(name for name, kind in vars(nn).items() if isinstance(kind, type)),
+    )
+)
+"""Classes of networks that are surely no LightningModule: those of the course and of torch."""
+_LISTED = (builtins, optim, lr_scheduler)
+_OTHERS_LR = "|".join(
+    (
+        "Trainer",
+        *(name for m in _LISTED for name, kind in vars(m).items() if isinstance(kind, type)),
+    )
+)
+"""Classes without an attribute `lr` that are no module of a learner."""
+
 _PATTERNS: tuple[tuple[str, str], ...] = (
     ("LIT945", r"^TrainedTooEarlyError"),
     ("LIT921", r"MemoryError|can't allocate memory|not enough memory|Cannot allocate memory"),
@@ -26,31 +47,33 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("LIT924", r"\[Errno 27\]"),
     ("LIT925", r"No space left on device"),
     ("LIT927", r"Network is unreachable|[Nn]ame resolution|Name or service not known"),
-    ("LIT009", r"has been removed in v2|Support for `\w+_epoch_end`"),
+    ("LIT009", r"Support for `\w+_epoch_end` has been removed"),
     ("LIT001", r"`training_step` must return a Tensor, a dict"),
-    ("LIT003", r"'loss' key needs to be present|a dict.*'loss'"),
+    ("LIT003", r"returns a dict, the 'loss' key needs to be present"),
     ("LIT002", r"does not require grad and does not have a grad_fn"),
     ("LIT004", r"backward through the graph a second time"),
     ("LIT005", r"to use manual_backward, please disable automatic"),
     ("LIT006", r"before Module\.__init__\(\) call"),
     ("LIT013", r"`CUDAAccelerator` can not run|[Nn]o supported gpu backend"),
     ("LIT007", r"not compiled with CUDA|no NVIDIA driver|No CUDA GPUs|CUDA in forked|bad_fork\("),
-    ("LIT008", r"^\w+: `self\.log\("),
+    ("LIT008", r"^\w+: `self\.log\(.*` was called, but"),
+    ("LIT206", r"`self\.log\(on_step=False, on_epoch=False\)`"),
     ("LIT010", r"could not find the monitored key in the returned metrics"),
     ("LIT011", r"Early stopping conditioned on metric"),
     ("LIT012", r"setup\(\) (takes 1 positional|got an unexpected keyword argument 'stage')"),
     ("LIT2112", r"Expected positive integer (total_steps|steps_per_epoch)"),
     ("LIT130", r"No `configure_optimizers\(\)` method defined"),
-    ("LIT134", r"has been modified by an inplace operation"),
+    ("LIT020", r"has been modified by an inplace operation"),
     ("LIT015", r"could not infer output dtype|mean\(\).*Got: Bool"),
     ("LIT016", r"no attribute '(prepare_data_per_node|allow_zero_length_dataloader\w*)'"),
-    ("LIT017", r"no attribute '(lr|hparams)'|name 'lr' is not defined"),
+    ("LIT017", rf"'(?!({_OTHERS_LR})')\w+' object has no attribute 'lr'|name 'lr' is not defined"),
     ("LIT018", r"'AttributeDict' object has no attribute"),
     ("LIT019", r"^RuntimeError: .*([Ii]nference tensor|view was created in inference mode)"),
     ("LIT2107", r"is not attached to a `Trainer`"),
     ("LIT403", r"a loader was asked for before setup"),
-    ("LIT507", r"Weights only load failed"),
-    ("LIT014", r"`model` must be a `LightningModule`"),
+    ("LIT507", r"Weights only load failed.*(Unsupported global|GLOBAL)"),
+    ("LIT021", rf"{_NO_MODULE} `({_NETWORKS}|\w*DataModule)`"),
+    ("LIT014", _NO_MODULE),
 )  # fmt: skip
 
 

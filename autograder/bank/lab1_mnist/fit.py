@@ -109,8 +109,14 @@ CASES = [
     wrong("three steps only", "LIT423", (EPOCHS, EPOCHS + ", max_steps=3")),
     wrong(
         "data and module swapped",
-        "LIT014",
+        "LIT021",
         (FIT, "trainer.fit(datamodule, module)"),
+    ),
+    wrong("a bare network", "LIT021", (FIT, "trainer.fit(nn.Flatten(), datamodule)")),
+    wrong(
+        "a module of its own kind",
+        "LIT014",
+        (FIT, "trainer.fit(type('Wrapped', (nn.Module,), {})(), datamodule)"),
     ),
     wrong(
         "own loop",

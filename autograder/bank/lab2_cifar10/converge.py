@@ -104,7 +104,7 @@ CASES = [
     wrong("returns the network", "LIT2400", (RETURN, "return trainer, module.model")),
     wrong("returns nothing", "LIT2400", (RETURN, "")),
     wrong("the other way round", "LIT2400", (RETURN, "return module, trainer")),
-    wrong("data and module swapped", "LIT014", (FIT, "trainer.fit(datamodule, module)")),
+    wrong("data and module swapped", "LIT021", (FIT, "trainer.fit(datamodule, module)")),
     wrong("another name", "LIT901", ("def train_cifar10(", "def train(")),
     # --- what it stands on
     wrong("schedule not solved", "LIT904", after=(("schedule", "stub"),)),

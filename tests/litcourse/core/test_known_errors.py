@@ -2,277 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import resource
-import socket
-import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
+import inspect
+from collections.abc import Callable
 from typing import Any
 
-import lightning as L
 import pytest
 import torch
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
-from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch import nn
 
+from litcourse import models
 from litcourse.core.evidence import Evidence
-from litcourse.core.known_errors import _PATTERNS, error_code, error_finding
+from litcourse.core.known_errors import _NETWORKS, _PATTERNS, error_code, error_finding
 from litcourse.probing.attempts import attempt
-from litcourse.probing.fakes import NumberedDataModule
 from litcourse.probing.silenced import scratch_folder
-from litcourse.probing.trainers import quiet_trainer, refuse_training
+from tests.litcourse.core.raised_errors import REAL, Kept, Module, fit, validate_first
+from tests.litcourse.core.resembling_errors import RESEMBLING
 
 WITHOUT_GPU = not torch.cuda.is_available()
-
-
-class Module(L.LightningModule):
-    """A module that trains without a fault; each one below bends it in one place."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layer = nn.Linear(2, 1)
-
-    def training_step(self, batch: Tensor, _: int) -> Any:
-        return self.layer(batch).sum()
-
-    def validation_step(self, batch: Tensor, _: int) -> None:
-        self.log("val_acc", batch.sum())
-
-    def configure_optimizers(self) -> Any:
-        return torch.optim.SGD(self.parameters(), lr=0.1)
-
-
-def a_cycle(**length: Any) -> Any:
-    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1)
-    return torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, **length)
-
-
-def one_batch() -> DataLoader[Any]:
-    return DataLoader([torch.ones(2)])  # type: ignore[arg-type]
-
-
-def fit(module: Any, *callbacks: L.Callback, data: Any = None, **arguments: Any) -> None:
-    trainer = quiet_trainer(
-        max_epochs=1,
-        callbacks=list(callbacks),
-        **({"enable_checkpointing": True} if callbacks else {}),
-        **arguments,
-    )
-    loader = one_batch()
-    trainer.fit(module, datamodule=data) if data else trainer.fit(module, loader, loader)
-
-
-def as_any(value: Any) -> Any:
-    """What a type checker would not let a learner log."""
-    return value
-
-
-def step(returned: Callable[[Module, Tensor], Any]) -> Callable[[], None]:
-    """A fit whose training_step gives `returned(module, loss)`."""
-
-    class Bent(Module):
-        def training_step(self, batch: Tensor, index: int) -> Any:
-            return returned(self, super().training_step(batch, index))
-
-    return lambda: fit(Bent())
-
-
-def validation(body: Callable[[Module], Any]) -> Callable[[], None]:
-    class Bent(Module):
-        def validation_step(self, *_: Any) -> None:
-            body(self)
-
-    return lambda: fit(Bent())
-
-
-class Kept(Module):
-    """Keeps what its validation computes, as for a metric or a mean of its own."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.made = torch.zeros(1)
-        self.kept = self.seen = torch.zeros(1)
-
-    def validation_step(self, batch: Tensor, _: int) -> None:
-        self.made += 1
-        self.kept, self.seen = self.layer(batch), self.layer.weight.view(-1)
-
-
-def validate_first(use: Callable[[Kept], Any], **arguments: Any) -> Callable[[], None]:
-    """A fit behind `validate()`, whose training_step adds `use(module)` to the loss."""
-
-    class Bent(Kept):
-        def training_step(self, batch: Tensor, index: int) -> Any:
-            return super().training_step(batch, index) + use(self).sum()
-
-    def action() -> None:
-        module, trainer = Bent(), quiet_trainer(max_epochs=1, **arguments)
-        trainer.validate(module, one_batch(), verbose=False)
-        trainer.fit(module, one_batch())
-
-    return action
-
-
-def method(name: str) -> Callable[[], None]:
-    return lambda: fit(type("Bent", (Module,), {name: lambda *_: None})())
-
-
-def an_old_hook_of_test() -> None:
-    class Bent(Module):
-        test_step = Module.validation_step
-
-        def test_epoch_end(self, outputs: Any) -> None: ...
-
-    quiet_trainer().test(Bent(), one_batch(), verbose=False)
-
-
-def assigned_too_early() -> None:
-    class Early(L.LightningModule):
-        def __init__(self) -> None:
-            self.layer = nn.Linear(2, 1)
-            super().__init__()
-
-    Early()
-
-
-def without_optimizer() -> None:
-    class Bent(Module):
-        configure_optimizers = L.LightningModule.configure_optimizers
-
-    fit(Bent())
-
-
-def steps_in_between() -> None:
-    class Bent(Module):
-        def training_step(self, batch: Tensor, _: int) -> Any:
-            loss = (self.layer(batch) * self.layer.weight).square().sum()
-            loss.backward(retain_graph=True)
-            self.optimizers().step()  # type: ignore[union-attr]
-            return loss
-
-    fit(Bent())
-
-
-def setup(self: Any) -> None: ...
-
-
-def misspelt(self: Any, phase: str) -> None: ...
-
-
-misspelt.__qualname__ = "setup"
-
-
-def data(own_setup: Any) -> Callable[[], None]:
-    loaders = {"train_dataloader": lambda _: one_batch()}
-    kind = type("Data", (L.LightningDataModule,), {"setup": own_setup, **loaders})
-    return lambda: fit(Module(), data=kind())
-
-
-class Unprepared(L.LightningDataModule):
-    def __init__(self) -> None:
-        pass
-
-    def train_dataloader(self) -> DataLoader[Any]:
-        return one_batch()
-
-
-def a_pickled_network() -> None:
-    torch.save({"model": nn.Linear(1, 1)}, "whole.ckpt")  # in the scratch folder
-    torch.load("whole.ckpt", weights_only=True)
-
-
-def name_of_nothing() -> None:
-    lr  # type: ignore[name-defined]  # noqa: B018, F821
-
-
-@contextlib.contextmanager
-def limited(kind: int, value: int) -> Iterator[None]:
-    """A limit of the operating system, as the grading sandbox sets it."""
-    before = resource.getrlimit(kind)
-    resource.setrlimit(kind, (value, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(kind, before)
-
-
-def a_thread_that_cannot_start() -> None:
-    before = threading.stack_size(2**46)
-    try:
-        threading.Thread(target=print).start()
-    finally:
-        threading.stack_size(before)
-
-
-def files_left_open() -> None:
-    with contextlib.ExitStack() as stack, limited(resource.RLIMIT_NOFILE, 64):
-        for _ in range(64):
-            stack.enter_context(Path(os.devnull).open(encoding="utf-8"))
-
-
-def a_large_file() -> None:
-    with limited(resource.RLIMIT_FSIZE, 100):
-        Path("large").write_bytes(bytes(101))
-
-
-def train_too_early() -> None:
-    with refuse_training():
-        fit(Module())
-
-
-REAL: list[tuple[str, str, Callable[[], Any]]] = [
-    ("LIT001", "a number", step(lambda _, loss: loss.item())),
-    ("LIT002", "detached", step(lambda _, loss: loss.detach())),
-    ("LIT003", "a dict without loss", step(lambda _, loss: {"train_loss": loss})),
-    ("LIT004", "backward by hand", step(lambda _, loss: (loss.square().backward(), loss)[1])),
-    ("LIT004", "backward twice", step(lambda _, loss: ((s := loss**2).backward(), s)[1])),
-    ("LIT005", "manual_backward", step(lambda m, loss: m.manual_backward(loss))),
-    ("LIT006", "layers before super", assigned_too_early),
-    ("LIT007", "cuda()", lambda: torch.zeros(1).cuda()),
-    ("LIT007", 'to("cuda")', lambda: nn.Linear(1, 1).to("cuda")),
-    ("LIT007", 'device="cuda"', lambda: torch.zeros(1, device="cuda")),
-    ("LIT008", "logs a list", validation(lambda m: m.log("a", as_any([1.0])))),
-    ("LIT008", "logs a vector", validation(lambda m: m.log("a", torch.ones(2)))),
-    ("LIT008", "logs a text", validation(lambda m: m.log("a", as_any("1")))),
-    ("LIT009", "training_epoch_end", method("training_epoch_end")),
-    ("LIT009", "validation_epoch_end", method("validation_epoch_end")),
-    ("LIT009", "test_epoch_end", an_old_hook_of_test),
-    ("LIT010", "checkpoint", lambda: fit(Module(), ModelCheckpoint(monitor="val_accuracy"))),
-    ("LIT011", "stopping", lambda: fit(Module(), EarlyStopping(monitor="val_accuracy"))),
-    ("LIT012", "setup without stage", data(setup)),
-    ("LIT012", "stage misspelt", data(misspelt)),
-    ("LIT013", "gpu", lambda: L.Trainer(accelerator="gpu", logger=False)),
-    ("LIT013", "cuda", lambda: L.Trainer(accelerator="cuda", logger=False)),
-    ("LIT015", "a mean of booleans", lambda: torch.ones(2).bool().mean()),
-    ("LIT016", "a data module without super", lambda: fit(Module(), data=Unprepared())),
-    ("LIT017", "no attribute", lambda: Module().lr),
-    ("LIT017", "no name", name_of_nothing),
-    ("LIT018", "no hyperparameters", lambda: as_any(Module().hparams).max_lr),
-    ("LIT019", "changed in place", validate_first(lambda m: m.kept.mul_(0.9))),
-    ("LIT019", "in the loss", validate_first(lambda m: m.layer.weight * m.kept)),
-    ("LIT019", "to be trained", validate_first(lambda m: m.kept.requires_grad_())),
-    ("LIT019", "a view of the weights", validate_first(lambda m: m.seen.mul_(0.9))),
-    ("LIT2107", "a module alone", lambda: Module().trainer),
-    ("LIT403", "loaders before setup", lambda: NumberedDataModule().train_dataloader()),
-    ("LIT507", "a pickled network", a_pickled_network),
-    ("LIT2112", "a cycle of inf steps", lambda: a_cycle(steps_per_epoch=float("inf"), epochs=2)),
-    ("LIT2112", "a cycle of no steps", lambda: a_cycle(total_steps=-1)),
-    ("LIT130", "no configure_optimizers", without_optimizer),
-    ("LIT134", "in place", steps_in_between),
-    ("LIT014", "no module", lambda: fit(nn.Linear(2, 1))),
-    ("LIT014", "a data module", lambda: fit(L.LightningDataModule())),
-    ("LIT921", "a huge tensor", lambda: torch.empty(2**58)),
-    ("LIT921", "a huge list", lambda: [None] * 2**58),
-    ("LIT922", "a thread too many", a_thread_that_cannot_start),
-    ("LIT923", "files left open", files_left_open),
-    ("LIT924", "a large file", a_large_file),
-    ("LIT925", "a full disk", lambda: Path("/dev/full").write_text("a", encoding="utf-8")),
-    ("LIT927", "no such host", lambda: socket.create_connection(("host.invalid", 80), 5)),
-    ("LIT945", "fit inside make_trainer", train_too_early),
-]
 
 
 @pytest.mark.parametrize(
@@ -281,15 +27,42 @@ REAL: list[tuple[str, str, Callable[[], Any]]] = [
 def test_the_installed_versions_still_say_it_so(code: str, action: Callable[[], Any]) -> None:
     if code in {"LIT007", "LIT013"} and not WITHOUT_GPU:
         pytest.skip("this machine has a GPU, where the call is right; to enable: hide it")
+    kind, message = raised(action)
+    assert error_code(kind, message) == code, message
+
+
+def raised(action: Callable[[], Any]) -> tuple[str, str]:
+    """Type and message of the exception of `action`."""
     with scratch_folder():
         found = attempt(lambda: action() or {}, "fit")
     assert "error" in found, "nothing was raised"
-    error = found["error"]
-    assert error_code(error["type"], error["message"]) == code, error["message"]
+    return found["error"]["type"], found["error"]["message"]
 
 
-def test_every_pattern_is_raised_above() -> None:
-    assert {code for code, _ in _PATTERNS} == {code for code, _, _ in REAL}
+@pytest.mark.parametrize(
+    ("code", "instead", "action"),
+    [(code, instead, action) for code, instead, _, action in RESEMBLING],
+    ids=[f"{code} {name}" for code, _, name, _ in RESEMBLING],
+)
+def test_a_message_that_resembles_one_does_not_get_its_code(
+    code: str, instead: str, action: Callable[[], Any]
+) -> None:
+    kind, message = raised(action)
+    found = error_code(kind, message)
+    assert found != code, message
+    assert found == instead, message
+
+
+def test_every_pattern_is_raised_and_has_a_message_that_it_leaves_alone() -> None:
+    codes = {code for code, _ in _PATTERNS}
+    assert codes == {code for code, _, _ in REAL}
+    assert codes == {code for code, _, _, _ in RESEMBLING}
+
+
+def test_networks_of_the_course_are_known_as_such() -> None:
+    kinds = [kind for _, kind in inspect.getmembers(models, inspect.isclass)]
+    mine = {kind.__name__ for kind in kinds if issubclass(kind, nn.Module)}
+    assert mine <= set(_NETWORKS.split("|"))
 
 
 def test_a_module_without_fault_raises_nothing() -> None:
