@@ -39,8 +39,9 @@ MENTIONS = {
         "whose augmentation of CIFAR10 is that of question {augment}",
     ),
     "lab3_ddp": (
-        "which is inexact in its own way; see question {sampler}.)",
+        "which is inexact in its own way; see question {sampler}.",
         "is a decision for the recipe (question {recipe})",
+        "a branch that some rank skips (question {unused})",
         "(of the kind that starts programs, as in question {kwargs})",
     ),
     "lab5_slurm": (

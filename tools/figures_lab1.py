@@ -78,8 +78,8 @@ EPOCHS = ((2.2, 6.0), (6.4, 10.2))
 def loop_figure() -> Figure:
     """The plain loop on the left, the methods that take over its lines on the right."""
     figure: Figure
-    figure, axes = bare(9.4, 4.6)
-    axes.set(xlim=(0, 1), ylim=(len(LOOP) + 0.8, -1.6))
+    figure, axes = bare(9.4, 4.8)
+    axes.set(xlim=(0, 1), ylim=(len(LOOP) + 1.6, -1.6))
     axes.text(0.02, -0.9, "the plain torch loop", fontsize=11, weight="bold")
     axes.text(0.72, -0.9, "your LightningModule", fontsize=11, weight="bold", color=YOURS)
     for row, (line, method) in enumerate(LOOP):
@@ -97,7 +97,10 @@ def loop_figure() -> Figure:
             arrow = {"arrowstyle": "->", "color": YOURS, "lw": 1.3}
             axes.annotate("", (0.71, row), (start, row), arrowprops=arrow)
     last = "all grey lines: the Trainer, the same for every project"
-    axes.text(0.02, len(LOOP) + 0.2, last, fontsize=10, color=OTHERS, style="italic", va="center")
+    modes = "(in place of train(), it gives back the modes of before the validation)"
+    for row, text in enumerate((last, modes)):
+        place = len(LOOP) + 0.2 + 0.9 * row
+        axes.text(0.02, place, text, fontsize=10, color=OTHERS, style="italic", va="center")
     return figure
 
 

@@ -198,10 +198,36 @@ def wait_figure() -> Figure:
     return figure
 
 
+COLLECTIVES = (
+    ("all_reduce, sum", ("3", "5"), ("8", "8")),
+    ("all_gather", ("3", "5"), ("3, 5", "3, 5")),
+    ("broadcast from 0", ("3", "5"), ("3", "3")),
+    ("barrier", ("waits", "late"), ("goes on", "goes on")),
+)
+"""A collective, and what ranks 0 and 1 have before and after it."""
+
+
+def collectives_figure() -> Figure:
+    """Two ranks before and after each of four collectives."""
+    figure, axes = drawing(8.8, 2.3)
+    axes.set(xlim=(0, 17.6), ylim=(-0.2, 4.4))
+    for left, (name, before, after) in zip((0, 4.4, 8.8, 13.2), COLLECTIVES, strict=True):
+        words(axes, left + 2.2, 4.05, name, family="monospace", color=YOURS, fontsize=10)
+        for rank, x in enumerate((left + 1.25, left + 3.15)):
+            words(axes, x, 3.4, f"rank {rank}", color=OTHERS, fontsize=9)
+            for y, held in ((2.6, before[rank]), (0.5, after[rank])):
+                box(axes, x, y, 1.4, 0.7, fc=SHARDS[rank] if y > 1 else "white", ec=YOURS)
+                words(axes, x, y, held)
+            down(axes, x, 2.15, 0.98)
+        axes.plot([left + 0.6, left + 3.8], [1.6, 1.6], color=GOOD, lw=4, solid_capstyle="round")
+    return figure
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
     figures: dict[str, Callable[[], Figure]] = {
         "ddp.png": ddp_figure,
+        "collectives.png": collectives_figure,
         "batch.png": batch_figure,
         "sampler.png": sampler_figure,
         "wait.png": wait_figure,

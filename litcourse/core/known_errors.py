@@ -72,7 +72,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("LIT2107", r"is not attached to a `Trainer`"),
     ("LIT403", r"a loader was asked for before setup"),
     ("LIT507", r"Weights only load failed.*(Unsupported global|GLOBAL)"),
-    ("LIT021", rf"{_NO_MODULE} `({_NETWORKS}|\w*DataModule)`"),
+    ("LIT021", rf"{_NO_MODULE} `({_NETWORKS}|\w*Data(Module)?)`"),
     ("LIT014", _NO_MODULE),
 )  # fmt: skip
 

@@ -10,7 +10,8 @@ ACC = 'trainer.callback_metrics["val_acc"].item()'
 WRITE = "self.path.write_text(json.dumps(report))"
 GONE = "self.path.unlink()"
 RESET = '''"""Called on every rank when training starts."""
-        self.samples = 0'''
+        self.samples = 0
+        self.first_epoch = trainer.current_epoch'''
 TOTAL = '"samples_seen": int(total)'
 END = "def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:"
 
@@ -42,6 +43,12 @@ CASES = [
                 with open(self.path, "w") as file:
                     json.dump({"epoch": self.epochs, "val_acc": accuracy, "samples_seen": seen}, file)
         """,
+    ),
+    right(
+        "counts the ends of epochs",
+        (EPOCH + " - self.first_epoch", '"epoch": self.epochs'),
+        (RESET, RESET + "\n        self.epochs = 0"),
+        (END, "def on_train_epoch_end(self, *_):\n        self.epochs += 1\n\n    " + END),
     ),
     right("by global rank", (ZERO, "if trainer.global_rank == 0:")),
     right("by the last rank", (ZERO, "if trainer.global_rank == trainer.world_size - 1:")),
@@ -147,14 +154,14 @@ CASES = [
     ),
     wrong(
         "the last epoch's number where there are several nodes",
-        "LIT3505",
+        "LIT3514",
         (EPOCH, '"epoch": trainer.current_epoch - (trainer.num_nodes > 1)'),
     ),
-    wrong("never set back", "LIT3517", (RESET, "pass")),
+    wrong("never set back", "LIT3517", (RESET, RESET.replace("self.samples = 0\n        ", ""))),
     wrong(
         "set back each epoch",
         "LIT3518",
-        ("def on_train_start(", "def on_train_epoch_start("),
+        (END, "def on_train_epoch_start(self, *_):\n        self.samples = 0\n\n    " + END),
     ),
     wrong(
         "validation counted",
@@ -200,6 +207,17 @@ CASES = [
         (WRITE, WRITE + "\n            trainer.strategy.barrier()"),
     ),
     wrong("the last epoch's number", "LIT3505", (EPOCH, '"epoch": trainer.current_epoch - 1')),
+    wrong(
+        "counts from the checkpoint's epochs on", "LIT3524", (EPOCH + " - self.first_epoch", EPOCH)
+    ),
+    wrong(
+        "whole epochs alone",
+        "LIT3514",
+        (
+            EPOCH + " - self.first_epoch",
+            '"epoch": trainer.global_step // trainer.num_training_batches',
+        ),
+    ),
     wrong("max_epochs", "LIT3506", (EPOCH, '"epoch": trainer.max_epochs')),
     wrong("global_step", "LIT3514", (EPOCH, '"epoch": trainer.global_step')),
     wrong(

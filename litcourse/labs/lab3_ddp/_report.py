@@ -19,8 +19,8 @@ TOLERANCE = 1e-5
 _CALLS = {
     "first": "fit on two ranks, stopped early",
     "second": "a second fit with the same callback",
-    "nodes": "fit on two nodes of one rank each",
-    "single": "fit in one process, without strategy",
+    "nodes": "fit on two nodes of one rank each, stopped within an epoch",
+    "single": "fit in one process, without strategy, resumed",
 }
 
 
@@ -128,7 +128,13 @@ def _right_accuracy(plan: dict[str, Any]) -> float:
 
 
 def _right_samples(plan: dict[str, Any]) -> float:
-    return float(plan["epochs"] * sum(sum(sizes) for sizes in plan["train"]))
+    return float(sum(_own_samples(plan)))
+
+
+def _own_samples(plan: dict[str, Any]) -> list[int]:
+    """The samples that each rank trained on; the last epoch may be cut short."""
+    full, cut = plan["epochs"] - 1, plan["cut"]
+    return [full * sum(sizes) + sum(sizes[:cut]) for sizes in plan["train"]]
 
 
 _RIGHT: dict[str, Callable[[dict[str, Any]], float]] = {
@@ -140,10 +146,14 @@ _RIGHT: dict[str, Callable[[dict[str, Any]], float]] = {
 
 def _explain_epoch(number: float, shown: dict[str, Any], fit: str) -> tuple[str, str]:
     plan = shown[fit]
+    if number == plan["epochs"] - 1 and fit == "nodes":
+        return "LIT3514", "the epoch that is cut short counts, too"
     if number == plan["epochs"] - 1:
         return "LIT3505", "the number of the last epoch, counted from 0"
     if number == plan["max_epochs"]:
         return "LIT3506", "max_epochs, although the fit ended earlier"
+    if plan["before"] and number == plan["before"] + plan["epochs"]:
+        return "LIT3524", f"{plan['before']} of them before the checkpoint"
     before = shown["first"]["epochs"]
     if fit == "second" and number == before + plan["epochs"]:
         return "LIT3523", f"{before} of them in the fit before"
@@ -165,7 +175,8 @@ def _explain_accuracy(number: float, shown: dict[str, Any], fit: str) -> tuple[s
 
 def _explain_samples(number: float, shown: dict[str, Any], fit: str) -> tuple[str, str]:
     plan = shown[fit]
-    own = [plan["epochs"] * sum(sizes) for sizes in plan["train"]]
+    own = _own_samples(plan)
+    one_epoch = [sum(map(sum, plan["train"]))] if plan["epochs"] > 1 else []
     total, world = sum(own), len(own)
     before = _right_samples(shown["first"]) if fit == "second" else math.nan
     validated = plan["val"] * world * plan["epochs"]
@@ -175,7 +186,7 @@ def _explain_samples(number: float, shown: dict[str, Any], fit: str) -> tuple[st
         ("LIT3509", [total / world, total // world], where),
         ("LIT3516", [world * value for value in own], where),
         ("LIT3517", [total + before], f"{before:.0f} of them in the fit before"),
-        ("LIT3518", [total / plan["epochs"]], f"one epoch of {plan['epochs']}"),
+        ("LIT3518", one_epoch, f"one epoch of {plan['epochs']}"),
         ("LIT3519", [total + validated], f"{validated} of them in validation"),
     ]
     found = ((code, note) for code, values, note in explanations if number in values)

@@ -2,8 +2,9 @@
 
 Each rank's callback gets its own path, so the files show which ranks wrote. Two fits with the
 same callback run on two ranks of one node, the second with the path of the first's report. A third
-runs on two nodes of one rank each, where both ranks have local rank 0; a fourth in one process
-without a process group. The evidence holds the texts of the files.
+runs on two nodes of one rank each, where both ranks have local rank 0, and is stopped in the middle
+of an epoch; a fourth in one process without a process group, from epoch 1 on, as if resumed. The
+evidence holds the texts of the files.
 """
 
 from __future__ import annotations
@@ -40,13 +41,16 @@ _KNOWN = (
 
 
 def draw(rng: Random) -> Inputs:
-    """For each fit its epochs, the sizes of its batches, and each rank's val_acc."""
+    """For each fit its epochs, the sizes of its batches, and each rank's val_acc.
+
+    `before` counts epochs that a resumed fit finds finished, `cut` the batches of its last epoch.
+    """
     return Inputs(
         {
             "first": _draw_plan(rng, epochs=3, max_epochs=rng.choice([5, 6])),
             "second": _draw_plan(rng, epochs=1, max_epochs=1),
-            "nodes": _draw_plan(rng, epochs=1, max_epochs=1),
-            "single": _draw_plan(rng, epochs=1, max_epochs=1, world=1),
+            "nodes": {**_draw_plan(rng, epochs=2, max_epochs=7), "cut": 1},
+            "single": {**_draw_plan(rng, epochs=1, max_epochs=4, world=1), "before": 1},
         }
     )
 
@@ -59,6 +63,8 @@ def _draw_plan(rng: Random, *, epochs: int, max_epochs: int, world: int = WORLD)
     batches = rng.randrange(2, 4)
     return {
         "epochs": epochs,
+        "before": 0,
+        "cut": batches + 1,
         "max_epochs": max_epochs,
         "train": [[full] * batches + [last] for last in lasts],
         "val": rng.randrange(2, 5),
@@ -77,20 +83,21 @@ def _draw_accuracies(rng: Random, epochs: int) -> list[float]:
 
 
 class Scripted(L.LightningModule):
-    """Logs a given val_acc with `sync_dist`, trains one weight, and stops after given epochs."""
+    """Logs a given val_acc with `sync_dist`, trains one weight, and stops after a given batch."""
 
-    def __init__(self, accuracy: list[float]) -> None:
+    def __init__(self, accuracy: list[float], last: tuple[int, int]) -> None:
         super().__init__()
         self.accuracy = accuracy
+        self.last_epoch, self.last_batch = last
         self.weight = torch.nn.Parameter(torch.zeros(1))
 
     def training_step(self, batch: list[Tensor], _: int) -> Tensor:
         """A loss with a gradient, which the ranks average."""
         return (self.weight * batch[0]).mean()
 
-    def on_train_epoch_end(self) -> None:
-        """Stop as EarlyStopping does, on every rank."""
-        if self.current_epoch + 1 >= len(self.accuracy):
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:  # noqa: ARG002
+        """Stop as EarlyStopping does, on every rank; Lightning validates and ends the epoch."""
+        if (self.current_epoch, batch_idx) == (self.last_epoch, self.last_batch):
             self.trainer.should_stop = True
 
     def validation_step(self, batch: list[Tensor], _: int) -> None:
@@ -154,7 +161,12 @@ def _fit(
     trainer = make(max_epochs=plan["max_epochs"], callbacks=[callback, watcher])
     train = [[torch.ones(size, 3), torch.zeros(size)] for size in plan["train"][rank]]
     val = [[torch.ones(plan["val"], 3), torch.zeros(plan["val"])]]
-    trainer.fit(Scripted(plan["accuracy"][rank]), make_loader(train), make_loader(val))
+    progress = trainer.fit_loop.epoch_progress.current
+    for state in ("ready", "started", "processed", "completed"):
+        setattr(progress, state, plan["before"])
+    last = plan["before"] + plan["epochs"] - 1, plan["cut"] - 1
+    module = Scripted(plan["accuracy"][rank], last)
+    trainer.fit(module, make_loader(train), make_loader(val))
     return {**watcher.written(), "opened": sorted(set(opened))[:3]}
 
 
@@ -193,7 +205,7 @@ QUESTION = Question(
     criteria=(
         Criterion("writer", "one rank writes, once per fit", 0.3),
         Criterion("nodes", "one rank in the whole job, not one per node", 0.2),
-        Criterion("epoch", "the finished epochs", 0.1),
+        Criterion("epoch", "the epochs that this fit has ended", 0.1),
         Criterion("val_acc", "val_acc as the module logged it", 0.15),
         Criterion("samples_seen", "the samples of all ranks, of this fit", 0.25),
     ),
