@@ -73,6 +73,11 @@ release: setup  ## compile source/ into release/, with the students' archive and
 verify: setup  ## hold every question against its bank of right and wrong answers (LAB=... Q=... SEEDS=... RESUME=1)
 	@$(AUTOGRADER) verify $(LAB) $(if $(Q),--question $(Q)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(RESUME),--resume)
 
+.PHONY: mutate
+mutate: setup  ## change right answers a little, and list the changes that no judge notices (LAB=... Q=... MINUTES=...)
+	@test -n "$(LAB)" || { echo "usage: make mutate LAB=lab1_mnist [Q=wrap] [MINUTES=20]" >&2; exit 2; }
+	@$(AUTOGRADER) mutate $(LAB) $(Q) $(if $(MINUTES),--budget $(MINUTES))
+
 .PHONY: bench
 bench: setup  ## measure the times that the documentation promises
 	@$(AUTOGRADER) bench

@@ -5,7 +5,8 @@ Read in this order:
 1. `course`: the folders of a course and its instructor notebooks; `secret`: the seeds of inputs;
    `stubs`: cells without their answers.
 2. `cli`: the command `autograder`.
-3. `bank`: right and wrong answers; `verifying` checks every question with them.
+3. `bank`: right and wrong answers; `verifying` checks every question with them, `mutating` changes
+   them to find what no judge notices.
 4. `building`: compiles `source/` for students, and into bundles for otter.
 5. `nbgrader_plugins`: grades one submission, as steps of nbgrader's pipeline.
 6. `engine`: warm, isolated kernels, and the processes that judge.

@@ -147,6 +147,29 @@ def verify(
     raise typer.Exit(code)
 
 
+@app.command()
+def mutate(
+    lab: str,
+    question: Annotated[str, typer.Argument(help="Only this question.")] = "",
+    budget: Annotated[
+        float, typer.Option(min=0, help="Begin no mutant after so many minutes; 0: no end.")
+    ] = 0,
+    jobs: Annotated[int, typer.Option(min=0, help="Processes; 0: one per core.")] = 0,
+    solutions: Annotated[
+        bool, typer.Option("--solutions", help="Change the solutions alone.")
+    ] = False,
+    no_sandbox: Annotated[
+        bool, typer.Option("--no-sandbox", help="Run mutants with your own rights.")
+    ] = False,
+) -> None:
+    """Change right answers a little, and list the changes that no judge notices."""
+    from autograder.mutating import mutate as mutator
+
+    course = _course()
+    options = mutator.Options(question, budget, jobs, solutions, not no_sandbox)
+    raise typer.Exit(mutator.run(course, [course.lab(lab)], options))
+
+
 def _start_engine() -> None:
     """Start the engine early, and skip the slow end of the process."""
     from autograder.engine.client import engine

@@ -25,7 +25,8 @@ from litcourse import labs
 
 FOLDER = ".verify"
 """Folder in the course; git ignores it."""
-_PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "numpy")
+PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "numpy")
+"""Libraries whose versions decide on results, too."""
 
 
 @dataclass(frozen=True)
@@ -95,18 +96,23 @@ def keep_trials(course: Course, chosen: Sequence[Lab]) -> Iterator[KeptTrials]:
                 file = stack.enter_context(path.open("a+", encoding="utf-8"))
             except OSError as error:
                 raise unwritable_error(path, error) from error
-            _lock(path, file)
+            lock(path, file)
             found = _load(file, path, digest_of(lab), kept.notes)
             kept.results |= {result.key: result for result in found}
             kept._files[lab.id] = file  # noqa: SLF001 (of this module)
         yield kept
 
 
-def _lock(path: Path, file: TextIOWrapper) -> None:
+def lock(path: Path, file: TextIOWrapper) -> None:
+    """Hold a file until it is closed.
+
+    Raises:
+        AuthorError: another run holds it.
+    """
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        fault, step = "another run writes it", "wait for its end, or verify without --resume"
+        fault, step = "another run writes it", "wait for its end, or run without --resume"
         raise AuthorError(path, "", fault, step) from None
 
 
@@ -143,7 +149,7 @@ def digest_of(lab: Lab) -> str:
     found = hashlib.sha256()
     for path in [lab.path, *(p for p in paths if "__pycache__" not in p.parts)]:
         found.update(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
-    for name in _PACKAGES:
+    for name in PACKAGES:
         with contextlib.suppress(PackageNotFoundError):
             found.update(f"{name} {version(name)}\n".encode())
     found.update(f"{platform.python_version()} {platform.machine()}".encode())

@@ -125,7 +125,7 @@ def run(
         UnknownNameError: none of `labs` has the question.
     """
     started = time.perf_counter()
-    chosen = _labs_with(labs, question)
+    chosen = labs_with(labs, question)
     for lab in chosen:
         look_ahead(lab)
     with keep_trials(course, chosen) if resume else contextlib.nullcontext() as kept:
@@ -148,7 +148,7 @@ def run(
 
 
 def _results(
-    plans: Sequence[_Plan], seeds: int, workers: int, kept: KeptTrials | None
+    plans: Sequence[Plan], seeds: int, workers: int, kept: KeptTrials | None
 ) -> Iterator[Result]:
     """The results of all trials, those of earlier runs first."""
     known = kept.results if kept else {}
@@ -161,7 +161,7 @@ def _results(
         yield from found
         for outcome in outcomes:
             trial: Trial = outcome.run.key
-            result = _result(trial, _verdict(trial, outcome), outcome.cpu_seconds)
+            result = _result(trial, verdict_on(trial, outcome), outcome.cpu_seconds)
             if kept:
                 kept.keep(result)
             wrong += bool(result.fault)
@@ -169,7 +169,7 @@ def _results(
             yield result
 
 
-def _labs_with(labs: Sequence[Lab], question: str | None) -> list[Lab]:
+def labs_with(labs: Sequence[Lab], question: str | None) -> list[Lab]:
     """Those of `labs` that have the question; all labs if it is None."""
     if question is None:
         return list(labs)
@@ -200,7 +200,7 @@ def _progress() -> Progress:
 
 
 @dataclass(frozen=True)
-class _Plan:
+class Plan:
     """A case, and the sources of the cells up to its question."""
 
     lab: Lab
@@ -214,20 +214,20 @@ class _Plan:
         return [(self.lab.id, self.question_id, self.case.id, seed) for seed in draws]
 
 
-def _plans(lab: Lab, question: str | None) -> list[_Plan]:
+def _plans(lab: Lab, question: str | None) -> list[Plan]:
     """Every case of `lab`, or of one question; those of `verify` itself come first."""
     bank = load(lab)
-    stubs = _stubs(lab)
+    stubs = unsolved_cells(lab)
     own = (Case(SOLUTION), Case(STUB, expects="LIT900"))
     return [
-        _Plan(lab, name, case, _cells(lab, name, case, bank, stubs))
+        Plan(lab, name, case, cells_of(lab, name, case, bank, stubs))
         for name, cases in bank.items()
         if question in {None, name}
         for case in (*own, *cases, *([Case(FRESH)] if lab.find_question(name).files else []))
     ]
 
 
-def _runs(plans: Sequence[_Plan], seeds: int, known: Container[object] = ()) -> Iterator[Run]:
+def _runs(plans: Sequence[Plan], seeds: int, known: Container[object] = ()) -> Iterator[Run]:
     """The runs of all plans but `known` ones; inputs are drawn when a run's turn comes."""
     for plan in plans:
         lab, name, case = plan.lab, plan.question_id, plan.case
@@ -235,13 +235,13 @@ def _runs(plans: Sequence[_Plan], seeds: int, known: Container[object] = ()) -> 
         variables = {script_runner.FRESH: "1"} if fresh else {}
         for seed in (key[-1] for key in plan.keys(seeds) if key not in known):
             text = f"{seed} {lab.id} {name} {case.id}" if seed else PUBLIC_SEED
-            inputs, shown = _draw(lab, name, Random(text))
+            inputs, shown = draw(lab, name, Random(text))
             trial = Trial(lab, name, case, seed, inputs)
             limit = FRESH_LIMIT if fresh else LIMIT
             yield Run(trial, plan.cells, lab.id, name, shown, limit, variables)
 
 
-def _draw(lab: Lab, question_id: str, rng: Random) -> tuple[Inputs, bytes]:
+def draw(lab: Lab, question_id: str, rng: Random) -> tuple[Inputs, bytes]:
     """Draw inputs; also returns the shown ones, encoded."""
     try:
         inputs = draw_inputs(lab, question_id, rng)
@@ -254,12 +254,12 @@ def _draw(lab: Lab, question_id: str, rng: Random) -> tuple[Inputs, bytes]:
         raise AuthorError(question_file(lab.id, question_id), question_id, fault, step) from error
 
 
-def _stubs(lab: Lab) -> dict[str, str]:
+def unsolved_cells(lab: Lab) -> dict[str, str]:
     """The unsolved cells by question id, as nbgrader makes them."""
     return {grade_id(cell): cell.source for cell in clear_answers(lab.notebook).cells}
 
 
-def _cells(
+def cells_of(
     lab: Lab, question_id: str, case: Case, bank: dict[str, list[Case]], stubs: dict[str, str]
 ) -> list[str]:
     """Sources of the code cells up to the question, with the case's answers in them."""
@@ -290,7 +290,12 @@ def _earlier(case: Case, bank: dict[str, list[Case]]) -> dict[str, Case]:
     return found
 
 
-def _verdict(trial: Trial, outcome: Outcome) -> Verdict:
+def verdict_on(trial: Trial, outcome: Outcome) -> Verdict:
+    """The verdict on what a child left; LIT902 if it left nothing.
+
+    Raises:
+        AuthorError: the judge is at fault.
+    """
     if not outcome.evidence:
         return fail_question(trial.lab.id, trial.question_id, "LIT902", got=outcome.note)
     tree = decode(outcome.evidence)

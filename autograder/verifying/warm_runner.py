@@ -14,7 +14,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -85,8 +85,17 @@ def warm_up() -> None:
     atexit.register(gc.unfreeze)  # extensions report objects that are frozen at exit as leaks
 
 
-def run_all(runs: Iterable[Run], jobs: int) -> Generator[Outcome]:
-    """Run `runs`, `jobs` at a time, and yield each outcome when its child ends."""
+def run_all(
+    runs: Iterable[Run], jobs: int, work: Callable[[Run, Path], None] | None = None
+) -> Generator[Outcome]:
+    """Run `runs`, `jobs` at a time, and yield each outcome when its child ends.
+
+    Args:
+        runs: drawn from when a child is free.
+        jobs: children at a time.
+        work: what a child does, by default `work_in_folder`: reads `inputs` and writes `evidence`
+            in the folder that it gets.
+    """
     with tempfile.TemporaryDirectory(prefix="litcourse-warm-") as folder:
         waiting = enumerate(runs)  # drawn when needed: inputs can be megabytes
         upcoming = next(waiting, None)
@@ -99,7 +108,11 @@ def run_all(runs: Iterable[Run], jobs: int) -> Generator[Outcome]:
                     upcoming = next(waiting, None)
                     folder_of_run = Path(folder) / str(number)
                     folder_of_run.mkdir()
-                    children[_start(run, folder_of_run)] = (run, folder_of_run, OwnTime())
+                    children[_start(run, folder_of_run, work or work_in_folder)] = (
+                        run,
+                        folder_of_run,
+                        OwnTime(),
+                    )
                 if time.monotonic() - looked > _SAMPLE:
                     looked = time.monotonic()
                     for pid, (_, _, clock) in children.items():
@@ -133,19 +146,27 @@ def _kill(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-def _start(run: Run, folder_of_run: Path) -> int:
+def _start(run: Run, folder_of_run: Path, work: Callable[[Run, Path], None]) -> int:
     (folder_of_run / "inputs").write_bytes(run.shown)
     pid = os.fork()
     if pid:
         return pid
     try:
         os.setsid()
-        _work(run, folder_of_run)
+        work(run, folder_of_run)
     finally:
         os._exit(0)  # never back into the caller's stack, whatever a student's code raised
 
 
-def _work(run: Run, folder_of_run: Path) -> None:
+def work_in_folder(run: Run, folder_of_run: Path) -> None:
+    """Run the cells in `folder_of_run`, then probe."""
+    os.chdir(folder_of_run)
+    os.environ.update(run.variables)
+    probe(run, folder_of_run / "inputs", folder_of_run / "evidence")
+
+
+def probe(run: Run, inputs: Path, evidence: Path) -> None:
+    """Run the cells in silence, then probe with `inputs` and write `evidence`."""
     from IPython.core.interactiveshell import InteractiveShell
 
     from litcourse.frontends.kernel_entry import write_evidence
@@ -153,15 +174,7 @@ def _work(run: Run, folder_of_run: Path) -> None:
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nowhere, stream)
-    os.chdir(folder_of_run)
-    os.environ.update(run.variables)
     shell = InteractiveShell.instance()
     for cell in run.cells:
         shell.run_cell(cell)
-    write_evidence(
-        run.lab,
-        run.question_id,
-        str(folder_of_run / "inputs"),
-        str(folder_of_run / "evidence"),
-        shell.user_ns,
-    )
+    write_evidence(run.lab, run.question_id, str(inputs), str(evidence), shell.user_ns)

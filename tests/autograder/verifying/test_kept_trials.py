@@ -59,13 +59,13 @@ def test_what_is_done_is_not_done_again_and_more_seeds_are_added(
     assert (first["trials"], first["false_passes"]) == (10, [f"{LAB}/add_one/is right"])
     assert "trials are done" not in told
     ran: list[int] = []
-    honest = verify._draw
+    honest = verify.draw
 
     def drawn(*of: Any) -> Any:
         ran.append(1)
         return honest(*of)
 
-    monkeypatch.setattr(verify, "_draw", drawn)
+    monkeypatch.setattr(verify, "draw", drawn)
     again, told = resumed(course, capsys)
     assert (again, ran) == (first, [])
     assert f"{kept(course)}: 10 trials are done" in told
@@ -78,7 +78,7 @@ def test_what_is_done_is_not_done_again_and_more_seeds_are_added(
 def test_interrupted_it_keeps_what_is_done(
     course: Course, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    honest = verify._verdict
+    honest = verify.verdict_on
     judged: list[int] = []
 
     def interrupted(*of: Any) -> Any:
@@ -87,7 +87,7 @@ def test_interrupted_it_keeps_what_is_done(
             raise KeyboardInterrupt
         return honest(*of)
 
-    monkeypatch.setattr(verify, "_verdict", interrupted)
+    monkeypatch.setattr(verify, "verdict_on", interrupted)
     with pytest.raises(KeyboardInterrupt):
         resumed(course, capsys)
     assert "what is done is kept" in capsys.readouterr().err
@@ -96,7 +96,7 @@ def test_interrupted_it_keeps_what_is_done(
     found, told = resumed(course, capsys)
     assert "3 trials are done" in told
     assert found["trials"] == 10
-    monkeypatch.setattr(verify, "_verdict", None)
+    monkeypatch.setattr(verify, "verdict_on", None)
     assert resumed(course, capsys)[0] == found
 
 

@@ -1,0 +1,134 @@
+"""Keeps what `autograder mutate` has found, so that a run that was stopped goes on.
+
+One file a lab in the course, `.verify/mutants_<lab>.jsonl`, a line for each mutant, written when
+its fate is known. A line counts as long as the digest of all that decides on its question is the
+same: a judge that was mended sends the mutants of its own question through again, and no others.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import platform
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from io import TextIOWrapper
+from pathlib import Path
+
+import litcourse
+from autograder.course import Course, Lab, unwritable_error
+from autograder.verifying.kept_trials import FOLDER, PACKAGES, lock
+from autograder.verifying.solutions import solved_cells
+from litcourse import labs
+
+OWN, GENERAL, SURVIVED, UNDECIDED = "own", "general", "survived", "undecided"
+"""Fates: killed by a finding of the question; by one of any question; not killed; no score."""
+_WORDS = "feedback"
+"""The room of litcourse that holds words alone, which decide on no score."""
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What became of a mutant.
+
+    Args:
+        question_id: id of the question.
+        digest: digest of the mutant's code.
+        decided_by: digest of what decides on its question.
+        fate: `OWN`, `GENERAL`, `SURVIVED` or `UNDECIDED`.
+        code: code of the first finding, or "".
+        score: what it earned, 0 to 1.
+        draws: draws that it was judged with: 1 if the first one killed it.
+        cpu_seconds: processor time, of all draws.
+    """
+
+    question_id: str
+    digest: str
+    decided_by: str
+    fate: str
+    code: str
+    score: float
+    draws: int
+    cpu_seconds: float
+
+
+class KeptMutants:
+    """The fates of a lab's mutants, in their file.
+
+    Args:
+        file: the file, open for reading and appending, and locked.
+        digests: what decides on each question.
+    """
+
+    def __init__(self, file: TextIOWrapper, digests: dict[str, str]) -> None:
+        self._file, self._digests = file, digests
+        file.seek(0)
+        found = [fate for line in file.read().split("\n") if (fate := _parse(line))]
+        self.fates = {
+            (fate.question_id, fate.digest): fate
+            for fate in found
+            if digests.get(fate.question_id) == fate.decided_by
+        }
+
+    def decided_by(self, question_id: str) -> str:
+        """The digest of what decides on a question."""
+        return self._digests[question_id]
+
+    def keep(self, fate: Fate) -> None:
+        """Write a fate at once: the run may be stopped at any moment."""
+        self.fates[fate.question_id, fate.digest] = fate
+        self._file.write("\n" + json.dumps(asdict(fate)))  # in front: a line may have been cut
+        self._file.flush()
+
+
+@contextlib.contextmanager
+def keep_mutants(course: Course, lab: Lab) -> Iterator[KeptMutants]:
+    """Open the fates of a lab's mutants.
+
+    Raises:
+        AuthorError: another run holds them, or they can't be written.
+    """
+    path = course.root / FOLDER / f"mutants_{lab.id}.jsonl"
+    try:
+        path.parent.mkdir(exist_ok=True)
+        file = path.open("a+", encoding="utf-8")
+    except OSError as error:
+        raise unwritable_error(path, error) from error
+    with file:
+        lock(path, file)
+        yield KeptMutants(file, {name: digest_of_question(lab, name) for name in lab.questions})
+
+
+def _parse(line: str) -> Fate | None:
+    try:
+        return Fate(**json.loads(line))
+    except (ValueError, TypeError):
+        return None
+
+
+def digest_of_question(lab: Lab, question_id: str) -> str:
+    """SHA-256, hex, of all that decides on a question's mutants: probe, judge, cells, libraries."""
+    root = Path(litcourse.__file__).parent
+    found = hashlib.sha256()
+    for place in [root, *(Path(place) / lab.id for place in labs.__path__)]:
+        for path in sorted(p for p in place.rglob("*") if p.is_file()):
+            parts = path.relative_to(place).parts
+            if (place == root and parts[0] in {"labs", _WORDS}) or "__pycache__" in parts:
+                continue
+            if place == root or _belongs(parts, question_id, lab):
+                digest = hashlib.sha256(path.read_bytes()).hexdigest()
+                found.update(f"{'/'.join(parts)} {digest}\n".encode())
+    found.update("\n".join(solved_cells(lab, question_id)).encode())
+    for name in PACKAGES:
+        with contextlib.suppress(PackageNotFoundError):
+            found.update(f"{name} {version(name)}\n".encode())
+    found.update(f"{platform.python_version()} {platform.machine()}".encode())
+    return found.hexdigest()
+
+
+def _belongs(parts: tuple[str, ...], question_id: str, lab: Lab) -> bool:
+    """Whether a file of a lab may decide on a question: it is no other question's own."""
+    owner = parts[0].partition(".")[0]
+    return owner == question_id or owner not in lab.questions
