@@ -176,7 +176,7 @@ def _explain_accuracy(number: float, shown: dict[str, Any], fit: str) -> tuple[s
 def _explain_samples(number: float, shown: dict[str, Any], fit: str) -> tuple[str, str]:
     plan = shown[fit]
     own = _own_samples(plan)
-    one_epoch = [sum(map(sum, plan["train"]))] if plan["epochs"] > 1 else []
+    one_epoch: list[float] = [sum(map(sum, plan["train"]))] if plan["epochs"] > 1 else []
     total, world = sum(own), len(own)
     before = _right_samples(shown["first"]) if fit == "second" else math.nan
     validated = plan["val"] * world * plan["epochs"]
