@@ -5,19 +5,21 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from random import Random
 from typing import Any
 
 from litcourse.core.names import UnknownNameError
-from litcourse.core.registry import find_question, question_ids
-from litcourse.feedback.rendering import Footer, Report
-from litcourse.feedback.stopped import Stop, StoppedReport
+from litcourse.core.registry import question_ids
+from litcourse.feedback.overview import Overview
+from litcourse.feedback.readiness import Readiness
+from litcourse.feedback.rendering import Report
+from litcourse.feedback.stopped import StoppedReport
 from litcourse.frontends.executions import EXECUTIONS
-from litcourse.frontends.notebook import PUBLIC_SEED, check_question
-from litcourse.frontends.progress_line import progress_line
-from litcourse.frontends.stopping import run_stoppable
-from litcourse.probing.silenced import Printed
+from litcourse.frontends.hand_in import look_at_hand_in
+from litcourse.frontends.saved_notebook import read_points
+from litcourse.frontends.student_check import make_overview, order_questions, run_check
 
+RESERVED = ("all", "ready")
+"""Methods of `Check`; no question may have such an id."""
 LIMIT = 120.0
 """Seconds that a check may take, unless `Check` is told otherwise."""
 
@@ -41,7 +43,7 @@ class Check:
 
     def __dir__(self) -> list[str]:
         """The lab's questions, for tab completion."""
-        return self._questions
+        return [*self._questions, *RESERVED]
 
     def __getattr__(self, question_id: str) -> QuestionCheck:
         """The check of `question_id`.
@@ -56,20 +58,43 @@ class Check:
             raise AttributeError(str(unknown))
         return QuestionCheck(self._lab, question_id, self._limit)
 
-    def __call__(self, question_id: str) -> Report:
+    def __call__(self, question_id: str | None = None) -> Report | Overview:
         """Check `question_id` against the names that the caller defines.
+
+        Args:
+            question_id: id of a question; without one, you see where you are: each question with
+                its points and its last result.
 
         Raises:
             UnknownNameError: the lab has no such question; its message lists the valid ones.
         """
+        if question_id is None:
+            return make_overview(self._lab, read_points(self._lab))
         if question_id not in self._questions:
             raise UnknownNameError("question", question_id, self._questions, self._lab)
-        return _check(self._lab, question_id, sys._getframe(1).f_globals, self._limit)  # noqa: SLF001 (caller)
+        return run_check(self._lab, question_id, _names_of_caller(), self._limit)
+
+    def all(self) -> Overview:
+        """Check all questions in the lab's order, and show the results in a table.
+
+        Pressing stop ends it; questions that were not reached keep their last result.
+        """
+        namespace, points = _names_of_caller(), read_points(self._lab)
+        for question_id in order_questions(self._lab, points):
+            report = run_check(self._lab, question_id, namespace, self._limit)
+            if isinstance(report, StoppedReport) and report.stop.limit is None:
+                break
+        return make_overview(self._lab, points)
+
+    def ready(self) -> Readiness:
+        """Look at the notebook as it is saved: what is missing before you hand it in."""
+        return look_at_hand_in(self._lab)
 
     def __repr__(self) -> str:
         """The calls of all checks."""
         calls = ", ".join(f"check.{question_id}()" for question_id in self._questions)
-        return f"Checks of {self._lab}: {calls}"
+        more = "check() shows where you are, check.all() runs all, check.ready() what you hand in"
+        return f"Checks of {self._lab}: {calls}; {more}"
 
 
 @dataclass(frozen=True, repr=False)
@@ -88,30 +113,13 @@ class QuestionCheck:
 
     def __call__(self) -> Report:
         """Check the question against the names that the caller defines."""
-        return _check(self.lab, self.question_id, sys._getframe(1).f_globals, self.limit)  # noqa: SLF001 (caller)
+        return run_check(self.lab, self.question_id, _names_of_caller(), self.limit)
 
     def __repr__(self) -> str:
         """A hint for a student who left out the parentheses."""
         return f"Call it: check.{self.question_id}()"
 
 
-def _check(lab: str, question_id: str, namespace: Mapping[str, Any], limit: float) -> Report:
-    if _otter_grades():
-        return Report(None)
-    question, printed = find_question(lab, question_id), Printed()
-
-    def work() -> Any:
-        return check_question(lab, question_id, namespace, Random(PUBLIC_SEED), printed=printed)
-
-    with progress_line(f"check.{question_id}()", limit) as tick:
-        done = run_stoppable(work, limit, tick)
-    if isinstance(done, Stop):
-        return StoppedReport(lab, question_id, question, done)
-    judged = EXECUTIONS.describe((*question.defines, *question.files))
-    return Report(done, Footer(judged, printed.text(), printed.lines))
-
-
-def _otter_grades() -> bool:
-    """Whether otter grades this notebook; its own tests then replace the check."""
-    module = sys.modules.get("otter.check.notebook")
-    return bool(module and getattr(module.Notebook, "_grading_mode", False))
+def _names_of_caller() -> Mapping[str, Any]:
+    """The names of the code that calls a check, such as the notebook's."""
+    return sys._getframe(2).f_globals  # noqa: SLF001 (no public way)

@@ -15,6 +15,7 @@ from pathlib import Path
 from autograder.course import AuthorError, Lab, question_file
 from autograder.verifying.bank_faults import again, nearest_first
 from litcourse import labs
+from litcourse.check import RESERVED
 from litcourse.core.verdict import misnamed_criteria
 from litcourse.feedback.catalogue import catalogue
 
@@ -53,6 +54,9 @@ def check_source(lab: Lab) -> None:
         AuthorError: there is a fault; the first one is reported.
     """
     for question_id in lab.questions:
+        if question_id in RESERVED:
+            fault = f"has the id of a method: check.{question_id}() is another thing"
+            raise AuthorError(lab.path, question_id, fault, "give it another id")
         modules = [_parse(lab, question_id, path) for path in _paths(lab, question_id)]
         criteria = _criteria(modules)
         for module in modules:

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import builtins
 import re
-
-from torch import nn, optim
-from torch.optim import lr_scheduler
+from functools import cache
 
 from litcourse.core.evidence import Evidence
 from litcourse.core.question import Finding
@@ -23,23 +21,40 @@ _BAD_FORK = "is_device_in_bad_fork("
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 _NO_MODULE = r"`model` must be a `LightningModule` or `torch._dynamo.OptimizedModule`, got"
-_NETWORKS = "|".join(
-    (
-        *("MLP", "SmallCNN", "BasicBlock", "ResNet", "Block", "Head", "TransformerClassifier"),
-        *(name for name, kind in vars(nn).items() if isinstance(kind, type)),
-    )
+_OWN_NETWORKS = (
+    "MLP",
+    "SmallCNN",
+    "BasicBlock",
+    "ResNet",
+    "Block",
+    "Head",
+    "TransformerClassifier",
 )
-"""Classes of networks that are surely no LightningModule: those of the course and of torch."""
-_LISTED = (builtins, optim, lr_scheduler)
-_OTHERS_LR = "|".join(
-    (
-        "Trainer",
-        *(name for m in _LISTED for name, kind in vars(m).items() if isinstance(kind, type)),
-    )
-)
-"""Classes without an attribute `lr` that are no module of a learner."""
 
-_PATTERNS: tuple[tuple[str, str], ...] = (
+
+@cache
+def network_names() -> str:
+    """Classes of networks that are surely no LightningModule, those of the course and of torch."""
+    from torch import nn
+
+    return "|".join([*_OWN_NETWORKS, *_class_names(nn)])
+
+
+@cache
+def _others_names() -> str:
+    """Classes without an attribute `lr` that are no module of a learner."""
+    from torch import optim
+    from torch.optim import lr_scheduler
+
+    listed = (builtins, optim, lr_scheduler)
+    return "|".join(["Trainer", *(name for each in listed for name in _class_names(each))])
+
+
+def _class_names(module: object) -> list[str]:
+    return [name for name, kind in vars(module).items() if isinstance(kind, type)]
+
+
+PATTERNS: tuple[tuple[str, str], ...] = (
     ("LIT945", r"^TrainedTooEarlyError"),
     ("LIT921", r"MemoryError|can't allocate memory|not enough memory|Cannot allocate memory"),
     ("LIT922", r"Resource temporarily unavailable|can't start new thread"),
@@ -66,13 +81,13 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("LIT020", r"has been modified by an inplace operation"),
     ("LIT015", r"could not infer output dtype|mean\(\).*Got: Bool"),
     ("LIT016", r"no attribute '(prepare_data_per_node|allow_zero_length_dataloader\w*)'"),
-    ("LIT017", rf"'(?!({_OTHERS_LR})')\w+' object has no attribute 'lr'|name 'lr' is not defined"),
+    ("LIT017", r"'(?!(OTHERS)')\w+' object has no attribute 'lr'|name 'lr' is not defined"),
     ("LIT018", r"'AttributeDict' object has no attribute"),
     ("LIT019", r"^RuntimeError: .*([Ii]nference tensor|view was created in inference mode)"),
     ("LIT2107", r"is not attached to a `Trainer`"),
     ("LIT403", r"a loader was asked for before setup"),
     ("LIT507", r"Weights only load failed.*(Unsupported global|GLOBAL)"),
-    ("LIT021", rf"{_NO_MODULE} `({_NETWORKS}|\w*Data(Module)?)`"),
+    ("LIT021", rf"{_NO_MODULE} `(NETWORKS|\w*Data(Module)?)`"),
     ("LIT014", _NO_MODULE),
 )  # fmt: skip
 
@@ -81,10 +96,23 @@ LIMITS = ("LIT921", "LIT922", "LIT923", "LIT924", "LIT925", "LIT927")
 """Codes of exceptions that a limit of the grading sandbox causes."""
 
 
+@cache
+def _compiled_patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """`PATTERNS` with the names that torch tells; importing it takes seconds."""
+    names = {"NETWORKS": network_names(), "OTHERS": _others_names()}
+
+    def fill(pattern: str) -> re.Pattern[str]:
+        for word, known in names.items():
+            pattern = pattern.replace(word, known)
+        return re.compile(pattern, re.DOTALL)
+
+    return tuple((code, fill(pattern)) for code, pattern in PATTERNS)
+
+
 def error_code(kind: str, message: str) -> str:
     """The code of the finding for an exception of type name `kind` with `message`."""
-    for code, pattern in _PATTERNS:
-        if re.search(pattern, f"{kind}: {message}", re.DOTALL):
+    for code, pattern in _compiled_patterns():
+        if pattern.search(f"{kind}: {message}"):
             return code
     # nbgrader's stub raises NotImplementedError without a message; torch's have one.
     return UNSOLVED if kind == "NotImplementedError" and not message else RAISED

@@ -35,6 +35,10 @@ class UnknownNameError(LookupError):
         missing = f"{owner} has no" if owner else "There is no"
         super().__init__(f"{missing} {kind} {name!r}. Nearest first: {self._known()}")
 
+    def _render_traceback_(self) -> list[str]:
+        """IPython shows this in place of a traceback, which would be all of the course's lines."""
+        return [str(self)]
+
     def _known(self) -> str:
         shown = ", ".join(self.valid[:_SHOWN]) or "none"
         hidden = len(self.valid) - _SHOWN

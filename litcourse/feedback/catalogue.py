@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import textwrap
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from html import escape
 from importlib.resources import files
+from typing import overload
 
 from litcourse.core.names import UnknownNameError
 
@@ -75,15 +77,45 @@ def _number(code: str) -> int:
     return int(code.removeprefix("LIT"))
 
 
-def explain(code: str | int) -> Entry:
+_seen: dict[str, Entry] = {}
+
+
+def note_codes(codes: Iterable[str]) -> None:
+    """Remember findings that came up in this kernel, for `explain()`."""
+    _seen.update({code: shown_entry(code) for code in codes})
+
+
+class Entries:
+    """Several entries, as a list of their titles."""
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self.entries = list(entries)
+
+    def __repr__(self) -> str:
+        """A line for each entry."""
+        lines = [f"{entry.code}  {entry.title}" for entry in self.entries]
+        more = f'More: explain("{self.entries[-1].code}")' if self.entries else ""
+        return (
+            "\n".join([*lines, more]) if lines else "No finding has come up in this kernel so far."
+        )
+
+
+@overload
+def explain(code: str | int) -> Entry: ...
+@overload
+def explain() -> Entries: ...
+def explain(code: str | int | None = None) -> Entry | Entries:
     """What the finding `code` means and what to do about it.
 
     Args:
-        code: such as "LIT102"; its number alone, 102 or "102", will do.
+        code: such as "LIT102"; its number alone, 102 or "102", will do. Without one: a list of the
+            findings that came up in this kernel.
 
     Raises:
         UnknownNameError: there is no such code; the message lists the nearest ones.
     """
+    if code is None:
+        return Entries(_seen.values())
     known = catalogue()
     name = str(code).upper()
     if name.isdecimal():

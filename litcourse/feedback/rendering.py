@@ -33,11 +33,15 @@ class Footer:
         judged: which executions of the notebook's cells were judged, or "".
         printed: the end of what the student's code printed, or "".
         lines: number of lines that it printed.
+        points: points of the question, if they are known.
+        step: what to do next, or "".
     """
 
     judged: str = ""
     printed: str = ""
     lines: int = 0
+    points: float | None = None
+    step: str = ""
 
 
 NO_FOOTER = Footer()
@@ -82,6 +86,8 @@ class Report:
 def as_text(verdict: Verdict, width: int = WIDTH, footer: Footer = NO_FOOTER) -> str:
     """The verdict as plain text of at most `width` columns; what was printed is left as it is."""
     head = f"{verdict.lab} · {verdict.question_id} · {verdict.question.title}"
+    if footer.points is not None and verdict.score is not None:
+        head += f" · {format_score(verdict.score, footer.points)}"
     lines = [head]
     for criterion in verdict.question.criteria:
         mark = verdict.mark(criterion)
@@ -92,7 +98,7 @@ def as_text(verdict: Verdict, width: int = WIDTH, footer: Footer = NO_FOOTER) ->
         lines.append("All of it is right.")
     if verdict.undecided:
         lines.append(f"No score: {verdict.undecided}. {MANUAL}")
-    lines += [footer.judged] if footer.judged else []
+    lines += [line for line in (footer.step, footer.judged) if line]
     text = "\n".join(line for part in lines for line in wrap_text(part, width))
     return f"{text}\nYour code printed:\n{footer.printed}" if footer.printed else text
 
@@ -132,6 +138,13 @@ def finding_details(finding: Finding) -> list[tuple[str, str]]:
     return [(name, value[:_LONGEST]) for name, value in pairs if value]
 
 
+def format_score(fraction: float, points: float | None) -> str:
+    """A score in words: "7 of 10 points", or per cent where the points are not known."""
+    if points is None:
+        return f"{fraction * 100:g} % of the points"
+    return f"{round(fraction * points, 2):g} of {points:g} points"
+
+
 def as_html(verdict: Verdict, footer: Footer = NO_FOOTER) -> str:
     """The verdict as an HTML card; every text in it is escaped."""
     rows = [
@@ -149,6 +162,7 @@ def as_html(verdict: Verdict, footer: Footer = NO_FOOTER) -> str:
         details=finding_details(first) if first else [],
         picture=base64.b64encode(verdict.picture.encode()).decode(),
         footer=footer,
+        score="" if verdict.score is None else format_score(verdict.score, footer.points),
     )
     return html
 

@@ -26,6 +26,7 @@ class Execution:
 
     Args:
         number: the number that the notebook shows, as in `[83]`.
+        source: text of the cell.
         names: names of classes, functions and variables that the cell defines, and files that it
             writes.
         undone: those of them that it did not come to define.
@@ -33,6 +34,7 @@ class Execution:
     """
 
     number: int
+    source: str
     names: frozenset[str]
     undone: frozenset[str]
     error: str
@@ -72,7 +74,14 @@ class Executions:
         undone = [name for name in names if error and now.get(name) == self.objects.get(name)]
         self.objects.update(now)
         kind = type(error).__name__ if error else ""
-        self.known.append(Execution(number, names, frozenset(undone), kind))
+        self.known.append(Execution(number, source, names, frozenset(undone), kind))
+
+    def find_last(self, names: Sequence[str]) -> Execution | None:
+        """The last execution that defined one of `names`."""
+        for each in reversed(self.known):
+            if any(name in each.names and name not in each.undone for name in names):
+                return each
+        return None
 
     def describe(self, names: Sequence[str]) -> str:
         """What a check of `names` judges: the executions that count, and later ones that failed."""

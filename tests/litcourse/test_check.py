@@ -15,6 +15,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from otter.check.notebook import Notebook
 
 from litcourse import Check
+from litcourse.check import RESERVED
 from litcourse.core.names import UnknownNameError
 from litcourse.core.question import Inputs
 from litcourse.core.registry import find_question
@@ -78,8 +79,8 @@ def test_a_verdict_says_which_question_it_is() -> None:
 # --- names ------------------------------------------------------------------------------------
 
 
-def test_dir_lists_the_questions_and_nothing_else() -> None:
-    assert dir(Check(LAB)) == QUESTIONS
+def test_dir_lists_the_questions_and_the_checks_own_methods() -> None:
+    assert dir(Check(LAB)) == sorted([*QUESTIONS, *RESERVED])
 
 
 def test_the_repr_says_how_to_ask() -> None:
@@ -112,7 +113,7 @@ def test_private_names_are_plain_attribute_errors(name: str) -> None:
 def test_pickle_and_copy_do_not_loop() -> None:
     import copy
 
-    assert dir(copy.copy(Check(LAB))) == QUESTIONS
+    assert dir(copy.copy(Check(LAB))) == dir(Check(LAB))
 
 
 @pytest.fixture
@@ -129,7 +130,9 @@ def shell(tmp_path: Path) -> Iterator[InteractiveShell]:
 
 
 @pytest.mark.parametrize("jedi", [True, False])
-@pytest.mark.parametrize(("typed", "wanted"), [("check.", QUESTIONS), ("check.wr", ["wrap"])])
+@pytest.mark.parametrize(
+    ("typed", "wanted"), [("check.", sorted([*QUESTIONS, *RESERVED])), ("check.wr", ["wrap"])]
+)
 def test_the_tab_key_offers_the_questions(
     shell: InteractiveShell, jedi: bool, typed: str, wanted: list[str]
 ) -> None:
@@ -146,7 +149,9 @@ def test_the_tab_key_offers_the_questions(
 
 def test_under_otter_a_check_answers_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Notebook, "_grading_mode", True)
-    monkeypatch.setattr("litcourse.check.check_question", lambda *_: pytest.fail("asked twice"))
+    monkeypatch.setattr(
+        "litcourse.frontends.student_check.check_question", lambda *_: pytest.fail("asked twice")
+    )
     report = called_in({}, "check.wrap()")
     assert report.verdict is None
     assert repr(report) == "graded by otter"

@@ -56,8 +56,8 @@ def draw(rng: Random) -> Inputs:
 
 
 def _draw_plan(rng: Random, *, epochs: int, max_epochs: int, world: int = WORLD) -> dict[str, Any]:
-    full = rng.randrange(5, 9)
-    # The ranks' counts differ so much that each wrong count gives a different number.
+    # So large, and the ranks' counts so different, that each wrong count gives another number.
+    full = rng.randrange(6, 10)
     few = rng.randrange(1, full - 3)
     lasts = rng.sample([few, few + rng.choice([2, 3])], world)
     batches = rng.randrange(2, 4)

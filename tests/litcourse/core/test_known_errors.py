@@ -12,7 +12,7 @@ from torch import nn
 
 from litcourse import models
 from litcourse.core.evidence import Evidence
-from litcourse.core.known_errors import _NETWORKS, _PATTERNS, error_code, error_finding
+from litcourse.core.known_errors import PATTERNS, error_code, error_finding, network_names
 from litcourse.probing.attempts import attempt
 from litcourse.probing.silenced import scratch_folder
 from tests.litcourse.core.raised_errors import REAL, Kept, Module, fit, validate_first
@@ -54,7 +54,7 @@ def test_a_message_that_resembles_one_does_not_get_its_code(
 
 
 def test_every_pattern_is_raised_and_has_a_message_that_it_leaves_alone() -> None:
-    codes = {code for code, _ in _PATTERNS}
+    codes = {code for code, _ in PATTERNS}
     assert codes == {code for code, _, _ in REAL}
     assert codes == {code for code, _, _, _ in RESEMBLING}
 
@@ -62,7 +62,7 @@ def test_every_pattern_is_raised_and_has_a_message_that_it_leaves_alone() -> Non
 def test_networks_of_the_course_are_known_as_such() -> None:
     kinds = [kind for _, kind in inspect.getmembers(models, inspect.isclass)]
     mine = {kind.__name__ for kind in kinds if issubclass(kind, nn.Module)}
-    assert mine <= set(_NETWORKS.split("|"))
+    assert mine <= set(network_names().split("|"))
 
 
 def test_a_module_without_fault_raises_nothing() -> None:
