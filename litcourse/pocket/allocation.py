@@ -250,7 +250,30 @@ def _tasks(request: Request, machine: Machine, count: int) -> list[int]:
     if request.tasks_per_node:
         return [request.tasks_per_node] * count
     tasks = max(request.tasks or count, count)
-    return first_filled(tasks, [_most_tasks(request, machine)] * count)
+    least = request.nodes[0] if request.nodes else 1
+    return _deal(tasks, request.cores, _most_tasks(request, machine), least, count)
+
+
+def _deal(tasks: int, cores: int, most: int, least: int, count: int) -> list[int]:
+    """Tasks of each node: Slurm divides the cores first, then deals tasks to who has cores.
+
+    A node may have all cores that are left but one for each node that has to follow, also where a
+    task takes several: `-N4 -n8` is 5, 1, 1, 1, but `-N4 -n16 -c8` on 64 cores 7, 7, 1, 1.
+
+    Args:
+        tasks: how many there are.
+        cores: of each task.
+        most: tasks that fit on a node.
+        least: nodes that the job has to have.
+        count: nodes that it has.
+    """
+    left, limits = tasks * cores, []
+    for index in range(count):
+        following = max(0, least - index - 1)
+        given = max(1, min(most * cores, left - following))
+        limits.append(max(1, given // cores))
+        left -= given
+    return spread(tasks, limits)
 
 
 def _gpus(request: Request, machine: Machine, tasks: Sequence[int]) -> list[int]:

@@ -152,9 +152,14 @@ def _with_tasks(request: Request) -> Request:
         tasks = request.tasks_per_node * least
     elif request.gpus and request.gpus_per_task:
         tasks = request.gpus // request.gpus_per_task
-    elif request.gpus_per_task and nodes:
+    elif request.gpus_per_task and nodes and _one_task_a_node(request):
         tasks = nodes[0]
     return replace(request, tasks=tasks or None)
+
+
+def _one_task_a_node(request: Request) -> bool:
+    """Whether a number of nodes alone is one of tasks: sbatch takes it so if no cores are given."""
+    return "nodes" in request.options and "cpus-per-task" not in request.options
 
 
 def _refuse_gpus(request: Request) -> None:

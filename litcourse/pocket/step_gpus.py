@@ -19,10 +19,15 @@ def step_gpus(  # noqa: C901  (Slurm knows that many ways to ask)
     options: Mapping[str, str],
     given: Mapping[str, str],
     shares: Sequence[Share],
-    tasks: Sequence[int],
     job: int,
-) -> tuple[int, ...]:
-    """GPUs of the step on each of its nodes."""
+) -> tuple[int, ...] | None:
+    """GPUs of the step on each of its nodes; None for as many as its tasks need.
+
+    Slurm looks at this before it counts processors.
+
+    Raises:
+        RefusedError: the step asks for GPUs that the job has not.
+    """
     held = [share.gpus_held for share in shares]
     if (
         "gres" in given
@@ -54,10 +59,10 @@ def step_gpus(  # noqa: C901  (Slurm knows that many ways to ask)
             raise wrong
         if "gpus" in given:
             return tuple(first_filled(total, held))
-    return _needed_gpus(options, shares, tasks)
+    return None
 
 
-def _needed_gpus(
+def needed_gpus(
     options: Mapping[str, str], shares: Sequence[Share], tasks: Sequence[int]
 ) -> tuple[int, ...]:
     """As many as tasks need, else those that the job asked for."""

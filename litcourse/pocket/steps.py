@@ -10,7 +10,14 @@ from litcourse.pocket.machine import expand
 from litcourse.pocket.reading import values
 from litcourse.pocket.reading.getopt import BeyondError, RefusedError, read_options
 from litcourse.pocket.reading.option_tables import SAME, SRUN
-from litcourse.pocket.step_gpus import bind_words, bound_gpus, no_step, nodes_room, step_gpus
+from litcourse.pocket.step_gpus import (
+    bind_words,
+    bound_gpus,
+    needed_gpus,
+    no_step,
+    nodes_room,
+    step_gpus,
+)  # fmt: skip
 
 _FROM_SHELL = {
     "ntasks": "SLURM_NTASKS", "nodes": "SLURM_NNODES", "ntasks-per-node": "SLURM_NTASKS_PER_NODE",
@@ -152,15 +159,19 @@ def plan_step(
     shares = [share for share in allocation.shares if share.node in nodes]
     cores = int(options.get("cpus-per-task") or 1)
     room = nodes_room(options, shares, cores)
-    if sum(room) < total or len(nodes) > total:
-        raise no_step(job, "More processors requested than permitted")
+    try:
+        asked = step_gpus(options, given, shares, job)
+        if sum(room) < total or len(nodes) > total:
+            raise no_step(job, "More processors requested than permitted")
+    except RefusedError as refused:  # what srun has warned of comes first
+        raise RefusedError("\n".join([*warnings, *more, refused.text]), refused.code) from None
     exact = _EXACT & set(options)
     if honoured:
         limited = [min(share.cores, honoured * cores) // cores for share in shares]
         # Where the rest would have no cores of its own, Slurm lets the number go.
         room = room if exact and sum(limited) < total else limited
     tasks = tuple(spread(total, [max(1, number) for number in room]))
-    gpus = step_gpus(options, given, shares, tasks, job)
+    gpus = needed_gpus(options, shares, tasks) if asked is None else asked
     step = Step(
         command=tuple(found.rest), options=options, nodes=nodes, tasks_per_node=tasks, cores=cores,
         cores_on_node=tuple(tasks_i * cores if exact else share.cores
@@ -232,7 +243,7 @@ def _default_tasks(options: Mapping[str, str], allocation: Allocation, nodes: in
     """As many as are said for each node, or as cores are given for; else one for each node."""
     if options.get("ntasks-per-node"):
         return nodes * int(options["ntasks-per-node"])
-    if options.get("cpus-per-task"):
+    if options.get("cpus-per-task") and nodes <= len(allocation.shares):
         cores = int(options["cpus-per-task"])
         return sum(share.cores // cores for share in allocation.shares[:nodes]) or nodes
     return nodes

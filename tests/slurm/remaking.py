@@ -125,7 +125,7 @@ def _describe(cluster: RootlessSlurm, submitted: _Submitted) -> None:
     logs = {
         path.name: path.read_text(errors="replace")
         for path in submitted.folder.iterdir()
-        if path.is_file() and path.suffix in {".out", ".log"}
+        if path.is_file() and path.suffix in {".out", ".log", ".txt"}
     }
     kept = {n: t for n, t in logs.items() if n not in submitted.case.get("files", {})}
     submitted.made["outputs"] = {submitted.clean(n): submitted.clean(t) for n, t in kept.items()}

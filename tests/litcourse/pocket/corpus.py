@@ -255,8 +255,9 @@ def _really_started(case: dict[str, Any]) -> dict[Any, list[Any]]:
     return found
 
 
-def _order(task: tuple[int, str, Any]) -> tuple[int, str]:
-    return task[:2]
+def _order(task: tuple[int, str, Any]) -> tuple[int, str, str]:
+    """By rank, node and local rank: a script can give all tasks the variables of the first."""
+    return (*task[:2], task[2].get("SLURM_LOCALID", ""))
 
 
 def _of_tasks(key: Any, got: list[Any], want: list[Any]) -> list[str]:
