@@ -7,14 +7,18 @@ python -m reference.scaling --write    # into reference/RESULTS.md, and the plot
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
 from torch import nn
 
+from litcourse.core.exit_codes import ExitCode
 from litcourse.models import BasicBlock, ResNet
+from litcourse.sharding import ShardingError
 from reference.costs import Cost, fsdp2, published, state_bytes
+from reference.peaks import RANKS, SUBJECTS, Peak, peaks
 from reference.policies import ByClass, BySize, LargeBlocks, WrapPolicy
 
 SIZES = (1, 2, 4, 8, 16, 32, 64)
@@ -26,6 +30,8 @@ POLICIES: dict[str, WrapPolicy] = {
     "every layer": ByClass([nn.Conv2d, nn.BatchNorm2d, nn.Linear]),
 }
 PUBLISHED = ("ddp", "zero1", "zero2", "zero3")
+MIB = 2**20
+RELEASE = ".".join(torch.__version__.split(".")[:2])
 FOLDER = Path(__file__).parent
 BEGIN, END = (
     "<!-- scaling: made by python -m reference.scaling --write -->",
@@ -43,7 +49,15 @@ the same for every world size above one:"""
 STATES = """\
 **Gigabytes of weights, gradients and Adam's state on a rank**, in mixed precision, a model of 7.5
 billion parameters, by world size. The authors of ZeRO give 120, 31.4, 16.6 and 1.9 for 64 ranks:"""
+WORST = """\
+**Peak memory of a step, MiB**, on rank 0 of {ranks}, in float32, with Adam: ResNet-18 with a batch
+of 128 images of 32 x 32, and a transformer of 20 blocks and {large:,} parameters with one text
+of 16 tokens; in brackets the activations among it. FSDP2 by the tracker of torch {torch} on
+fake tensors, Adam's state as [peaks.py](peaks.py) counts it; DDP is arithmetic. Where activations
+are most of it, units save little, and activation checkpointing saves a lot. ZeRO is not there:
+DeepSpeed does not run on ranks that are not here."""
 Costs = Mapping[str, Mapping[int, Cost]]
+Peaks = Mapping[str, Mapping[str, Peak]]
 
 
 def costs(sizes: Sequence[int] = SIZES) -> Costs:
@@ -61,13 +75,13 @@ def costs(sizes: Sequence[int] = SIZES) -> Costs:
     return found
 
 
-def count() -> int:
-    """Parameters of the ResNet."""
+def count(subject: str = "ResNet-18") -> int:
+    """Parameters of one of the networks."""
     with torch.device("meta"):
-        return sum(parameter.numel() for parameter in ResNet().parameters())
+        return sum(parameter.numel() for parameter in SUBJECTS[subject].make().parameters())
 
 
-def tables(found: Costs) -> str:
+def tables(found: Costs, worst: Peaks) -> str:
     """What was found, as Markdown."""
     sizes = list(next(iter(found.values())))
     most = max(sizes)
@@ -89,10 +103,20 @@ def tables(found: Costs) -> str:
         _table(sizes, found, lambda cost: f"{cost.sent / 1e6:.1f}"),
         BOUGHT,
         _rows(["", "collectives", "whole at once"], calls),
+        WORST.format(ranks=RANKS, large=count("transformer"), torch=RELEASE),
+        _peaks(worst),
         STATES,
         _rows(["", *map(str, sizes)], states),
     ]
     return "\n\n".join(parts)
+
+
+def _peaks(worst: Peaks) -> str:
+    def cell(peak: Peak) -> str:
+        return f"{peak.most / MIB:,.0f} ({peak.activations / MIB:,.0f})"
+
+    rows = {name: [cell(peak) for peak in of.values()] for name, of in worst.items()}
+    return _rows(["", *SUBJECTS], rows)
 
 
 def _table(sizes: Sequence[int], found: Costs, cell: Callable[[Cost], str]) -> str:
@@ -139,22 +163,27 @@ def _peak(name: str, cost: Cost) -> int:
     return cost.held if name == "ddp" else cost.held + cost.gathered
 
 
-def main() -> None:
-    """Print the tables, or write them."""
+def main() -> int:
+    """Print the tables, or write them; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m reference.scaling", description=__doc__)
     parser.add_argument("--write", action="store_true", help="into reference/RESULTS.md")
     write = parser.parse_args().write
-    found = costs()
-    text = tables(found)
+    try:
+        found, worst = costs(), peaks()
+    except ShardingError as error:  # another torch
+        print(f"scaling: {error}", file=sys.stderr)  # noqa: T201  an error message
+        return ExitCode.MISTAKE
+    text = tables(found, worst)
     if not write:
         print(text)  # noqa: T201  the program's answer
-        return
+        return ExitCode.DONE
     path = FOLDER / "RESULTS.md"
     before, _, rest = path.read_text(encoding="utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
     path.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
     plot(found, FOLDER / "scaling.svg")
+    return ExitCode.DONE
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

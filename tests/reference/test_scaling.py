@@ -10,9 +10,12 @@ import pytest
 import torch
 from torch import nn
 
+from litcourse.core.exit_codes import ExitCode
 from litcourse.models import Block, TransformerClassifier
+from litcourse.sharding import KeptForBackward, ShardingError
 from reference import scaling
 from reference.costs import fsdp2, published, state_bytes
+from reference.peaks import SUBJECTS, WAYS, ddp_peak, fsdp2_peak, peaks
 from reference.policies import ByClass
 
 Ranks = Callable[..., list[Any]]
@@ -62,9 +65,41 @@ def test_a_real_step_agrees_with_the_arithmetic(ranks: Ranks) -> None:
         assert collectives == (3 if reshard else 2) * units
 
 
+def test_ddp_holds_everything_and_its_activations() -> None:
+    whole = 4 * scaling.count()
+    for activations, most in ((10 * whole, 14 * whole), (0, 5 * whole)):
+        peak = ddp_peak(SUBJECTS["ResNet-18"], activations)
+        # Weights, buckets and two numbers of Adam; then activations, or gradients in their place.
+        assert (peak.most, peak.state) == (most, 2 * whole)
+
+
+def test_the_tracker_sees_what_forward_keeps(ranks: Ranks) -> None:
+    subject = SUBJECTS["ResNet-18"]
+    with torch.device("meta"):
+        network, images = subject.make(), subject.inputs()
+    with KeptForBackward(network) as kept:
+        network(images)
+    (peak,) = ranks(lambda: vars(fsdp2_peak(subject, WAYS["fsdp2, the root alone"])), 1)
+    assert peak["activations"] == pytest.approx(kept.bytes, rel=0.02)
+    assert peak["state"] == 8 * 175_026  # what a rank of 64 holds, of the table above
+    assert peak["most"] > peak["activations"] + peak["state"] + 4 * scaling.count()
+
+
+def test_a_torch_without_the_tracker_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def changed() -> None:
+        raise ShardingError("torch.no_such.Tracker", "is not there any more")
+
+    monkeypatch.setattr(scaling, "costs", changed)
+    monkeypatch.setattr("sys.argv", ["scaling", "--write"])
+    assert scaling.main() == ExitCode.MISTAKE
+    assert "torch.no_such.Tracker is not there any more" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_results_are_those_of_the_script(ranks: Ranks) -> None:
-    (text,) = ranks(lambda: scaling.tables(scaling.costs()), 1)
+    (text,) = ranks(lambda: scaling.tables(scaling.costs(), peaks()), 1)
     written = (Path(scaling.__file__).parent / "RESULTS.md").read_text()
     assert f"{scaling.BEGIN}\n\n{text}\n\n{scaling.END}" in written, (
         "next: python -m reference.scaling --write"
