@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+from typing import Any
+
 import pytest
+
+from litcourse.core.evidence import Evidence
+from litcourse.core.registry import find_question
 
 from .contract import Answered, JudgeContract, earned
 
@@ -96,10 +102,13 @@ class TestJudges(JudgeContract):
             "*/flags/fsdp*/kinds": "fsdp",
             "*/flags/fsdp*/sharding": "fsdp",
             "*/flags/fsdp*/policy": "fsdp",
+            "*/flags/fsdp*/offload": "fsdp",
             "*/flags/fsdp*/*": "",
             "*/flags/fsdp*": "fsdp",
             "*/flags/zero*/kinds": "zero",
             "*/flags/zero*/stage*": "zero",
+            "*/flags/zero*/optimizer": "zero",
+            "*/flags/zero*/parameters": "zero",
             "*/flags/zero*/*": "",
             "*/flags/zero*": "zero",
             "mesh/*/tensor_parallel": "",
@@ -126,3 +135,42 @@ def test_ranks_that_are_missing_earn_nothing(name: str, answers: dict[str, Answe
     run = of.solution["run"]
     tree = {**of.solution, "run": {**run, "ranks": run["ranks"][:1]}}
     assert of.judged(tree).score == 0
+
+
+def drawn(of: Answered, tree: Any) -> str:
+    """The picture on the card for some evidence."""
+    picture = find_question(LAB, of.name).picture
+    assert picture is not None
+    return picture(of.inputs, Evidence(tree))
+
+
+def test_a_model_that_every_rank_holds_is_drawn_as_such(answers: dict[str, Answered]) -> None:
+    of, tree = answers["fsdp2"], copy.deepcopy(answers["fsdp2"].solution)
+    seen: Any = tree["mesh"]["ranks"][0]["value"]
+    whole = seen["held"] * 64
+    right = drawn(of, tree)
+    seen["held"] = whole
+    replicated = drawn(of, tree)
+    # Once as the root of the tree's size, in the bars of what is whole at once without a policy...
+    assert right.count(f">{whole:,}<") == 1
+    # ...and now twice more: held by the rank, and whole at once.
+    assert replicated.count(f">{whole:,}<") == 3
+
+
+def test_the_collectives_on_the_card_are_those_that_were_seen(answers: dict[str, Answered]) -> None:
+    of, tree = answers["fsdp_strategy"], copy.deepcopy(answers["fsdp_strategy"].solution)
+    for step in tree["run"]["ranks"][0]["value"]["full"]["steps"]:
+        step["gather"] = 700
+    units = len(tree["run"]["ranks"][0]["value"]["full"]["units"])
+    assert f">{700 + units}<" in drawn(of, tree)
+
+
+def test_what_should_be_a_unit_inside_of_a_right_one_is_drawn(answers: dict[str, Answered]) -> None:
+    of, tree = answers["size_policy"], copy.deepcopy(answers["size_policy"].solution)
+    for entry in tree["run"]["ranks"][0]["value"]["cases"]:
+        nested = [
+            n for n in entry["units"] if any(n.startswith(f"{o}.") for o in entry["units"] if o)
+        ]
+        for name in nested[:1]:
+            del entry["units"][name]
+    assert "no unit, should be one" in drawn(of, tree)
