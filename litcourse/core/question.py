@@ -125,6 +125,8 @@ class Question:
         judge: `(inputs, evidence) -> marks`, pure.
         picture: `(inputs, evidence) -> SVG` for the card, or None.
         files: files that the notebook must have written, as `%%writefile train.py` does.
+        beside: a line for the card of a student's own check, from what this machine has, or "". It
+            is never judged.
         by_solution: the expected value is the answer itself, so nothing that ships may hold a
             formula for it. The frontend runs the same probe on the instructor's solution, and
             `judge` finds that evidence as `inputs.withheld["solution"]`
@@ -142,6 +144,7 @@ class Question:
     judge: Callable[[Inputs, Evidence], Sequence[Mark]]
     picture: Callable[[Inputs, Evidence], str] | None = None
     files: tuple[str, ...] = ()
+    beside: Callable[[], str] | None = None
     by_solution: bool = False
 
     def __post_init__(self) -> None:

@@ -35,6 +35,7 @@ class Footer:
         lines: number of lines that it printed.
         points: points of the question, if they are known.
         step: what to do next, or "".
+        beside: a line of the question's own that is no part of the verdict, or "".
     """
 
     judged: str = ""
@@ -42,6 +43,7 @@ class Footer:
     lines: int = 0
     points: float | None = None
     step: str = ""
+    beside: str = ""
 
 
 NO_FOOTER = Footer()
@@ -98,7 +100,7 @@ def as_text(verdict: Verdict, width: int = WIDTH, footer: Footer = NO_FOOTER) ->
         lines.append("All of it is right.")
     if verdict.undecided:
         lines.append(f"No score: {verdict.undecided}. {MANUAL}")
-    lines += [line for line in (footer.step, footer.judged) if line]
+    lines += [line for line in (footer.step, footer.beside, footer.judged) if line]
     text = "\n".join(line for part in lines for line in wrap_text(part, width))
     return f"{text}\nYour code printed:\n{footer.printed}" if footer.printed else text
 

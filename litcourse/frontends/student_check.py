@@ -50,7 +50,8 @@ def run_check(lab: str, question_id: str, namespace: Mapping[str, Any], limit: f
     _reports[lab, question_id] = Report(done)
     judged = EXECUTIONS.describe((*question.defines, *question.files))
     step = make_overview(lab, points).next_step if done.passed else ""
-    footer = Footer(judged, printed.text(), printed.lines, points.get(question_id), step)
+    beside = question.beside() if question.beside else ""
+    footer = Footer(judged, printed.text(), printed.lines, points.get(question_id), step, beside)
     return Report(done, footer)
 
 

@@ -50,6 +50,10 @@ all code of a student through `attempt`, so that an exception becomes evidence.
 - `find_private(path, error)`, `replaced_private(path, value, error)`; a name that is gone raises
   the `ChangedError` of the room (`litcourse.clusters`).
 
+`processor_limit` ends a function that computes on and on:
+
+- `processor_limit(seconds)`; what it raises is no `Exception` (lab 5, `diagnose`).
+
 `run_files` reads the files that a run wrote; it never executes code in a checkpoint:
 
 - `list_files()`, `read_csv_column(run_dir, name)`, `read_csv_rows(file)`, `load_checkpoint(path)`

@@ -65,6 +65,14 @@ def run_in_new_folder(text: str, name: str, jobs: Sequence[Job]) -> list[dict[st
     return [describe(_submit(text, name, job, folder), folder, unread) for job in jobs]
 
 
+def offer_test_only(name: str) -> str:
+    """What a check says beside its verdict where a real Slurm is there, which decides nothing."""
+    if shutil.which("sbatch") is None:
+        return ""
+    asks = f"sbatch --test-only {name}, in a terminal in this folder, asks it about the file"
+    return f"This machine has a Slurm of its own: {asks}. Nothing is submitted or judged by that."
+
+
 def unread_directives(text: str) -> list[str]:
     """Lines that look like directives and that sbatch does not read: too late, or commented out.
 

@@ -31,6 +31,7 @@ from litcourse.labs.lab5_slurm._pocket_runs import Job, run_in_new_folder
 from litcourse.labs.lab5_slurm._sbatch_refusals import judge_start
 from litcourse.labs.lab5_slurm._submitted import Submitted, read
 from litcourse.probing.attempts import attempt
+from litcourse.probing.processor_limit import TooLongError, processor_limit
 
 FILE = "job.sbatch"
 _CODES = {
@@ -41,6 +42,9 @@ _CODES = {
 """The finding on a kind that is as broken as before."""
 OTHER_JOB = "LIT5610"
 _LONGEST = 20_000
+LIMIT = 1.0
+"""Seconds of processor time for each script; the solution takes a thousandth of one."""
+TOO_LONG = "LIT5613"
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,8 @@ def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
 
 
 def _repair(function: Any, case: dict[str, str], where: dict[str, Any]) -> dict[str, Any]:
-    text = function(case["script"], case["log"])
+    with processor_limit(LIMIT):
+        text = function(case["script"], case["log"])
     if not isinstance(text, str):
         return {"type": type(text).__name__}
     job = Job(where["job"], (where["node"],))
@@ -128,6 +133,9 @@ def _judge_case(want: dict[str, Any], seen: Evidence, job_id: int) -> Mark:
     if "error" in seen:
         found = error_finding(seen["error"], cost)
         code = "LIT5611" if found.code == "LIT902" else found.code
+        if seen["error"]["type"].text() == TooLongError.__name__:
+            expected, got = f"an answer within {LIMIT:g} s", "none: it computed on and on"
+            return Finding(TOO_LONG, cost, called, expected, got, found.where)
         return Finding(code, cost, called, found.expected, found.got, found.where)
     if seen["type"].text() != "str":
         return Finding("LIT5612", cost, called, "the text of a script", seen["type"].text())

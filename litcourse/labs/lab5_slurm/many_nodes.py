@@ -7,6 +7,7 @@ The probe submits the file four times without a line changed. The evidence of ea
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -17,7 +18,7 @@ from litcourse.core.question import Criterion, Finding, Inputs, Mark, Question
 from litcourse.labs.lab5_slurm._allocated import Memory
 from litcourse.labs.lab5_slurm._job_scripts import Task, judge_submission, only
 from litcourse.labs.lab5_slurm._meeting import Size
-from litcourse.labs.lab5_slurm._pocket_runs import Job, run_in_new_folder
+from litcourse.labs.lab5_slurm._pocket_runs import Job, offer_test_only, run_in_new_folder
 
 FILE, NAME = "many_nodes.sbatch", "many-nodes"
 ALL = ("ranks", "allocation", "cores", "log")
@@ -92,6 +93,7 @@ QUESTION = Question(
     title="Any number of nodes",
     defines=(),
     files=(FILE,),
+    beside=partial(offer_test_only, FILE),
     criteria=(
         Criterion("ranks", "four ranks on each of N nodes come together, to the end", 0.55),
         Criterion("allocation", "N nodes with 4 GPUs each, memory, one hour", 0.2),

@@ -6,6 +6,7 @@ got, and what each process saw.
 
 from __future__ import annotations
 
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -15,7 +16,7 @@ from litcourse.core.question import Criterion, Finding, Inputs, Mark, Question
 from litcourse.labs.lab5_slurm._allocated import Memory
 from litcourse.labs.lab5_slurm._job_scripts import Task, judge_submission
 from litcourse.labs.lab5_slurm._meeting import Size
-from litcourse.labs.lab5_slurm._pocket_runs import Job, run_in_new_folder
+from litcourse.labs.lab5_slurm._pocket_runs import Job, offer_test_only, run_in_new_folder
 
 FILE, NAME = "one_gpu.sbatch", "one-gpu"
 ALL = ("accepted", "allocation", "ranks", "cores", "log")
@@ -52,6 +53,7 @@ QUESTION = Question(
     title="A job on one GPU",
     defines=(),
     files=(FILE,),
+    beside=partial(offer_test_only, FILE),
     criteria=(
         Criterion("accepted", "sbatch takes the file, and the job runs train.py", 0.1),
         Criterion("allocation", "one GPU, 32 GB, one hour, by the name one-gpu", 0.25),

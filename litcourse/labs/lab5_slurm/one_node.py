@@ -6,6 +6,7 @@ The probe submits the file once in the pocket, as `one_gpu` does.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -15,7 +16,7 @@ from litcourse.core.question import Criterion, Finding, Inputs, Mark, Question
 from litcourse.labs.lab5_slurm._allocated import Memory
 from litcourse.labs.lab5_slurm._job_scripts import Task, judge_submission
 from litcourse.labs.lab5_slurm._meeting import Size
-from litcourse.labs.lab5_slurm._pocket_runs import Job, run_in_new_folder
+from litcourse.labs.lab5_slurm._pocket_runs import Job, offer_test_only, run_in_new_folder
 
 FILE, NAME = "one_node.sbatch", "one-node"
 ALL = ("accepted", "allocation", "ranks", "cores", "log")
@@ -51,6 +52,7 @@ QUESTION = Question(
     title="A rank for each GPU of a node",
     defines=(),
     files=(FILE,),
+    beside=partial(offer_test_only, FILE),
     criteria=(
         Criterion("accepted", "sbatch takes the file, and the job runs train.py", 0.1),
         Criterion("allocation", "4 GPUs of one node, memory, one hour, by its name", 0.25),

@@ -6,6 +6,7 @@ half limits. The evidence is what happened on the virtual clock: warnings, check
 
 from __future__ import annotations
 
+from functools import partial
 from posixpath import normpath
 from random import Random
 from typing import Any
@@ -24,7 +25,7 @@ from litcourse.core.question import (
 from litcourse.labs.lab5_slurm._job_log import BEGUN, judge_activation
 from litcourse.labs.lab5_slurm._meeting import Size, judge_meeting
 from litcourse.labs.lab5_slurm._placed import place_all
-from litcourse.labs.lab5_slurm._pocket_runs import Job, run_in_new_folder
+from litcourse.labs.lab5_slurm._pocket_runs import Job, offer_test_only, run_in_new_folder
 from litcourse.labs.lab5_slurm._sbatch_refusals import judge_start, name_unread, quote
 from litcourse.labs.lab5_slurm._submitted import Submitted, read
 
@@ -277,6 +278,7 @@ QUESTION = Question(
     title="Longer than the time limit",
     defines=(),
     files=(FILE,),
+    beside=partial(offer_test_only, FILE),
     criteria=(
         Criterion("warned", "the ranks are warned and save before the limit, each time", 0.25),
         Criterion("requeued", "the job is queued again under its id, until it is done", 0.25),

@@ -66,7 +66,8 @@ class TestJudges(JudgeContract):
             "jobs": MANY,
         },
         "requeue": {
-            **submission("first", LONG, log="log", ended="requeued resumed", **OF_RANKS),
+            **submission("first", LONG, log="log", ended="requeued resumed", **OF_RANKS,
+                         **{"allocation/job_name": "log", "allocation/minutes": "warned"}),
             **submission("second", LONG, ended="", **OF_RANKS,
                          **{"allocation": "", "allocation/job_name": ""}),
         },
