@@ -49,7 +49,8 @@ MENTIONS = {
         "**How it is judged.** As in question {one_gpu}.",
         "the job of question {one_node} for a training of two and a half hours",
         "Three directives more than in question {one_node}, and one argument",
-        "The files of questions {one_gpu} to {requeue} are real",
+        "**If you have a cluster:** the files of questions {one_gpu} to {requeue} are real",
+        "the checks of questions {one_gpu} to {requeue} remind you of it",
     ),
 }
 """Where a notebook speaks of a question by its number, with the id that is meant."""

@@ -161,3 +161,19 @@ def test_under_otter_a_check_answers_at_once(monkeypatch: pytest.MonkeyPatch) ->
 def test_otter_in_a_students_notebook_changes_nothing() -> None:
     assert Notebook._grading_mode is False
     assert called_in({}, "check.wrap()").verdict is not None
+
+
+def test_a_real_sbatch_is_named_beside_the_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    sbatch = tmp_path / "sbatch"
+    sbatch.write_text("#!/bin/sh\nexit 1\n")
+    sbatch.chmod(0o755)
+    for path, named in ((str(tmp_path), True), ("/nowhere", False)):
+        monkeypatch.setenv("PATH", path)
+        report = Check("lab5_slurm").one_gpu()
+        assert ("sbatch --test-only one_gpu.sbatch" in repr(report)) is named
+        assert ("--test-only" in str(report._repr_html_())) is named
+        assert report.verdict is not None
+        assert report.verdict.score == 0
