@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from litcourse.core.evidence import Evidence
-from litcourse.core.marks import first_of_each, merge
+from litcourse.core.marks import find_findings, first_of_each, merge
 from litcourse.core.namespace import Student
 from litcourse.core.question import Criterion, Finding, Inputs, Mark, Question
 from litcourse.labs.lab3_ddp._ranks import ddp_trainer, run_findings
@@ -196,7 +196,14 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
     if not failed:
         writer.append(judge_writer(evidence["single"], "single"))
         numbers.append(judge_numbers(inputs.shown, evidence["single"], ("single",)))
+    numbers[1:] = [_left_to_tell(marks, numbers[0]) for marks in numbers[1:]]
     return first_of_each([*merge([mark] for mark in writer), *merge(numbers), *other])
+
+
+def _left_to_tell(marks: list[Mark], told: list[Mark]) -> list[Mark]:
+    """`marks` without findings on entries that were wrong in the plain fits: `told` names those."""
+    known = {criterion for found in find_findings(told) for criterion in found.criteria}
+    return [m for m in marks if not (isinstance(m, Finding) and known.issuperset(m.criteria))]
 
 
 QUESTION = Question(
