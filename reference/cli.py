@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jsonargparse.typing import Path_fr
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
@@ -68,7 +69,7 @@ class ReferenceCLI(LightningCLI):
         self.model.recomputed = self._get(self.config_init, "activation_checkpointing")
 
     def before_fit(self) -> None:
-        """Refuse a checkpoint that no training can go on from.
+        """Refuse a checkpoint that no training can go on from; prefer that of a requeued job.
 
         Raises:
             SystemExit: it holds weights only, or there are two to start from.
@@ -78,7 +79,12 @@ class ReferenceCLI(LightningCLI):
             return
         if self.model.weights is not None:
             self.parser.error("--ckpt_path goes on, --weights starts anew. Next: give one of them")
-        if Path(path).exists() and not holds_optimizer(Path(path)):
+        folder = Path(self._get(self.config, "run_dir"))
+        if SLURMEnvironment.detect() and any(folder.glob("hpc_ckpt_*.ckpt")):
+            # Lightning looks for it only where no path is given: with one, the job would start
+            # from that same file again after every requeue.
+            self.config_init["fit"]["ckpt_path"] = None
+        elif Path(path).exists() and not holds_optimizer(Path(path)):
             self.parser.error(f"{path} holds weights and no optimizer. Next: {_start_from(path)}")
 
     def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
