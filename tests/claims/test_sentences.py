@@ -9,7 +9,7 @@ import pytest
 
 from tests.claims.lessons import plain, said
 
-TABLES = sorted(Path(__file__).parent.glob("test_lab*_claims.py"))
+TABLES = sorted(Path(__file__).parent.glob("test_*_claims.py"))
 CLAIMS = [
     pytest.param(ast.get_docstring(node) or "", id=f"{path.stem}-{node.name}")
     for path in TABLES
@@ -27,4 +27,4 @@ def test_the_sentence_stands_in_a_lesson(claim: str) -> None:
 
 
 def test_every_lesson_has_a_table() -> None:
-    assert {path.stem.split("_")[1] for path in TABLES} == {"lab1", "lab2", "lab3"}
+    assert {path.stem.split("_")[1] for path in TABLES} >= {"lab1", "lab2", "lab3"}
