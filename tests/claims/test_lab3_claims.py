@@ -9,100 +9,117 @@ from typing import Any
 import lightning as L
 import pytest
 import torch
-from lightning.fabric.plugins.environments.lightning import LightningEnvironment
-from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
-from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.pytorch.callbacks import EarlyStopping
 from torch import nn
-from torch.utils.data import DistributedSampler
+from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
-from litcourse.clusters import resolved, simulated_cluster
-from litcourse.core.environment import only_variables
 from litcourse.probing.trainers import quiet_trainer
 from tests.claims.lessons import Batch, Weight, numbers, on_two_ranks, two_ranks_trainer
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
-# --- part 1, question 1 ------------------------------------------------------------------
+# --- part 1 ----------------------------------------------------------------------------
 
 
-def test_masks_under_one_seed() -> None:
-    """`seed_everything(3)` on every rank gives all of them the *same* dropout masks and
-    augmentations; without a seed each rank draws its own.
+def test_the_first_weights() -> None:
+    """(The first weights need no common seed: rank 0's are sent to all.)"""
+
+    def work(rank: int) -> dict[str, Any]:
+        module, begun = Weight(), []
+        module.weight.data.fill_(5.0 + rank)
+        callback = L.pytorch.callbacks.LambdaCallback(
+            on_train_start=lambda *_: begun.append(module.weight.item())
+        )
+        two_ranks_trainer(max_epochs=1, callbacks=[callback]).fit(module, numbers(4))
+        return {"begun": begun}
+
+    assert on_two_ranks(work) == 2 * [{"begun": [5.0]}]
+
+
+class Normed(Weight):
+    """Notes the running mean that validation uses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.mean = nn.BatchNorm1d(1), 0.0
+
+    def training_step(self, batch: Batch, _: int) -> Any:
+        return self.norm(self.weight * batch[0][:, None]).sum()
+
+    def validation_step(self, *_: Any) -> None:
+        self.mean = self.norm.running_mean.item()  # type: ignore[union-attr]
+
+
+def test_statistics_of_batch_norm() -> None:
+    """The running statistics, which validation uses, are those of rank 0's samples alone: DDP
+    sends its buffers to all.
     """
 
-    def work(seeded: bool) -> dict[str, Any]:
-        if seeded:
-            L.seed_everything(3, verbose=False)
-        two_ranks_trainer(max_epochs=1).fit(Weight(), numbers(4))
-        return {"mask": nn.functional.dropout(torch.ones(32), 0.5).tolist()}
+    def work(rank: int) -> dict[str, Any]:
+        same = torch.full((4,), 10.0 * (rank + 1))
+        loader = DataLoader(TensorDataset(same), batch_size=2)
+        module = Normed()
+        plain = {"use_distributed_sampler": False, "num_sanity_val_steps": 0}
+        two_ranks_trainer(max_epochs=1, **plain).fit(module, loader, loader)
+        return {"mean": module.mean}
 
-    first, second = on_two_ranks(lambda _: work(seeded=True))
-    assert first == second
-    first, second = on_two_ranks(lambda _: work(seeded=False))
-    assert first != second
-
-
-def test_devices_that_are_left_out() -> None:
-    """`"auto"`: all GPUs of the node; on a CPU one process."""
-    with simulated_cluster(nodes=1, gpus=3, local_rank=0):
-        assert resolved(L.Trainer(logger=False))["world_size"] == 3
-    assert quiet_trainer(devices="auto").world_size == 1
+    first, second = on_two_ranks(work)
+    assert first["mean"] == second["mean"] == pytest.approx(10 * (0.1 + 0.9 * 0.1), rel=1e-3)
 
 
-def test_who_starts_the_ranks() -> None:
-    """`TORCHELASTIC_RUN_ID` … `SLURM_NTASKS`, and a job not named `bash` or `interactive`."""
-    slurm = {"SLURM_NTASKS": "2", "SLURM_PROCID": "1", "SLURM_LOCALID": "1", "SLURM_NODEID": "0"}
-    named = {name: slurm | {"SLURM_JOB_NAME": name} for name in ("train", "bash", "interactive")}
-    found = {}
-    for name, variables in {**named, "torchrun": {"TORCHELASTIC_RUN_ID": "1"}}.items():
-        with only_variables(variables):
-            found[name] = (SLURMEnvironment.detect(), TorchElasticEnvironment.detect())
-    assert found == {
-        "train": (True, False),
-        "bash": (False, False),
-        "interactive": (False, False),
-        "torchrun": (False, True),
+def test_common_statistics_on_cpu_ranks() -> None:
+    """(on GPUs; torch refuses it on CPU ranks)."""
+
+    def work(_: int) -> dict[str, Any]:
+        with pytest.raises(ValueError, match="SyncBatchNorm layers only work with GPU modules"):
+            two_ranks_trainer(max_epochs=1, sync_batchnorm=True).fit(Normed(), numbers(4, 2))
+        return {}
+
+    on_two_ranks(work)
+
+
+def seeded(seed: int, kind: type[Weight] = Weight) -> dict[str, Any]:
+    """The masks and samples of a rank whose program began with `seed_everything`."""
+    L.seed_everything(seed, verbose=False)
+    module = kind()
+    two_ranks_trainer(max_epochs=1).fit(module, numbers(20))
+    return {
+        "mask": nn.functional.dropout(torch.ones(32), 0.5).tolist(),
+        "samples": module.order()[0],
     }
 
 
-def test_where_ranks_find_their_numbers() -> None:
-    """First of `SLURM_NODELIST`; 15000 + the last four digits of `SLURM_JOB_ID` …
-    `SLURM_PROCID` … `SLURM_LOCALID` … `SLURM_NODEID` … `GROUP_RANK`.
+def test_one_seed_for_all_ranks() -> None:
+    """`seed_everything(3)` on every rank gives all of them the *same* dropout masks and
+    augmentations.
     """
-    slurm = {
-        "SLURM_NTASKS": "8", "SLURM_PROCID": "5", "SLURM_LOCALID": "1", "SLURM_NODEID": "2",
-        "SLURM_JOB_ID": "4321098", "SLURM_JOB_NAME": "train", "SLURM_NODELIST": "gpu[03-06]",
-        "SLURM_NTASKS_PER_NODE": "2",
-    }  # fmt: skip
-    with only_variables(slurm):
-        job = SLURMEnvironment()
-        places = (job.global_rank(), job.local_rank(), job.node_rank(), job.world_size())
-        assert places == (5, 1, 2, 8)
-        assert (job.main_address, job.main_port) == ("gpu03", 15000 + 1098)
-    elastic = {"RANK": "5", "LOCAL_RANK": "1", "GROUP_RANK": "2", "WORLD_SIZE": "8"}
-    with only_variables(elastic):
-        group = TorchElasticEnvironment()
-        places = (group.global_rank(), group.local_rank(), group.node_rank(), group.world_size())
-        assert places == (5, 1, 2, 8)
-    with only_variables({"LOCAL_RANK": "1", "NODE_RANK": "2"}):
-        own = LightningEnvironment()
-        assert (own.local_rank(), own.node_rank(), own.creates_processes_externally) == (1, 2, True)
+    first, second = on_two_ranks(lambda _: seeded(3))
+    assert first["mask"] == second["mask"]
+    assert sorted(first["samples"] + second["samples"]) == list(range(20))
 
 
-def test_a_number_of_tasks_alone() -> None:
-    """`--ntasks=8` without `--ntasks-per-node` is refused by Lightning; so are `devices` and
-    `num_nodes` that differ from `--ntasks-per-node` and `--nodes`.
+def test_a_seed_for_each_rank() -> None:
+    """`seed_everything(3 + rank)` also seeds Lightning's sampler, so that the ranks draw
+    different orders, and **their shards overlap**.
     """
-    job = {"SLURM_NTASKS": "8", "SLURM_JOB_NAME": "train"}
-    with only_variables(job), pytest.raises(RuntimeError, match="You set `--ntasks=8`"):
-        SLURMEnvironment()
-    with only_variables({**job, "SLURM_NTASKS_PER_NODE": "4", "SLURM_NNODES": "2"}):
-        SLURMEnvironment().validate_settings(num_devices=4, num_nodes=2)
-        for devices, nodes, word in ((8, 2, "devices=8"), (4, 1, "num_nodes=1")):
-            with pytest.raises(ValueError, match=word):
-                SLURMEnvironment().validate_settings(num_devices=devices, num_nodes=nodes)
+    first, second = on_two_ranks(lambda rank: seeded(3 + rank))
+    assert first["mask"] != second["mask"]
+    assert set(first["samples"]) & set(second["samples"])
+
+
+def test_a_seed_for_torch_alone() -> None:
+    """Seed all alike, and then each one's torch anew: `torch.manual_seed(3 + self.global_rank)`
+    in `setup`.
+    """
+
+    class Anew(Weight):
+        def setup(self, stage: str) -> None:  # noqa: ARG002 (Lightning names it)
+            torch.manual_seed(3 + self.global_rank)
+
+    first, second = on_two_ranks(lambda _: seeded(3, Anew))
+    assert first["mask"] != second["mask"]
+    assert sorted(first["samples"] + second["samples"]) == list(range(20))
 
 
 # --- question 3 --------------------------------------------------------------------------

@@ -216,15 +216,6 @@ CASES = [
             + "        optimizer.step()\n        loss = F.cross_entropy(self(images), labels)",
         ),
     ),
-    wrong(
-        "moves the weights itself",
-        "LIT020",
-        (
-            RETURN,
-            "with torch.no_grad():\n            for weight in self.parameters():\n"
-            "                weight += 1e-3\n        return loss",
-        ),
-    ),
     wrong("step before the loss", "LIT134", (LOSS, "self.optimizers().step()\n        " + LOSS)),
     wrong("no configure_optimizers", "LIT130", ("def configure_optimizers", "def optimizer")),
     wrong("optimizer is None", "LIT130", ("return " + ADAM, "optimizer = " + ADAM)),

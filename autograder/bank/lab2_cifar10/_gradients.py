@@ -40,6 +40,15 @@ GRADIENTS = [
         "a loss without the network", "LIT2130", (RETURN, "return loss.detach().requires_grad_()")
     ),
     wrong("returns a number", "LIT001", (RETURN, "return loss.item()")),
+    wrong(
+        "moves the weights itself",
+        "LIT020",
+        (
+            RETURN,
+            "with torch.no_grad():\n            for weight in self.parameters():\n"
+            "                weight += 1e-3\n        return loss",
+        ),
+    ),
     wrong("backward by hand", "LIT004", (RETURN, "loss.backward()\n        return loss")),
     wrong(
         "manual optimization",
