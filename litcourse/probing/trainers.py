@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
 
 
-def quiet_trainer(**arguments: Any) -> L.Trainer:
+def quiet_trainer(cls: type[L.Trainer] = L.Trainer, **arguments: Any) -> L.Trainer:
     """A Trainer in one CPU process, without logger, checkpoints or progress bar by default."""
     defaults: dict[str, Any] = {
         "accelerator": "cpu",
@@ -28,7 +28,7 @@ def quiet_trainer(**arguments: Any) -> L.Trainer:
         "enable_model_summary": False,
         "num_sanity_val_steps": 0,
     }
-    return L.Trainer(**(defaults | arguments))
+    return cls(**(defaults | arguments))
 
 
 def make_loader(batches: list[list[Tree]]) -> DataLoader[Any]:

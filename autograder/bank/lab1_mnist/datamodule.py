@@ -87,16 +87,55 @@ IN_PREPARE = (
 )
 
 CASES = [
+    wrong(
+        "shuffles validation",
+        "LIT341",
+        (VAL_LOADER, "DataLoader(self.val_set, shuffle=True, **self.loading)"),
+    ),
+    wrong(
+        "shuffles test",
+        "LIT341",
+        ("DataLoader(self.test_set, ", "DataLoader(self.test_set, shuffle=True, "),
+    ),
+    wrong(
+        "batches of 64 at most",
+        "LIT350",
+        (SUPER, SUPER + "\n        batch_size = min(batch_size, 64)"),
+    ),
+    wrong(
+        "eight workers at most",
+        "LIT351",
+        (SUPER, SUPER + "\n        num_workers = min(num_workers, 8)"),
+    ),
+    *(
+        wrong(
+            f"a seed that the rank shifts, by {name}",
+            "LIT330",
+            (GENERATOR, GENERATOR[:-1] + f" + {shift})"),
+        )
+        for name, shift in (
+            ("the trainer", "(self.trainer.global_rank if self.trainer else 0)"),
+            ("the trainer's local rank", "(self.trainer.local_rank if self.trainer else 0)"),
+            ("torchrun's variable", "int(__import__('os').environ.get('RANK', 0))"),
+            ("Lightning's variable", "int(__import__('os').environ.get('LOCAL_RANK', 0))"),
+            ("Slurm's variable", "int(__import__('os').environ.get('SLURM_PROCID', 0))"),
+        )
+    ),
+    wrong(
+        "a seed that the epoch shifts",
+        "LIT330",
+        (GENERATOR, GENERATOR[:-1] + " + (self.trainer.current_epoch if self.trainer else 0))"),
+    ),
+    right(
+        "not shuffled, said aloud",
+        (VAL_LOADER, "DataLoader(self.val_set, shuffle=False, **self.loading)"),
+    ),
     right("by hand on tensors", code=HAND_MADE),
     right(
         "shares for random_split",
         ("[len(images) - held_out, held_out]", "[1 - self.val_size, self.val_size]"),
     ),
     right("keeps its workers", ("num_workers}", 'num_workers, "pin_memory": False}')),
-    right(
-        "validation in any order",
-        (VAL_LOADER, "DataLoader(self.val_set, shuffle=True, **self.loading)"),
-    ),
     right("stage may be left out", ("stage: str)", "stage=None)")),
     right("drops an uneven last batch", (SHUFFLE, "shuffle=True, drop_last=True, ")),
     wrong("state in prepare_data", "LIT301", *IN_PREPARE),

@@ -135,7 +135,29 @@ class EvaluatedClassifier(LitClassifier):
         self.measure(batch, "test")
 """
 
+BATCH = "images, labels = batch"
 CASES = [
+    *(
+        wrong(
+            f"the first {size} samples of a batch",
+            "LIT210",
+            (BATCH, f"{BATCH}\n        images, labels = images[:{size}], labels[:{size}]"),
+        )
+        for size in (16, 64, 128)
+    ),
+    wrong(
+        "the first eight batches in validation",
+        "LIT210",
+        (VAL, f"if batch_idx < 8:\n            {VAL}"),
+    ),
+    wrong(
+        "the first 30 batches in test", "LIT210", (TEST, f"if batch_idx < 30:\n            {TEST}")
+    ),
+    wrong(
+        "a batch counts as 64 at most",
+        "LIT210",
+        ("batch_size=len(labels)", "batch_size=min(len(labels), 64)"),
+    ),
     right("torchmetrics, micro", code=TORCHMETRICS.format(average="micro")),
     right("torchmetrics, one object for both", code=SHARED.format(average="micro")),
     right("torchmetrics, a new object in each step", code=NEW_EACH_STEP),

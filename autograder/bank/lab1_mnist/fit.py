@@ -96,6 +96,42 @@ CASES = [
         ),
     ),
     wrong("a part of the batches", "LIT450", (EPOCHS, EPOCHS + ", limit_train_batches=1")),
+    *(
+        wrong(f"left in: {limit}", "LIT451", (EPOCHS, f"{EPOCHS}, {limit}"))
+        for limit in (
+            "limit_train_batches=50",
+            "limit_val_batches=10",
+            "limit_test_batches=1",
+            "max_steps=200",
+            'max_time={"seconds": 60}',
+        )
+    ),
+    wrong("nine tenths of the batches", "LIT450", (EPOCHS, EPOCHS + ", limit_train_batches=0.9")),
+    wrong("accumulates", "LIT452", (EPOCHS, EPOCHS + ", accumulate_grad_batches=2")),
+    wrong("clips", "LIT452", (EPOCHS, EPOCHS + ", gradient_clip_val=0.1")),
+    wrong(
+        "clips by value",
+        "LIT452",
+        (EPOCHS, EPOCHS + ', gradient_clip_val=0.1, gradient_clip_algorithm="value"'),
+    ),
+    right(
+        "limits that limit nothing",
+        (
+            EPOCHS,
+            EPOCHS
+            + ", limit_train_batches=1.0, limit_val_batches=None, max_steps=-1, gradient_clip_val=0",
+        ),
+    ),
+    wrong("weights alone", "LIT414", (CHECKPOINT, CHECKPOINT[:-1] + ", save_weights_only=True)")),
+    wrong(
+        "good is good enough", "LIT423", (STOPPING, STOPPING[:-1] + ", stopping_threshold=0.95)")
+    ),
+    wrong(
+        "stops where it is bad",
+        "LIT423",
+        (STOPPING, STOPPING[:-1] + ", divergence_threshold=0.05)"),
+    ),
+    wrong("waits for a larger rise", "LIT423", (STOPPING, STOPPING[:-1] + ", min_delta=0.01)")),
     wrong("returns nothing", "LIT400", (RETURN, "")),
     wrong("never fits", "LIT401", (FIT, "")),
     wrong(

@@ -56,6 +56,27 @@ def load_best(trainer):
 """,
     ),
     wrong(
+        "the worst of those kept",
+        "LIT502",
+        (PATH, "trainer.checkpoint_callback.kth_best_model_path"),
+    ),
+    wrong(
+        "the newest file",
+        "LIT501",
+        (
+            PATH,
+            "max(Path(trainer.checkpoint_callback.dirpath).glob('*.ckpt'), key=lambda p: p.stat().st_mtime)",
+        ),
+    ),
+    wrong(
+        "the first file",
+        "LIT502",
+        (
+            PATH,
+            "min(Path(trainer.checkpoint_callback.dirpath).glob('*.ckpt'), key=lambda p: p.stat().st_mtime)",
+        ),
+    ),
+    wrong(
         "the last",
         "LIT501",
         code="def load_best(trainer):\n    return trainer.lightning_module.eval()",

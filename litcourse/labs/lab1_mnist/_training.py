@@ -150,6 +150,8 @@ def _judge_weights(
     called, expected = f"Trainer.fit, {STEPS} batches", "the plain loop's weights"
     at = f"{where}, {name}, relative difference of the change {gap:.2g}"
     code, got = which_weights(case, seen, right)
+    if case["default"] and code in {"LIT131", "LIT139"}:
+        code, got = "LIT144", "those of another rate, as it was not given"
     return Finding(code, ("step",), called, expected, got, at)
 
 

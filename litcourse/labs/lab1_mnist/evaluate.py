@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from litcourse.core.comparison import macro_accuracy
 from litcourse.core.evidence import Evidence, is_close
 from litcourse.core.known_errors import error_finding, waiting_finding
-from litcourse.core.marks import first_of_each, merge
+from litcourse.core.marks import merge, without_repeats
 from litcourse.core.namespace import Student
 from litcourse.core.question import Criterion, Earned, Finding, Inputs, Mark, NotLookedAt, Question
 from litcourse.probing.attempts import attempt
@@ -37,26 +37,32 @@ SIDE = 6
 METHODS = {"val": "validation_step", "test": "test_step"}
 RUNS = (("val", "first"), ("test", "test"), ("val", "second"))
 TOLERANCE = 1e-5
+SHAPES = {
+    "dropout": ((9, 11, 13), range(4, 7)),
+    "conv": ((131, 137, 139), (2, 3)),
+    "deep": ((5,), range(40, 50)),
+}
+"""Sizes and numbers of whole batches: of few, large and many ones. No mean is a round decimal."""
 
 
 def draw(rng: Random) -> Inputs:
-    """Two networks with dropout or batch norm; for each, three sets in uneven batches."""
+    """Three networks; for each, three sets in uneven batches."""
     networks = draw_networks(rng, SIDE)
-    size = rng.choice([9, 11, 13])  # no batch mean is a round decimal
     cases = {}
-    for kind in ("dropout", "conv"):
-        sets = {name: _draw_set(rng, networks[kind], size) for _, name in RUNS}
-        cases[kind] = {"network": networks[kind], "sets": sets}
-    return Inputs({"cases": cases, "batch_size": size})
+    for kind, (sizes, counts) in SHAPES.items():
+        size = rng.choice(sizes)
+        sets = {n: _draw_set(rng, networks[kind], size, rng.choice(counts)) for _, n in RUNS}
+        cases[kind] = {"network": networks[kind], "sets": sets, "batch_size": size}
+    return Inputs({"cases": cases})
 
 
-def _draw_set(rng: Random, network: dict[str, Any], size: int) -> dict[str, Tensor]:
+def _draw_set(rng: Random, network: dict[str, Any], size: int, count: int) -> dict[str, Tensor]:
     """Samples of which the network gets about half right, but all in the last, smaller batch.
 
     So each wrong average gives a different number.
     """
     last = rng.randrange(1, size // 2)
-    images, labels = draw_batch(rng, size * rng.randrange(4, 7) + last, (1, SIDE, SIDE))
+    images, labels = draw_batch(rng, size * count + last, (1, SIDE, SIDE))
     with torch.no_grad():
         ranked = build_network(network).eval()(images).argsort(dim=1, descending=True)
     easy = torch.rand(len(labels), generator=make_generator(rng)) < rng.uniform(0.3, 0.7)
@@ -74,7 +80,7 @@ def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
     cls = student["EvaluatedClassifier"]
     base_cls = student["LitClassifier"]
     cases = {
-        kind: _probe_case(cls, case, shown["batch_size"]) for kind, case in shown["cases"].items()
+        kind: _probe_case(cls, case, case["batch_size"]) for kind, case in shown["cases"].items()
     }
     first = next(iter(shown["cases"].values()))
     base = attempt(lambda: _probe_base(base_cls, first), "LitClassifier(model)(images)")
@@ -169,12 +175,12 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
         return [Finding("LIT200", every, "class EvaluatedClassifier", "of LitClassifier", got)]
     if "error" in evidence["base"]:
         return [waiting_finding(evidence["base"]["error"], every, "wrap, check.wrap()")]
-    size, cases = inputs.shown["batch_size"], inputs.shown["cases"]
+    cases = inputs.shown["cases"]
     parts = [
-        _judge_case(case["sets"], size, evidence["cases"][kind], every)
+        _judge_case(case["sets"], case["batch_size"], evidence["cases"][kind], every)
         for kind, case in cases.items()
     ]
-    return first_of_each(merge(parts))
+    return without_repeats(merge(parts))
 
 
 def _judge_case(

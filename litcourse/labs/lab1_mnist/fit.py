@@ -22,11 +22,12 @@ from litcourse.core.namespace import Student
 from litcourse.core.question import Criterion, Earned, Finding, Inputs, Mark, NotLookedAt, Question
 from litcourse.feedback.chart import draw_curve
 from litcourse.labs.lab1_mnist._digits import draw_digits, normalise, own_weights
+from litcourse.labs.lab1_mnist._trainer_settings import judge_settings, read_settings
 from litcourse.models import MLP
 from litcourse.probing.attempts import attempt
 from litcourse.probing.fakes import NumberedDataModule, ScriptedMetricModule, TensorDataModule
 from litcourse.probing.networks import with_weights
-from litcourse.probing.run_files import find_checkpoint, load_weights, read_csv_column
+from litcourse.probing.run_files import find_checkpoint, load_checkpoint, read_csv_column
 from litcourse.probing.trainers import copy_tensors, record_trainers
 
 ALL = ("best", "stop", "log", "device", "data", "converge")
@@ -63,10 +64,14 @@ def _draw_gap_curve(rng: Random) -> dict[str, Any]:
 def _draw_rising_curve(rng: Random) -> dict[str, Any]:
     """A curve that rises to its end, so that only max_epochs stops the run.
 
-    With five epochs a checkpoint of every second or third epoch misses the last one, the best.
+    It begins next to 0, rises three times by less than 0.01 and ends next to 1: who stops at a
+    threshold, or waits for a larger rise, ends earlier. With seven epochs a checkpoint of every
+    second or third epoch misses the last one, the best.
     """
-    values = sorted(rng.uniform(0.2, 0.9) for _ in range(5))
-    values = [round(value + 0.01 * epoch, 4) for epoch, value in enumerate(values)]
+    small = sorted(rng.uniform(0.001, 0.009) for _ in range(3))
+    middle = rng.uniform(0.3, 0.8)
+    rises = [rng.uniform(0.01, 0.04), middle, *(middle + rise for rise in small)]
+    values = [round(value, 4) for value in (*rises, rng.uniform(0.96, 0.97), 0.985)]
     return {"values": values, "max_epochs": len(values)}
 
 
@@ -103,6 +108,7 @@ def _probe_curve(train: Any, name: str, curve: dict[str, Any]) -> dict[str, Any]
             "trained_on": module.trained_on,
             "steps": trainer.global_step,
             "logged": read_csv_column(run_dir, "val_acc"),
+            "settings": read_settings(trainer),
             **_read_checkpoint(trainer),
         }
 
@@ -111,8 +117,10 @@ def _probe_curve(train: Any, name: str, curve: dict[str, Any]) -> dict[str, Any]
 
 def _read_checkpoint(trainer: L.Trainer) -> dict[str, Any]:
     callback = find_checkpoint(trainer, "val_acc")
-    weights = load_weights(getattr(callback, "best_model_path", ""))
+    content = load_checkpoint(getattr(callback, "best_model_path", ""))
+    weights = content.get("state_dict", {})
     return {
+        "whole": "optimizer_states" in content,
         "monitor": str(getattr(callback, "monitor", None)),
         "best_epoch": int(weights["epoch_mark"]) if "epoch_mark" in weights else None,
     }
@@ -169,6 +177,7 @@ def _judge_curve(curve: dict[str, Any], seen: Evidence) -> list[Mark]:
         _judge_log(curve, seen),
         _judge_arguments(seen),
         _judge_samples(seen),
+        *judge_settings(seen["settings"]),
     ]
 
 
@@ -187,6 +196,9 @@ def _judge_best(curve: dict[str, Any], seen: Evidence) -> Mark:
         return Finding("LIT410", cost, called, expected, got)
     got_epoch = seen["best_epoch"].integer()
     if got_epoch == wanted and seen["monitor"].text() == "val_acc":
+        if not seen["whole"].flag():
+            expected += ", with the state of the optimizer"
+            return Finding("LIT414", cost, called, expected, "its weights alone")
         if len(values) > 1:
             return Earned(cost)
         return NotLookedAt(cost, "of one epoch alone, each checkpoint is the best")

@@ -34,6 +34,8 @@ SIDE = 6
 TOLERANCE = 1e-4
 CLEARLY = 0.8
 """Every other epoch agrees with less than this share of the best epoch's labels."""
+KEPT = {"dropout": 2, "conv": -1}
+"""Checkpoints that a trainer keeps, -1 for all: of several the newest is not the best one."""
 MODULE_AND_NETWORK = 2
 """Modules of an answer whose network has no layers."""
 CALLED = "load_best(trainer)"
@@ -53,6 +55,7 @@ def draw(rng: Random) -> Inputs:
             "layers": networks[kind]["layers"],
             "states": states,
             "data": _name_tensors(images, labels),
+            "keep": KEPT[kind],
         }
         kept[kind] = {"best": best, "images": draw_batch(rng, 20, (1, SIDE, SIDE))[0]}
     return Inputs({"cases": cases}, kept)
@@ -126,7 +129,9 @@ def _probe_case(cls: Any, load_best: Any, kind: str, case: dict[str, Any]) -> di
 
 def _train(cls: Any, kind: str, case: dict[str, Any]) -> L.Trainer:
     torch.manual_seed(0)
-    checkpoint = ModelCheckpoint(f"reload-{kind}", monitor="val_acc", mode="max")
+    checkpoint = ModelCheckpoint(
+        f"reload-{kind}", monitor="val_acc", mode="max", save_top_k=case["keep"]
+    )
     trainer = quiet_trainer(
         max_epochs=len(case["states"]),
         callbacks=[_SetWeights(case["states"]), checkpoint],

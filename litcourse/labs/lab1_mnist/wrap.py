@@ -18,6 +18,7 @@ from litcourse.core.known_errors import error_finding
 from litcourse.core.marks import find_findings, merge, not_measured
 from litcourse.core.namespace import Student
 from litcourse.core.question import Criterion, Earned, Finding, Inputs, Mark, Question
+from litcourse.labs.lab1_mnist._long_run import draw_long_run, judge_long_run, train_long
 from litcourse.labs.lab1_mnist._plain_loop import GRADIENT_TOLERANCE, STEPS
 from litcourse.labs.lab1_mnist._recorder import Recorder
 from litcourse.labs.lab1_mnist._training import judge_training
@@ -35,11 +36,13 @@ from litcourse.probing.trainers import (
 
 SIDE = 6
 ALL = ("forward", "loss", "step", "log", "device")
+BY_DEFAULT, DEFAULT_RATE = "frozen", 1e-3
+"""The network that is trained without a rate, and the rate that the task then asks for."""
 
 
 def draw(rng: Random) -> Inputs:
     """Four networks, each with a learning rate and batches of different sizes."""
-    cases = {}
+    cases: dict[str, dict[str, Any]] = {}
     for kind, network in draw_networks(rng, SIDE).items():
         cases[kind] = {
             "network": network,
@@ -48,8 +51,10 @@ def draw(rng: Random) -> Inputs:
             ],
             "lr": rng.choice([2e-3, 5e-3, 1e-2]) * rng.uniform(0.8, 1.2),
             "seed": rng.randrange(2**31),
+            "default": kind == BY_DEFAULT,
         }
-    return Inputs(shown={"cases": cases})
+    cases[BY_DEFAULT]["lr"] = DEFAULT_RATE
+    return Inputs(shown={"cases": cases, "long": draw_long_run(rng, SIDE)})
 
 
 # --- probe ------------------------------------------------------------------------------
@@ -62,6 +67,7 @@ def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
         "bases": bases(cls),
         "cases": {kind: _probe_case(cls, case) for kind, case in shown["cases"].items()},
         "device": _probe_device(cls, shown["cases"]["deep"]),
+        "long": attempt(lambda: train_long(cls, shown["long"]), "Trainer.fit, two epochs"),
     }
 
 
@@ -70,7 +76,7 @@ def _probe_case(cls: Any, case: dict[str, Any]) -> dict[str, Any]:
     called = "LitClassifier(model, lr=...)"
 
     def run() -> dict[str, Any]:
-        module = cls(model, lr=case["lr"])
+        module = cls(model) if case["default"] else cls(model, lr=case["lr"])
         images = case["batches"][0][0]
         start = (
             copy_tensors(module.model.state_dict()) if isinstance(module.model, nn.Module) else {}
@@ -86,10 +92,12 @@ def _probe_case(cls: Any, case: dict[str, Any]) -> dict[str, Any]:
 
 
 def _forward(module: Any, images: Tensor) -> dict[str, Any]:
+    modes = {part: part.training for part in module.modules()}
     module.eval()
     with torch.no_grad():
         output = module(images)
-    module.train()
+    for part, training in modes.items():  # not train(): `fit` leaves modes as they are
+        part.training = training
     return {"output": output if isinstance(output, Tensor) else type(output).__name__}
 
 
@@ -133,6 +141,8 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
     if base:
         return [*base]
     marks = _judge_cases(inputs, evidence["cases"])
+    if not find_findings(marks):
+        marks = merge([marks, judge_long_run(inputs.shown["long"], evidence["long"])])
     return [*marks, *_judge_device(evidence["device"], marks)]
 
 

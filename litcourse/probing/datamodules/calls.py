@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import lightning as L
 import torch
 from lightning.fabric.utilities.seed import seed_everything
 from torch import Tensor
@@ -18,6 +21,8 @@ from litcourse.probing.datamodules.kind import Kind
 from litcourse.probing.fakes import NoOpModule
 from litcourse.probing.trainers import quiet_trainer
 
+WIDE = 1000
+"""A batch size of more samples than there are, so that one batch of a loader has all of them."""
 SEED = 42
 """The default of every data module's seed."""
 More = Callable[[Any], dict[str, Any]]
@@ -96,7 +101,9 @@ class _Probe:
         return {
             "prepared": prepared,
             "first": attempt(lambda: self.measure_passes(make(first), more), "setup and loaders"),
-            "elsewhere": attempt(lambda: self.read_split(make(first)), "setup in another process"),
+            "elsewhere": attempt(
+                lambda: self.read_split(make(first), rank=1), "setup in another process"
+            ),
             "validate": attempt(lambda: self.read_validation(make(first)), 'setup("validate")'),
             "trainer": attempt(lambda: _run_trainer(make(first)), "Trainer.fit, validate and test"),
             "again": attempt(lambda: self.read_split(make(first), again=True), "setup, once more"),
@@ -107,6 +114,7 @@ class _Probe:
             "workers": attempt(
                 lambda: _count_workers(make(first, num_workers=workers)), "num_workers"
             ),
+            "wide": attempt(lambda: self.read_wide(root), "batch_size"),
             "defaults": attempt(lambda: self.read_defaults(root), f"{name}()"),
         }
 
@@ -120,10 +128,12 @@ class _Probe:
             "train": self.read_pass(train),
             "train_again": self.read_keys(train),
             "val": self.read_pass(val),
+            "val_again": self.read_keys(val),
             **({} if more is None else more(module)),
         }
         module.setup(stage="test")
-        return {**evidence, "test": self.read_pass(module.test_dataloader())}
+        test = module.test_dataloader()
+        return {**evidence, "test": self.read_pass(test), "test_again": self.read_keys(test)}
 
     def read_pass(self, loader: Any) -> dict[str, Any]:
         """All images and labels of one pass over a loader; of images of another shape one a batch.
@@ -150,14 +160,23 @@ class _Probe:
         rows = [self.kind.key(images) for images in limit_batches(loader, self.shown)]
         return torch.cat(rows) if rows else torch.zeros(0, self.kind.key_pixels)
 
-    def read_split(self, module: Any, *, again: bool = False) -> dict[str, Any]:
+    def read_split(self, module: Any, *, again: bool = False, rank: int = 0) -> dict[str, Any]:
         """The keys of the validation samples; of the training samples too after two setups."""
         torch.manual_seed(2)  # another process has another random state
-        for _ in range(2 if again else 1):
-            module.setup(stage="fit")
+        with on_rank(module, rank):
+            for _ in range(2 if again else 1):
+                module.setup(stage="fit")
         loaders = {"val": module.val_dataloader(), "train": module.train_dataloader()}
         read = ("val", "train") if again else ("val",)
         return {name: self.read_keys(loaders[name]) for name in read}
+
+    def read_wide(self, root: Path) -> dict[str, Any]:
+        """Sizes of the first batches of a module whose batches are larger than its data."""
+        first, val_size = self.shown["seeds"][0], self.shown["val_size"]
+        module = self.cls(data_dir=str(root), batch_size=WIDE, val_size=val_size, seed=first)
+        module.setup(stage="fit")
+        loaders = {"train": module.train_dataloader(), "val": module.val_dataloader()}
+        return {name: len(next(iter(loader), [()])[0]) for name, loader in loaders.items()}
 
     def read_validation(self, module: Any) -> dict[str, Any]:
         module.setup(stage="validate")
@@ -177,6 +196,35 @@ class _Probe:
             }
 
 
+class _OtherRank(L.Trainer):
+    """A Trainer that takes itself for the one of rank 1 of 2, in a later epoch."""
+
+    global_rank = local_rank = property(lambda _: 1)
+    world_size = property(lambda _: 2)
+    current_epoch = property(lambda _: 3)
+    is_global_zero = property(lambda _: False)
+
+
+@contextlib.contextmanager
+def on_rank(module: Any, rank: int) -> Iterator[None]:
+    """Let a data module be set up as on another rank: by variables, and by the Trainer's word."""
+    if not rank:
+        yield
+        return
+    module.trainer = quiet_trainer(cls=_OtherRank)
+    names = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "SLURM_LOCALID")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, str(rank)))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
+        module.trainer = None
+
+
 def _set_up(module: Any) -> Any:
     """A module after setup from a fixed seed, so that a split from a global state is the same."""
     seed_everything(1, verbose=False)
@@ -186,7 +234,7 @@ def _set_up(module: Any) -> Any:
 
 def _run_trainer(module: Any) -> dict[str, Any]:
     """Have a Trainer fit, validate and test with a data module, on one batch of each loader."""
-    limits = {f"limit_{part}_batches": 1 for part in ("train", "val", "test")}
+    limits: dict[str, Any] = {f"limit_{part}_batches": 1 for part in ("train", "val", "test")}
     trainer = quiet_trainer(max_epochs=1, **limits)
     trainer.fit(NoOpModule(), datamodule=module)
     trainer.validate(NoOpModule(), datamodule=module, verbose=False)

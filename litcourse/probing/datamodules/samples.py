@@ -31,13 +31,13 @@ def identify(kind: Kind, inputs: Inputs, part: str, images: Tensor) -> list[int]
     return kind.recognise(right_images(kind, inputs, part), images)
 
 
-def identify_keys(kind: Kind, inputs: Inputs, keys: Evidence) -> list[int]:
-    """Indices of the training samples with these `keys` (N, key_pixels); -1: none.
+def identify_keys(kind: Kind, inputs: Inputs, keys: Evidence, part: str = "train") -> list[int]:
+    """Indices of the samples of a set with these `keys` (N, key_pixels); -1: none.
 
     Raises:
         MalformedError: `keys` is no real matrix, or is wider than an image.
     """
-    rows, known = keys.tensor(), right_images(kind, inputs, "train")
+    rows, known = keys.tensor(), right_images(kind, inputs, part)
     if rows.dim() != MATRIX or rows.is_complex() or not 1 < rows.shape[1] <= known[0].numel():
         raise MalformedError(keys.path, "keys of images")
     return kind.recognise_keys(known, rows)

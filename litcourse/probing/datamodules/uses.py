@@ -164,9 +164,25 @@ def judge_order(kind: Kind, inputs: Inputs, first: Evidence) -> list[Mark]:
     if len(once) <= 1 or len(once) != len(again) or UNKNOWN in (*once, *again):
         return [NotLookedAt(cost, f"{called} show no samples that could be compared")]
     if once != again:
-        return [Earned(cost)]
+        return _judge_fixed_order(kind, inputs, first)
     got = "the order of the data set" if once == sorted(once) else "the same order twice"
     return [Finding("LIT340", cost, called, "a new order each time", got)]
+
+
+def _judge_fixed_order(kind: Kind, inputs: Inputs, first: Evidence) -> list[Mark]:
+    """Judge that validation and test come in one order, pass after pass."""
+    cost = ("order",)
+    for name, part in (("val", "train"), ("test", "test")):
+        once = identify(kind, inputs, part, first[name]["images"].tensor())
+        again = identify_keys(kind, inputs, first[f"{name}_again"], part)
+        if UNKNOWN in once:
+            continue  # "split" judges samples of another set, and nobody can tell their order
+        if len(once) != len(again) or UNKNOWN in again:
+            return [NotLookedAt(cost, f"two passes of {name}_dataloader() can't be compared")]
+        if once != again:
+            called, got = f"two passes of {name}_dataloader()", "another order each time"
+            return [Finding("LIT341", cost, called, "the same order", got)]
+    return [Earned(cost)]
 
 
 def judge_loaders(kind: Kind, inputs: Inputs, evidence: Evidence) -> list[Mark]:
@@ -182,6 +198,9 @@ def judge_loaders(kind: Kind, inputs: Inputs, evidence: Evidence) -> list[Mark]:
         count = first[name]["images"].tensor().shape[:1]
         if sizes[:1] != [size] or (sum(sizes),) != count:
             waits.append(NotLookedAt(cost, f"{name}_dataloader() shows no batches of {size}"))
+    wide = _judge_wide(inputs, evidence["wide"], first)
+    if wide:
+        return [*wide]
     if "error" in evidence["workers"]:
         return [error_finding(evidence["workers"]["error"], cost)]
     wanted = inputs.shown["num_workers"]
@@ -191,6 +210,20 @@ def judge_loaders(kind: Kind, inputs: Inputs, evidence: Evidence) -> list[Mark]:
             called = f"{name}_dataloader() with num_workers={wanted}"
             return [Finding("LIT351", cost, called, f"{wanted} workers", f"{workers} workers")]
     return [*waits, *_judge_defaults(kind, inputs, evidence["defaults"])]
+
+
+def _judge_wide(inputs: Inputs, seen: Evidence, first: Evidence) -> list[Finding]:
+    """Judge that batches may be as large as the data; training may drop one that is not full."""
+    if "error" in seen:
+        return [error_finding(seen["error"], ("loaders",))]
+    val = sum(first["val"]["sizes"].integers())
+    train = len(inputs.shown["sets"]["train"]["labels"]) - val
+    sizes = {name: seen[name].integer() for name in ("train", "val")}
+    if sizes["val"] == val and sizes["train"] in {0, train}:
+        return []
+    called = "loaders with batch_size=1000"
+    expected, got = f"batches of {train} and {val}", f"{sizes['train']} and {sizes['val']}"
+    return [Finding("LIT350", ("loaders",), called, expected, got)]
 
 
 def _judge_defaults(kind: Kind, inputs: Inputs, seen: Evidence) -> list[Mark]:
