@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
 
 
-def quiet_trainer(cls: type[L.Trainer] = L.Trainer, **arguments: Any) -> L.Trainer:
+def quiet_trainer(cls: type[L.Trainer] = L.Trainer, /, **arguments: Any) -> L.Trainer:
     """A Trainer in one CPU process, without logger, checkpoints or progress bar by default."""
     defaults: dict[str, Any] = {
         "accelerator": "cpu",
