@@ -211,7 +211,7 @@ def on_rank(module: Any, rank: int) -> Iterator[None]:
     if not rank:
         yield
         return
-    module.trainer = quiet_trainer(cls=_OtherRank)
+    module.trainer = quiet_trainer(_OtherRank)
     names = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "SLURM_LOCALID")
     before = {name: os.environ.get(name) for name in names}
     os.environ.update(dict.fromkeys(names, str(rank)))
