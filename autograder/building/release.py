@@ -18,12 +18,13 @@ from autograder.course import AuthorError, Lab
 _MANY = 20
 _TEMPLATES = {
     "README.md": "release_readme.md.template",
+    "AGENTS.md": "release_agents.md.template",
     "requirements.txt": "release_requirements.txt.template",
 }
 
 
 def write_pages(labs: Iterable[Lab], wheel: Path, folder: Path) -> None:
-    """Write README.md and requirements.txt for `labs` and the student wheel into `folder`."""
+    """Write the pages and requirements.txt for `labs` and the student wheel into `folder`."""
     labs = list(labs)
     names = {
         "labs": "\n".join(f"- `{_notebook(lab)}`: {_title(lab)}" for lab in labs),
