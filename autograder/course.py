@@ -6,14 +6,18 @@ of that notebook whose `grade_id` has a check cell `<id>-check`; there is no oth
 
 from __future__ import annotations
 
+import importlib
 import os
+import sys
 import traceback
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
+from packaging.version import Version
 
 from litcourse import labs
 from litcourse.core.names import UnknownNameError
@@ -154,6 +158,21 @@ class Lab:
         file = f"litcourse/labs/{self.id}/{question_id}.py"
         step = f"write {file}, or run: make new LAB={self.id} Q={question_id}"
         return AuthorError(file, question_id, "it has no probe and judge", step)
+
+    def check_versions(self) -> None:
+        """Check that what is installed here is new enough to grade this lab.
+
+        Raises:
+            AuthorError: naming the distribution, and what to type.
+        """
+        package = importlib.import_module(f"{labs.__name__}.{self.id}")
+        needs: dict[str, str] = getattr(package, "GRADING_NEEDS", {})
+        for name, least in needs.items():
+            found = version(name)
+            if Version(found) < Version(least):
+                fault = f"grading needs {name} {least} or newer, and {sys.prefix} has {found}"
+                step = f"make setup, or in an environment of yours: pip install '{name}>={least}'"
+                raise AuthorError(self.path, "", fault, step)
 
     def check_parts(self) -> None:
         """Check that every question has all its parts; imports nothing.

@@ -26,6 +26,7 @@ from autograder.grading.session import (
     CanaryError,
     Session,
     StoppedError,
+    check_versions,
     end_on_sigterm,
     hold_run_lock,
     prepare,
@@ -139,6 +140,8 @@ class _Command:
         submissions = planning.choose_submissions(
             settings, self.course, options.labs, options.students
         )
+        if self.action == GRADE:
+            check_versions(self.course, submissions)
         with without_collector():
             labs = {lab: prepare(settings, self.course.lab(lab)) for lab in submissions}
         pages = Pages(settings) if options.feedback else None

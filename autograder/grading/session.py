@@ -11,14 +11,14 @@ import gc
 import signal
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TextIO
 
 from sqlalchemy.exc import OperationalError
 
-from autograder.course import AuthorError, Lab, LockedError, unwritable_error
+from autograder.course import AuthorError, Course, Lab, LockedError, unwritable_error
 from autograder.engine.client import engine, stop
 from autograder.engine.machine_faults import NO_ROOM
 from autograder.grading.records import GRADE, GRADED, REJUDGE, Record
@@ -107,6 +107,16 @@ def prepare(settings: CourseSettings, lab: Lab) -> PreparedLab:
         step = "undo that, or grade this version of the lab in a course folder of its own"
         raise AuthorError(lab.path, "", str(error), step) from error
     return PreparedLab(lab, unsolved)
+
+
+def check_versions(course: Course, names: Iterable[str]) -> None:
+    """Stop before anybody is graded, if what is installed is too old for one of the labs `names`.
+
+    Raises:
+        AuthorError: naming the distribution, and what to type.
+    """
+    for name in names:
+        course.lab(name).check_versions()
 
 
 @dataclass

@@ -28,6 +28,7 @@ from autograder.grading.session import (
     CanaryError,
     Session,
     StoppedError,
+    check_versions,
     end_on_sigterm,
     lock_file,
     run_engine,
@@ -111,6 +112,7 @@ def grade_shard(course: Course, options: Options, shard: Shard) -> int:
         run_engine(),
     ):
         submissions = planning.choose_submissions(settings, course, options.labs, options.students)
+        check_versions(course, submissions)
         with without_collector():
             labs = {lab: _prepare_lab(settings, course.lab(lab)) for lab in submissions}
         mine = [s for sent in submissions.values() for s in shard.of(sent)]

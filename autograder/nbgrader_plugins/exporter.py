@@ -93,6 +93,7 @@ class SubmissionExporter(NotebookExporter):
         for folder in glob.glob(pattern):  # noqa: PTH207 (the keys as nbgrader makes them)
             lab = register.find_lab(converter, Path(folder).name)
             if lab.id not in self._unsolved:
+                lab.check_versions()
                 self._unsolved[lab.id] = register.unsolved_notebook(converter, lab)
                 register.register(converter, lab)
             if course.notebook_id == "*":

@@ -185,8 +185,9 @@ def look_ahead(lab: Lab) -> None:
     """Find faults in the parts of each question before anything heavy is imported.
 
     Raises:
-        AuthorError: there is a fault; the first one is reported.
+        AuthorError: there is a fault, or too old a version; the first one is reported.
     """
+    lab.check_versions()
     lab.check_parts()
     bank = load(lab)
     check_source(lab)

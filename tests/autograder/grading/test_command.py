@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import importlib
 import json
 import os
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 
 from autograder.course import AuthorError
 from autograder.grading.reporting import table
+from autograder.grading.run import Options
+from autograder.grading.shard import Shard, grade_shard
 from autograder.grading.submission_grader import describe_full_disk
 from litcourse.core.names import UnknownNameError
 
@@ -244,3 +247,20 @@ def test_an_assignment_of_nbgrader_alone_is_no_lab(group: Class) -> None:
         group.grade(labs=["hw1"])
     group.hand_in("ada", RIGHT)
     assert group.grade() == 0
+
+
+def test_a_torch_that_is_too_old_is_said_before_anybody_is_graded(
+    group: Class, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group.hand_in("ada", RIGHT)
+    package = importlib.import_module(f"litcourse.labs.{LAB}")
+    monkeypatch.setattr(package, "GRADING_NEEDS", {"torch": "99.1"}, raising=False)
+    said = r"needs torch 99\.1.*\n.*Next: make setup"
+    with pytest.raises(AuthorError, match=said):
+        group.grade()
+    with pytest.raises(AuthorError, match=said):
+        grade_shard(group.course, Options([LAB]), Shard(1, 1))
+    with pytest.raises(SystemExit) as ended:
+        group.nbgrader_autograde()
+    assert ended.value.code
+    assert not (group.course.root / "autograded").exists()
