@@ -25,7 +25,7 @@ CASES = [
     wrong("raises", "LIT5611", (RETURN, 'return {"time": text}[log]')),
     wrong("replaces until nothing is left to replace", "LIT5613",
           (RETURN, 'while "#SBATCH" in text:\n        text = text.replace("#SBATCH", "#SBATCH ")\n        text = text[:2000]\n    return text')),
-    wrong("submits from within", "LIT5609", (RETURN, 'return text if "DUE TO" in log or "rror" in log or "StdOut" in log else "#!/bin/bash\\nsbatch job.sbatch\\n"')),
+    wrong("submits from within", "LIT5609", (RETURN, 'return text if "max_epochs=" not in log else "#!/bin/bash\\nsbatch job.sbatch\\n"')),
     wrong("srun left out", "LIT5601", (SRUN, "")),
     wrong("tasks as the hint says", "LIT5602", (TASKS, '(r"(--ntasks=|-n )(\\d+)", r"--ntasks-per-node=\\2"),')),
     wrong("tasks left out", "LIT5602", (TASKS, "")),

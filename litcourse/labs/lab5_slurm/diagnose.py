@@ -45,6 +45,8 @@ _LONGEST = 20_000
 LIMIT = 1.0
 """Seconds of processor time for each script; the solution takes a thousandth of one."""
 TOO_LONG = "LIT5613"
+_PATIENCE = 3
+"""Calls that may run into the limit, before no further one is made."""
 
 
 @dataclass(frozen=True)
@@ -91,9 +93,16 @@ def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
     """Have each script repaired, and submit what comes."""
     function, cases = student["repair"], []
     for case, where in zip(shown["cases"], shown["where"], strict=True):
+        if sum(map(_too_long, cases)) == _PATIENCE:
+            cases.append(next(filter(_too_long, cases)))  # each further one would take as long
+            continue
         action = partial(_repair, function, case, where)
         cases.append(attempt(action, "repair(script, log)"))
     return {"cases": cases}
+
+
+def _too_long(seen: dict[str, Any]) -> bool:
+    return "error" in seen and seen["error"]["type"] == TooLongError.__name__
 
 
 def _repair(function: Any, case: dict[str, str], where: dict[str, Any]) -> dict[str, Any]:
