@@ -135,8 +135,7 @@ def _explain(call: dict[str, Any], got: int, valid: list[Answer]) -> str:
         if all(other[key] == call[key] for key in ("params", "world_size"))
     }
     whole, wanted = same["ddp"], same[call["strategy"]]
-    half = (whole + same["zero3"]) // 2  # what it is if half of all bytes are sharded
-    if call["strategy"] == "zero1" and abs(got - half) <= TOLERANCE:
+    if call["strategy"] == "zero1" and _is_32_bit(call, same, valid):
         return "LIT4810"
     if abs(got - whole) <= TOLERANCE:
         return "LIT4801"
@@ -147,6 +146,17 @@ def _explain(call: dict[str, Any], got: int, valid: list[Answer]) -> str:
     if wanted == whole:
         return "LIT4805"
     return "LIT4806"
+
+
+def _is_32_bit(call: dict[str, Any], same: dict[str, int], valid: list[Answer]) -> bool:
+    """Whether stage 1 shards half of all bytes, and stage 2 as much as stage 1 should."""
+    wanted = {"zero1": (same["ddp"] + same["zero3"]) // 2, "zero2": same["zero1"]}
+    got = {
+        other["strategy"]: answer["value"].integer()
+        for other, _, answer in valid
+        if all(other[key] == call[key] for key in ("params", "world_size"))
+    }
+    return all(abs(got[flag] - number) <= TOLERANCE for flag, number in wanted.items())
 
 
 def _is_multiple(large: int, small: int, factor: int) -> bool:
