@@ -279,9 +279,10 @@ class Numbers(L.LightningDataModule):
         return numbers(2)
 
 
-def command_line(kind: type, *arguments: str) -> LightningCLI:
+def command_line(kind: type, *arguments: str, **defaults: Any) -> LightningCLI:
     quiet = ["--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"]
-    return LightningCLI(kind, Numbers, args=["fit", "--trainer.max_epochs=1", *arguments, *quiet])
+    args = ["fit", "--trainer.max_epochs=1", *arguments, *quiet]
+    return LightningCLI(kind, Numbers, args=args, trainer_defaults=defaults)
 
 
 def test_arguments_of_a_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -310,6 +311,20 @@ def test_the_configuration_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     command_line(Weight, *fixed)
     with pytest.raises(RuntimeError, match=r"SaveConfigCallback expected .* to NOT exist"):
         command_line(Weight, *fixed)
+
+
+def test_defaults_of_a_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`trainer_defaults={…}` gives defaults, which flags overrule; callbacks among them are
+    objects, and stay, while a logger has to be described.
+    """
+    monkeypatch.chdir(tmp_path)
+    own, more = LearningRateMonitor(), "--trainer.callbacks+=RichModelSummary"
+    trainer = command_line(Weight, more, callbacks=[own], max_epochs=5).trainer
+    kinds = {type(callback).__name__ for callback in trainer.callbacks}  # type: ignore[attr-defined]
+    assert (trainer.max_epochs, own in trainer.callbacks) == (1, True)  # type: ignore[attr-defined]
+    assert "RichModelSummary" in kinds
+    with pytest.raises(ValueError, match="either a dict with class_path"):
+        command_line(Weight, logger=CSVLogger("runs"))
 
 
 class Cycle(Weight):
