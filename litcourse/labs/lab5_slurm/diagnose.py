@@ -91,7 +91,8 @@ def examples() -> dict[str, tuple[str, str]]:
 
 def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
     """Have each script repaired, and submit what comes."""
-    function, cases = student["repair"], []
+    function = student["repair"]
+    cases: list[dict[str, Any]] = []
     for case, where in zip(shown["cases"], shown["where"], strict=True):
         if sum(map(_too_long, cases)) == _PATIENCE:
             cases.append(next(filter(_too_long, cases)))  # each further one would take as long
