@@ -30,12 +30,18 @@ def load_weights(module: nn.Module, path: Path) -> None:
     """Fill `module` from a file of weights; under stage 3, where each rank holds shards, too.
 
     Raises:
-        KeyError: the file holds no `state_dict`.
+        ValueError: the file holds no `state_dict`.
         RuntimeError: the weights are those of another network.
     """
-    state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)["state_dict"]
+    held = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    if not isinstance(held, dict) or "state_dict" not in held:
+        raise ValueError(
+            f"{path}: no state_dict is in it\n"
+            f"  Next: give a checkpoint of Lightning's that is one file, or make one: "
+            f"python -m reference.convert FOLDER --out {path.stem}-weights.ckpt"
+        )
     with _whole(module):
-        module.load_state_dict(state)
+        module.load_state_dict(held["state_dict"])
 
 
 def _whole(module: nn.Module) -> AbstractContextManager[None]:

@@ -193,6 +193,14 @@ def test_half_of_a_checkpoint_of_zero(ranks: Ranks, saved: Saved, tmp_path: Path
     assert convert([str(whole / "checkpoint"), *inner]) == ExitCode.MISTAKE
 
 
+def test_a_file_without_weights_starts_nothing(tmp_path: Path) -> None:
+    torch.save({"weight": torch.zeros(1)}, tmp_path / "other.pt")
+    module = DigitClassifier(network=NETWORK)
+    module.weights = tmp_path / "other.pt"
+    with pytest.raises(ValueError, match="no state_dict is in it"):
+        module.configure_model()
+
+
 # --- weights alone ------------------------------------------------------------------------------
 
 
