@@ -112,8 +112,8 @@ def run(course: Course, labs: Sequence[Lab], options: Options) -> int:
                 _judge(lab, mutants, number, kept, options, budget)
         report = Report(lab, mutants, kept.fates, entries, reasons)
         print_report(report)
-        if not options.question and not options.solutions:
-            write_results(course, report)
+        if not options.question:
+            write_results(course, report, of="solutions" if options.solutions else "all answers")
         good = good and report.clean
     return ExitCode.DONE if good else ExitCode.INCOMPLETE
 

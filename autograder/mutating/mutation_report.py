@@ -108,11 +108,12 @@ def _say(console: Console, text: str) -> None:
     console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def write_results(course: Course, report: Report) -> None:
-    """Write `bench/results/mutants_<lab>.json`."""
+def write_results(course: Course, report: Report, of: str) -> None:
+    """Write `bench/results/mutants_<lab>.json`; `of` says which answers were changed."""
     path = course.root / "bench" / "results" / f"mutants_{report.lab.id}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(_results(report), indent=1, sort_keys=True) + "\n"
+    results = {"of": of, **_results(report)}
+    text = json.dumps(results, indent=1, sort_keys=True) + "\n"
     write_atomically(path, text.encode())
 
 

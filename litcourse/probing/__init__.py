@@ -20,6 +20,10 @@ all code of a student through `attempt`, so that an exception becomes evidence.
   `schedule`).
 - `logged_values(trainer)`: the values that `self.log` recorded (lab 1, `evaluate`).
 
+`trainer_limits` reads limits that were left in a Trainer:
+
+- `read_limits(trainer)` in the probe, `limits_left_in(seen)` in the judge (lab 2, `engineer`).
+
 `class_bases` records the classes that a student's class derives from:
 
 - `bases(cls)` in the probe; `derives_from(names, kind)` and `first_base(names)` in the judge

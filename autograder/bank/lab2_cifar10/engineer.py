@@ -186,6 +186,20 @@ CASES = [
         (LOGGER, "logger=False"),
     ),
     wrong("no end", "LIT2320", ("max_epochs=max_epochs", "max_epochs=-1")),
+    *(
+        wrong(f"left in: {limit}", "LIT2361", (ROOT, f"{ROOT}, {limit}"))
+        for limit in (
+            "limit_train_batches=50",
+            "limit_val_batches=10",
+            "limit_test_batches=1",
+            "max_steps=200",
+            'max_time={"hours": 1}',
+        )
+    ),
+    right(
+        "limits that limit nothing",
+        (ROOT, ROOT + ", limit_train_batches=1.0, limit_val_batches=None, max_steps=-1"),
+    ),
     wrong("half of the batches", "LIT2361", (ROOT, ROOT + ", limit_train_batches=0.5")),
     wrong("the same few batches", "LIT2361", (ROOT, ROOT + ", overfit_batches=5")),
     wrong("a part of the batches", "LIT2361", (ROOT, ROOT + ", limit_train_batches=3")),

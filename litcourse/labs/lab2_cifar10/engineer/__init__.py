@@ -41,6 +41,7 @@ from litcourse.labs.lab2_cifar10.engineer._trained_runs import (
 from litcourse.probing.attempts import attempt
 from litcourse.probing.networks import make_generator
 from litcourse.probing.run_files import list_files, load_checkpoint, read_csv_column, read_csv_rows
+from litcourse.probing.trainer_limits import read_limits
 from litcourse.probing.trainers import record_trainers, refuse_training
 
 CALLED = "make_trainer(max_epochs=..., run_dir=..., ...)"
@@ -127,7 +128,8 @@ def _resolve(make: Any, arguments: dict[str, Any]) -> dict[str, Any]:
     trainer = make(run_dir="made", **arguments)
     if not isinstance(trainer, L.Trainer):
         return {"returned": type(trainer).__name__}
-    return {"returned": "Trainer", **resolved(trainer), **_read_steps(trainer)}
+    seen = {**resolved(trainer), **_read_steps(trainer), "limits": read_limits(trainer)}
+    return {"returned": "Trainer", **seen}
 
 
 def _run(make: Any, name: str, run: dict[str, Any], shown: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 from litcourse.core.evidence import Evidence, MalformedError
 from litcourse.core.known_errors import error_finding
 from litcourse.core.question import Earned, Finding, Inputs, Mark, NotLookedAt
+from litcourse.probing.trainer_limits import NO_LIMIT, limits_left_in
 
 ALL = ("hardware", "precision", "steps", "best", "last", "log", "place")
 UNSET = {"accumulate": 1, "clip_val": None}
@@ -120,6 +121,10 @@ def _judge_resolved(
         if got != right:
             exact = _refine_code(code, right, got)
             found.append(Finding(exact, (criterion,), called, f"{name} {right}", f"{got}"))
+    left = limits_left_in(seen["limits"])
+    if left:
+        expected = "none of " + ", ".join(NO_LIMIT)
+        found.append(Finding("LIT2361", ("steps",), called, expected, left))
     return [*found, *_judge_step_settings(arguments, seen, called, free)]
 
 
