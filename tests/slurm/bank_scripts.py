@@ -8,6 +8,7 @@ from typing import Any
 
 from autograder.bank import load, without_markers
 from litcourse.labs.lab5_slurm.diagnose import examples
+from litcourse.probing.processor_limit import TooLongError, processor_limit
 from tests.course import LABS
 
 LAB = LABS["lab5_slurm"]
@@ -18,6 +19,8 @@ OPTIONS: dict[str, list[tuple[str, ...]]] = {
 """Questions that are files: words of sbatch's command line, for each submission."""
 FILES = {"train.py": "", ".venv/": "", ".venv/bin/": "", ".venv/bin/activate": ""}
 """What lies beside the script; a name that ends in / is a folder."""
+SECONDS = 1
+"""Processor time for one call of `repair`, as in the question."""
 _SOLVED = re.compile(r"### BEGIN SOLUTION.*### END SOLUTION\n?", re.DOTALL)
 
 
@@ -60,8 +63,9 @@ def cases_of_diagnose(names: tuple[str, ...] = ()) -> dict[str, dict[str, Any]]:
         exec(compile(answer, name, "exec"), namespace)  # noqa: S102  (our own bank)
         for kind, (script, log) in shown.items():
             try:
-                text = namespace["repair"](script, log)
-            except Exception:  # noqa: BLE001, S112  (an answer of the bank raises)
+                with processor_limit(SECONDS):
+                    text = namespace["repair"](script, log)
+            except (Exception, TooLongError):  # noqa: BLE001, S112  (of the bank)
                 continue
             if isinstance(text, str):
                 texts.setdefault(text, f"diagnose: {kind}, by {name}")

@@ -3,7 +3,7 @@
 `python` and its like write their environment, arguments and folder into a file each, and end. In a
 folder with a file `.waits` they wait in the first run of a job: for SIGUSR1, at which the first
 rank queues the job again, or for SIGTERM. Each node being this machine, `hostname` gives the
-node's name; `module` is there and does nothing, as on the course's cluster.
+node's name; `module` and its like are there and do nothing, as on the course's cluster.
 """
 
 from __future__ import annotations
@@ -55,9 +55,11 @@ while True:
 """
 _SMALL = {
     "hostname": '#!/bin/sh\necho "${SLURMD_NODENAME:-$(/bin/hostname)}"\n',
-    "module": "#!/bin/sh\n",
+    **dict.fromkeys(("module", "ml", "conda", "mamba"), "#!/bin/sh\n"),
 }
-_SHOWN = re.compile(r"SLURM|SRUN_|SBATCH_|CUDA_|MASTER_|X_|OMP_|TMPDIR$|ENVIRONMENT$|HOSTNAME$")
+_SHOWN = re.compile(
+    r"SLURM|SRUN_|SBATCH_|CUDA_|MASTER_|NCCL_|X_|OMP_|TMPDIR$|ENVIRONMENT$|HOSTNAME$"
+)
 
 
 def write_programs(folder: Path, record: Path) -> None:

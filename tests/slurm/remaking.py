@@ -63,7 +63,7 @@ def remake_warned(
             node = free.pop()
             case = {**case, "args": [*case.get("args", []), f"--nodelist={node}"]}
             case["files"] = {**case.get("files", {}), WAITS: ""}
-            running[name] = (_submit(cluster, case, f"{folder} {len(left)}"), node)
+            running[name] = (_submit(cluster, case, f"{folder}-{len(left)}"), node)
         for name, (submitted, node) in list(running.items()):
             if _is_over(cluster, submitted):
                 found[name] = submitted.made

@@ -24,18 +24,58 @@ STUDENT = ("student", 1000, 1000)
 DIFFERENT = {
     "one_gpu: a loop without an end":
         "the pocket stops it after 10 s of processor time, Slurm at the job's limit",
-    "one_gpu: gone before it is done":
+    "gone before it is done":
         "a minute of sleep, which is not waited for; the pocket's clock jumps",
     "one_node: a training that takes too long":
         "fifty minutes of sleep, which are not waited for; the pocket's clock jumps",
     "one_node: srun in srun":
         "srun waits for the nodes for ever; the pocket says so once, and ends it",
-    "one_gpu: errors go elsewhere, and the output nowhere":
-        "a file that the shell writes (`> train.log`) is no log, and the pocket does not list it",
-    "requeue: a folder by the time":
-        "the time of the day is in an argument",
+    "one_node: four steps":
+        "steps that wait for each other: how often srun says so depends on the machine",
+    "one_node: all that does not count":
+        "its port follows from the job's id",
+    "requeue: a shell that stays":
+        "with cgroups the signal ends the shell in each task; this Slurm has none, and spares it",
+    "requeue: a clock of the script's own":
+        "most of an hour of sleep, which is not waited for; the pocket's clock jumps",
+    "requeue: after a while, from the script":
+        "most of an hour of sleep, which is not waited for; the pocket's clock jumps",
+    "requeue: a partition of 30 minutes":
+        "refused by both, but the test names a node, and Slurm first says that it is not in there",
+    **dict.fromkeys(
+        [f"requeue: a folder by {what}" for what in ("the time", "the second", "the day")],
+        "the time of the day is in an argument; the pocket has a day of its own",
+    ),
+    **dict.fromkeys(
+        [f"requeue: a folder by {what}" for what in ("chance", "the process")],
+        "a number by chance is in an argument",
+    ),
+    "submits another job":
+        "the pocket takes any sbatch inside of a job, and does not look whether the file is there",
+    "submits from within":
+        "the same: the other job's log is not there",
+    "over ssh":
+        "there is no ssh in the pocket; this machine has one, which nobody answers",
+    "a login shell and modules":
+        "`bash -l` resets PATH, and this machine has no module that sets it again",
+    "another folder for the job":
+        "its log lies in a folder that the test does not look into",
+    "an address in numbers":
+        "all nodes of this Slurm have one address",
 }  # fmt: skip
-"""Cases in which the pocket does otherwise, and why."""
+"""Answers with which the pocket does otherwise, and why; some belong to several questions."""
+
+
+def differs(name: str) -> bool:
+    """Whether a case is known to differ."""
+    return bool({*_names(name)} & {*DIFFERENT})
+
+
+def _names(case: str) -> tuple[str, str, str]:
+    """A case without its options, its answer alone, and that of a repaired script."""
+    answer = case.partition(" --nodes=")[0]
+    return answer, answer.partition(": ")[2], answer.partition(", by ")[2]
+
 
 CASES = all_cases()
 WARNED = [name for name in CASES if name.startswith("requeue: ")]
@@ -52,7 +92,7 @@ SAMPLE = 9
 
 def some(names: list[str]) -> list[Any]:
     """The cases as parameters; those that only a release runs are marked."""
-    sample = {*[name for name in names if name not in DIFFERENT][::SAMPLE]}
+    sample = {*[name for name in names if not differs(name)][::SAMPLE]}
     return [
         name if name in sample else pytest.param(name, marks=pytest.mark.release) for name in names
     ]
@@ -67,9 +107,9 @@ def disagreement(made: Mapping[str, Any], folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("name", some(PLAIN))
 def test_slurm_and_the_pocket_agree(rootless: RootlessSlurm, name: str, tmp_path: Path) -> None:
-    made = remake(rootless, CASES[name], f"bank {name}")
+    made = remake(rootless, CASES[name], tmp_path.name)
     found = disagreement(made, tmp_path)
-    assert bool(found) == (name in DIFFERENT), "\n".join(found)
+    assert bool(found) == differs(name), "\n".join(found)
 
 
 def test_slurm_and_the_pocket_agree_on_repaired_scripts(
@@ -94,14 +134,14 @@ def _agree_on_all(
 ) -> None:
     found = {}
     for number, (name, case) in enumerate(cases.items()):
-        made = remake(rootless, case, f"{folder.name} {number}")
+        made = remake(rootless, case, f"{folder.name}-{number}")
         found[name] = disagreement(made, folder / str(number))
     _as_expected(found)
 
 
 def _as_expected(found: Mapping[str, list[str]]) -> None:
     """Only what is known to differ does."""
-    wrong = {name: lines for name, lines in found.items() if bool(lines) != (name in DIFFERENT)}
+    wrong = {name: lines for name, lines in found.items() if bool(lines) != differs(name)}
     texts = ["\n  ".join([name, *(lines or ["agrees"])]) for name, lines in wrong.items()]
     assert not wrong, "\n".join(texts)
 
@@ -123,4 +163,5 @@ def test_slurm_and_the_pocket_agree_on_warned_jobs(
 
 
 def test_what_differs_is_in_the_bank() -> None:
-    assert {*DIFFERENT} <= {*CASES, *cases_of_diagnose(("solution",))}
+    names = {name for case in (*CASES, *cases_of_diagnose()) for name in _names(case)}
+    assert {*DIFFERENT} <= names

@@ -255,9 +255,10 @@ def _really_started(case: dict[str, Any]) -> dict[Any, list[Any]]:
     return found
 
 
-def _order(task: tuple[int, str, Any]) -> tuple[int, str, str]:
-    """By rank, node and local rank: a script can give all tasks the variables of the first."""
-    return (*task[:2], task[2].get("SLURM_LOCALID", ""))
+def _order(task: tuple[int, str, Any]) -> tuple[int | str, ...]:
+    """By rank and node, then by what else tells processes apart that a script made alike."""
+    more = (task[2].get(name, "") for name in ("SLURM_LOCALID", "CUDA_VISIBLE_DEVICES"))
+    return (*task[:2], *more)
 
 
 def _of_tasks(key: Any, got: list[Any], want: list[Any]) -> list[str]:
@@ -275,6 +276,10 @@ def _of_outputs(case: dict[str, Any], outcome: Outcome, folder: Path) -> list[st
     """Lines of the logs, in any order; what the cluster says of its own lack of binding is not."""
     got = {clean(name, folder): clean(text, folder) for name, text in outcome.outputs.items()}
     want = case.get("outputs", {})
+    written = {clean(path.name, folder): path for path in folder.iterdir() if path.is_file()}
+    for name in {*want, *written} - {*got}:  # files of the shell's own are no logs of the pocket
+        if name in want and name in written:
+            got[name] = clean(written[name].read_text(errors="replace"), folder)
     found = []
     for name in {*got, *want} - {"/dev/null", "sub/slurm-<JOB>.out"}:
         lines = [sorted(texts.get(name, "-").splitlines()) for texts in (got, want)]
