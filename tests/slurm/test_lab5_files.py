@@ -106,8 +106,8 @@ def steps(world: int, epochs: int = EPOCHS) -> int:
     ("question", "options", "nodes", "world"),
     [
         ("one_gpu", (), 1, 1),
-        ("one_node", (), 1, 4),
-        ("many_nodes", (), 2, 8),
+        pytest.param("one_node", (), 1, 4, marks=pytest.mark.release),
+        pytest.param("many_nodes", (), 2, 8, marks=pytest.mark.release),
         pytest.param("many_nodes", ("--nodes=4",), 4, 16, marks=pytest.mark.release),
     ],
 )
