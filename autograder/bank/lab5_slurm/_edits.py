@@ -82,7 +82,6 @@ UNREAD = (
 ASTRAY = (
     ("another folder", "LIT5016", ("srun ", "cd /tmp\nsrun ")),
     ("another folder for the step", "LIT5016", ("srun ", "srun --chdir=/tmp ")),
-    ("another environment", "LIT5017", ("srun ", "source venv/bin/activate\nsrun ")),
     ("ended after a minute", "LIT5035", ("srun ", "timeout 1m srun ")),
 )
 """Jobs that train not quite as meant."""

@@ -26,6 +26,7 @@ CASES = [
         exec srun -c "$SLURM_CPUS_PER_TASK" python3 -u train.py --num_workers=6
         """,
     ),
+    right("an environment of one's own", ("srun ", "source ~/envs/course/bin/activate\nsrun ")),
     right("without srun", (RUN, "python train.py --num_workers 4")),
     right("by its absolute path", ("train.py", '"$PWD/train.py"')),
     right("memory of the GPU", (MEMORY, "#SBATCH --mem-per-gpu=32G")),

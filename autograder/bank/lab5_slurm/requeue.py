@@ -39,7 +39,7 @@ CASES = [
           (FOLDER, '"$folder"')),
     *(wrong(what, code, edit) for what, code, edit in (*REFUSED, *IDLE, *ASTRAY[:2])),
     *(wrong(what, code, edit) for what, code, edit in UNREAD[:3]),
-    wrong("an environment that is not there", "LIT5017", ("srun ", "source venv/bin/activate\nsrun ")),
+    right("an environment of one's own", ("srun ", "source ~/envs/course/bin/activate\nsrun ")),
     wrong("the warning commented out", "LIT5015", (SIGNAL, "# SBATCH --signal=USR1@300")),
     wrong("no requeue, it is commented out", "LIT5015", (REQUEUE, "##SBATCH --requeue")),
     wrong("a trap, and one wait", "LIT5406", (SIGNAL, BATCH),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from litcourse.core.question import Earned, Finding, Mark
 from litcourse.labs.lab5_slurm._submitted import Submitted
 
@@ -12,7 +10,6 @@ BEGUN = "GPU available: "
 _SAID = (BEGUN, "GLOBAL_RANK: ", "Traceback (most recent call last)", "usage: train.py",
          "can't open file")  # fmt: skip
 """What stands in the log of any program that was started, also of one that fails."""
-_ACTIVATES = re.compile(r"slurm_script: (line \d+: (\S*activate): No such file or directory)")
 
 
 def judge_log(job: Submitted, name: str, job_name: str) -> Mark:
@@ -29,23 +26,11 @@ def judge_log(job: Submitted, name: str, job_name: str) -> Mark:
         there = ", ".join(job.logs) or "no file"
         return Finding("LIT5060", ("log",), job.command, name, there, job.quote("output"))
     if _holds(lines):
-        return judge_activation(job, lines) or Earned(("log",))
+        return Earned(("log",))
     others = [other for other, text in job.logs.items() if _holds(text)]
     got = f"they are in {', '.join(others)}" if others else "none of them"
     where = job.quote_given("output", "error")
     return Finding("LIT5061", ("log",), job.command, f"the program's lines in {name}", got, where)
-
-
-def judge_activation(job: Submitted, lines: list[str]) -> Finding | None:
-    """An environment that is not there: bash says so, and goes on with another python.
-
-    conda's are let be: where it lies is the site's affair.
-    """
-    lost = [match for match in map(_ACTIVATES.search, lines) if match]
-    if not lost or re.search("conda|mamba|forge", lost[0][2]):
-        return None
-    got, where = lost[0][1], "the job goes on with whatever python there is"
-    return Finding("LIT5017", ("log",), job.command, "an environment that is there", got, where)
 
 
 def _holds(lines: list[str]) -> bool:

@@ -22,7 +22,7 @@ from litcourse.core.question import (
     NotLookedAt,
     Question,
 )
-from litcourse.labs.lab5_slurm._job_log import BEGUN, judge_activation
+from litcourse.labs.lab5_slurm._job_log import BEGUN
 from litcourse.labs.lab5_slurm._meeting import Size, judge_meeting
 from litcourse.labs.lab5_slurm._placed import place_all
 from litcourse.labs.lab5_slurm._pocket_runs import Job, offer_test_only, run_in_new_folder
@@ -250,7 +250,7 @@ def _judge_log(job: Submitted, name: str) -> Mark:
         return Finding("LIT5060", cost, job.command, name, ", ".join(job.logs) or "none", where)
     begun, runs = sum(BEGUN in line for line in lines), len(job.moments("ready"))
     if begun >= runs > 1:
-        return judge_activation(job, lines) or Earned(cost)
+        return Earned(cost)
     if runs <= 1:
         return NotLookedAt(cost, "there is no second run that could add to it")
     wanted = f"the lines of {runs} runs in {name}"
