@@ -151,7 +151,7 @@ CASES = [
         (VAL, f"if batch_idx < 8:\n            {VAL}"),
     ),
     wrong(
-        "the first 30 batches in test", "LIT210", (TEST, f"if batch_idx < 30:\n            {TEST}")
+        "the first 16 batches in test", "LIT210", (TEST, f"if batch_idx < 16:\n            {TEST}")
     ),
     wrong(
         "a batch counts as 64 at most",

@@ -57,7 +57,7 @@ def load_best(trainer):
     ),
     wrong(
         "the worst of those kept",
-        "LIT502",
+        "LIT501",
         (PATH, "trainer.checkpoint_callback.kth_best_model_path"),
     ),
     wrong(

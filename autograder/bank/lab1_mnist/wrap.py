@@ -185,7 +185,7 @@ CASES = [
         wrong(f"learns {name}", "LIT143", (RETURN, f"{RETURN} * ({when})"))
         for name, when in (
             ("in three steps alone", "self.global_step < 3"),
-            ("in fifty batches of an epoch alone", "batch_idx < 50"),
+            ("in twenty batches of an epoch alone", "batch_idx < 20"),
             ("in the first epoch alone", "self.current_epoch < 1"),
             ("from the second epoch on less", "(1 if self.current_epoch < 1 else 0.01)"),
         )
@@ -203,7 +203,7 @@ CASES = [
         "LIT143",
         (
             "return " + ADAM,
-            f"optimizer = {ADAM}\n        falls = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.999)\n"
+            f"optimizer = {ADAM}\n        falls = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.998)\n"
             "        return {'optimizer': optimizer, 'lr_scheduler': {'scheduler': falls, 'interval': 'step'}}",
         ),
     ),

@@ -30,7 +30,7 @@ def draw_long_run(rng: Random, side: int) -> dict[str, Any]:
     layers: list[Any] = [
         ["flatten"], ["linear", side * side, width], ["tanh"], ["linear", width, CLASSES],
     ]  # fmt: skip
-    sizes = rng.sample(SIZES, len(SIZES)) + [rng.randrange(2, 9) for _ in range(50)]
+    sizes = rng.sample(SIZES, len(SIZES)) + [rng.randrange(2, 9) for _ in range(20)]
     return {
         "network": draw_state({"layers": layers}, rng),
         "batches": [draw_batch(rng, size, (1, side, side)) for size in sizes],

@@ -40,7 +40,7 @@ TOLERANCE = 1e-5
 SHAPES = {
     "dropout": ((9, 11, 13), range(4, 7)),
     "conv": ((131, 137, 139), (2, 3)),
-    "deep": ((5,), range(40, 50)),
+    "deep": ((5,), range(20, 26)),
 }
 """Sizes and numbers of whole batches: of few, large and many ones. No mean is a round decimal."""
 
