@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from litcourse.core.evidence import Evidence
-from litcourse.core.question import Finding
+from litcourse.core.question import Earned, Finding, Mark, NotLookedAt
 from litcourse.probing.trainer_limits import NO_LIMIT, limits_left_in, read_limits
 
 if TYPE_CHECKING:
@@ -36,3 +36,16 @@ def judge_settings(seen: Evidence) -> list[Finding]:
         expected = "none of " + ", ".join(_STEPS)
         found.append(Finding("LIT452", ("converge",), _CALLED, expected, changed))
     return found
+
+
+def judge_arguments(seen: Evidence) -> Mark:
+    """The mark for "device", by the arguments of the Trainers that `train` made."""
+    cost, trainers = ("device",), list(seen["arguments"])
+    for arguments in trainers:
+        for name in arguments.keys():  # noqa: SIM118 (not a dict)
+            value = arguments[name].text()
+            neutral = {"auto", "1"} if name == "num_nodes" else {"auto"}
+            if value not in neutral:
+                called, got = "L.Trainer(...)", f"{name}={value}"
+                return Finding("LIT440", cost, called, f"{name} left out", got)
+    return Earned(cost) if trainers else NotLookedAt(cost, "train made no L.Trainer of its own")

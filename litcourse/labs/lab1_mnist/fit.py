@@ -22,7 +22,11 @@ from litcourse.core.namespace import Student
 from litcourse.core.question import Criterion, Earned, Finding, Inputs, Mark, NotLookedAt, Question
 from litcourse.feedback.chart import draw_curve
 from litcourse.labs.lab1_mnist._digits import draw_digits, normalise, own_weights
-from litcourse.labs.lab1_mnist._trainer_settings import judge_settings, read_settings
+from litcourse.labs.lab1_mnist._trainer_settings import (
+    judge_arguments,
+    judge_settings,
+    read_settings,
+)
 from litcourse.models import MLP
 from litcourse.probing.attempts import attempt
 from litcourse.probing.fakes import NumberedDataModule, ScriptedMetricModule, TensorDataModule
@@ -90,11 +94,8 @@ def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
 
 
 def _probe_curve(train: Any, name: str, curve: dict[str, Any]) -> dict[str, Any]:
-    module, data, run_dir = (
-        ScriptedMetricModule(curve["values"]),
-        NumberedDataModule(),
-        f"curve-{name}",
-    )
+    module, data = ScriptedMetricModule(curve["values"]), NumberedDataModule()
+    run_dir = f"curve-{name}"
 
     def run() -> dict[str, Any]:
         with record_trainers() as arguments:
@@ -170,12 +171,12 @@ def _judge_curve(curve: dict[str, Any], seen: Evidence) -> list[Mark]:
         return [Finding("LIT400", ALL, called, "a lightning Trainer that has fitted", returned)]
     if seen["steps"].integer() <= 0:
         code = "LIT402" if list(seen["trained_on"]) else "LIT401"
-        got = "global_step is 0"
-        return [Finding(code, ALL, called, "a trainer that has fitted the module", got)]
+        expected = "a trainer that has fitted the module"
+        return [Finding(code, ALL, called, expected, "global_step is 0")]
     return [
         _judge_best(curve, seen),
         _judge_log(curve, seen),
-        _judge_arguments(seen),
+        judge_arguments(seen),
         _judge_samples(seen),
         *judge_settings(seen["settings"]),
     ]
@@ -273,18 +274,6 @@ def _are_equal(got: list[float], wanted: list[float]) -> bool:
     return same and all(is_close(a, b, 1e-4) for a, b in zip(got, wanted, strict=True))
 
 
-def _judge_arguments(seen: Evidence) -> Mark:
-    cost, trainers = ("device",), list(seen["arguments"])
-    for arguments in trainers:
-        for name in arguments.keys():  # noqa: SIM118 (not a dict)
-            value = arguments[name].text()
-            neutral = {"auto", "1"} if name == "num_nodes" else {"auto"}
-            if value not in neutral:
-                called, got = "L.Trainer(...)", f"{name}={value}"
-                return Finding("LIT440", cost, called, f"{name} left out", got)
-    return Earned(cost) if trainers else NotLookedAt(cost, "train made no L.Trainer of its own")
-
-
 def _judge_samples(seen: Evidence) -> Mark:
     cost, ids = ("data",), seen["trained_on"].integers()
     different = set(ids)
@@ -293,9 +282,8 @@ def _judge_samples(seen: Evidence) -> Mark:
             return Earned(cost)
         return NotLookedAt(cost, "training ended in the middle of an epoch")
     called, expected = "training_step's samples", "all of train_dataloader() and no others"
-    others = sorted(different - set(NumberedDataModule.TRAIN))
-    seen_of = f"{len(different)} of {len(NumberedDataModule.TRAIN)}"
-    got = f"{len(others)} others" if others else seen_of
+    others, all_of = different - set(NumberedDataModule.TRAIN), len(NumberedDataModule.TRAIN)
+    got = f"{len(others)} others" if others else f"{len(different)} of {all_of}"
     return Finding("LIT450", cost, called, expected, got)
 
 

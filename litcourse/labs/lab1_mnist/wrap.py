@@ -18,10 +18,14 @@ from litcourse.core.known_errors import error_finding
 from litcourse.core.marks import find_findings, merge, not_measured
 from litcourse.core.namespace import Student
 from litcourse.core.question import Criterion, Earned, Finding, Inputs, Mark, Question
-from litcourse.labs.lab1_mnist._long_run import draw_long_run, judge_long_run, train_long
 from litcourse.labs.lab1_mnist._plain_loop import GRADIENT_TOLERANCE, STEPS
 from litcourse.labs.lab1_mnist._recorder import Recorder
-from litcourse.labs.lab1_mnist._training import judge_training
+from litcourse.labs.lab1_mnist._training import (
+    draw_long_run,
+    judge_long_run,
+    judge_training,
+    train_long,
+)
 from litcourse.probing.attempts import attempt
 from litcourse.probing.class_bases import BOTH_PACKAGES, bases, derives_from, first_base
 from litcourse.probing.fake_gpu import run_on_fake_gpu

@@ -66,7 +66,6 @@ def test_mutants_of_a_question_differ_from_each_other_and_from_its_bank() -> Non
     ("lab", "question_id", "line"),
     [
         ("lab1_mnist", "wrap", "self.model.eval()"),
-        ("lab1_mnist", "reload", "trainer.checkpoint_callback.kth_best_model_path,"),
         ("lab1_mnist", "fit", "enable_model_summary=False, limit_val_batches=10,"),
         ("lab1_mnist", "evaluate", "images, labels = images[:64], labels[:64]"),
         ("lab3_ddp", "launch", "print('hello')"),
