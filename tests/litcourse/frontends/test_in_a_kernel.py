@@ -23,7 +23,7 @@ check = Check("lab1_mnist")
 """
 ANSWER = """
 class LitClassifier(L.LightningModule):
-    def __init__(self, model, lr=0.1):
+    def __init__(self, model, lr=1e-3):
         super().__init__()
         self.model, self.lr = model, lr
 
