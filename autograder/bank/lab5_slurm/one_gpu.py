@@ -49,7 +49,7 @@ CASES = [
     right("a limit of its own that is not met", (RUN, f"timeout -k 10 50m {RUN}")),
     *(wrong(what, code, edit) for what, code, edit in (*REFUSED, *IDLE, *UNREAD, *ASTRAY)),
     wrong("its node by name", "LIT5047", (NODES, f"{NODES} --nodelist=n3")),
-    wrong("another folder for the job", "LIT5016", (TIME, f"{TIME} --chdir=/tmp")),
+    wrong("another folder for the job", "LIT5016", (TIME, f"{TIME} --chdir=..")),
     wrong("the program on standard input", "LIT5010", ("train.py", "- < train.py")),
     wrong("more tasks than the job has", "LIT5019", ("srun ", "srun -n 2 ")),
     wrong("trained twice", "LIT5100", (RUN, f"{RUN}\n{RUN}")),
