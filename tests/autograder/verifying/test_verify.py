@@ -213,7 +213,7 @@ def test_a_script_runs_as_fresh_programs_once(
     path = tiny.root / f"litcourse/labs/{lab.id}/add_one.py"
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace("defines=", 'files=("say.py",), defines='), encoding="utf-8")
-    monkeypatch.setattr(verify, "_cells", lambda *_: [])
+    monkeypatch.setattr(verify, "cells_of", lambda *_: [])
     plans = verify._plans(lab, None)
     fresh = [run for run in verify._runs(plans, 3) if run.variables]
     assert [(run.key.case.id, run.key.seed, run.key.case.right) for run in fresh] == [

@@ -92,7 +92,9 @@ def test_nothing_of_the_caller_is_touched(student: Any, capfd: pytest.CaptureFix
     for rank, entry in enumerate(seen["ranks"]):
         assert f"rank {rank} speaks" in entry["output"]
         assert "and so does a library" in entry["output"]
-    assert capfd.readouterr() == ("", "")
+    shown = capfd.readouterr()
+    assert shown.out == "rank 0:\nrank 0 speaks\n\nrank 1:\nrank 1 speaks\n\n"
+    assert shown.err == ""
 
 
 def test_an_allocation_and_torchrun_are_set_aside(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -166,7 +166,7 @@ def _read(node: Evidence, like: Any) -> Any:
     if isinstance(like, str):
         return node.text()
     number = node.number()
-    return int(number) if isinstance(like, int) and number == int(number) else number
+    return int(number) if isinstance(like, int) and number.is_integer() else number
 
 
 def _refine_code(code: str, right: Any, got: Any) -> str:
