@@ -83,9 +83,9 @@ class _Watch:
 
     def end(self) -> None:
         """Restore the handlers, also where Lightning has replaced one."""
-        interrupted.clear()
         if hasattr(signal, "setitimer"):
             signal.setitimer(signal.ITIMER_REAL, 0)
+        interrupted.clear()
         for number, handler in self.before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from random import Random
@@ -24,7 +25,7 @@ _reports: dict[tuple[str, str], Report] = {}
 
 
 def run_check(lab: str, question_id: str, namespace: Mapping[str, Any], limit: float) -> Report:
-    """Check a question with public inputs, at most `limit` seconds long.
+    """Check a question with public inputs, at most `limit` seconds long where a student waits.
 
     Args:
         lab: id of the lab.
@@ -39,6 +40,9 @@ def run_check(lab: str, question_id: str, namespace: Mapping[str, Any], limit: f
     def work() -> Any:
         return check_question(lab, question_id, namespace, Random(PUBLIC_SEED), printed=printed)
 
+    if os.environ.get("NBGRADER_EXECUTION") == "autograde":
+        # nbgrader limits the time itself; a zero for a busy machine would be no student's fault.
+        return Report(work())
     with progress_line(f"check.{question_id}()", limit) as tick:
         done = run_stoppable(work, limit, tick)
     if isinstance(done, Stop):

@@ -6,6 +6,7 @@ got, and what each process saw.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from random import Random
 from typing import Any
@@ -43,10 +44,9 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
 
 def _of_one(mark: Mark) -> Mark:
     codes = {"LIT5021": "LIT5100", "LIT5042": "LIT5101"}
-    if not isinstance(mark, Finding) or mark.code not in codes:
-        return mark
-    details = (mark.called, mark.expected, mark.got, mark.where)
-    return Finding(codes[mark.code], mark.criteria, *details)
+    if isinstance(mark, Finding) and mark.code in codes:
+        return replace(mark, code=codes[mark.code])
+    return mark
 
 
 QUESTION = Question(

@@ -161,3 +161,10 @@ def test_what_ran_last_is_not_what_is_saved(tmp_path: Path) -> None:
 
 def test_no_notebook_at_all() -> None:
     assert f"there is no {LAB}.ipynb in" in ready(LAB)
+
+
+def test_a_graders_kernel_sets_its_own_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A zero because the machine was busy would be no student's fault."""
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    monkeypatch.setattr(student_check, "run_stoppable", lambda *_: pytest.fail("it has a limit"))
+    assert repr(call("check.timer()", names(EpochTimer=int))) == "0.0"
