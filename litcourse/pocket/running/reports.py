@@ -83,13 +83,22 @@ class Reports:
         self._selector.unregister(descriptor)
 
     def wait(self, seconds: float) -> list[Report]:
-        """The reports that have come, in the order in which they came from each client."""
+        """The reports that have come, in the order in which they came from each client.
+
+        None means that no client has anything to say, one that has only just connected included:
+        the job's clock moves on that.
+        """
         found: list[Report] = []
-        for key, _ in self._selector.select(seconds):
-            if key.data is None:
-                self._accept()
-            elif isinstance(key.data, Client):
-                found += self._read(key.data)
+        ready = self._selector.select(seconds)
+        while ready:
+            connected = False
+            for key, _ in ready:
+                if key.data is None:
+                    self._accept()
+                    connected = True
+                elif isinstance(key.data, Client):
+                    found += self._read(key.data)
+            ready = self._selector.select(0) if connected else []
         return found
 
     def _accept(self) -> None:
