@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import importlib
 import logging
 import pkgutil
 from functools import cache
+from pathlib import Path
 from random import Random
 
 from litcourse import labs
@@ -29,6 +31,8 @@ _MODULES = (
     "torchmetrics.classification",
     "torchvision.transforms.v2",
 )
+_HUGE_PAGE = 2 * 2**20
+_MADV_COLLAPSE = 25
 _OPTIONAL_MODULE = "torch.utils.tensorboard"  # Lightning's logger, unless a script names another
 
 
@@ -42,7 +46,30 @@ def import_all() -> None:
     _import_labs()
     _rehearse_training()
     gc.freeze()  # a child's collector would write to, and so copy, every page of ours
+    _collapse_memory()
     gc.enable()
+
+
+def _collapse_memory() -> None:
+    """Collapse this process's own memory into huge pages, where Linux can (6.1 and newer).
+
+    A fork copies one entry for each page, and there are more than 100,000 small ones; so this
+    halves what the kernel spends on a fork and on its end. A child that writes to a huge page gets
+    a copy of 4 KiB, as before.
+    """
+    call = getattr(ctypes.CDLL(None), "madvise", None)
+    if call is None:
+        return
+    with contextlib.suppress(OSError):  # no /proc
+        for line in Path("/proc/self/maps").read_text(encoding="utf-8").splitlines():
+            area, rights, _, _, _, *name = line.split()
+            if rights != "rw-p" or name not in ([], ["[heap]"]):
+                continue
+            first, end = (int(address, 16) for address in area.split("-"))
+            first += -first % _HUGE_PAGE
+            for address in range(first, end - _HUGE_PAGE + 1, _HUGE_PAGE):
+                # Refused where nothing is mapped, or by an older Linux: small pages do as well.
+                call(ctypes.c_void_p(address), ctypes.c_size_t(_HUGE_PAGE), _MADV_COLLAPSE)
 
 
 def _import_labs() -> None:
