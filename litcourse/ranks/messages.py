@@ -17,11 +17,14 @@ class RankSpec:
         number: the rank's number in the job, from 0.
         environment: variables that the rank has beside those of the calling process.
         arguments: command-line arguments, if the rank runs a script.
+        world_size: number of ranks in the job, which `init_process_group("gloo")` finds although no
+            variable tells it; 0 if the rank runs a script, which asks for ranks itself.
     """
 
     number: int
     environment: dict[str, str]
     arguments: tuple[str, ...] = ()
+    world_size: int = 0
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 from litcourse.core.evidence import Evidence, MalformedError
 from litcourse.core.known_errors import RAISED, error_finding
 from litcourse.core.question import Finding
 from litcourse.ranks.stack_dumps import is_echo
 
+_LAUNCHERS_VARIABLE = re.compile(
+    r"['\"](SLURM_\w+|(LOCAL_|GROUP_|NODE_)?RANK|(LOCAL_|GROUP_)?WORLD_SIZE|MASTER_\w+)['\"]"
+)
 _SHOWN_FRAMES = 6
 _GLOO_PREFIX = "what():  [enforce fail at"
 """Start of gloo's message when it ends a process, which it does in a thread of its own."""
@@ -42,6 +47,7 @@ def rank_findings(
         found = error_finding(entry["error"], criteria)
         code = "LIT933" if entry["error"]["type"].text() == "SystemExit" else found.code
         code = "LIT934" if not is_cause(entry) and code == RAISED else code
+        code = "LIT936" if _reads_variable(found) else code
         return [Finding(code, criteria, called, found.expected, found.got, found.where)]
     if "died" in entry:
         code = "LIT931" if is_cause(entry) else "LIT934"
@@ -51,6 +57,13 @@ def rank_findings(
         )
         return [Finding(code, criteria, called, "an end by itself", got, where)]
     return [_stuck_finding(entry["stuck"], entries, criteria)]
+
+
+def _reads_variable(found: Finding) -> bool:
+    """Whether an exception says that a variable of a launcher is not there."""
+    absent = found.got.startswith("KeyError") and _LAUNCHERS_VARIABLE.search(found.got)
+    none = found.got.startswith("TypeError") and "NoneType" in found.got
+    return bool(absent or (none and _LAUNCHERS_VARIABLE.search(found.where)))
 
 
 def is_cause(entry: Evidence) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import importlib
 import io
 import logging
 import os
@@ -11,12 +12,12 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
 from litcourse.core.atomic_write import write_atomically
-from litcourse.core.environment import drop_job_variables
+from litcourse.core.environment import drop_job_variables, only_variables
 from litcourse.core.serialization import SerializationError, encode
 from litcourse.core.tree import Tree
 from litcourse.probing.attempts import describe
@@ -35,7 +36,7 @@ def run_rank(spec: RankSpec, work: Callable[[], Tree], folder: Path, seed: int) 
         os.setsid()
         die_with_parent()
         _redirect(folder / f"output-{number}", folder / f"printed-{number}")
-        _set_up_rank(spec.environment, folder / f"stack-{number}", number, seed)
+        _set_up_rank(spec, folder / f"stack-{number}", seed)
         outcome = _run_work(work)
         outcome["at"] = time.monotonic()
         leaves = outcome.pop("leaves", False)
@@ -114,7 +115,7 @@ def _redirect(path: Path, printed: Path) -> None:
             handler.stream = sys.stderr  # not setStream, which would flush a notebook's stream
 
 
-def _set_up_rank(environment: dict[str, str], stack: Path, number: int, seed: int) -> None:
+def _set_up_rank(spec: RankSpec, stack: Path, seed: int) -> None:
     """Set threads, signals, variables and random states, and leave the interactive session."""
     import torch
 
@@ -128,10 +129,39 @@ def _set_up_rank(environment: dict[str, str], stack: Path, number: int, seed: in
     _protect_handler()
     kept = drop_job_variables(os.environ)
     os.environ.clear()
-    os.environ.update({**kept, **cpu_variables(), **environment})
+    os.environ.update({**kept, **cpu_variables(), **spec.environment})
+    _find_group(spec)
     _forget_gpus()
-    _seed_all(seed + number)
-    _be_non_interactive(int(environment.get("RANK", "0")))
+    _seed_all(seed + spec.number)
+    _be_non_interactive(spec.number)
+
+
+_MEETING = ("MASTER_ADDR", "MASTER_PORT")
+
+
+def _find_group(spec: RankSpec) -> None:
+    """Have `init_process_group("gloo")` find rank and world size, which no variable holds.
+
+    torch would read RANK and WORLD_SIZE. Student code must not see them: only torchrun sets both,
+    and a job that Lightning or srun has started has no RANK. A single rank has no variables at all.
+    """
+    if not spec.world_size:
+        return
+    module = importlib.import_module("torch.distributed.rendezvous")  # also a function's name
+    handlers: Any = module._rendezvous_handlers  # noqa: SLF001 (one can only add to them)
+    original = handlers["env"]
+    place = {"RANK": str(spec.number), "WORLD_SIZE": str(spec.world_size)}
+    place |= {name: spec.environment[name] for name in _MEETING}
+    if spec.world_size == 1:
+        for name in _MEETING:
+            del os.environ[name]
+
+    def handler(*arguments: Any, **keywords: Any) -> Iterator[Any]:
+        with only_variables({**os.environ, **place}):
+            found = next(original(*arguments, **keywords))
+        yield found
+
+    handlers["env"] = handler
 
 
 def cpu_variables() -> dict[str, str]:

@@ -25,9 +25,11 @@ def run_ranks(
 ) -> dict[str, Tree]:
     """Call `work(rank)` in one process for each rank of a gloo job on this machine.
 
-    The ranks have torchrun's variables, so that `L.Trainer(accelerator="cpu", strategy="ddp",
-    devices=world_size // nodes, num_nodes=nodes)` joins the job and launches nothing. Each rank has
-    one thread and its own random state, which depends on the caller's.
+    `L.Trainer(accelerator="cpu", strategy="ddp", devices=world_size // nodes, num_nodes=nodes)`
+    joins the job and launches nothing. Each rank has one thread and its own random state, which
+    depends on the caller's. Its variables are those of a real job: on one node those of a process
+    that Lightning has started, on several those of a task of srun; a single rank has none. So code
+    that reads `RANK`, as only torchrun sets it, fails here as it would there.
 
     Args:
         work: returns evidence; may use all that the caller sees, also classes of a notebook.
@@ -47,7 +49,10 @@ def run_ranks(
         raise ValueError(f"{world_size} ranks can't be shared evenly by {nodes} nodes.")
     started = time.monotonic()
     start_step(f"{world_size} ranks" if world_size > 1 else "1 rank")
-    ranks = tuple(RankSpec(r, _environment(r, world_size, per_node)) for r in range(world_size))
+    ranks = tuple(
+        RankSpec(rank, _environment(rank, world_size, per_node), world_size=world_size)
+        for rank in range(world_size)
+    )
     with rank_launcher.job_folder() as folder:
         job = Job(
             lambda spec: work(spec.number), ranks, limit, folder, rank_launcher.current_seed()
@@ -57,14 +62,18 @@ def run_ranks(
 
 
 def _environment(rank: int, world_size: int, per_node: int) -> dict[str, str]:
+    """Variables that place a rank, besides MASTER_ADDR and MASTER_PORT."""
+    if world_size == 1:
+        return {}
+    if world_size == per_node:
+        return {"LOCAL_RANK": str(rank), "NODE_RANK": "0"}
     return {
-        "RANK": str(rank),
-        "WORLD_SIZE": str(world_size),
-        "LOCAL_RANK": str(rank % per_node),
-        "LOCAL_WORLD_SIZE": str(per_node),
-        "GROUP_RANK": str(rank // per_node),
-        "GROUP_WORLD_SIZE": str(world_size // per_node),
-        "NODE_RANK": str(rank // per_node),
-        "TORCHELASTIC_RUN_ID": "litcourse",
-        "TORCHELASTIC_MAX_RESTARTS": "0",
+        "SLURM_JOB_ID": "1",
+        "SLURM_JOB_NAME": "litcourse",
+        "SLURM_NNODES": str(world_size // per_node),
+        "SLURM_NTASKS": str(world_size),
+        "SLURM_NTASKS_PER_NODE": str(per_node),
+        "SLURM_NODEID": str(rank // per_node),
+        "SLURM_LOCALID": str(rank % per_node),
+        "SLURM_PROCID": str(rank),
     }

@@ -135,6 +135,26 @@ CASES = [
         "LIT3503",
         (ZERO, 'if os.environ.get("LOCAL_RANK", "0") == "0":'),
     ),
+    *(
+        wrong(f"rank zero of the environment: {name}", code, (ZERO, f"if {text} == 0:"))
+        for name, code, text in (
+            ("RANK", "LIT936", 'int(os.environ["RANK"])'),
+            ("getenv", "LIT936", 'int(os.getenv("RANK"))'),
+            ("RANK or 0", "LIT3502", 'int(os.environ.get("RANK", "0"))'),
+            ("node and local rank", "LIT936", 'int(os.environ["NODE_RANK"]) + int(os.environ["LOCAL_RANK"])'),
+            ("Slurm's or 0", "LIT3502", 'int(os.environ.get("SLURM_PROCID", "0"))'),
+        )
+    ),
+    wrong(
+        "the world size of the environment",
+        "LIT936",
+        (REDUCE, 'total = trainer.strategy.reduce(own) * int(os.environ["WORLD_SIZE"])'),
+    ),
+    wrong(
+        "reduces if the environment has several ranks",
+        "LIT3508",
+        (REDUCE, 'total = trainer.strategy.reduce(own, reduce_op="sum") if int(os.environ.get("WORLD_SIZE", "1")) > 1 else own'),
+    ),
     wrong(
         "written in every epoch",
         "LIT3504",

@@ -50,9 +50,7 @@ def mesh_of(make: Any, policy: Any) -> dict[str, Any]:
     returned = make("fsdp2", policy, WORLD)
     if "ModelParallelStrategy" not in [kind.__name__ for kind in type(returned).__mro__]:
         return {"mesh": None}
-    os.environ.update(
-        WORLD_SIZE=str(WORLD), LOCAL_WORLD_SIZE=str(GPUS), GROUP_WORLD_SIZE=str(NODES)
-    )
+    os.environ.update(LOCAL_RANK="0")
     with fake_group(WORLD):
         trainer = quiet_trainer(devices=GPUS, num_nodes=NODES, strategy=returned)
         strategy: Any = trainer.strategy

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import torch
@@ -51,10 +50,10 @@ def data(count: int = 32) -> TensorDataset:
 def fit(cls: Any, batch_size: int = 4, **arguments: Any) -> Any:
     torch.manual_seed(0)
     module, samples = cls(), data()
-    ranks, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
-    dealt: Any = DistributedSampler(samples, ranks, rank, shuffle=False)  # Lightning's own shuffles
-    loader = DataLoader(samples, batch_size, sampler=dealt)
     trainer = quiet_trainer(max_epochs=1, use_distributed_sampler=False, **arguments)
+    place = {"num_replicas": trainer.world_size, "rank": trainer.global_rank}
+    dealt: Any = DistributedSampler(samples, **place, shuffle=False)  # Lightning's own shuffles
+    loader = DataLoader(samples, batch_size, sampler=dealt)
     trainer.fit(module, loader, loader)
     return trainer
 
