@@ -40,6 +40,7 @@ class Setting:
         machine: the cluster.
         alarms: what is to be done to the running job, and at which virtual second of its first run.
         user: name, user id and group id; by default whoever runs this.
+        home: that user's home; by default the folder of the submission.
         host: the machine that it is submitted from.
     """
 
@@ -50,6 +51,7 @@ class Setting:
     machine: Machine = COURSE
     alarms: Sequence[tuple[float, Callable[[Job], None]]] = ()
     user: tuple[str, int, int] = field(default_factory=current_user)
+    home: Path | None = None
     host: str = "login"
 
 
@@ -66,14 +68,13 @@ def run_script(
         name: the file's name; "" for a script from standard input and for `--wrap`.
         options: options of sbatch, those before the file.
         arguments: words behind the file.
-        shell: the environment of the submitting shell; by default a plain PATH, and HOME is the
-            folder.
+        shell: the environment of the submitting shell; by default a plain PATH and a home.
         setting: the circumstances.
     """
     setting = setting or Setting()
     job_id = setting.job_id
     folder = folder.resolve()
-    environment = dict(_plain_shell(folder) if shell is None else shell)
+    environment = dict(_plain_shell(setting.home or folder) if shell is None else shell)
     command = ("sbatch", *options, *([name] if name else []), *arguments)
     outcome = Outcome(Answer(command, 0), job_id)
     try:
@@ -140,9 +141,9 @@ class _Allocations:
         return allocate(self._submitted, self._setting.machine, first)
 
 
-def _plain_shell(folder: Path) -> dict[str, str]:
+def _plain_shell(home: Path) -> dict[str, str]:
     user = current_user()[0]
-    return {"PATH": "/usr/bin:/bin", "HOME": str(folder), "USER": user, "LOGNAME": user,
+    return {"PATH": "/usr/bin:/bin", "HOME": str(home), "USER": user, "LOGNAME": user,
             "SHELL": "/bin/bash", "LANG": "C.UTF-8"}  # fmt: skip
 
 

@@ -82,6 +82,68 @@ UNREAD = (
 ASTRAY = (
     ("another folder", "LIT5016", ("srun ", "cd /tmp\nsrun ")),
     ("another folder for the step", "LIT5016", ("srun ", "srun --chdir=/tmp ")),
+    ("from the home", "LIT5016", ("srun ", "cd\nsrun ")),
+    ("the program of the home", "LIT5016", ("python train", "python ~/train")),
     ("ended after a minute", "LIT5035", ("srun ", "timeout 1m srun ")),
 )
 """Jobs that train not quite as meant."""
+
+
+def failures_shown(run: str) -> tuple[tuple[str, tuple[str, str]], ...]:
+    """Edits of the command `run` after which a training that fails still makes a failed job."""
+    return (
+        ("a line at the end, and set -e", (run, f"set -e\n{run}\necho done")),
+        (
+            "a copy of its output, and pipefail",
+            (run, f"set -o pipefail\n{run} 2>&1 | tee train.log"),
+        ),
+        ("hands its exit code on", (run, f'{run}\ncode=$?\necho "ended with $code"\nexit $code')),
+        ("only if it was right", (run, f"{run} && echo done")),
+        ("an if with an exit", (run, f"if ! {run}; then\n  echo failed\n  exit 1\nfi\ndate")),
+        ("cleans up at its exit", (run, f"trap 'echo bye' EXIT\n{run}")),
+        ("in the background, and wait for its id", (run, f"{run} &\nwait $!")),
+        ("in the background, and wait", (run, f"{run} &\nwait")),
+        ("a group with a way out", (run, f"{run} || {{ echo failed; exit 3; }}")),
+        ("the pipe's first code", (run, f"{run} | tee train.log\nexit ${{PIPESTATUS[0]}}")),
+        ("a process for the copy", (run, f"{run} > >(tee train.log) 2>&1")),
+        ("a trap of errors", (run, f"trap 'echo failed >&2; exit 1' ERR\n{run}\necho done")),
+        ("cancels itself", (run, f"{run} || scancel $SLURM_JOB_ID")),
+        ("a function with its code", (run, f"train() {{ {run}; }}\ntrain || exit $?\ndate")),
+    )
+
+
+def failures_hidden(run: str) -> tuple[tuple[str, str, tuple[str, str]], ...]:
+    """Edits of the command `run` that hide a training that fails."""
+    return (
+        ("or true", "LIT5036", (run, f"{run} || true")),
+        ("or a colon", "LIT5036", (run, f"{run} || :")),
+        ("or a line in the log", "LIT5036", (run, f'{run} || echo "training failed"')),
+        ("a word at the end", "LIT5036", (run, f"{run}; echo done")),
+        ("a date below", "LIT5036", (run, f"{run}\ndate")),
+        ("its exit code printed", "LIT5036", (run, f'{run}\necho "exit code $?"')),
+        ("a copy of its output", "LIT5036", (run, f"{run} 2>&1 | tee train.log")),
+        ("a copy of its output, and set -e", "LIT5036", (run, f"set -e\n{run} | tee train.log")),
+        ("exit 0", "LIT5036", (run, f"{run}\nexit 0")),
+        ("exit 0 in a trap", "LIT5036", (run, f"trap 'exit 0' EXIT\n{run}")),
+        (
+            "an if without an exit",
+            "LIT5036",
+            (run, f"if {run}; then echo done; else echo failed; fi"),
+        ),
+        ("set +e for the training", "LIT5036", (run, f"set -e\nset +e\n{run}\nset -e\ndate")),
+        (
+            "in a function that cleans up",
+            "LIT5036",
+            (run, f"train() {{ {run}; rm -f core.*; }}\ntrain"),
+        ),
+        ("in a test", "LIT5036", (run, f"! {run}\ntrue")),
+        ("files put away", "LIT5036", (run, f"{run}\nmkdir -p done")),
+        ("in the output of a command", "LIT5036", (run, f'echo "$({run})"')),
+        (
+            "makes a folder that is there the second time",
+            "LIT5039",
+            (run, f"set -e\nmkdir results\n{run}"),
+        ),
+        ("a lock that stays", "LIT5039", (run, f"[ -e lock ] && exit\ntouch lock\n{run}")),
+        ("the program moved away", "LIT5039", (run, f"{run} && mv train.py train-done.py")),
+    )

@@ -2,7 +2,7 @@
 
 from autograder.bank import right, wrong
 from autograder.bank.lab5_slurm._edits import (
-    ASTRAY, CORES, IDLE, NODES, OUTPUT, REFUSED, TIME, UNREAD, name,
+    ASTRAY, CORES, IDLE, NODES, OUTPUT, REFUSED, TIME, UNREAD, failures_hidden, failures_shown, name,
 )  # fmt: skip
 
 RUN = "srun --cpus-per-task=8 python train.py --num_workers 8"
@@ -33,10 +33,8 @@ CASES = [
     right("cores by a variable", (RUN, f"export SRUN_CPUS_PER_TASK=8\n{RUN.replace('--cpus-per-task=8 ', '')}")),
     right("the type of GPU", (GPUS, "#SBATCH --gpus=a100:1")),
     right("more cores", (CORES, "#SBATCH --cpus-per-task=16"), ("srun --cpus-per-task=8", "srun -c 16")),
-    right("in the background", (RUN, f"{RUN} &\nwait")),
     right("devices named", ("--num_workers 8", "--num_workers 8 --devices auto")),
     right("a here-document", (RUN, f"cat <<EOF >job.txt\njob $SLURM_JOB_ID on $(hostname)\nEOF\n{RUN}")),
-    right("a copy of its output", (RUN, f"{RUN} 2>&1 | tee train.log")),
     right("cores of the GPU", (CORES, "#SBATCH --cpus-per-gpu=8")),
     right("one less than the cores", ("--num_workers 8", "--num_workers $((SLURM_CPUS_PER_TASK - 1))")),
     right("a login shell and modules", ("#!/bin/bash", "#!/bin/bash -l"), (RUN, f"module purge\nmodule load pytorch\n{RUN}")),
@@ -83,4 +81,6 @@ CASES = [
     wrong("a GPU commented out", "LIT5015", (GPUS, "# SBATCH --gpus-per-node=1")),
     wrong("a GPU as a feature", "LIT5004", (GPUS, "#SBATCH --constraint=gpu")),
     wrong("no tasks but of srun's", "LIT5019", (f"{TASKS}\n", ""), (f"{CORES}\n", "")),
+    *(right(what, edit) for what, edit in failures_shown(RUN)),
+    *(wrong(what, code, edit) for what, code, edit in failures_hidden(RUN)),
 ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from autograder.bank import right, wrong
 from autograder.bank.lab5_slurm._edits import (
-    ASTRAY, CORES, HANDED_ON, IDLE, NODES, OUTPUT, REFUSED, TIME, UNREAD, name,
+    ASTRAY, CORES, HANDED_ON, IDLE, NODES, OUTPUT, REFUSED, TIME, UNREAD, failures_hidden, failures_shown, name,
 )  # fmt: skip
 
 RUN = "srun python train.py --devices 4 --num_workers 8"
@@ -96,4 +96,6 @@ CASES = [
     wrong("fails, and an echo at the end", "LIT5022", ("--devices", "--gpus"), (RUN.replace("--devices", "--gpus"), f"{RUN.replace('--devices', '--gpus')}\necho done")),
     wrong("no cores, and handed on", "LIT5009", (f"{CORES}\n", "")),
     wrong("two nodes", "LIT5040", (NODES, "#SBATCH --nodes=2")),
+    *(right(what, edit) for what, edit in failures_shown(RUN)[::3]),
+    *(wrong(what, code, edit) for what, code, edit in failures_hidden(RUN)[::3]),
 ]  # fmt: skip

@@ -1,7 +1,9 @@
 """Answers to `requeue`: how a warning reaches the ranks, and what a second run finds."""
 
 from autograder.bank import right, wrong
-from autograder.bank.lab5_slurm._edits import ASTRAY, IDLE, OUTPUT, REFUSED, TIME, UNREAD, name
+from autograder.bank.lab5_slurm._edits import (
+    ASTRAY, IDLE, OUTPUT, REFUSED, TIME, UNREAD, failures_hidden, failures_shown, name,
+)  # fmt: skip
 
 RUN = 'srun python train.py --devices 4 --num_workers 8 --run_dir "runs/$SLURM_JOB_ID"'
 SIGNAL = "#SBATCH --signal=USR1@300"
@@ -37,7 +39,7 @@ CASES = [
     right("the time, in a line of the log", (RUN, f"date\n{RUN}")),
     right("a folder by job and name", (RUN, f'folder="$SLURM_SUBMIT_DIR/runs/${{SLURM_JOB_NAME}}_$SLURM_JOB_ID"\nmkdir -p "$folder"\n{RUN}'),
           (FOLDER, '"$folder"')),
-    *(wrong(what, code, edit) for what, code, edit in (*REFUSED, *IDLE, *ASTRAY[:2])),
+    *(wrong(what, code, edit) for what, code, edit in (*REFUSED, *IDLE, *ASTRAY[:4])),
     *(wrong(what, code, edit) for what, code, edit in UNREAD[:3]),
     right("an environment of one's own", ("srun ", "source ~/envs/course/bin/activate\nsrun ")),
     wrong("the warning commented out", "LIT5015", (SIGNAL, "# SBATCH --signal=USR1@300")),
@@ -88,4 +90,11 @@ CASES = [
     wrong("python without srun", "LIT5020", ("srun python", "python")),
     wrong("three hours", "LIT5045", (TIME, "#SBATCH --time=03:00:00")),
     wrong("another name", "LIT5046", (name("requeue"), name("long")), (OUTPUT, "#SBATCH --output=requeue-%j.out")),
+    *(right(what, edit) for what, edit in failures_shown(RUN)[::3]),
+    *(wrong(what, code, edit) for what, code, edit in failures_hidden(RUN)[::3]),
+    right("waits twice, and hands the code on", (SIGNAL, BATCH),
+          (RUN, f"trap 'kill -USR1 $step' USR1\n{RUN} &\nstep=$!\nwait $step || wait $step\nexit $?")),
+    right("a home of its own", (FOLDER, '"$HOME/runs/$SLURM_JOB_ID"')),
+    wrong("queued again when it fails", "LIT5037", (RUN, f"{RUN} || scontrol requeue $SLURM_JOB_ID")),
+    wrong("queued again by its exit code", "LIT5037", (RUN, f"{RUN}\nif [ $? -ne 0 ]; then scontrol requeue $SLURM_JOB_ID; exit 1; fi")),
 ]  # fmt: skip

@@ -39,23 +39,26 @@ class Job:
         first_nodes: the first node of each run.
         options: words of sbatch's command line, before the file's name.
         lengths: how long the training takes, in time limits.
+        fails: whether it raises at its end.
     """
 
     number: int
     first_nodes: Sequence[str]
     options: tuple[str, ...] = ()
     lengths: float = 0.5
+    fails: bool = False
 
 
 def run_in_new_folder(text: str, name: str, jobs: Sequence[Job]) -> list[dict[str, Any]]:
     """Submit a script several times from one folder, in which `train.py` lies.
 
     The folder is below the probe's, so that nothing is left; symbolic links are resolved, as the
-    shell does it too.
+    shell does it too. The home is another folder, which is empty: `cd` alone leads astray.
     """
     if shutil.which("bash") is None:
         raise NotMeasuredError("there is no bash here: on Windows, open the notebook in WSL")
     folder = Path(tempfile.mkdtemp(prefix="job-", dir=Path.cwd())).resolve()
+    _home(folder).mkdir()
     (folder / PROGRAM).write_text(_GIVEN, encoding="utf-8")
     (folder / name).write_bytes(text.encode("utf-8", "surrogateescape"))
     environment = folder / ".venv" / "bin"
@@ -63,6 +66,10 @@ def run_in_new_folder(text: str, name: str, jobs: Sequence[Job]) -> list[dict[st
     (environment / "activate").touch()
     unread = unread_directives(text)
     return [describe(_submit(text, name, job, folder), folder, unread) for job in jobs]
+
+
+def _home(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}-home")
 
 
 def offer_test_only(name: str) -> str:
@@ -88,8 +95,9 @@ def unread_directives(text: str) -> list[str]:
 
 def _submit(text: str, name: str, job: Job, folder: Path) -> Outcome:
     setting = Setting(
-        job_id=job.number, first_nodes=tuple(job.first_nodes), program=Training(job.lengths),
-        user=("student", 1000, 1000),
+        job_id=job.number, first_nodes=tuple(job.first_nodes),
+        program=Training(job.lengths, fails=job.fails), user=("student", 1000, 1000),
+        home=_home(folder),
     )  # fmt: skip
     return run_script(text, folder, name=name, options=job.options, setting=setting)
 
@@ -147,13 +155,15 @@ def _columns(processes: Sequence[Process], folder: Path) -> dict[str, Tree]:
 
 
 def _details(details: dict[str, Any], folder: Path) -> str:
-    """What an event says besides: the checkpoint, or how many ranks there were."""
-    value = details.get("checkpoint", details.get("world", details.get("signal", "")))
+    """What an event says besides, e.g. the checkpoint, or how many ranks there were."""
+    names = ("checkpoint", "how", "world", "signal")
+    value = next((details[name] for name in names if name in details), "")
     return as_on_a_cluster(str(value), folder)
 
 
 def as_on_a_cluster(text: str, folder: Path) -> str:
     """A text without the pocket's own paths: the script is where a cluster keeps its copy."""
+    text = text.replace(str(_home(folder)), "/home/student")
     within = rf"[\w./-]*{re.escape(str(folder))}/"  # also behind /tmp/../
     shown = re.sub(within, "", text).replace(str(folder), ".")
     return re.sub(r"/\S*/(job\d+/slurm_script)", r"/var/spool/slurmd/\1", shown)
