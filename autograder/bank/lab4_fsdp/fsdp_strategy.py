@@ -188,7 +188,7 @@ CASES = [
     wrong("offloads the other way round", "LIT4414", (OFFLOAD, "cpu_offload=not offload,")),
     wrong(
         "half precision of its own",
-        "LIT4415",
+        "LIT4418",
         (
             RETURN,
             "from torch.distributed.fsdp import MixedPrecision\n\n"
@@ -245,5 +245,22 @@ CASES = [
         "offload and no sharding",
         "LIT4403",
         (SHARDING, 'sharding_strategy="NO_SHARD" if offload else sharding,'),
+    ),
+    wrong(
+        "32 bits whatever the Trainer says",
+        "LIT4418",
+        (
+            RETURN,
+            "from torch.distributed.fsdp import MixedPrecision\n\n"
+            "    whole = MixedPrecision(param_dtype=torch.float32)\n"
+            "    return FSDPStrategy(mixed_precision=whole,",
+        ),
+    ),
+    wrong("offloads by default", "LIT4414", ("offload: bool = False", "offload: bool = True")),
+    wrong(
+        "offload is not asked for",
+        "LIT4414",
+        ("offload: bool = False", "offload: bool | None = None"),
+        (OFFLOAD, "cpu_offload=offload is not False,"),
     ),
 ]

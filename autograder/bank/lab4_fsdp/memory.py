@@ -179,4 +179,16 @@ CASES = [
         "LIT4806",
         (RETURN, RETURN.replace("// world_size", "// max(1, world_size // 8)")),
     ),
+    wrong(
+        "64 GPUs at most", "LIT4806", (RETURN, f"world_size = min(world_size, 64)\n    {RETURN}")
+    ),
+    wrong(
+        "256 GPUs at most", "LIT4806", (RETURN, f"world_size = min(world_size, 256)\n    {RETURN}")
+    ),
+    wrong("one parameter is refused", "LIT4809", ("params < 1", "params <= 1")),
+    wrong(
+        "a power of two of GPUs",
+        "LIT4806",
+        (RETURN, f"world_size = 1 << (world_size.bit_length() - 1)\n    {RETURN}"),
+    ),
 ]

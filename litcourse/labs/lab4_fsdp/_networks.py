@@ -101,18 +101,20 @@ def size(module: nn.Module) -> int:
 
 
 def draw_specs(rng: Random) -> dict[str, Spec]:
-    """A transformer, a tied one, towers, a mixed network and a ResNet, by name, of drawn sizes."""
+    """A deep transformer, a tied one, towers, a mixed network and a ResNet, by name.
+
+    Sizes are drawn: of the tied one the vocabulary is large, of the towers a head.
+    """
     heads = rng.choice([2, 4])
     dim = heads * rng.choice([3, 4, 5])
 
-    def transformer(*, tie: bool) -> Spec:
-        classes = rng.randrange(3, 9)
-        return ["transformer", rng.randrange(15, 40), dim, heads, rng.randrange(2, 5), classes, tie]
-
-    outputs = [rng.randrange(2, 6), rng.randrange(40, 60), rng.randrange(90, 120)]
+    classes = rng.sample(range(3, 30), 2)
+    deep, few = rng.randrange(9, 13), rng.randrange(2, 5)
+    vocab, large = rng.randrange(15, 40), rng.randrange(300, 900)
+    outputs = [rng.randrange(2, 6), rng.randrange(40, 60), rng.randrange(90, 2000)]
     return {
-        "plain": transformer(tie=False),
-        "tied": transformer(tie=True),
+        "plain": ["transformer", vocab, dim, heads, deep, classes[0], False],
+        "tied": ["transformer", large, dim, heads, few, classes[1], True],
         "towers": ["towers", dim, heads, rng.randrange(2, 4), outputs],
         "mixed": ["mixed", dim, heads, rng.randrange(15, 40)],
         "resnet": ["resnet", [1, 1], 4],

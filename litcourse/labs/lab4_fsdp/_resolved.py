@@ -41,18 +41,25 @@ def trainer_of(returned: Any, policy: Any) -> dict[str, Any]:
 
 
 def kinds_of(returned: Any, policy: Any) -> dict[str, Any]:
-    """Names of the classes of that Trainer's strategy."""
-    return {"kinds": trainer_of(returned, policy)["kinds"]}
+    """Names of the classes of that Trainer's strategy, and whether it has the policy."""
+    seen = trainer_of(returned, policy)
+    return {"kinds": seen["kinds"], "policy": seen["policy"]}
 
 
-def mesh_of(make: Any, policy: Any) -> dict[str, Any]:
-    """The mesh of FSDP2 on rank 0 of ranks that do not exist, and the shards of its data."""
-    returned = make("fsdp2", policy, WORLD)
+def mesh_of(returned: Any, ranks: int) -> dict[str, Any]:
+    """The mesh of FSDP2 on rank 0 of ranks that do not exist, and the shards of its data.
+
+    Args:
+        returned: the strategy.
+        ranks: how many ranks there are, with the GPUs of a node on each; or one.
+    """
     if "ModelParallelStrategy" not in [kind.__name__ for kind in type(returned).__mro__]:
         return {"mesh": None}
+    gpus = min(GPUS, ranks)
+    nodes = ranks // gpus
     os.environ.update(LOCAL_RANK="0")
-    with fake_group(WORLD):
-        trainer = quiet_trainer(devices=GPUS, num_nodes=NODES, strategy=returned)
+    with fake_group(ranks):
+        trainer = quiet_trainer(devices=gpus, num_nodes=nodes, strategy=returned)
         strategy: Any = trainer.strategy
         strategy.connect(Holder(nn.Linear(2, 2)))
         strategy.setup_environment()

@@ -22,11 +22,24 @@ STEPS = 2
 TOLERANCE = 1e-5
 """Relative difference of a weight, by norm: float32 sums in another order. Mistakes are off
 by 0.07 and more."""
+_UNEVEN = 80.0
+"""By what the head's bias is raised, so that many a label is very unlikely."""
 
 
-def draw_training(rng: Random, *, tie: bool) -> dict[str, Any]:
-    """A small transformer with a drawn state, and other batches for each rank."""
-    dim, vocab, classes = 2 * rng.choice([4, 6]), rng.randrange(15, 30), rng.randrange(3, 8)
+def draw_training(
+    rng: Random, *, tie: bool, large: bool = False, epochs: int = 1
+) -> dict[str, Any]:
+    """A small transformer with a drawn state, and other batches for each rank.
+
+    Args:
+        rng: what is drawn from.
+        tie: whether the embedding's weight is used once more.
+        large: many samples, tokens and classes, and losses well above those of chance.
+        epochs: how often the batches are trained.
+    """
+    dim, vocab = 2 * rng.choice([4, 6]), rng.randrange(15, 30)
+    classes = rng.randrange(20, 60) if large else rng.randrange(3, 8)
+    rows, length = (rng.randrange(65, 129), rng.randrange(17, 33)) if large else (4, 5)
     size: list[Any] = [vocab, dim, 2, rng.choice([2, 3]), classes, tie]
     source = make_generator(rng)
     state = {
@@ -34,12 +47,16 @@ def draw_training(rng: Random, *, tie: bool) -> dict[str, Any]:
         for name, value in TransformerClassifier(*size).state_dict().items()
     }
 
+    if large:
+        state["head.linear.bias"] *= _UNEVEN
+
     def batch() -> list[Tensor]:
-        tokens = torch.randint(vocab, (4, 5), generator=source)
-        return [tokens, torch.randint(classes, (4,), generator=source)]
+        tokens = torch.randint(vocab, (rows, length), generator=source)
+        return [tokens, torch.randint(classes, (rows,), generator=source)]
 
     batches = [[batch() for _ in range(STEPS)] for _ in range(WORLD)]
-    return {"size": size, "state": state, "batches": batches, "lr": rng.uniform(0.1, 0.3)}
+    rate = rng.uniform(0.1, 0.3)
+    return {"size": size, "state": state, "batches": batches, "lr": rate, "epochs": epochs}
 
 
 def _scale(value: Tensor) -> float:
@@ -85,15 +102,30 @@ class Trained(L.LightningModule):
         return torch.optim.SGD(self.parameters(), lr=self.rate)
 
 
-def sharded_trainer(devices: int, strategy: Any, *callbacks: L.Callback) -> L.Trainer:
-    """A quiet Trainer of one epoch that joins the job, and leaves the loader as it is."""
-    return quiet_trainer(
+def sharded_trainer(
+    devices: int, strategy: Any, *callbacks: L.Callback, epochs: int = 1, begun: int = 0
+) -> L.Trainer:
+    """A quiet Trainer that joins the job, and leaves the loader as it is.
+
+    Args:
+        devices: ranks.
+        strategy: the strategy.
+        callbacks: its callbacks.
+        epochs: how many it trains.
+        begun: so many epochs, and a thousand times as many steps, count as trained before.
+    """
+    trainer = quiet_trainer(
         devices=devices,
         strategy=strategy,
-        max_epochs=1,
+        max_epochs=begun + epochs,
         callbacks=list(callbacks),
         use_distributed_sampler=False,
     )
+    loop = trainer.fit_loop
+    loop.epoch_progress.current.processed = begun
+    optimizer = loop.epoch_loop.automatic_optimization.optim_progress.optimizer
+    optimizer.step.total.completed = 1000 * begun
+    return trainer
 
 
 # --- judge ------------------------------------------------------------------------------
@@ -114,7 +146,7 @@ def plain_weights(case: dict[str, Any], fits: int = 1, **change: Any) -> dict[st
     ranks = [case["batches"][rank] for rank in change.get("ranks", range(WORLD))]
     for _ in range(fits):
         optimizer = make(network.parameters(), case["lr"])
-        for step in range(STEPS):
+        for step in [*range(STEPS)] * case["epochs"]:
             optimizer.zero_grad()
             for batches in ranks:
                 tokens, labels = batches[step]

@@ -19,13 +19,16 @@ def read_strategy(returned: Any) -> dict[str, Any]:
     """Names of the classes that `returned` is of, the nearest first, and what it was told.
 
     Returns:
-        "kinds"; for FSDP "sharding" and "offload"; for DeepSpeed "stage", with the name of its
+        "kinds"; for FSDP "sharding", "offload" and whether it has a precision of its
+        own, "mixed"; for DeepSpeed "stage", with the name of its
         type, and the devices "optimizer" and "parameters" ("none" for no offload).
     """
     kinds = [_name(kind) for kind in type(returned).__mro__]
     if isinstance(returned, FSDPStrategy):
         offload = bool(getattr(returned.cpu_offload, "offload_params", False))
-        return {"kinds": kinds, "sharding": returned.sharding_strategy.name, "offload": offload}
+        mixed = getattr(returned, "mixed_precision", None) is not None
+        told = {"sharding": returned.sharding_strategy.name, "offload": offload, "mixed": mixed}
+        return {"kinds": kinds, **told}
     if isinstance(returned, DeepSpeedStrategy):
         return {"kinds": kinds, **_read_zero(returned.config)}
     return {"kinds": kinds, "value": str(returned)[:100] if isinstance(returned, str) else ""}

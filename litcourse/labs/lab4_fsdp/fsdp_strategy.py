@@ -76,6 +76,8 @@ def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
         name: {"kept": read(name, offload=False), "offloaded": read(name, offload=True)}
         for name in SHARDINGS
     }
+    called = "make_fsdp_strategy({Block})"
+    told["FULL_SHARD"]["default"] = attempt(lambda: read_strategy(make({Block})), called)
     run = run_ranks(lambda r: {n: train(make, n, shown["runs"][n], r) for n in RUNS}, WORLD)
     return {"told": told, "run": measured(run)}
 
@@ -86,6 +88,7 @@ def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
 def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
     """Judge what the strategies were told, then what their trainings did."""
     told = [(s, k, evidence["told"][s][k]) for s in SHARDINGS for k in ("kept", "offloaded")]
+    told.append(("FULL_SHARD", "default", evidence["told"]["FULL_SHARD"]["default"]))
     refused = [_error_finding(seen["error"], ALL) for _, _, seen in told if "error" in seen]
     fatal = [finding for finding in refused if finding.code != "LIT4404"]
     if fatal:
@@ -123,6 +126,7 @@ def _judge_offload(made: list[tuple[str, str, Evidence]]) -> Mark:
         wanted, got = kept == "offloaded", seen["offload"].flag()
         if got != wanted:
             called = f"make_fsdp_strategy({{Block}}, {sharding!r}, offload={wanted})"
+            called = "make_fsdp_strategy({Block})" if kept == "default" else called
             words = {True: "parameters on the CPU", False: "parameters that stay on the GPU"}
             code = "LIT4413" if wanted else "LIT4414"
             return Finding(code, ("offload",), called, words[wanted], words[got])
@@ -132,6 +136,9 @@ def _judge_offload(made: list[tuple[str, str, Evidence]]) -> Mark:
 def _judge_told(made: list[tuple[str, str, Evidence]]) -> list[Finding]:
     for sharding, _, seen in made:
         got = seen["sharding"].text()
+        if seen["mixed"].flag():
+            got, expected = "a precision of its own", "that of the Trainer"
+            return [Finding("LIT4418", ("sharding",), _call(sharding), expected, got)]
         if got != sharding:
             code = "LIT4403" if got == "NO_SHARD" else "LIT4402"
             return [Finding(code, ("sharding",), _call(sharding), sharding, got)]

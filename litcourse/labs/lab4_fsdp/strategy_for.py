@@ -20,9 +20,9 @@ from litcourse.core.known_errors import RAISED, UNSOLVED, error_finding, waiting
 from litcourse.core.namespace import Student
 from litcourse.core.question import Criterion, Earned, Finding, Inputs, Mark, NotLookedAt, Question
 from litcourse.labs.lab4_fsdp._refusals import ask, is_value_error
-from litcourse.labs.lab4_fsdp._resolved import WORLD, kinds_of, mesh_of, trainer_of
+from litcourse.labs.lab4_fsdp._resolved import GPUS, WORLD, kinds_of, mesh_of, trainer_of
 from litcourse.labs.lab4_fsdp._strategies import FLAGS, is_kind, read_strategy
-from litcourse.models import Block
+from litcourse.models import Block, Head
 from litcourse.probing.attempts import attempt
 from litcourse.ranks import rank_findings, read_rank_values, run_ranks
 from litcourse.sharding import measured, pretend_deepspeed
@@ -52,9 +52,10 @@ _WANTS_DEEPSPEED = r"[Dd]eep[Ss]peed"
 
 
 def draw(rng: Random) -> Inputs:
-    """All flags and names that are none, in any order."""
+    """All flags and names that are none, in any order, and a number of ranks for the mesh."""
     return Inputs({
-        "flags": rng.sample(FLAGS, len(FLAGS)), "others": rng.sample(NO_FLAGS, len(NO_FLAGS))
+        "flags": rng.sample(FLAGS, len(FLAGS)), "others": rng.sample(NO_FLAGS, len(NO_FLAGS)),
+        "ranks": GPUS * rng.randrange(17, 129),
     })  # fmt: skip
 
 
@@ -73,12 +74,20 @@ def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
         return {"flags": flags, "others": others, "own": own}
 
     def mesh(_: int) -> dict[str, Any]:
-        called = f"strategy_for('fsdp2', policy, {WORLD}) on {WORLD} ranks"
+        ranks = shown["ranks"]
         with pretend_deepspeed(there=True):
-            return attempt(lambda: mesh_of(make, policy), called)
+            alone = attempt(lambda: mesh_of(make("fsdp2"), 1), _call_of_mesh(1))
+            many = attempt(lambda: mesh_of(make("fsdp2", policy, ranks), ranks),
+                           _call_of_mesh(ranks))  # fmt: skip
+        return {"alone": alone, "many": many}
 
     # A process of its own: a strategy that a Trainer has taken is refused by the next one.
     return {"run": measured(run_ranks(work, 1)), "mesh": measured(run_ranks(mesh, 1))}
+
+
+def _call_of_mesh(ranks: int) -> str:
+    arguments = "" if ranks == 1 else f", policy, {ranks}"
+    return f"strategy_for('fsdp2'{arguments}) on {ranks} rank{'s' * (ranks > 1)}"
 
 
 def _resolve(make: Any, flag: str, policy: Any) -> dict[str, Any]:
@@ -88,9 +97,10 @@ def _resolve(make: Any, flag: str, policy: Any) -> dict[str, Any]:
     def both() -> dict[str, Any]:
         first = make(flag, policy, WORLD)
         seen = trainer_of(first, policy)
-        second = make(flag, policy, WORLD)
+        other = ModuleWrapPolicy({Block, Head})
+        second = make(flag, other, WORLD)
         return {**seen, "same": first is second and not isinstance(first, str),
-                "again": attempt(lambda: kinds_of(second, policy), called)}  # fmt: skip
+                "again": attempt(lambda: kinds_of(second, other), called)}  # fmt: skip
 
     needs = flag in STAGES
     with pretend_deepspeed(there=needs):
@@ -135,7 +145,7 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
     if failed:
         return [*failed]
     seen, mesh = (read_rank_values(evidence[name])[0] for name in ("run", "mesh"))
-    marks: list[Mark] = [_judge_family(family, seen, mesh) for family in FAMILIES]
+    marks: list[Mark] = [_judge_family(inputs, family, seen, mesh) for family in FAMILIES]
     right = [mark.criteria[0] for mark in marks if isinstance(mark, Earned)]
     unsolved = [m for m in marks if isinstance(m, Finding) and m.code == UNSOLVED]
     if len(unsolved) == len(marks):
@@ -145,7 +155,7 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
     return [*marks, _judge_refusals(inputs, seen["others"]), _judge_fresh(seen["flags"], right)]
 
 
-def _judge_family(family: str, seen: Evidence, mesh: Evidence) -> Mark:
+def _judge_family(inputs: Inputs, family: str, seen: Evidence, mesh: Evidence) -> Mark:
     for flag in FAMILIES[family]:
         got, own = seen["flags"][flag], seen["own"]
         if "error" in got:
@@ -155,8 +165,8 @@ def _judge_family(family: str, seen: Evidence, mesh: Evidence) -> Mark:
         finding = None if taken else _judge_flag(family, flag, got, called)
         if finding is not None:
             return replace(finding, called=called)
-    finding = _judge_mesh(mesh) if family == "fsdp2" else None
-    return finding or Earned((family,))
+    found = _judge_meshes(mesh, inputs.shown["ranks"]) if family == "fsdp2" else []
+    return found[0] if found else Earned((family,))
 
 
 def _judge_flag(family: str, flag: str, got: Evidence, called: str) -> Finding | None:
@@ -242,8 +252,14 @@ def _judge_fsdp(got: Evidence, sharding: str) -> Finding | None:
     return _offloads("fsdp", ["parameters"] if got["offload"].flag() else [])
 
 
-def _judge_mesh(mesh: Evidence) -> Finding | None:
-    cost, called = ("fsdp2",), f"strategy_for('fsdp2', policy, {WORLD}) on {WORLD} ranks"
+def _judge_meshes(mesh: Evidence, ranks: int) -> list[Finding]:
+    """The findings on the mesh of many ranks, and on that of one where no number was given."""
+    found = (_judge_mesh(mesh["many"], ranks), _judge_mesh(mesh["alone"], 1))
+    return [finding for finding in found if finding is not None]
+
+
+def _judge_mesh(mesh: Evidence, ranks: int) -> Finding | None:
+    cost, called = ("fsdp2",), _call_of_mesh(ranks)
     if "error" in mesh:
         found = error_finding(mesh["error"], cost)
         sizes_differ = "should equal the world size" in found.got
@@ -252,10 +268,10 @@ def _judge_mesh(mesh: Evidence) -> Finding | None:
         return Finding("LIT4706", cost, called, "a ModelParallelStrategy", "another")
     sizes = {name: mesh["mesh"][name].integer() for name in mesh["mesh"].keys()}  # noqa: SIM118 (no dict)
     shards = mesh["shards"].integer()
-    if sizes.get("data_parallel") == WORLD and shards == WORLD:
+    if sizes.get("data_parallel") == ranks and shards == ranks:
         return None
     got = ", ".join(f"{size} {name}" for name, size in sizes.items())
-    expected = f"{WORLD} data-parallel ranks, each with other data"
+    expected = f"{ranks} data-parallel ranks, each with other data"
     code = "LIT4707" if sizes.get("tensor_parallel", 1) > 1 else "LIT4708"
     return Finding(code, cost, called, expected, f"{got}, {shards} shards of the data")
 
@@ -296,6 +312,9 @@ def _judge_fresh(flags: Evidence, right: list[str]) -> Mark:
         if first != second:
             got = (second or ["nothing"])[0]
             return Finding("LIT4717", cost, f"{called}, twice", first[0], got)
+        if flag in SHARDINGS and seen["policy"].flag() and not seen["again"]["policy"].flag():
+            expected, got = "the policy of each call", "that of the first one"
+            return Finding("LIT4718", cost, f"{called}, twice", expected, got)
     return Earned(cost)
 
 

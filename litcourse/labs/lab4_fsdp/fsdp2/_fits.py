@@ -31,26 +31,33 @@ from litcourse.probing.class_bases import bases
 from litcourse.probing.trainers import make_loader
 from litcourse.sharding import fsdp2_units
 
+_BEGUN = 100
+"""Epochs that count as trained before."""
+
 
 def train(cls: Any, case: dict[str, Any], rank: int, fits: int) -> dict[str, Any]:
     network, before = make_network(case), dist.is_initialized()
+    modes: list[bool] = []
     module = cls(network, case["lr"])
+    network.register_forward_pre_hook(lambda part, _: modes.append(part.training))
     seen = {
         "bases": bases(type(module)),
         "kept": getattr(module, "model", None) is network,
         "made_group": dist.is_initialized() and not before,
     }
     if not isinstance(module, L.LightningModule) or not seen["kept"]:
-        return {**seen, "fits": []}
+        return {**seen, "fits": [], "evaluates": False}
     first = _fit(module, case, rank)
     # What stops the second fit stops it on both ranks, so nobody waits for the other.
     later = [attempt(lambda: _fit(module, case, rank), "the second fit") for _ in range(1, fits)]
-    return {**seen, "fits": [first, *later]}
+    return {**seen, "fits": [first, *later], "evaluates": not all(modes)}
 
 
 def _fit(module: Any, case: dict[str, Any], rank: int) -> dict[str, Any]:
     strategy = ModelParallelStrategy(data_parallel_size=WORLD, tensor_parallel_size=1)
-    trainer = sharded_trainer(WORLD, strategy)
+    # More than one epoch: as if it had been trained for long.
+    epochs = case["epochs"]
+    trainer = sharded_trainer(WORLD, strategy, epochs=epochs, begun=_BEGUN * (epochs > 1))
     trainer.fit(module, make_loader(case["batches"][rank]))
     own = {id(parameter) for parameter in module.parameters()}
     stepped = [p for group in trainer.optimizers[0].param_groups for p in group["params"]]
@@ -61,6 +68,7 @@ def _fit(module: Any, case: dict[str, Any], rank: int) -> dict[str, Any]:
         "parameters": len(own),
         "stepped": sum(1 for parameter in stepped if id(parameter) in own),
         "units": fsdp2_units(module),
+        "schedules": len(trainer.lr_scheduler_configs),
     }
 
 
@@ -83,13 +91,24 @@ def judge_trainings(inputs: Inputs, runs: dict[str, list[Evidence]], *, halved: 
     weights: Mark = Earned(("weights",))
     for name, ranks in runs.items():
         first = [next(iter(rank["fits"])) for rank in ranks]
-        found = judge_weights(inputs.shown["runs"][name], first, 1)
+        found = _judge_plain(ranks, first) or judge_weights(inputs.shown["runs"][name], first, 1)
         if found is not None:
             other = halved and found.code == "LIT4519"
             weights = replace(found, code="LIT4527") if other else found
             break
     case, fits = inputs.shown["runs"]["tied"], [list(rank["fits"]) for rank in runs["tied"]]
     return [weights, _judge_again(case, fits, right=isinstance(weights, Earned))]
+
+
+def _judge_plain(ranks: list[Evidence], fits: list[Evidence]) -> Finding | None:
+    """Judge what weights of a short training can't show: a mode, and a rate that changes later."""
+    called = "fit"
+    if any(rank["evaluates"].flag() for rank in ranks):
+        return Finding("LIT4529", ("weights",), called, "training mode", "evaluation mode")
+    number = max(fit["schedules"].integer() for fit in fits)
+    if number:
+        return Finding("LIT4531", ("weights",), called, "plain SGD", "a schedule of its rate")
+    return None
 
 
 def _judge_again(case: dict[str, Any], ranks: list[list[Evidence]], *, right: bool) -> Mark:

@@ -25,6 +25,8 @@ from litcourse.sharding import StepCollectives, fake_group, fsdp2_units
 RANKS = 64
 """Ranks of the simulated mesh; every first dimension of its network is a multiple of that."""
 MESH_STEPS = 2
+DEFAULT = 0.1
+"""The rate that the task names."""
 _NUMBER = 4
 """Bytes of a parameter."""
 
@@ -33,15 +35,16 @@ def train_on_mesh(cls: Any, size: list[Any]) -> dict[str, Any]:
     """Two steps as rank 0 of ranks that do not exist."""
     os.environ.update(LOCAL_RANK="0")
     with fake_group(RANKS):
-        module, steps = cls(TransformerClassifier(*size), 0.1), StepCollectives()
+        module, steps = cls(TransformerClassifier(*size)), StepCollectives()
         strategy = ModelParallelStrategy(data_parallel_size=RANKS, tensor_parallel_size=1)
         batch = [torch.zeros(2, 3, dtype=torch.int64), torch.zeros(2, dtype=torch.int64)]
         trainer = sharded_trainer(RANKS, strategy, steps)
         trainer.fit(module, make_loader([batch] * MESH_STEPS))
         local = [p.to_local() if hasattr(p, "to_local") else p for p in module.parameters()]
         held, units = sum(p.numel() for p in local), fsdp2_units(module)
+        rates = [float(group["lr"]) for group in trainer.optimizers[0].param_groups]
     parts = [{"forward": step.forward, "backward": step.backward} for step in steps.steps]
-    return {"held": held, "units": units, "steps": [
+    return {"held": held, "units": units, "rates": rates, "steps": [
         {name: [[call.kind, call.bytes, call.part] for call in calls]
          for name, calls in part.items()}
         for part in parts]}  # fmt: skip
@@ -83,6 +86,15 @@ def judge_costs(inputs: Inputs, mesh: Evidence) -> Mark:
         if found is not None:
             return replace(found, called=f"a step of {called}")
     return Earned(cost)
+
+
+def judge_default(mesh: Evidence) -> Finding | None:
+    """Judge the rate of a module that was given none."""
+    rates = mesh["rates"].numbers()
+    if rates and all(abs(rate - DEFAULT) < DEFAULT / 1000 for rate in rates):
+        return None
+    got = ", ".join(f"{rate:g}" for rate in rates) or "none"
+    return Finding("LIT4530", ("weights",), "ShardedTransformer(model)", f"{DEFAULT}", got)
 
 
 def _network(inputs: Inputs) -> TransformerClassifier:
