@@ -43,4 +43,10 @@ CASES = [
     wrong("cores taken away", "LIT5610", (RETURN, 'return re.sub(r"export SRUN.*", "", text)')),
     wrong("all GPUs", "LIT5610", (RETURN, 'return re.sub(r"(--gpus-per-node=|--gres=gpu:)\\d", "--gpus-per-node=8 --exclusive", text)')),
     wrong("one script for all", "LIT5601", (RETURN, 'return "#!/bin/bash\\n#SBATCH --nodes=1\\nsrun python train.py\\n"')),
+    wrong("minutes, and no hours", "LIT5606", (HOURS, "")),
+    wrong("hours, and no minutes", "LIT5606", (MINUTES, "")),
+    wrong("one way to write minutes", "LIT5606", (MINUTES, '(r"--time=(\\d+)m$", r"--time=\\1"),')),
+    wrong("localhost by its name alone", "LIT5608", (ADDRESS, '(r"^export MASTER_ADDR=localhost\\n", ""),')),
+    wrong("tasks by their long name alone", "LIT5602", (TASKS, TASKS.replace("|-n ", ""))),
+    wrong("directives below set alone", "LIT5604", (TEXT, TEXT + '\n    text = text if "set -e" in script or not script.split(chr(10))[1].startswith(("module", "export")) else script')),
 ]  # fmt: skip

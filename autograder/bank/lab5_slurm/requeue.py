@@ -97,4 +97,6 @@ CASES = [
     right("a home of its own", (FOLDER, '"$HOME/runs/$SLURM_JOB_ID"')),
     wrong("queued again when it fails", "LIT5037", (RUN, f"{RUN} || scontrol requeue $SLURM_JOB_ID")),
     wrong("queued again by its exit code", "LIT5037", (RUN, f"{RUN}\nif [ $? -ne 0 ]; then scontrol requeue $SLURM_JOB_ID; exit 1; fi")),
+    wrong("all GPUs of the node", "LIT5042", ("#SBATCH --gpus-per-node=4", "#SBATCH --gpus-per-node=8")),
+    wrong("the node for itself", "LIT5042", (REQUEUE, f"{REQUEUE} --exclusive")),
 ]  # fmt: skip

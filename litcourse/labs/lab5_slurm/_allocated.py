@@ -13,7 +13,7 @@ from litcourse.labs.lab5_slurm._submitted import Submitted
 CORES = 8
 FEWEST_WORKERS = 4
 MINUTES = 60
-_GPU_OPTIONS = ("gpus-per-node", "gres", "gpus", "gpus-per-task", "exclusive")
+GPU_OPTIONS = ("gpus-per-node", "gres", "gpus", "gpus-per-task", "exclusive")
 _MEMORY_OPTIONS = ("mem", "mem-per-cpu", "mem-per-gpu")
 
 
@@ -61,7 +61,7 @@ def _gpus(job: Submitted, size: Size) -> Finding | None:
         return None
     code = "LIT5042" if sum(held) > size.per_node * len(held) else "LIT5041"
     wanted = f"{size.per_node} on each node, one for each rank"
-    asked = job.quote_given(*_GPU_OPTIONS) or "no --gpus-per-node"
+    asked = job.quote_given(*GPU_OPTIONS) or "no --gpus-per-node"
     return _finding(code, job, wanted, f"{', '.join(map(str, held))} held", asked)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -93,9 +93,15 @@ def _healthy(plan: Plan) -> Script:
     return Script(tuple(plan.directives()), (), body)
 
 
-def make_script(plan: Plan, kind: str, rng: Random) -> str:
-    """The script of a plan with the fault of a kind."""
-    return _FAULTS[kind](_healthy(plan), plan, rng).text()
+VARIANTS = {"ntasks_total": 2, "late_directives": 3, "bad_time": 3, "localhost": 2}
+"""In how many ways a fault is written; the others have one."""
+_Pick = Callable[[Sequence[str]], str]
+"""Takes one of several ways to write a fault."""
+
+
+def make_script(plan: Plan, kind: str, pick: _Pick) -> str:
+    """The script of a plan with the fault of a kind, in the way that `pick` takes."""
+    return _FAULTS[kind](_healthy(plan), plan, pick).text()
 
 
 def _option(script: Script, starts: tuple[str, ...], new: str) -> Script:
@@ -103,55 +109,55 @@ def _option(script: Script, starts: tuple[str, ...], new: str) -> Script:
     return replace(script, directives=tuple(changed))
 
 
-def _no_srun(script: Script, plan: Plan, rng: Random) -> Script:
-    del plan, rng
+def _no_srun(script: Script, plan: Plan, pick: _Pick) -> Script:
+    del plan, pick
     return replace(script, body=tuple(line.replace("srun ", "") for line in script.body))
 
 
-def _ntasks_total(script: Script, plan: Plan, rng: Random) -> Script:
+def _ntasks_total(script: Script, plan: Plan, pick: _Pick) -> Script:
     total = plan.nodes * plan.gpus
-    new = f"--ntasks={total}" if rng.random() < 1 / 2 else f"-n {total}"
+    new = pick((f"--ntasks={total}", f"-n {total}"))
     return _option(script, ("--ntasks-per-node",), new)
 
 
-def _one_task(script: Script, plan: Plan, rng: Random) -> Script:
-    del plan, rng
+def _one_task(script: Script, plan: Plan, pick: _Pick) -> Script:
+    del plan, pick
     return _option(script, ("--ntasks-per-node",), "--ntasks-per-node=1")
 
 
-def _late_directives(script: Script, plan: Plan, rng: Random) -> Script:
+def _late_directives(script: Script, plan: Plan, pick: _Pick) -> Script:
     del plan
-    return replace(script, before=(rng.choice(_LATE),))
+    return replace(script, before=(pick(_LATE),))
 
 
-def _gpus_per_task(script: Script, plan: Plan, rng: Random) -> Script:
-    del plan, rng
+def _gpus_per_task(script: Script, plan: Plan, pick: _Pick) -> Script:
+    del plan, pick
     return _option(script, ("--gpus-per-node", "--gres"), "--gpus-per-task=1")
 
 
-def _bad_time(script: Script, plan: Plan, rng: Random) -> Script:
+def _bad_time(script: Script, plan: Plan, pick: _Pick) -> Script:
     hours = plan.minutes // 60
     texts = (f"{plan.minutes}m", f"{plan.minutes}min", f"{hours}h")
-    return _option(script, ("--time", "-t "), f"--time={rng.choice(texts)}")
+    return _option(script, ("--time", "-t "), f"--time={pick(texts)}")
 
 
-def _log_folder(script: Script, plan: Plan, rng: Random) -> Script:
-    folder = rng.choice(("logs", "out", "slurm-logs"))
+def _log_folder(script: Script, plan: Plan, pick: _Pick) -> Script:
+    folder = pick(("logs", "out", "slurm-logs"))
     return _option(script, ("--output", "-o "), f"--output={folder}/{plan.output}")
 
 
-def _localhost(script: Script, plan: Plan, rng: Random) -> Script:
+def _localhost(script: Script, plan: Plan, pick: _Pick) -> Script:
     del plan
-    address = rng.choice(("localhost", "127.0.0.1"))
+    address = pick(("localhost", "127.0.0.1"))
     return replace(script, body=(f"export MASTER_ADDR={address}", *script.body))
 
 
-def _nothing(script: Script, plan: Plan, rng: Random) -> Script:
-    del plan, rng
+def _nothing(script: Script, plan: Plan, pick: _Pick) -> Script:
+    del plan, pick
     return script
 
 
-_FAULTS: dict[str, Callable[[Script, Plan, Random], Script]] = {
+_FAULTS: dict[str, Callable[[Script, Plan, _Pick], Script]] = {
     "no_srun": _no_srun, "ntasks_total": _ntasks_total, "one_task": _one_task,
     "late_directives": _late_directives, "gpus_per_task": _gpus_per_task, "bad_time": _bad_time,
     "log_folder": _log_folder, "localhost": _localhost, "healthy": _nothing,

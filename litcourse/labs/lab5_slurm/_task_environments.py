@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from litcourse.pocket import COURSE
+from litcourse.pocket import COURSE, Partition
 from litcourse.pocket.allocation import allocate
 from litcourse.pocket.options import CommandLine, read_command_line
 from litcourse.pocket.steps import plan_step
@@ -17,6 +17,8 @@ from litcourse.pocket.variables import (
     task_variables,
 )
 
+_LARGE = replace(COURSE, nodes=64, partitions=(Partition("gpu", 64, 64, 24 * 60),))
+"""A cluster for larger jobs than the lesson's."""
 _SCRIPT = "#!/bin/bash\nsrun python train.py\n"
 
 
@@ -41,8 +43,8 @@ def environments(options: Sequence[str], job_id: int, first_node: str) -> Enviro
     """
     line = CommandLine(options, _SCRIPT, "train.sbatch")
     submitted = read_command_line(line)
-    allocation = allocate(submitted, COURSE, first_node)
-    facts = Facts(job_id, submitted, COURSE, "/home/student")
+    allocation = allocate(submitted, _LARGE, first_node)
+    facts = Facts(job_id, submitted, _LARGE, "/home/student")
     batch = batch_variables(facts, allocation, restarts=0)
     step = plan_step(["python", "train.py"], batch, allocation, job_id)
     shared = step_variables(facts, allocation, step, batch)

@@ -1,14 +1,15 @@
 """diagnose: `repair(script, log)` mends the script of a job that went wrong.
 
-The draw makes one script of each kind with its log. The probe calls the function and submits what
-it returns. The evidence is what became of each.
+The draw makes scripts of each kind, one for each way to write its fault, with their logs. The probe
+calls the function and submits what it returns. The evidence is what became of each.
 """
 
 from __future__ import annotations
 
 import shlex
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
+from operator import itemgetter
 from random import Random
 from typing import Any
 
@@ -24,7 +25,14 @@ from litcourse.core.question import (
     NotLookedAt,
     Question,
 )
-from litcourse.labs.lab5_slurm._broken_scripts import KINDS, draw_plan, make_script, run_for_log
+from litcourse.labs.lab5_slurm._broken_scripts import (
+    KINDS,
+    VARIANTS,
+    Plan,
+    draw_plan,
+    make_script,
+    run_for_log,
+)
 from litcourse.labs.lab5_slurm._meeting import Size, judge_meeting
 from litcourse.labs.lab5_slurm._placed import place_all
 from litcourse.labs.lab5_slurm._pocket_runs import Job, run_in_new_folder
@@ -62,14 +70,20 @@ class Case:
 
 
 def draw_cases(rng: Random) -> list[Case]:
-    """One script of each kind, in a drawn order, each with its log."""
+    """A script for each way of each kind, in a drawn order, each with its log."""
+    ways = [(kind, way) for kind in KINDS for way in range(VARIANTS.get(kind, 1))]
     found = []
-    for kind in rng.sample(KINDS, len(KINDS)):
-        plan = draw_plan(rng, kind)
-        script = make_script(plan, kind, rng)
-        job, node = rng.randrange(1000, 10**6), f"n{rng.randrange(1, 13)}"
-        found.append(Case(kind, script, run_for_log(script, job, node), job, node, asdict(plan)))
+    for kind, way in rng.sample(ways, len(ways)):
+        plan, pick = draw_plan(rng, kind), rng.choice
+        if kind in VARIANTS:
+            plan, pick = replace(plan, long=way % 2 == 0), itemgetter(way)
+        found.append(_case(rng, kind, plan, make_script(plan, kind, pick)))
     return found
+
+
+def _case(rng: Random, kind: str, plan: Plan, script: str) -> Case:
+    job, node = rng.randrange(1000, 10**6), f"n{rng.randrange(1, 13)}"
+    return Case(kind, script, run_for_log(script, job, node), job, node, asdict(plan))
 
 
 def draw(rng: Random) -> Inputs:
@@ -125,8 +139,11 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
     jobs = [where["job"] for where in inputs.shown["where"]]
     if len(seen) != len(wanted):
         return [Finding("LIT903", KINDS, "", f"{len(wanted)} scripts", str(len(seen)))]
-    marks = {want["kind"]: _judge_case(want, one, job)
-             for want, one, job in zip(wanted, seen, jobs, strict=True)}  # fmt: skip
+    marks: dict[str, Mark] = {}
+    for want, one, job in zip(wanted, seen, jobs, strict=True):
+        kind, mark = want["kind"], _judge_case(want, one, job)
+        if kind not in marks or isinstance(marks[kind], Earned):  # each of a kind has to be right
+            marks[kind] = mark
     unsolved = [m for m in marks.values() if isinstance(m, Finding) and m.code == "LIT900"]
     if unsolved:
         return [Finding("LIT900", KINDS, unsolved[0].called, "a solved cell", unsolved[0].got)]

@@ -44,7 +44,7 @@ _QUIET = {
 
 def draw(rng: Random) -> Inputs:
     """Fourteen processes: under srun, in jobs that Lightning does not see, and outside of Slurm."""
-    few, nodes = rng.randrange(2, MOST + 1), rng.randrange(2, 9)
+    few, nodes = rng.randrange(2, MOST + 1), rng.randrange(10, 33)
     cases = [
         _under_srun(rng, 1, 1, per_node=False),
         _under_srun(rng, 1, few),

@@ -23,6 +23,7 @@ from litcourse.core.question import (
     NotLookedAt,
     Question,
 )
+from litcourse.labs.lab5_slurm._allocated import GPU_OPTIONS
 from litcourse.labs.lab5_slurm._job_log import BEGUN
 from litcourse.labs.lab5_slurm._job_scripts import CRITERION, TITLE, failing, judge_failure
 from litcourse.labs.lab5_slurm._meeting import Size, judge_meeting
@@ -95,8 +96,12 @@ def _judge_form(job: Submitted) -> list[Mark]:
 
 
 def _judge_terms(job: Submitted) -> list[Mark]:
-    """Limit and name, which the task names; the rest is judged by the limit that there is."""
+    """Limit, GPUs and name, which the task names; the rest is judged by the limit that there is."""
     marks: list[Mark] = []
+    held = sum(share.gpus for share in job.shares)
+    if held > SIZE.ranks:
+        got, where = f"{held} held", job.quote_given(*GPU_OPTIONS)
+        marks += [Finding("LIT5042", ("warned",), job.command, f"{SIZE.ranks} GPUs", got, where)]
     if job.minutes != LIMIT:
         got, where = str(job.minutes), job.quote("time")
         marks += [Finding("LIT5045", ("warned",), job.command, f"{LIMIT} minutes", got, where)]

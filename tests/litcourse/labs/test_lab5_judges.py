@@ -90,6 +90,9 @@ class TestJudges(JudgeContract):
             "cases/?/type": "",  # of each script: its own criterion
             **submission("cases/?/job", " ".join(KINDS), ended="", **OF_RANKS,
                          **{"allocation": "", "allocation/job_name": ""}),
+            "cases/1?/type": "",
+            **submission("cases/1?/job", " ".join(KINDS), ended="", **OF_RANKS,
+                         **{"allocation": "", "allocation/job_name": ""}),
             "cases*": " ".join(KINDS),
         },
     }  # fmt: skip
