@@ -95,6 +95,7 @@ CASES = [
     wrong("the log's default name", "LIT5060", (f"{OUTPUT}\n", "")),
     wrong("fails, and an echo at the end", "LIT5022", ("--devices", "--gpus"), (RUN.replace("--devices", "--gpus"), f"{RUN.replace('--devices', '--gpus')}\necho done")),
     wrong("no cores, and handed on", "LIT5009", (f"{CORES}\n", "")),
+    wrong("a blank behind a backslash", "LIT5022", ("python train.py ", "python train.py \\ \n  ")),
     wrong("two nodes", "LIT5040", (NODES, "#SBATCH --nodes=2")),
     *(right(what, edit) for what, edit in failures_shown(RUN)[::3]),
     *(wrong(what, code, edit) for what, code, edit in failures_hidden(RUN)[::3]),

@@ -67,6 +67,7 @@ CASES = [
     wrong("not allowed to", "LIT5410", (f"{REQUEUE}\n", "")),
     wrong("forbidden", "LIT5410", (REQUEUE, "#SBATCH --no-requeue")),
     wrong("fails afterwards", "LIT5411", (RUN, f"{RUN}\nfalse")),
+    wrong("queued again by the script in any case", "LIT5414", (RUN, f"{RUN}\nscontrol requeue $SLURM_JOB_ID")),
     wrong("submits itself anew", "LIT5412", (SIGNAL, BATCH),
           (RUN, f"trap 'sbatch requeue.sbatch' USR1\n{RUN} &\nwait\nwait")),
     wrong("a folder for each run", "LIT5420", (FOLDER, '"runs/$SLURM_JOB_ID-${SLURM_RESTART_COUNT:-0}"')),

@@ -85,7 +85,8 @@ def _minutes(job: Submitted) -> Finding | None:
 def _name(job: Submitted, name: str) -> Finding | None:
     if job.job_name == name:
         return None
-    return _finding("LIT5046", job, name, job.job_name, job.quote("job-name"))
+    got = job.job_name or "the name of the file"
+    return _finding("LIT5046", job, name, got, job.quote("job-name"))
 
 
 def _finding(code: str, job: Submitted, expected: str, got: str, where: str) -> Finding:

@@ -17,6 +17,7 @@ _BY_ERROR = {
     "KeyError": "LIT5030",
     "IndexError": "LIT5021",
 }
+_BOUND = "LIT5027"
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,8 @@ def _number(job: Submitted, placed: Sequence[Placed], size: Size) -> _Found | No
         return None
     spread = ", ".join(f"{number} on {host}" for host, number in count.items())
     options = job.quote("nodes", "ntasks-per-node") + _more(job.quote_given("ntasks"))
-    return "LIT5021", str(size), f"train.py was started {len(placed)} times: {spread}", options
+    code = "LIT5021" if len(job.shares) == size.nodes else "LIT5040"
+    return code, str(size), f"train.py was started {len(placed)} times: {spread}", options
 
 
 def _more(text: str) -> str:
@@ -111,8 +113,10 @@ def _refused(job: Submitted, placed: Sequence[Placed], size: Size) -> _Found | N
         return code, "arguments that train.py knows", quote(one.misread.splitlines()[-1:]), ""
     if one.place.error == "MisconfigurationException":
         code = _few_gpus(job, one)
-        options = job.quote_given("gpus-per-task", "gpu-bind", "ntasks-per-gpu", "gpus-per-node",
-                                  "gres", "gpus")  # fmt: skip
+        options = job.quote_given("gpus-per-task", "gpu-bind", "ntasks-per-gpu")
+        if not options and code == _BOUND:
+            options = "no directive: an option of srun, or CUDA_VISIBLE_DEVICES"
+        options = options or job.quote_given("gpus-per-node", "gres", "gpus")
     if one.place.error == "ValueError":
         of_nodes = "num_nodes" in one.place.text
         code = "LIT5026" if of_nodes else "LIT5024"
@@ -126,7 +130,7 @@ def _few_gpus(job: Submitted, one: Placed) -> str:
     """Bound to a GPU each, or too few on the node."""
     held = {share.node: share.gpus for share in job.shares}.get(one.seen.host, 0)
     enough = one.devices.isdigit() and held >= int(one.devices)
-    return "LIT5027" if enough else "LIT5028"
+    return _BOUND if enough else "LIT5028"
 
 
 def _world(job: Submitted, placed: Sequence[Placed], size: Size) -> _Found | None:

@@ -13,7 +13,8 @@ from litcourse.pocket.reading.option_tables import SAME, SBATCH
 
 _TEXTS = (
     ("LIT5000", r"Invalid --time specification"),
-    ("LIT5001", r"unrecognized option|is ambiguous|invalid option --|Invalid directive|Unexpected"),
+    ("LIT5062", r"Invalid directive found"),
+    ("LIT5001", r"unrecognized option|is ambiguous|invalid option --|Unexpected"),
     ("LIT5002", r"time limit is invalid"),
     ("LIT5003", r"does not look like a batch script|DOS line breaks|script is empty"),
     ("LIT5004", r"Batch job submission failed|allocation failure"),
@@ -22,7 +23,7 @@ _TEXTS = (
 _ANY_REFUSAL = "LIT5005"
 NO_LOG, LOOPS, UNSOLVED = "LIT5006", "LIT5007", "LIT900"
 NOTHING_RAN, STEP_REFUSED, OTHER_PROGRAM = "LIT5008", "LIT5009", "LIT5010"
-_NOT_FOUND, INSIDE = "LIT5011", "LIT5012"
+_NOT_FOUND, INSIDE, _NO_PROGRAM = "LIT5011", "LIT5012", "LIT5063"
 _BASH, ANOTHER, UNREAD = "LIT5013", "LIT5014", "LIT5015"
 _OF_SRUN = (
     ("LIT5018", "execve():"),
@@ -31,6 +32,8 @@ _OF_SRUN = (
 """Code, and what srun or the node says of a step."""
 _SIZES = ("ntasks-per-node", "cpus-per-task", "gpus-per-node")
 _OF_BASH = re.compile(r"slurm_script: (line \d+: .*)")
+_UNSTARTED = re.compile(r"\btrain\.py: (Permission denied|(command )?not found)")
+"""What bash or the node says of the program where `python` is not in front of it."""
 _ON_THE_COMMAND_LINE = {"nodes"}
 """Options that a submission may have without any directive of the file."""
 LONGEST = 3
@@ -81,7 +84,15 @@ def _did_nothing(job: Submitted, every: tuple[str, ...]) -> Finding:
     inside = [line for line in said if "temporarily disabled" in line]
     if inside:
         return Finding(INSIDE, every, job.command, "python train.py runs", quote(inside[:1]))
-    errors = job.said_errors
+    bare = [line for line in said if _UNSTARTED.search(line)]
+    if bare:
+        return Finding(_NO_PROGRAM, every, job.command, "python train.py …", quote(bare[:1]))
+    return _failed(job, every)
+
+
+def _failed(job: Submitted, every: tuple[str, ...]) -> Finding:
+    """What srun, the node or bash says of a command that never began."""
+    said, errors = job.lines(), job.said_errors
     got = quote(errors or said) or "nothing in its log"
     of_bash = [match[1] for match in map(_OF_BASH.search, said) if match]
     code = NOTHING_RAN

@@ -97,7 +97,7 @@ def draw(rng: Random) -> Inputs:
 
 def examples() -> dict[str, tuple[str, str]]:
     """A script of each kind with its log, for the lesson: always the same."""
-    return {case.kind: (case.script, case.log) for case in draw_cases(Random("examples"))}
+    return {case.kind: (case.script, case.log) for case in draw_cases(Random("demonstration"))}
 
 
 # --- probe ------------------------------------------------------------------------------

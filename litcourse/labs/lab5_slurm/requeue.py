@@ -204,6 +204,9 @@ def _judge_requeued(job: Submitted, warned: Mark) -> Mark:
         return Finding("LIT5410", cost, job.command, "the job is queued again", got, options)
     if isinstance(warned, Finding) and warned.code != "LIT5405":
         return NotLookedAt(cost, "a run has left no checkpoint, so no rank asks for another run")
+    if (last := _last_run(job)) < job.restarts:
+        got = f"run {last} finishes the training, and run {last + 1} begins"
+        return Finding("LIT5414", cost, job.command, "no run after the last", got, options)
     done = job.ended == "COMPLETED 0:0" and bool(job.moments("finished", job.restarts))
     if job.moments("requeued") and (done or job.stopped == "restarts"):
         return Earned(cost)  # that it begins anew each time is another criterion's
@@ -215,14 +218,21 @@ def _judge_requeued(job: Submitted, warned: Mark) -> Mark:
     return Finding("LIT5411", cost, job.command, f"{RUNS} runs, COMPLETED 0:0", got, options)
 
 
+def _last_run(job: Submitted) -> int:
+    """The number of the first run that ends the training, or else of the last there was."""
+    runs = range(job.restarts + 1)
+    return next((run for run in runs if job.moments("finished", run)), job.restarts)
+
+
 def _judge_resumed(job: Submitted, requeued: Mark) -> Mark:
     """Each run after the first goes on from the newest checkpoint of the run before."""
     cost = ("resumed",)
     if job.restarts == 0:
         reason = "there is no second run that could go on"
         return NotLookedAt(cost, reason)
-    folders = [{one.run_dir for one in place_all(job, run)} for run in range(job.restarts + 1)]
-    for run in range(1, job.restarts + 1):
+    last = _last_run(job)  # that it is queued again after the end is another criterion's
+    folders = [{one.run_dir for one in place_all(job, run)} for run in range(last + 1)]
+    for run in range(1, last + 1):
         saved, resumed = job.moments("saved", run - 1), job.moments("resumed", run)
         if not saved or not job.moments("ready", run):
             return NotLookedAt(cost, f"run {run - (not saved)} does not train, or leaves nothing")
@@ -236,7 +246,7 @@ def _judge_resumed(job: Submitted, requeued: Mark) -> Mark:
         if folders[run] != folders[run - 1]:
             where, code = f"{where}; run {run}: --run_dir {_names(folders[run])}", "LIT5420"
         return Finding(code, cost, job.command, saved[-1].details, got, where)
-    if isinstance(requeued, Earned):
+    if isinstance(requeued, Earned) or 0 < last < job.restarts:
         return Earned(cost)
     return NotLookedAt(cost, f"the job has {job.restarts + 1} runs and is not done")
 
