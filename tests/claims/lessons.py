@@ -29,9 +29,8 @@ def plain(text: str) -> str:
 
 @cache
 def said() -> str:
-    """All that lessons 1 to 3, findings and the page on jobs say."""
-    cells = [cell.source for lab in ("lab1_mnist", "lab2_cifar10", "lab3_ddp")
-             for cell in LABS[lab].notebook.cells]  # fmt: skip
+    """All that the lessons, the findings and the page on jobs say."""
+    cells = [cell.source for lab in LABS.values() for cell in lab.notebook.cells]
     pages = [
         *sorted((ROOT / "litcourse/feedback/findings").glob("*.toml")),
         ROOT / "slurm/README.md",
