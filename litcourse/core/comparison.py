@@ -88,3 +88,20 @@ def largest_difference(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> floa
 def largest_gap(right: Mapping[str, Tensor], seen: Mapping[str, Tensor]) -> float:
     """The largest `distance` of `seen` from `right`; infinite if the names differ."""
     return largest_difference(right, seen) if set(right) == set(seen) else math.inf
+
+
+def is_count(got: float, hits: Tensor, size: int, tolerance: float) -> bool:
+    """Whether `got` is a number of hits, where their share is asked for.
+
+    Args:
+        got: the logged value.
+        hits: (N,) 1.0 for each right answer, else 0.0.
+        size: samples in a batch; Lightning averages counts of batches, by size or not.
+        tolerance: relative.
+    """
+    parts = hits.split(size)
+    counts = torch.stack([part.sum() for part in parts])
+    weights = torch.tensor([float(len(part)) for part in parts])
+    weighted = (counts * weights).sum() / weights.sum()
+    known = [float(counts.sum()), float(weighted), float(counts.mean())]
+    return any(abs(got - value) <= tolerance * max(1.0, value) for value in known)

@@ -15,9 +15,14 @@ from litcourse.core.question import Finding
 
 RAISED = "LIT902"
 UNSOLVED = "LIT900"
+BY_HAND = "LIT023"
 _SHOWN_LINES = 4
 _BAD_FORK = "is_device_in_bad_fork("
 """torch's message when a forked process, such as a rank of a check, asks for a GPU."""
+_BY_HAND = re.compile(r"(^|; )line \d+: [^;]*\.(step|zero_grad)\(")
+"""Lines of `litcourse.probing.step_lines` that do more by hand than backward."""
+_RETURNED = re.compile(r"training_step returned: (.*)")
+"""First line that `litcourse.probing.attempts` gives a message of Lightning's."""
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 _NO_MODULE = r"`model` must be a `LightningModule` or `torch._dynamo.OptimizedModule`, got"
@@ -30,6 +35,10 @@ _OWN_NETWORKS = (
     "Head",
     "TransformerClassifier",
 )
+_ARGUMENTS = (
+    "lr", "max_lr", "weight_decay", "data_dir", "batch_size", "val_size", "seed", "num_workers",
+)  # fmt: skip
+"""Arguments of `__init__` in the labs' classes, which a method may ask self for."""
 
 
 @cache
@@ -71,6 +80,7 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     ("LIT006", r"before Module\.__init__\(\) call"),
     ("LIT013", r"`CUDAAccelerator` can not run|[Nn]o supported gpu backend"),
     ("LIT007", r"not compiled with CUDA|no NVIDIA driver|No CUDA GPUs|CUDA in forked|bad_fork\("),
+    ("LIT007", r"^NamedDeviceError|^DeviceMismatchError.* brought to the CPU by"),
     ("LIT008", r"^\w+: `self\.log\(.*` was called, but"),
     ("LIT206", r"`self\.log\(on_step=False, on_epoch=False\)`"),
     ("LIT010", r"could not find the monitored key in the returned metrics"),
@@ -78,11 +88,12 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     ("LIT012", r"setup\(\) (takes 1 positional|got an unexpected keyword argument 'stage')"),
     ("LIT2112", r"Expected positive integer (total_steps|steps_per_epoch)"),
     ("LIT130", r"No `configure_optimizers\(\)` method defined"),
+    ("LIT022", r"softmax\w*\" not implemented for '(Long|Int|Byte)'"),
     ("LIT020", r"has been modified by an inplace operation"),
     ("LIT015", r"could not infer output dtype|mean\(\).*Got: Bool"),
     ("LIT016", r"no attribute '(prepare_data_per_node|allow_zero_length_dataloader\w*)'"),
-    ("LIT017", r"'(?!(OTHERS)')\w+' object has no attribute 'lr'|name 'lr' is not defined"),
     ("LIT018", r"'AttributeDict' object has no attribute"),
+    ("LIT017", r"'(?!(OTHERS)')\w+' object has no attribute '(KEPT)'|name '(KEPT)' is not defined"),
     ("LIT019", r"^RuntimeError: .*([Ii]nference tensor|view was created in inference mode)"),
     ("LIT2107", r"is not attached to a `Trainer`"),
     ("LIT403", r"a loader was asked for before setup"),
@@ -99,7 +110,7 @@ LIMITS = ("LIT921", "LIT922", "LIT923", "LIT924", "LIT925", "LIT927")
 @cache
 def _compiled_patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
     """`PATTERNS` with the names that torch tells; importing it takes seconds."""
-    names = {"NETWORKS": network_names(), "OTHERS": _others_names()}
+    names = {"NETWORKS": network_names(), "OTHERS": _others_names(), "KEPT": "|".join(_ARGUMENTS)}
 
     def fill(pattern: str) -> re.Pattern[str]:
         for word, known in names.items():
@@ -129,6 +140,13 @@ def error_finding(error: Evidence, criteria: tuple[str, ...]) -> Finding:
     """The finding for an exception that `litcourse.probing.attempts.describe` recorded."""
     kind, message = error["type"].text(), error["message"].text()
     code = error_code(kind, message)
+    where, expected = error["line"].text(), "no exception"
+    if code in {"LIT004", "LIT020"} and _BY_HAND.search(where):
+        code = BY_HAND
+    returned = _RETURNED.match(message)
+    if returned and code in {"LIT001", "LIT003"}:
+        expected = "a tensor, or a dict that holds one under 'loss'"
+        return Finding(code, criteria, "training_step", expected, returned[1], where)
     lines = [line.strip() for line in _COLOUR.sub("", message).strip().splitlines()]
     shown = " ".join(line for line in lines[:_SHOWN_LINES] if line)
     if _BAD_FORK in shown:  # torch's assertion asks to report a bug of torch; this is none
@@ -137,7 +155,7 @@ def error_finding(error: Evidence, criteria: tuple[str, ...]) -> Finding:
         code,
         criteria,
         called=error["called"].text(),
-        expected="a solved cell" if code == UNSOLVED else "no exception",
+        expected="a solved cell" if code == UNSOLVED else expected,
         got=kind if code == UNSOLVED else f"{kind}: {shown}",
-        where=error["line"].text(),
+        where=where,
     )

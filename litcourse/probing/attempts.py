@@ -15,6 +15,7 @@ from types import FrameType
 
 import litcourse
 from litcourse.core.tree import Tree
+from litcourse.probing.step_lines import describe_refused, steps_by_hand_in
 
 _LONGEST = 2000
 _OURS = tuple(str(Path(folder)) + os.sep for folder in litcourse.__path__)
@@ -70,10 +71,14 @@ def describe(error: BaseException, called: str) -> dict[str, Tree]:
         message = str(error)
     except Exception:  # noqa: BLE001 (a student's __str__)
         message = "(its message could not be made)"
+    line = find_student_line(traceback.walk_tb(error.__traceback__))
+    returned, return_line = describe_refused(error.__traceback__)
+    if returned:
+        message = f"training_step returned: {returned}\n{message}"
     return {
         "type": type(error).__name__,
         "message": str(message)[:_LONGEST],
-        "line": find_student_line(traceback.walk_tb(error.__traceback__)),
+        "line": (line or return_line or steps_by_hand_in(error.__traceback__))[:_LONGEST],
         "called": called,
     }
 

@@ -13,6 +13,7 @@ It needs no driver. It uses torch's hooks `__torch_dispatch__` and `__torch_func
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn, Self
 from unittest.mock import patch
@@ -24,6 +25,8 @@ from torch.optim import optimizer
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
 from torch.utils._pytree import tree_leaves, tree_map
+
+from litcourse.probing.attempts import find_student_line
 
 DEVICE = torch.device("meta")
 _CPU = torch.device("cpu")
@@ -41,6 +44,16 @@ _INDEXING = {
 
 class DeviceMismatchError(RuntimeError):
     """One operation got tensors of both devices."""
+
+
+class NamedDeviceError(RuntimeError):
+    """A tensor is sent to a device that is none of this machine: its name stands in the code."""
+
+
+BROUGHT_BACK = "brought to the CPU by"
+"""In the message of `DeviceMismatchError` where the student's own line did it."""
+_brought_back: list[str] = []
+"""Lines of the student's code that brought a tensor of the fake GPU to the CPU."""
 
 
 class FakeGPUTensor(torch.Tensor):
@@ -121,6 +134,10 @@ def _run(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         _check_devices(operation, args, tensors)
     asked = kwargs.get("device")
     device = None if asked is None else torch.device(asked)
+    if device is not None and device.type not in {DEVICE.type, _CPU.type}:
+        raise NamedDeviceError(f"a tensor is to go to {str(device)!r}, whatever device it is on")
+    if on_gpu and device == _CPU and operation in _TO_ANOTHER_DEVICE:
+        _note_line()
     if device == DEVICE:
         kwargs = {**kwargs, "device": _CPU}
     result = operation(*tree_map(_values, args), **tree_map(_values, kwargs))
@@ -143,10 +160,21 @@ def _check_devices(operation: Any, args: tuple[Any, ...], tensors: list[torch.Te
         return
     strangers = [t for t in tensors if not isinstance(t, FakeGPUTensor) and t.dim() > 0]
     if strangers:
+        why = f" {BROUGHT_BACK} {_brought_back[-1]}" if _brought_back else ""
         raise DeviceMismatchError(
             "Expected all tensors to be on the same device, but found at least two devices, "
-            f"the GPU's and cpu, in {operation}."
+            f"the GPU's and cpu, in {operation}.{why}"
         )
+
+
+def _note_line() -> None:
+    """Note the line that called torch just now, if it is one of the student's."""
+    frame = sys._getframe(2)  # noqa: SLF001 (no public way)
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith(("torch", __name__)):
+        frame = frame.f_back
+    line = find_student_line([(frame, frame.f_lineno)])
+    if line:
+        _brought_back.append(line)
 
 
 class _Operations(TorchDispatchMode):
@@ -242,9 +270,11 @@ def run_on_fake_gpu(work: Callable[[dict[str, Any]], Any]) -> Any:
 
     Raises:
         DeviceMismatchError: an operation gets tensors of the GPU and of the CPU.
+        NamedDeviceError: a tensor is to go to another device than these.
         Exception: whatever else `work` raises.
     """
     strategy = SingleDeviceStrategy(device=DEVICE, accelerator=_FakeGPU())
     arguments = {"strategy": strategy, "accelerator": "auto", "devices": 1}
+    _brought_back.clear()
     with _known_to_torch(), _FromData(), _Operations():  # type: ignore[no-untyped-call]
         return work(arguments)

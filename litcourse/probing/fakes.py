@@ -23,11 +23,15 @@ class ScriptedMetricModule(L.LightningModule):
     def __init__(self, values: list[float]) -> None:
         super().__init__()
         self.values = values
-        self.epochs = 0
+        self.epochs = self.fits = 0
         self.trained_on: list[int] = []
         self.weight = torch.nn.Parameter(torch.zeros(1))
         self.epoch_mark: Tensor
         self.register_buffer("epoch_mark", torch.tensor(-1))
+
+    def on_fit_start(self) -> None:
+        """Count the calls of fit."""
+        self.fits += 1
 
     def training_step(self, batch: list[Tensor], _: int) -> Tensor:
         """Record the samples and return a loss without meaning."""
@@ -39,6 +43,11 @@ class ScriptedMetricModule(L.LightningModule):
         """Log the epoch's value."""
         value = self.values[min(self.epochs, len(self.values) - 1)]
         self.log("val_acc", value, batch_size=len(batch[0]))
+
+    def test_step(self, batch: list[Tensor], batch_idx: int) -> None:
+        """Log a value without meaning, for code that tests what it has trained."""
+        del batch_idx
+        self.log("test_acc", 0.5, batch_size=len(batch[0]))
 
     def on_validation_epoch_end(self) -> None:
         """Count the epoch, except in Lightning's sanity check."""
@@ -148,6 +157,10 @@ class TensorDataModule(_FakeDataModule):
     def val_dataloader(self) -> DataLoader[Any]:
         """Validation samples."""
         return self._loader("val", 256, shuffle=False)
+
+    def test_dataloader(self) -> DataLoader[Any]:
+        """Validation samples, for code that tests what it has trained."""
+        return self.val_dataloader()
 
     def _loader(self, part: str, size: int, *, shuffle: bool) -> DataLoader[Any]:
         self._need_setup()

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import lightning as L
-from lightning.pytorch.callbacks import ModelSummary, ProgressBar
+from lightning.pytorch.callbacks import (
+    EarlyStopping,
+    ModelCheckpoint,
+    ModelSummary,
+    ProgressBar,
+)
+from lightning.pytorch.trainer.connectors.logger_connector import logger_connector
 from torch.optim.optimizer import register_optimizer_step_post_hook
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -58,11 +64,15 @@ def count_steps() -> Iterator[Callable[[], int]]:
 
 
 @contextlib.contextmanager
-def record_trainers() -> Iterator[list[dict[str, str]]]:
+def record_trainers(here: Mapping[str, Any] | None = None) -> Iterator[list[dict[str, str]]]:
     """Record the device arguments of every Trainer that student code makes in the context.
 
     Such a Trainer shows no progress bar and no summary, unless its callbacks have one: nobody
     would see them, and rich's bar takes as long as the training of a small network.
+
+    Args:
+        here: device arguments that each Trainer gets in place of its own, so that one that asks
+            for what this machine lacks runs all the same; None leaves it its own.
     """
     original = L.Trainer.__init__
     seen: list[dict[str, str]] = []
@@ -70,6 +80,8 @@ def record_trainers() -> Iterator[list[dict[str, str]]]:
 
     def init_and_record(self: Any, *arguments: Any, **keywords: Any) -> None:
         seen.append({name: str(keywords[name]) for name in names if name in keywords})
+        if here is not None:
+            keywords = {n: v for n, v in keywords.items() if n not in names} | dict(here)
         callbacks = _as_list(keywords.get("callbacks"))
         if not any(isinstance(callback, ProgressBar) for callback in callbacks):
             keywords["enable_progress_bar"] = False
@@ -80,6 +92,73 @@ def record_trainers() -> Iterator[list[dict[str, str]]]:
     L.Trainer.__init__ = init_and_record  # type: ignore[method-assign]
     try:
         yield seen
+    finally:
+        L.Trainer.__init__ = original  # type: ignore[method-assign]
+
+
+@contextlib.contextmanager
+def record_default_loggers() -> Iterator[list[Any]]:
+    """Record the loggers that Lightning chooses by default while the context lasts.
+
+    The default is TensorBoard if it is installed, else a CSV file, so no run can rely on it.
+    """
+    loggers: list[Any] = []
+
+    def wrap(original: Any) -> Any:
+        def make(*arguments: Any, **keywords: Any) -> Any:
+            loggers.append(original(*arguments, **keywords))
+            return loggers[-1]
+
+        return make
+
+    names = ("CSVLogger", "TensorBoardLogger")
+    before = {name: getattr(logger_connector, name) for name in names}
+    try:
+        for name, original in before.items():
+            setattr(logger_connector, name, wrap(original))
+        yield loggers
+    finally:
+        for name, original in before.items():
+            setattr(logger_connector, name, original)
+
+
+class StandInMetrics(L.Callback):
+    """Logs what a Trainer's checkpoints and early stopping monitor and the module does not log.
+
+    The run then goes on, and shows what else is right. `missed` names them.
+
+    Args:
+        always: keys that are never replaced.
+    """
+
+    def __init__(self, *always: str) -> None:
+        self.always = always
+        self.missed: set[str] = set()
+
+    def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Log them: a falling number for a loss, a rising one for anything else."""
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+            name = getattr(callback, "monitor", None)
+            known = name is None or name in self.always or name in trainer.callback_metrics
+            if known or not isinstance(callback, (ModelCheckpoint, EarlyStopping)):
+                continue
+            self.missed.add(str(name))
+            way = -1.0 if "loss" in str(name) else 1.0
+            pl_module.log(str(name), way * trainer.current_epoch, batch_size=1)
+
+
+@contextlib.contextmanager
+def stand_in_metrics(*always: str) -> Iterator[StandInMetrics]:
+    """Give every Trainer that is made in the context the same `StandInMetrics`."""
+    original, callback = L.Trainer.__init__, StandInMetrics(*always)
+
+    def init_with_metrics(self: Any, *arguments: Any, **keywords: Any) -> None:
+        keywords["callbacks"] = [*_as_list(keywords.get("callbacks") or []), callback]
+        original(self, *arguments, **keywords)
+
+    L.Trainer.__init__ = init_with_metrics  # type: ignore[method-assign]
+    try:
+        yield callback
     finally:
         L.Trainer.__init__ = original  # type: ignore[method-assign]
 

@@ -51,10 +51,9 @@ def rank_findings(
         return [Finding(code, criteria, called, found.expected, found.got, found.where)]
     if "died" in entry:
         code = "LIT931" if is_cause(entry) else "LIT934"
-        got, where = (
-            "; ".join(filter(None, [entry["died"].text(), _gloo_message(entry)])),
-            _student_lines(entries),
-        )
+        got = "; ".join(filter(None, [entry["died"].text(), _gloo_message(entry)]))
+        own = entry["line"].text() if "line" in entry else ""
+        where = own or _student_lines(entries)
         return [Finding(code, criteria, called, "an end by itself", got, where)]
     return [_stuck_finding(entry["stuck"], entries, criteria)]
 
@@ -107,7 +106,10 @@ def _stuck_finding(
     )
     stuck = [entry["stuck"] for _, entry in entries if "stuck" in entry]
     waits = not single and any(each["waits_for"].text() for each in stuck)
-    code = "LIT932" if waits else "LIT935"
+    # A rank that loops or sleeps in the student's own line keeps the others waiting.
+    culprit = next((s for s in stuck if not s["waits_for"].text() and s["line"].text()), None)
+    code = "LIT932" if waits and culprit is None else "LIT935"
+    first = culprit or first
     expected = "every rank comes to its end"
     shown = " < ".join(first["stack"].text().splitlines()[:_SHOWN_FRAMES])
     called = "1 rank" if single else f"{len(entries)} ranks"

@@ -148,7 +148,9 @@ class _Supervisor:
                     continue
                 self.failed_at = self.failed_at or time.monotonic()
                 if not rank.outcome.exists():
-                    rank.ended = {"died": describe_exit(status), "at": time.monotonic()}
+                    line = stack_dumps.own_line(self.last_stack(rank))
+                    died = {"died": describe_exit(status), "line": line}
+                    rank.ended = {**died, "at": time.monotonic()}
 
     def start_requested(self) -> None:
         """Start the ranks that other ranks requested."""
@@ -220,6 +222,13 @@ class _Supervisor:
                 return stack_dumps.read_main_thread(
                     path.read_text(encoding="utf-8", errors="replace")
                 )
+        return []
+
+    def last_stack(self, rank: _Rank) -> list[stack_dumps.Frame]:
+        """The stack that a rank dumped as it ended; [] if it had no time for that."""
+        path = self.job.folder / f"stack-{rank.number}"
+        with contextlib.suppress(OSError):
+            return stack_dumps.read_main_thread(path.read_text(encoding="utf-8", errors="replace"))
         return []
 
     def report(self) -> None:

@@ -1,6 +1,7 @@
 """Answers to `fit`: checkpoint, early stopping, log, and what is left to Lightning."""
 
 from autograder.bank import right, wrong
+from autograder.bank.lab1_mnist._lab1_causes import FIT
 
 CHECKPOINT = 'ModelCheckpoint(monitor="val_acc", mode="max")'
 STOPPING = 'EarlyStopping(monitor="val_acc", mode="max", patience=3)'
@@ -95,7 +96,7 @@ CASES = [
             'datamodule.setup("fit")\n    trainer.fit(module, datamodule.val_dataloader(), datamodule.val_dataloader())',
         ),
     ),
-    wrong("a part of the batches", "LIT450", (EPOCHS, EPOCHS + ", limit_train_batches=1")),
+    wrong("a part of the batches", "LIT451", (EPOCHS, EPOCHS + ", limit_train_batches=1")),
     *(
         wrong(f"left in: {limit}", "LIT451", (EPOCHS, f"{EPOCHS}, {limit}"))
         for limit in (
@@ -106,7 +107,7 @@ CASES = [
             'max_time={"seconds": 60}',
         )
     ),
-    wrong("nine tenths of the batches", "LIT450", (EPOCHS, EPOCHS + ", limit_train_batches=0.9")),
+    wrong("nine tenths of the batches", "LIT451", (EPOCHS, EPOCHS + ", limit_train_batches=0.9")),
     wrong("accumulates", "LIT452", (EPOCHS, EPOCHS + ", accumulate_grad_batches=2")),
     wrong("clips", "LIT452", (EPOCHS, EPOCHS + ", gradient_clip_val=0.1")),
     wrong(
@@ -216,4 +217,5 @@ CASES = [
             "module, datamodule.train_dataloader(), datamodule.val_dataloader())",
         ),
     ),
+    *FIT,
 ]

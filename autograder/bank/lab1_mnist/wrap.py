@@ -1,6 +1,7 @@
 """Answers to `wrap`: the module, its loss, its optimizer, its log."""
 
 from autograder.bank import right, wrong
+from autograder.bank.lab1_mnist._lab1_causes import WRAP
 from autograder.bank.lab1_mnist._longer import LONGER
 
 RETURN = "return loss"
@@ -347,4 +348,5 @@ CASES = [
     wrong("forgets to keep lr", "LIT017", ("lr=self.hparams.lr", "lr=self.lr")),
     wrong("lr out of nowhere", "LIT017", ("lr=self.hparams.lr", "lr=lr")),
     wrong("no forward", "LIT902", ("def forward(", "def forwards(")),
+    *WRAP,
 ]

@@ -1,6 +1,7 @@
 """Answers to `augment`: what is drawn, for which part, and the split as in lab 1."""
 
 from autograder.bank import right, wrong
+from autograder.bank.lab2_cifar10._lab2_causes import AUGMENT as CAUSES
 from autograder.bank.lab2_cifar10._by_hand import BY_HAND
 
 CROP = "transforms.RandomCrop(32, padding=4)"
@@ -302,4 +303,5 @@ CASES = [
         ),
         (STILL, "still = self.images"),
     ),
+    *CAUSES,
 ]

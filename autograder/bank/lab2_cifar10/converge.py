@@ -1,6 +1,7 @@
 """Answers to `converge`: what is trained, for how long, and what a seed decides."""
 
 from autograder.bank import right, wrong
+from autograder.bank.lab2_cifar10._lab2_causes import CONVERGE as CAUSES
 
 SEED = "L.seed_everything(seed, workers=True, verbose=False)"
 MODULE = "module = LitResNet(SmallCNN())"
@@ -117,4 +118,5 @@ CASES = [
         (TRAINER, MADE),
         after=(("engineer", "stub"),),
     ),
+    *CAUSES,
 ]

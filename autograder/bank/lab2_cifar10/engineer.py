@@ -1,6 +1,7 @@
 """Answers to `engineer`: what is handed on, and what a run leaves."""
 
 from autograder.bank import right, wrong
+from autograder.bank.lab2_cifar10._lab2_causes import ENGINEER as CAUSES
 
 BEST = 'ModelCheckpoint(monitor="val_acc", mode="max", save_last=True)'
 RATE = 'LearningRateMonitor(logging_interval="step")'
@@ -274,4 +275,5 @@ CASES = [
     # --- the function
     wrong("returns nothing", "LIT2300", ("return L.Trainer(", "trainer = L.Trainer(")),
     wrong("another name", "LIT901", ("def make_trainer(", "def trainer_of(")),
+    *CAUSES,
 ]

@@ -1,6 +1,7 @@
 """Answers to `schedule`: optimizer, schedule, loss and log."""
 
 from autograder.bank import right, wrong
+from autograder.bank.lab2_cifar10._lab2_causes import SCHEDULE as CAUSES
 from autograder.bank.lab2_cifar10._gradients import (
     CONFIGURE,
     DECAY,
@@ -286,4 +287,5 @@ CASES = [
     wrong("another network", "LIT101", (KEEP, "self.model = SmallCNN()")),
     wrong("no LightningModule", "LIT2100", ("L.LightningModule", "nn.Module")),
     wrong("another name", "LIT901", ("class LitResNet", "class LitResnet")),
+    *CAUSES,
 ]

@@ -1,6 +1,7 @@
 """Answers to `script`: what a program lets the command line decide, and what it leaves."""
 
 from autograder.bank import right, wrong
+from autograder.bank.lab2_cifar10._lab2_causes import SCRIPT as CAUSES
 
 FILE = "%%writefile train.py"
 CLI = "LightningCLI(LitCNN, Photos)"
@@ -243,4 +244,5 @@ CASES = [
             '    LightningCLI(LitCNN, Photos, trainer_defaults={"callbacks": [Nudge()]})',
         ),
     ),
+    *CAUSES,
 ]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lightning.pytorch.callbacks import EarlyStopping
+
 from litcourse.core.evidence import Evidence
 from litcourse.core.question import Earned, Finding, Mark, NotLookedAt
 from litcourse.probing.trainer_limits import NO_LIMIT, limits_left_in, read_limits
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
 
 _STEPS = {"accumulate_grad_batches": "1", "gradient_clip_val": "None"}
 """Settings that change the optimizer's steps, with the value that does not."""
+_GPUS = ("gpu", "cuda")
 _CALLED = "L.Trainer(...)"
 
 
@@ -20,7 +23,31 @@ def read_settings(trainer: L.Trainer) -> dict[str, Any]:
     """The settings of a trainer, as text."""
     seen = {name: getattr(trainer, name, "") for name in _STEPS}
     seen["gradient_clip_val"] = seen["gradient_clip_val"] or None  # a clip of 0 clips nothing
-    return {"limits": read_limits(trainer), "steps": {n: str(v) for n, v in seen.items()}}
+    early = [c for c in trainer.callbacks if isinstance(c, EarlyStopping)]  # type: ignore[attr-defined]
+    return {
+        "limits": read_limits(trainer),
+        "steps": {n: str(v) for n, v in seen.items()},
+        "monitors": [str(callback.monitor) for callback in early],
+        "patience": [int(callback.patience) for callback in early],
+        "min_epochs": int(trainer.min_epochs or 0),
+    }
+
+
+def explain_end(seen: Evidence, code: str, patience: int, wanted: int) -> tuple[str, str]:
+    """A more exact code for a run that ended too late, and what the Trainer was told; or `code`.
+
+    Args:
+        seen: evidence of `read_settings`.
+        code: the code that the numbers of epochs alone give.
+        patience: the right patience.
+        wanted: the right number of epochs.
+    """
+    told, least = seen["patience"].integers(), seen["min_epochs"].integer()
+    if least > wanted and told:
+        return "LIT425", f"min_epochs={least}"
+    if told and patience not in told:
+        return "LIT421", f"patience={told[0]}"
+    return code, ""
 
 
 def judge_settings(seen: Evidence) -> list[Finding]:
@@ -47,5 +74,6 @@ def judge_arguments(seen: Evidence) -> Mark:
             neutral = {"auto", "1"} if name == "num_nodes" else {"auto"}
             if value not in neutral:
                 called, got = "L.Trainer(...)", f"{name}={value}"
-                return Finding("LIT440", cost, called, f"{name} left out", got)
+                code = "LIT013" if value in _GPUS else "LIT440"
+                return Finding(code, cost, called, f"{name} left out", got)
     return Earned(cost) if trainers else NotLookedAt(cost, "train made no L.Trainer of its own")

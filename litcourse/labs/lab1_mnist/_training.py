@@ -14,7 +14,7 @@ from torch import Tensor
 
 from litcourse.core.comparison import is_not_finite, tell_apart
 from litcourse.core.evidence import Evidence
-from litcourse.core.known_errors import error_finding
+from litcourse.core.known_errors import BY_HAND, error_finding
 from litcourse.core.marks import find_findings
 from litcourse.core.question import Earned, Finding, Mark, NotLookedAt
 from litcourse.labs.lab1_mnist._plain_loop import (
@@ -59,7 +59,7 @@ def judge_training(kind: str, case: dict[str, Any], seen: Evidence) -> list[Mark
         return _judge_without_gradients(kind, case, seen, loss, steps)
     log = _judge_log(kind, case, seen)
     if steps and steps != STEPS:
-        return [_steps_finding(kind, steps), log]
+        return [_steps_finding(kind, steps, _lines_by_hand(seen)), log]
     if steps == 0:
         return [*loss, _steps_finding(kind, steps), log]
     if _cost_the_step(loss):
@@ -103,10 +103,17 @@ def _cost_the_step(marks: list[Mark]) -> bool:
     return any("step" in finding.criteria for finding in find_findings(marks))
 
 
-def _steps_finding(kind: str, steps: int) -> Finding:
+def _steps_finding(kind: str, steps: int, by_hand: str = "") -> Finding:
     code, cost = ("LIT134", ("loss", "step")) if steps else ("LIT130", ("step",))
     called, expected = f"Trainer.fit, {STEPS} batches", f"{STEPS} optimizer steps"
+    if steps and by_hand:
+        return Finding(BY_HAND, cost, called, expected, str(steps), by_hand)
     return Finding(code, cost, called, expected, str(steps), f"network {kind!r}")
+
+
+def _lines_by_hand(seen: Evidence) -> str:
+    """The lines that make optimizer steps beside Lightning's, or "" under manual optimization."""
+    return seen["by_hand"].text() if seen["automatic"].flag() else ""
 
 
 def _judge_loss(kind: str, case: dict[str, Any], seen: Evidence) -> list[Mark]:

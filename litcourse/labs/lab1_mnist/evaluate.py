@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from litcourse.core.comparison import macro_accuracy
+from litcourse.core.comparison import is_count, macro_accuracy
 from litcourse.core.evidence import Evidence, is_close
 from litcourse.core.known_errors import error_finding, waiting_finding
 from litcourse.core.marks import merge, without_repeats
@@ -290,8 +290,9 @@ def _explain_value(
         candidates += [
             ("LIT207", macro, "the mean over classes"),
             ("LIT208", 100 * right, "in percent"),
-            ("LIT209", float(hit.sum()), "a count"),
         ]
+    if key.endswith("acc") and is_count(got, hit, size, TOLERANCE):
+        return "LIT209", "a count of right answers: divide by their number"
     for code, value, note in candidates:
         if abs(got - value) <= TOLERANCE * max(1.0, abs(value)):
             return code, note

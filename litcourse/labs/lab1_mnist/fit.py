@@ -8,6 +8,8 @@ student's process never saw.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from random import Random
 from typing import Any
 
@@ -22,6 +24,13 @@ from litcourse.core.namespace import Student
 from litcourse.core.question import Criterion, Earned, Finding, Inputs, Mark, NotLookedAt, Question
 from litcourse.feedback.chart import draw_curve
 from litcourse.labs.lab1_mnist._digits import draw_digits, normalise, own_weights
+from litcourse.labs.lab1_mnist._run_length import (
+    CURVES,
+    PATIENCE,
+    format_values,
+    judge_stop,
+    name_cause,
+)
 from litcourse.labs.lab1_mnist._trainer_settings import (
     judge_arguments,
     judge_settings,
@@ -32,11 +41,15 @@ from litcourse.probing.attempts import attempt
 from litcourse.probing.fakes import NumberedDataModule, ScriptedMetricModule, TensorDataModule
 from litcourse.probing.networks import with_weights
 from litcourse.probing.run_files import find_checkpoint, load_checkpoint, read_csv_column
-from litcourse.probing.trainers import copy_tensors, record_trainers
+from litcourse.probing.trainers import (
+    StandInMetrics,
+    copy_tensors,
+    record_default_loggers,
+    record_trainers,
+    stand_in_metrics,
+)
 
 ALL = ("best", "stop", "log", "device", "data", "converge")
-CURVES = ("gap", "rising")
-PATIENCE = 3
 LEAST_ACCURACY = 0.90
 """Accuracy on unseen embedded digits; right answers reach 0.95 to 0.99 (`make bench`)."""
 
@@ -98,7 +111,7 @@ def _probe_curve(train: Any, name: str, curve: dict[str, Any]) -> dict[str, Any]
     run_dir = f"curve-{name}"
 
     def run() -> dict[str, Any]:
-        with record_trainers() as arguments:
+        with _recorded() as (arguments, defaults, metrics):
             trainer = train(module, data, curve["max_epochs"], run_dir)
         if not isinstance(trainer, L.Trainer):
             return {"returned": type(trainer).__name__}
@@ -106,14 +119,28 @@ def _probe_curve(train: Any, name: str, curve: dict[str, Any]) -> dict[str, Any]
             "returned": "Trainer",
             "arguments": arguments,
             "epochs": module.epochs,
+            "fits": module.fits,
+            "default_logger": any(logger in defaults for logger in trainer.loggers),
             "trained_on": module.trained_on,
             "steps": trainer.global_step,
             "logged": read_csv_column(run_dir, "val_acc"),
             "settings": read_settings(trainer),
+            "missed": sorted(metrics.missed),
             **_read_checkpoint(trainer),
         }
 
     return attempt(run, "train(module, datamodule, max_epochs, run_dir)")
+
+
+@contextlib.contextmanager
+def _recorded() -> Iterator[tuple[list[dict[str, str]], list[Any], StandInMetrics]]:
+    """Record what `train` makes, and let it train here whatever it asks for and monitors."""
+    with (
+        record_trainers(here={}) as arguments,
+        record_default_loggers() as defaults,
+        stand_in_metrics("val_acc") as metrics,
+    ):
+        yield arguments, defaults, metrics
 
 
 def _read_checkpoint(trainer: L.Trainer) -> dict[str, Any]:
@@ -137,7 +164,7 @@ def _probe_digits(train: Any, cls: Any, shown: dict[str, Any]) -> dict[str, Any]
     digits = shown["digits"]
     images = {name: normalise(digits[name]) for name in ("train_images", "val_images")}
     data = TensorDataModule({**digits, **images}, batch_size=50)
-    with record_trainers():
+    with _recorded():
         trainer = train(built["module"], data, shown["epochs"], "digits")
     callback = find_checkpoint(trainer, "val_acc")
     state = own_weights(getattr(callback, "best_model_path", ""))
@@ -158,7 +185,8 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
     fatal = [f for marks in each.values() for f in find_findings(marks) if f.criteria == ALL]
     if fatal:
         return [fatal[0]]
-    marks = [*merge(each.values()), *_judge_stop(curves, evidence["curves"])]
+    marks = [*merge(each.values()), *judge_stop(curves, evidence["curves"])]
+    marks = name_cause(evidence["curves"], marks)
     return [*first_of_each(marks), *_judge_digits(inputs, evidence["digits"])]
 
 
@@ -182,16 +210,16 @@ def _judge_curve(curve: dict[str, Any], seen: Evidence) -> list[Mark]:
     ]
 
 
-def _format_values(values: list[float]) -> str:
-    return ", ".join(f"{value:.4g}" for value in values)
-
-
 def _judge_best(curve: dict[str, Any], seen: Evidence) -> Mark:
     ran = seen["epochs"].integer()
     values = curve["values"][: max(1, min(ran, len(curve["values"])))]
     wanted, cost = values.index(max(values)), ("best",)
-    called = f"val_acc: {_format_values(values)}"
+    called = f"val_acc: {format_values(values)}"
     expected = f"the checkpoint of epoch {wanted}"
+    monitor = seen["monitor"].text()
+    if monitor in seen["missed"].texts():
+        code = "LIT415" if monitor == "val_loss" else "LIT010"
+        return Finding(code, cost, "ModelCheckpoint(...)", "monitor val_acc", f"monitor {monitor}")
     if seen["best_epoch"].is_none:
         got = f"no readable best checkpoint; monitor {seen['monitor'].text()}"
         return Finding("LIT410", cost, called, expected, got)
@@ -212,50 +240,6 @@ def _judge_best(curve: dict[str, Any], seen: Evidence) -> Mark:
     return Finding(code, cost, called, expected, got)
 
 
-def stopped_after(values: list[float], patience: int, max_epochs: int) -> int:
-    """Number of epochs of a run on `values` with early stopping in mode "max"."""
-    best, waited = float("-inf"), 0
-    for epoch, value in enumerate(values[:max_epochs]):
-        waited = 0 if value > best else waited + 1
-        best = max(best, value)
-        if waited >= patience:
-            return epoch + 1
-    return max_epochs
-
-
-def _judge_stop(curves: dict[str, Any], seen: Evidence) -> list[Mark]:
-    """If a run has a wrong number of epochs: a finding on the first; its code explains both."""
-    ran = {name: seen[name]["epochs"].integer() for name in CURVES}
-    for name, curve in curves.items():
-        values, most = curve["values"], curve["max_epochs"]
-        wanted = stopped_after(values, PATIENCE, most)
-        if ran[name] != wanted:
-            called = f"max_epochs={most}, val_acc: {_format_values(values)}"
-            got = f"{ran[name]} epochs"
-            return [
-                Finding(_explain_epochs(curves, ran), ("stop",), called, f"{wanted} epochs", got)
-            ]
-    return [Earned(("stop",))]
-
-
-def _explain_epochs(curves: dict[str, Any], ran: dict[str, int]) -> str:
-    """The code of the mistake that gives the epochs of both runs."""
-
-    def explains(patience: int, sign: float = 1.0) -> bool:
-        return all(
-            ran[name] == stopped_after([sign * v for v in c["values"]], patience, c["max_epochs"])
-            for name, c in curves.items()
-        )
-
-    if any(ran[name] > curve["max_epochs"] for name, curve in curves.items()):
-        return "LIT424"
-    if all(ran[name] == curve["max_epochs"] for name, curve in curves.items()):
-        return "LIT420"
-    if explains(PATIENCE, -1.0):
-        return "LIT422"
-    return "LIT421" if any(explains(other) for other in range(1, 8)) else "LIT423"
-
-
 def _judge_log(curve: dict[str, Any], seen: Evidence) -> Mark:
     ran = seen["epochs"].integer()
     wanted, got = curve["values"][:ran], seen["logged"].numbers()
@@ -263,10 +247,13 @@ def _judge_log(curve: dict[str, Any], seen: Evidence) -> Mark:
     before = _are_equal(got, [*wanted[:1], *wanted])
     if before or _are_equal(got, wanted) or _are_equal(got[:-1], wanted):
         return Earned(("log",))
-    called, expected = "val_acc in the CSV files under run_dir", _format_values(wanted)
+    called, expected = "val_acc in the CSV files under run_dir", format_values(wanted)
+    if seen["default_logger"].flag():
+        given = "the logger that Lightning takes unasked: TensorBoard where it is installed"
+        return Finding("LIT430", ("log",), called, "a CSVLogger", given)
     if not got:
         return Finding("LIT430", ("log",), called, expected, "no CSV file there with such a column")
-    return Finding("LIT431", ("log",), called, expected, _format_values(got))
+    return Finding("LIT431", ("log",), called, expected, format_values(got))
 
 
 def _are_equal(got: list[float], wanted: list[float]) -> bool:
@@ -304,7 +291,7 @@ def _judge_digits(inputs: Inputs, seen: Evidence) -> list[Mark]:
     if accuracy >= LEAST_ACCURACY:
         return [Earned(cost)]
     expected = f"at least {LEAST_ACCURACY:.0%} of {len(labels)} unseen digits"
-    where = f"val_acc by epoch: {_format_values(seen['curve'].numbers()) or 'none'}"
+    where = f"val_acc by epoch: {format_values(seen['curve'].numbers()) or 'none'}"
     return [Finding("LIT460", cost, called, expected, f"{accuracy:.1%}", where)]
 
 

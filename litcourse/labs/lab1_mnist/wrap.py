@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from litcourse.core.comparison import distance, largest_difference, tell_furthest
 from litcourse.core.evidence import Evidence
 from litcourse.core.known_errors import error_finding
-from litcourse.core.marks import find_findings, merge, not_measured
+from litcourse.core.marks import find_findings, merge
 from litcourse.core.namespace import Student
 from litcourse.core.question import Criterion, Earned, Finding, Inputs, Mark, Question
+from litcourse.labs.lab1_mnist._devices import CALLED, judge_gpu
 from litcourse.labs.lab1_mnist._plain_loop import GRADIENT_TOLERANCE, STEPS
 from litcourse.labs.lab1_mnist._recorder import Recorder
 from litcourse.labs.lab1_mnist._training import (
@@ -30,6 +31,7 @@ from litcourse.probing.attempts import attempt
 from litcourse.probing.class_bases import BOTH_PACKAGES, bases, derives_from, first_base
 from litcourse.probing.fake_gpu import run_on_fake_gpu
 from litcourse.probing.networks import build_network, draw_batch, draw_networks
+from litcourse.probing.step_lines import steps_by_hand
 from litcourse.probing.trainers import (
     copy_tensors,
     count_steps,
@@ -87,6 +89,7 @@ def _probe_case(cls: Any, case: dict[str, Any]) -> dict[str, Any]:
         )
         return {
             "start": start,
+            "same": module.model is model,
             "kept_as": type(module.model).__name__,
             "forward": attempt(lambda: _forward(module, images), "LitClassifier.forward(images)"),
             "training": attempt(lambda: _train(module, case), "Trainer.fit(LitClassifier(...))"),
@@ -113,6 +116,7 @@ def _train(module: Any, case: dict[str, Any]) -> dict[str, Any]:
     logged = trainer.callback_metrics.get("train_loss")
     return {
         "automatic": bool(module.automatic_optimization),
+        "by_hand": steps_by_hand(type(module)),
         "losses": recorder.losses,
         "gradients": recorder.gradients,
         "weights": copy_tensors(module.model.state_dict()),
@@ -133,7 +137,7 @@ def _probe_device(cls: Any, case: dict[str, Any]) -> dict[str, Any]:
         trainer.fit(module, make_loader(case["batches"]))
         return {"batches": len(recorder.losses)}
 
-    return attempt(lambda: run_on_fake_gpu(train), "Trainer.fit on a GPU")
+    return attempt(lambda: run_on_fake_gpu(train), CALLED)
 
 
 # --- judge ------------------------------------------------------------------------------
@@ -187,9 +191,12 @@ def _judge_case(kind: str, case: dict[str, Any], seen: Evidence) -> list[Mark]:
 
 def _judge_identity(kind: str, case: dict[str, Any], seen: Evidence) -> list[Finding]:
     shown, start = case["network"]["state"], seen["start"].tensors()
-    if set(shown) == set(start) and largest_difference(shown, start) == 0:
+    equal = set(shown) == set(start) and largest_difference(shown, start) == 0
+    if equal and seen["same"].flag():
         return []
     got = f"self.model is a {seen['kept_as'].text()}, {len(start)} tensors in its state"
+    if equal:
+        got = "a copy of it, with equal weights"
     expected = f"self.model is the given network, {len(shown)} tensors in its state"
     return [Finding("LIT101", ALL, "LitClassifier(model)", expected, got, f"network {kind!r}")]
 
@@ -231,21 +238,16 @@ def _changed_by(output: Tensor, logits: Tensor) -> str:
 def _judge_device(seen: Evidence, marks: list[Mark]) -> list[Mark]:
     if any("device" in mark.criteria for mark in marks):
         return []
-    called, cost = f"Trainer.fit on a GPU, {STEPS} batches", ("device",)
-    if "not_measured" in seen:
-        return [not_measured(seen, cost)]
-    if "error" not in seen:
-        batches = seen["batches"].integer()
-        if batches == STEPS:
-            return [Earned(cost)]
-        found = find_findings(marks)
-        code = found[0].code if found else "LIT134"  # what kept it from its end on the CPU too
-        return [Finding(code, cost, called, f"{STEPS} batches", str(batches))]
-    kind, message = seen["error"]["type"].text(), seen["error"]["message"].text()
-    if kind == "DeviceMismatchError" or "same device" in message:
-        expected, line = "tensors made on the batch's device", seen["error"]["line"].text()
-        return [Finding("LIT142", cost, called, expected, "tensors on the CPU", line)]
-    return [error_finding(seen["error"], cost)]
+    called, cost = f"{CALLED}, {STEPS} batches", ("device",)
+    failed = judge_gpu(seen, cost)
+    if failed:
+        return failed
+    batches = seen["batches"].integer()
+    if batches == STEPS:
+        return [Earned(cost)]
+    found = find_findings(marks)
+    code = found[0].code if found else "LIT134"  # what kept it from its end on the CPU too
+    return [Finding(code, cost, called, f"{STEPS} batches", str(batches))]
 
 
 QUESTION = Question(

@@ -20,6 +20,8 @@ from litcourse.core.evidence import Evidence
 from litcourse.core.question import Finding
 
 _ON_STEP = " on each step"
+_GLOO = "gloo:"
+"""In a finding on a rank that gloo ended, since another one was elsewhere."""
 _DIVERGENCE_CODES = {"LIT931", "LIT932", "LIT934"}
 
 
@@ -57,10 +59,15 @@ def _file(rank: int) -> Path:
     return Path(f"synced-by-rank-{rank}")
 
 
-def explain_divergence(finding: Finding, run: Evidence, synced: Evidence) -> Finding:
+def explain_divergence(finding: Finding, evidence: Evidence) -> Finding:
     """The finding on a hang or a crash, with the code of the mistake that explains it, if any."""
-    if finding.code not in _DIVERGENCE_CODES:
+    run, synced = evidence["run"], evidence["synced"]
+    ended = finding.code == "LIT931" and _GLOO not in finding.got
+    if finding.code not in _DIVERGENCE_CODES or ended:
         return finding
+    stops = evidence["stops"].text()
+    if stops:
+        return replace(finding, code="LIT3336", where=stops)
     notes = [set(rank.texts()) for rank in synced]
     stacks = [entry["stuck"]["stack"].text() for entry in run["ranks"] if "stuck" in entry]
     stacks += [entry["error"]["line"].text() for entry in run["ranks"] if "error" in entry]

@@ -41,7 +41,8 @@ def run_findings(
         seen: the evidence from `run_ranks`.
         criteria: criteria that a finding costs.
         world_size: number of ranks.
-        known: codes and patterns of exceptions that this question names, besides those above.
+        known: codes and patterns of exceptions that this question names, besides those above; a
+            pattern is looked for in the exception and, behind " @ ", in the line.
 
     Raises:
         MalformedError: the number of ranks differs.
@@ -53,6 +54,6 @@ def _refine_code(finding: Finding, known: tuple[tuple[str, str], ...]) -> Findin
     if finding.code != RAISED:
         return finding
     for code, pattern in (*known, *_PATTERNS):
-        if re.search(pattern, finding.got):
+        if re.search(pattern, f"{finding.got} @ {finding.where}"):
             return replace(finding, code=code)
     return finding

@@ -6,6 +6,8 @@ the records of its Trainers on each rank.
 
 from __future__ import annotations
 
+import ast
+import re
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -33,6 +35,14 @@ FILE = "train_ddp.py"
 ALL = ("one", "two", "epochs", "import")
 LIMIT = 30.0
 """Seconds that a run may take, from the task."""
+_CAUSES = (
+    ("LIT3718", r"[Dd]efault process group has not been initialized"),
+    ("LIT3718", r"environment variable (RANK|WORLD_SIZE|MASTER_\w+) expected"),
+    ("LIT3718", r"KeyError: '?(LOCAL_)?(RANK|WORLD_SIZE)"),
+    ("LIT3720", r"selected strategy to be `(fsdp|deepspeed|model_parallel)"),
+    ("LIT3720", r"GPU accelerator is not used"),
+)
+"""Codes of exceptions of torch 2.15 and lightning 2.6."""
 MOST_EPOCHS = 100
 """Limit for the task's "few epochs"; a fit of more returns at once, recorded as "endless"."""
 
@@ -48,14 +58,24 @@ def draw(rng: Random) -> Inputs:
 def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
     """Import the script, run it on one rank, run it on two."""
     source = student.file(FILE)
+    names = sorted(_names_in(source) & {"Trainer", "LightningCLI"})
     imported = import_script(source, FILE)
     bounds: dict[str, Any] = {"limit": LIMIT, "most_epochs": MOST_EPOCHS}
     one = run_script(source, FILE, ["--devices", "1"], world_size=1, **bounds)
     if _other_starts(Evidence(one)):  # each process of such a run takes ten seconds to start
-        return {"import": imported, "one": one, "two": None}
+        return {"import": imported, "one": one, "two": None, "names": names}
     more = ["--devices", "2", "--max_epochs", str(_choose_epochs(shown, Evidence(one)))]
     two = run_script(source, FILE, more, world_size=2, **bounds)
-    return {"import": imported, "one": one, "two": two}
+    return {"import": imported, "one": one, "two": two, "names": names}
+
+
+def _names_in(source: str) -> set[str]:
+    """All names in the text of a program; none if it is no Python."""
+    try:
+        nodes = ast.walk(ast.parse(source))
+    except (SyntaxError, ValueError):
+        return set()
+    return {getattr(node, "id", getattr(node, "attr", "")) for node in nodes}
 
 
 def _choose_epochs(shown: dict[str, Any], one: Evidence) -> int:
@@ -79,7 +99,7 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
     if _other_starts(one):
         starting = _judge_starting(one, ("one", "two", "epochs"))
         return [*starting, _judge_import(evidence["import"], [one])]
-    return [
+    marks = [
         *_judge_run(one, "one", None),
         *(
             _judge_starting(two, ("two", "epochs"))
@@ -87,6 +107,20 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
         ),
         _judge_import(evidence["import"], [one, two]),
     ]
+    names = evidence["names"].texts()
+    return [_name_cause(mark, names) if isinstance(mark, Finding) else mark for mark in marks]
+
+
+def _name_cause(finding: Finding, names: list[str]) -> Finding:
+    """The finding with the code of the cause that the exception, or the program's text, shows."""
+    said = f"{finding.got} @ {finding.where}"
+    code = next((code for code, pattern in _CAUSES if re.search(pattern, said)), finding.code)
+    if finding.code == "LIT942":
+        made = "Trainer" in names or "LightningCLI" in names
+        code = "LIT3717" if "none of which" in finding.got else "LIT942" if made else "LIT3716"
+    if finding.code == "LIT941" and "LightningCLI" in names:
+        code = "LIT3721"
+    return replace(finding, code=code)
 
 
 def _judge_starting(run: Evidence, cost: tuple[str, ...]) -> list[Finding]:
@@ -117,10 +151,9 @@ def _judge_fits(
         got = "no number of epochs" if most < 0 else f"{most} epochs"
         return [Finding("LIT3714", cost, called, f"at most {MOST_EPOCHS} epochs", got)]
     failed = script_findings(seen, cost)
-    if failed and any(record["as_text"].texts() for record in fits):
-        return [replace(found, code="LIT3711", got="max_epochs is text") for found in failed]
+    nodes = max((record["num_nodes"].integer() for record in all_trainers(seen)), default=1)
     if failed:
-        return [replace(f, code="LIT3713") if f.code == "LIT013" else f for f in failed]
+        return [_name_failure(finding, fits, nodes) for finding in failed]
     asked = {"one": 1, "two": 2}[cost[0]]
     if seen["asked"].integer() != asked:
         return [Finding("LIT903", cost, called, f"{asked} ranks", "a run of others")]
@@ -128,6 +161,15 @@ def _judge_fits(
         got = f"{len(fits)} on {asked} rank{'s' * (asked > 1)}"
         return [Finding("LIT3712", cost, called, "one fit per rank", got)]
     return []
+
+
+def _name_failure(finding: Finding, fits: list[Evidence], nodes: int) -> Finding:
+    """The finding on a run that failed, with a code for what its Trainers were told."""
+    if nodes > 1:
+        return replace(finding, code="LIT3719", got=f"num_nodes={nodes}; {finding.got}")
+    if any(record["as_text"].texts() for record in fits):
+        return replace(finding, code="LIT3711", got="max_epochs is text")
+    return replace(finding, code="LIT3713") if finding.code == "LIT013" else finding
 
 
 def _most_epochs(record: Evidence) -> int:

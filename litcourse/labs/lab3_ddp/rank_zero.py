@@ -10,6 +10,7 @@ evidence holds the texts of the files.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -28,14 +29,17 @@ from litcourse.labs.lab3_ddp._report import ALL, judge_numbers, judge_writer
 from litcourse.labs.lab3_ddp._report_file import Watcher, record_opened_files
 from litcourse.probing.class_bases import bases, derives_from, first_base
 from litcourse.probing.trainers import make_loader, quiet_trainer
-from litcourse.ranks import all_done, run_ranks
+from litcourse.ranks import all_done, read_rank_values, run_ranks
 
 WORLD = 2
 FITS = ("first", "second")
+_NO_GROUP = r"[Dd]efault process group has not been initialized"
 _KNOWN = (
     ("LIT3510", r"is not JSON serializable"),
     ("LIT3521", r"FileExistsError|File exists"),
-    ("LIT3522", r"[Dd]efault process group has not been initialized"),
+    ("LIT3526", rf"{_NO_GROUP}.* @ .*get_(rank|world_size)\("),
+    ("LIT3527", rf"{_NO_GROUP}.* @ .*barrier\("),
+    ("LIT3522", _NO_GROUP),
 )
 """Messages of Python 3 and torch 2.15."""
 
@@ -166,8 +170,25 @@ def _fit(
         setattr(progress, state, plan["before"])
     last = plan["before"] + plan["epochs"] - 1, plan["cut"] - 1
     module = Scripted(plan["accuracy"][rank], last)
+    numbers = _record_numbers(trainer.strategy)
     trainer.fit(module, make_loader(train), make_loader(val))
-    return {**watcher.written(), "opened": sorted(set(opened))[:3]}
+    return {**watcher.written(), "opened": sorted(set(opened))[:3], "numbers": numbers}
+
+
+def _record_numbers(strategy: Any) -> list[str]:
+    """The types of what is handed to `strategy.reduce` from now on and is no tensor.
+
+    Lightning returns such a value as it is.
+    """
+    original, found = strategy.reduce, []
+
+    def reduce(tensor: Any, *arguments: Any, **keywords: Any) -> Any:
+        if not isinstance(tensor, Tensor):
+            found.append(type(tensor).__name__)
+        return original(tensor, *arguments, **keywords)
+
+    strategy.reduce = reduce
+    return found
 
 
 # --- judge ------------------------------------------------------------------------------
@@ -197,7 +218,22 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
         writer.append(judge_writer(evidence["single"], "single"))
         numbers.append(judge_numbers(inputs.shown, evidence["single"], ("single",)))
     numbers[1:] = [_left_to_tell(marks, numbers[0]) for marks in numbers[1:]]
-    return first_of_each([*merge([mark] for mark in writer), *merge(numbers), *other])
+    marks = first_of_each([*merge([mark] for mark in writer), *merge(numbers), *other])
+    return _name_numbers(evidence["one_node"], marks)
+
+
+def _name_numbers(seen: Evidence, marks: list[Mark]) -> list[Mark]:
+    """`marks`; a count of one rank alone has its own code if a number was to be reduced."""
+    kinds = [kind for rank in read_rank_values(seen) for kind in rank["first"]["numbers"].texts()]
+    if not kinds:
+        return marks
+    own = "LIT3508"
+    return [
+        replace(mark, code="LIT3525", where=f"reduce was given a number, {kinds[0]}")
+        if isinstance(mark, Finding) and mark.code == own
+        else mark
+        for mark in marks
+    ]
 
 
 def _left_to_tell(marks: list[Mark], told: list[Mark]) -> list[Mark]:

@@ -23,6 +23,8 @@ from litcourse.probing.trainers import to_number
 KEYS = ("lr", "global_batch_size")
 COUNTS = ("batch_size", "world_size", "accumulate")
 TOLERANCE = 1e-9
+_NO_GROUP = "efault process group has not been initialized"
+"""In torch's exception where no ranks have met."""
 ALL = ("lr", "batch", "errors")
 AskedCall = tuple[dict[str, Any], Evidence, Evidence]
 """The arguments of a call, the evidence from the instructor's solution and from the student's."""
@@ -120,6 +122,8 @@ def _judge_form(case: dict[str, Any], answer: Evidence) -> Finding | None:
     called = _format_call(case)
     if "error" in answer:
         finding = error_finding(answer["error"], ALL)
+        if _NO_GROUP in finding.got:
+            return Finding("LIT3215", ALL, called, "a dict", finding.got, finding.where)
         if "ValueError" in answer["raised"].texts() and finding.code == "LIT902":
             return Finding("LIT3213", ALL, called, "a dict", finding.got, finding.where)
         return finding

@@ -30,6 +30,7 @@ from litcourse.probing.networks import (
     draw_state,
     make_generator,
 )
+from litcourse.probing.step_lines import lines_that_set
 from litcourse.probing.trainers import copy_tensors, logged_values, make_loader, make_sample_loader
 from litcourse.ranks import read_rank_values, run_ranks
 
@@ -39,7 +40,12 @@ STEPS = 2
 """Number of training batches of a rank in an epoch."""
 FEATURES = 12
 ALL = ("weights", "val_loss", "val_acc", "train_loss")
-_KNOWN = (("LIT3334", r"[Dd]efault process group has not been initialized"),)
+_NO_GROUP = r"[Dd]efault process group has not been initialized"
+_KNOWN = (
+    ("LIT3335", rf"{_NO_GROUP}.* @ .*get_(rank|world_size)\("),
+    ("LIT3335", r"KeyError: '?(LOCAL_)?(RANK|WORLD_SIZE)"),
+    ("LIT3334", _NO_GROUP),
+)
 """Message of torch 2.15."""
 
 
@@ -101,7 +107,8 @@ def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
     """Train and validate on two ranks."""
     cls = student["SyncedClassifier"]
     run = run_ranks(lambda rank: _train(cls, shown, rank), WORLD)
-    return {"bases": bases(cls), "run": run, "synced": read_synced(WORLD)}
+    stops = lines_that_set(cls, "should_stop")
+    return {"bases": bases(cls), "run": run, "synced": read_synced(WORLD), "stops": stops}
 
 
 def _train(cls: Any, shown: dict[str, Any], rank: int) -> dict[str, Any]:
@@ -139,9 +146,7 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
         return [Finding("LIT3300", ALL, "class SyncedClassifier", expected, got)]
     found = run_findings(evidence["run"], ALL, WORLD, _KNOWN)
     if found:
-        return [
-            explain_divergence(finding, evidence["run"], evidence["synced"]) for finding in found
-        ]
+        return [explain_divergence(finding, evidence) for finding in found]
     ranks = read_rank_values(evidence["run"])
     shown = inputs.shown
     by_hand = [finding for rank in ranks for finding in _judge_by_hand(rank)][:1]

@@ -105,7 +105,10 @@ class _Probe:
                 lambda: self.read_split(make(first), rank=1), "setup in another process"
             ),
             "validate": attempt(lambda: self.read_validation(make(first)), 'setup("validate")'),
-            "trainer": attempt(lambda: _run_trainer(make(first)), "Trainer.fit, validate and test"),
+            "trainer": attempt(
+                lambda: _run_trainer(make(first), prepares="error" not in prepared),
+                "Trainer.fit, validate and test",
+            ),
             "again": attempt(lambda: self.read_split(make(first), again=True), "setup, once more"),
             "other_seed": attempt(lambda: self.read_split(make(second)), "setup with another seed"),
             "after_prepare": attempt(
@@ -232,8 +235,15 @@ def _set_up(module: Any) -> Any:
     return module
 
 
-def _run_trainer(module: Any) -> dict[str, Any]:
-    """Have a Trainer fit, validate and test with a data module, on one batch of each loader."""
+def _run_trainer(module: Any, *, prepares: bool) -> dict[str, Any]:
+    """Have a Trainer fit, validate and test with a data module, on one batch of each loader.
+
+    Args:
+        module: the data module.
+        prepares: whether its `prepare_data` works; one that raises is judged by itself.
+    """
+    if not prepares:
+        module.prepare_data = lambda: None
     limits: dict[str, Any] = {f"limit_{part}_batches": 1 for part in ("train", "val", "test")}
     trainer = quiet_trainer(max_epochs=1, **limits)
     trainer.fit(NoOpModule(), datamodule=module)

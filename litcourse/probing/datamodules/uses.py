@@ -37,7 +37,7 @@ def judge_class(kind: Kind, evidence: Evidence, every: tuple[str, ...]) -> list[
 
 
 def judge_module(
-    kind: Kind, inputs: Inputs, evidence: Evidence, more: Sequence[Finding] = ()
+    kind: Kind, inputs: Inputs, evidence: Evidence, more: Sequence[Mark] = ()
 ) -> list[Mark]:
     """Compare each loader's samples with the drawn images.
 
@@ -45,7 +45,7 @@ def judge_module(
         kind: the kind of images.
         inputs: the inputs of the check.
         evidence: from `litcourse.probing.datamodules.calls`.
-        more: a lab's own findings about images; if they cost "images", `judge_images` does not run.
+        more: a lab's own marks about images; what they name is not judged again.
     """
     first, marks = evidence["first"], list[Mark](more)
     if not _cost("images", marks):
@@ -57,11 +57,14 @@ def judge_module(
         marks += judge_repeat(kind, inputs, evidence)
     if not _cost("order", marks):
         marks += judge_order(kind, inputs, first)
-    return [*marks, *judge_loaders(kind, inputs, evidence), *judge_prepare(kind, evidence)]
+    fair = not _cost("split", marks)
+    loaders = judge_loaders(kind, inputs, evidence, fair=fair)
+    return [*marks, *loaders, *judge_prepare(kind, evidence)]
 
 
 def _cost(criterion: str, marks: Sequence[Mark]) -> bool:
-    return any(criterion in finding.criteria for finding in find_findings(marks))
+    """Whether a mark fails a criterion, or says why nobody looks at it."""
+    return any(criterion in mark.criteria for mark in marks if not isinstance(mark, Earned))
 
 
 def _failure_finding(evidence: Evidence, every: tuple[str, ...]) -> Finding:
@@ -185,8 +188,18 @@ def _judge_fixed_order(kind: Kind, inputs: Inputs, first: Evidence) -> list[Mark
     return [Earned(cost)]
 
 
-def judge_loaders(kind: Kind, inputs: Inputs, evidence: Evidence) -> list[Mark]:
-    """Judge batch sizes, workers and defaults."""
+def judge_loaders(
+    kind: Kind, inputs: Inputs, evidence: Evidence, *, fair: bool = True
+) -> list[Mark]:
+    """Judge batch sizes, workers and defaults.
+
+    Args:
+        kind: the kind of images.
+        inputs: the inputs of the check.
+        evidence: from `litcourse.probing.datamodules.calls`.
+        fair: whether the split is right; a wrong one has its own finding, and its sizes show
+            nothing of batches and defaults.
+    """
     cost = ("loaders",)
     waits: list[Mark] = []
     size, first = inputs.shown["batch_size"], evidence["first"]
@@ -199,7 +212,7 @@ def judge_loaders(kind: Kind, inputs: Inputs, evidence: Evidence) -> list[Mark]:
         if sizes[:1] != [size] or (sum(sizes),) != count:
             waits.append(NotLookedAt(cost, f"{name}_dataloader() shows no batches of {size}"))
     wide = _judge_wide(inputs, evidence["wide"], first)
-    if wide:
+    if wide and (fair or "error" in evidence["wide"]):
         return [*wide]
     if "error" in evidence["workers"]:
         return [error_finding(evidence["workers"]["error"], cost)]
@@ -209,7 +222,7 @@ def judge_loaders(kind: Kind, inputs: Inputs, evidence: Evidence) -> list[Mark]:
         if workers != wanted:
             called = f"{name}_dataloader() with num_workers={wanted}"
             return [Finding("LIT351", cost, called, f"{wanted} workers", f"{workers} workers")]
-    return [*waits, *_judge_defaults(kind, inputs, evidence["defaults"])]
+    return [*waits, *_judge_defaults(kind, inputs, evidence["defaults"], fair=fair)]
 
 
 def _judge_wide(inputs: Inputs, seen: Evidence, first: Evidence) -> list[Finding]:
@@ -226,21 +239,21 @@ def _judge_wide(inputs: Inputs, seen: Evidence, first: Evidence) -> list[Finding
     return [Finding("LIT350", ("loaders",), called, expected, got)]
 
 
-def _judge_defaults(kind: Kind, inputs: Inputs, seen: Evidence) -> list[Mark]:
+def _judge_defaults(kind: Kind, inputs: Inputs, seen: Evidence, *, fair: bool) -> list[Mark]:
     if "error" in seen:
         return [error_finding(seen["error"], ("loaders",))]
     total = len(inputs.shown["sets"]["train"]["labels"])
     split, seeded = (identify_keys(kind, inputs, seen[name]) for name in ("val", "seeded"))
     batch, val, workers = seen["first_batch"].integer(), len(split), seen["workers"].integer()
-    right = min(kind.batch_size, total - val)
-    if batch != right or abs(val - kind.val_size * total) > 1 + TOLERANCE:
+    right = min(kind.batch_size, total - val if fair else batch)
+    if batch != right or (fair and abs(val - kind.val_size * total) > 1 + TOLERANCE):
         expected = f"batches of {right}, about {kind.val_size * total:.0f} samples to validate"
         got = f"a first batch of {batch}, {val} samples to validate"
     elif workers:
         expected, got = "num_workers 0", f"{workers}"
     elif set(split) != set(seeded):
         expected, got = "the split of seed=42", "another split"
-    elif UNKNOWN in split:
+    elif UNKNOWN in split and fair:
         return [NotLookedAt(("loaders",), f"{kind.class_name}() serves other images")]
     else:
         return [Earned(("loaders",))]

@@ -54,6 +54,8 @@ from litcourse.probing.datamodules.uses import judge_class, judge_module
 ALL = ("augment", "images", "split", "repeat", "order", "loaders", "prepare")
 PASSES = 10
 """Number of further passes over the training loader; 150 samples in each give 1,500 draws."""
+UNSEEN = ("images", "split", "repeat", "order")
+"""Criteria that need samples which the judge recognises."""
 LEAST_SHARE = 0.4
 """Share of the drawn images that a pass must have: of a few draws, wrong ones look right too."""
 KIND = CroppedKind(
@@ -111,10 +113,16 @@ def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
         sizes = [[len(keys) for keys in batches] for batches in passes]
         keys = [torch.cat(batches) for batches in passes]
         sets = _describe_sets(loader, module.val_dataloader())
-        return {"draws": keys, "draw_sizes": sizes, **sets}
+        return {"draws": keys, "draw_sizes": sizes, "later": _changes_batches(module), **sets}
 
     evidence: dict[str, Any] = probe_class(student[KIND.class_name], shown, KIND, measure_draws)
     return evidence
+
+
+def _changes_batches(module: Any) -> bool:
+    """Whether the class has a hook that changes batches behind the loader."""
+    names = ("on_before_batch_transfer", "on_after_batch_transfer", "transfer_batch_to_device")
+    return any(name in vars(kind) for kind in type(module).__mro__[:1] for name in names)
 
 
 def _describe_sets(train: Any, val: Any) -> dict[str, Any]:
@@ -187,11 +195,12 @@ def _judge_unchanged(inputs: Inputs, first: Evidence) -> list[Mark]:
         changed = int((known & moved).sum())
         if changed:
             expected, got = "images as they are", f"{changed} of {len(images)} changed"
-            return [Finding("LIT2220", ("augment",), f"{name}_dataloader()", expected, got)]
+            code = "LIT2221" if name == "test" else "LIT2220"
+            return [Finding(code, ("augment",), f"{name}_dataloader()", expected, got)]
     return [Earned(("augment",))] if all(seen) else []
 
 
-def _judge_crops(inputs: Inputs, first: Evidence) -> list[Finding]:
+def _judge_crops(inputs: Inputs, first: Evidence) -> list[Mark]:
     """Judge that training shows crops or mirror images; other images can't be recognised."""
     images = first["train"]["images"].tensor()
     if images.shape[1:] != KIND.shape or images.dtype != torch.float32:
@@ -201,10 +210,13 @@ def _judge_crops(inputs: Inputs, first: Evidence) -> list[Finding]:
         return []
     if UNKNOWN in identify(KIND, inputs, "train", first["val"]["images"].tensor()):
         return []  # validation has unknown images too, so augmentation is not the cause
-    cost = ("augment", "images", "split", "repeat", "order")
     expected = "crops out of 4 pixels of padding, mirrored or not"
     got = f"{len(none)} of {len(images)} images are none"
-    return [Finding("LIT2235", cost, "train_dataloader()", expected, got)]
+    reason = "what shows no image that the check knows can't be told apart"
+    return [
+        Finding("LIT2235", ("augment",), "train_dataloader()", expected, got),
+        NotLookedAt(UNSEEN, reason),
+    ]
 
 
 def _judge_augmented(inputs: Inputs, first: Evidence, *, among_others: bool) -> list[Mark]:
@@ -236,6 +248,8 @@ def _explain_unchanged(finding: Finding, first: Evidence) -> Finding:
     """The finding with a code for the cause of missing augmentation, if the data sets show it."""
     if finding.code != "LIT2230":
         return finding
+    if first["later"].flag():
+        return replace(finding, code="LIT2264")
     if first["on_subset"].flag():
         return replace(finding, code="LIT2262")
     return replace(finding, code="LIT2261") if first["one_set"].flag() else finding

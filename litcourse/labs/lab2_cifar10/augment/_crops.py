@@ -111,7 +111,7 @@ def crop(known: Tensor, crops: Crops) -> tuple[Tensor, Tensor]:
 
 
 class CroppedKind(Kind):
-    """CIFAR10's images, which it also recognises when cropped and mirrored."""
+    """CIFAR10's images, which it also recognises when cropped and mirrored, or upside down."""
 
     def write(self, root: Path, sets: dict[str, dict[str, Tensor]]) -> None:
         """Write the drawn sets where torchvision looks for CIFAR10 below `root`."""
@@ -133,11 +133,22 @@ class CroppedKind(Kind):
         """As `recognise`, for grids."""
         if keys.shape[1] != self.key_pixels or keys.is_complex():
             return [UNKNOWN] * len(keys)
-        return [int(index) for index in locate_crops(known, keys).image]
+        image = locate_crops(known, keys).image
+        strange = image == UNKNOWN
+        # Upside down is wrong, and no reason not to know an image: the split shows all the same.
+        image[strange] = locate_crops(known.flip(2), keys[strange]).image
+        return [int(index) for index in image]
 
     def comparable(
         self, known: Tensor, images: Tensor, indices: list[int]
     ) -> tuple[Tensor, Tensor]:
         """The right pixels of each crop, and a mask of the pixels that are not padding."""
         del indices
-        return crop(known, locate_crops(known, grid(images)))
+        crops = locate_crops(known, grid(images))
+        right, shown = crop(known, crops)
+        strange = crops.image == UNKNOWN
+        if strange.any():
+            turned = known.flip(2)
+            other = locate_crops(turned, grid(images[strange]))
+            right[strange], shown[strange] = crop(turned, other)
+        return right, shown

@@ -36,6 +36,7 @@ from litcourse.core.question import (
 from litcourse.feedback.chart import draw_curve
 from litcourse.labs.lab2_cifar10.converge._earlier_questions import (
     exception_finding,
+    judge_hardware,
     waiting_finding,
 )
 from litcourse.labs.lab2_cifar10.converge._seeds import SAME, judge_seeds
@@ -45,7 +46,13 @@ from litcourse.probing.attempts import attempt
 from litcourse.probing.fakes import TensorDataModule
 from litcourse.probing.networks import with_weights
 from litcourse.probing.run_files import list_files, read_csv_column
-from litcourse.probing.trainers import copy_tensors, quiet_trainer, record_trainers, to_number
+from litcourse.probing.trainers import (
+    copy_tensors,
+    quiet_trainer,
+    record_trainers,
+    refuse_training,
+    to_number,
+)
 
 ALL = ("accuracy", "same", "other", "place")
 CALLED = "train_cifar10(datamodule, max_epochs, run_dir, seed)"
@@ -55,6 +62,8 @@ on one thread of x86_64, torch 2.15, lightning 2.6.6) the mean of each kind was 
 without Nesterov had the lowest run, 0.863, and the largest standard deviation, 0.022; the limit
 is ten of these below its mean."""
 TRAIN, VAL, KEPT, BATCH, EPOCHS = 480, 60, 300, 32, 6
+HERE = {"accelerator": "cpu", "devices": 1}
+"""Every Trainer trains here, whatever it asks for; the judge looks at what it asked for."""
 RUN_DIR = "main"
 SETTINGS = ("max_lr", "weight_decay")
 """Entries of an optimizer's parameter groups that LitResNet's arguments determine."""
@@ -133,7 +142,7 @@ def probe_main(shown: dict[str, Any], student: Student) -> dict[str, Any]:
     train, cls, shapes = student["train_cifar10"], student["LitResNet"], shown["shapes"]
     torch.manual_seed(shown["state"])
     data, before = ShapeData(shapes, BATCH), list_files()
-    with record_trainers():
+    with record_trainers(HERE) as arguments:
         result = train(data, EPOCHS, RUN_DIR, shown["seed"])
     wrong = _name_wrong_result(result, cls)
     if wrong:
@@ -141,6 +150,8 @@ def probe_main(shown: dict[str, Any], student: Student) -> dict[str, Any]:
     trainer, module = result
     return {
         "returned": "",
+        "arguments": arguments,
+        "by_make_trainer": _arguments_of_make_trainer(student),
         "asked": data.asked,
         "steps": trainer.global_step,
         "epochs": trainer.current_epoch,
@@ -150,6 +161,16 @@ def probe_main(shown: dict[str, Any], student: Student) -> dict[str, Any]:
         "elsewhere": [f for f in sorted(list_files() - before) if not f.startswith(f"{RUN_DIR}/")],
         "curve": read_csv_column(RUN_DIR, "val_acc"),
     }
+
+
+def _arguments_of_make_trainer(student: Student) -> list[dict[str, str]]:
+    """The device arguments of a Trainer that `make_trainer` makes unasked; [] if it makes none."""
+    if student.missing(("make_trainer",)) is not None:
+        return []
+    make = student["make_trainer"]
+    with record_trainers(HERE) as arguments, refuse_training():
+        attempt(lambda: {"made": bool(make(max_epochs=1, run_dir=RUN_DIR))}, "make_trainer(...)")
+    return arguments
 
 
 def _read_defaults(cls: Any, few: dict[str, Tensor]) -> dict[str, Any]:
@@ -185,7 +206,7 @@ def _read_weights(module: Any) -> dict[str, Tensor]:
 
 
 def _run_small(train: Any, name: str, few: dict[str, Tensor], seed: int) -> dict[str, Any]:
-    with record_trainers():
+    with record_trainers(HERE):
         trainer, module = train(ShapeData(few, FEW // 3), 1, name, seed)
     return {"weights": _read_weights(module), "steps": trainer.global_step}
 
@@ -204,6 +225,9 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
     if returned:
         expected = "a pair of the Trainer and the LitResNet that it trained"
         return [Finding("LIT2400", ALL, CALLED, expected, returned)]
+    hardware = judge_hardware(main, ALL)
+    if hardware:
+        return [*hardware]
     return [
         _judge_defaults(evidence) or _judge_accuracy(inputs, main),
         *judge_seeds(evidence),

@@ -30,3 +30,22 @@ def exception_finding(error: Evidence, cost: tuple[str, ...]) -> Finding:
     if unsolved or elsewhere or module or found.code in {"LIT010", "LIT130"}:
         return waiting_finding(error, cost)
     return found
+
+
+def judge_hardware(main: Evidence, cost: tuple[str, ...]) -> list[Finding]:
+    """Judge that no Trainer was told of hardware; one of `make_trainer`'s own waits for that."""
+    own = _hardware_of(main["by_make_trainer"])
+    for told in _hardware_of(main["arguments"]):
+        called, expected = "train_cifar10(...)", "accelerator, devices and strategy left out"
+        if told in own:
+            expected = "question engineer solved: a make_trainer that names no hardware"
+            return [Finding("LIT904", cost, called, expected, told)]
+        code = "LIT013" if told in {"accelerator=gpu", "accelerator=cuda"} else "LIT440"
+        return [Finding(code, cost, called, expected, told)]
+    return []
+
+
+def _hardware_of(trainers: Evidence) -> list[str]:
+    pairs = [(name, each[name].text()) for each in trainers for name in each.keys()]  # noqa: SIM118
+    neutral = {("num_nodes", "1"), ("devices", "1"), ("accelerator", "cpu")}
+    return [f"{n}={value}" for n, value in pairs if value != "auto" and (n, value) not in neutral]

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -24,7 +23,6 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
-from lightning.pytorch.trainer.connectors.logger_connector import logger_connector
 
 from litcourse.clusters import resolved, simulated_cluster
 from litcourse.core.evidence import Evidence
@@ -42,7 +40,12 @@ from litcourse.probing.attempts import attempt
 from litcourse.probing.networks import make_generator
 from litcourse.probing.run_files import list_files, load_checkpoint, read_csv_column, read_csv_rows
 from litcourse.probing.trainer_limits import read_limits
-from litcourse.probing.trainers import record_trainers, refuse_training
+from litcourse.probing.trainers import (
+    record_default_loggers,
+    record_trainers,
+    refuse_training,
+    stand_in_metrics,
+)
 
 CALLED = "make_trainer(max_epochs=..., run_dir=..., ...)"
 EPOCH = 13
@@ -120,8 +123,15 @@ def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
 
 def _probe_made(make: Any, one: dict[str, Any]) -> dict[str, Any]:
     # Outside of `attempt`: without simulated machines nothing of the question is measured.
+    arguments = one["arguments"]
     with simulated_cluster(1, one["gpus"]):
-        return attempt(lambda: _resolve(make, one["arguments"]), CALLED)
+        seen = attempt(lambda: _resolve(make, arguments), CALLED)
+        if "error" not in seen:
+            return seen
+        # Hardware that nobody asked for may be refused; the rest shows on that asked for.
+        asked = {name: arguments[name] for name in ("accelerator", "devices") if name in arguments}
+        with record_trainers(asked):
+            return {**seen, "rest": attempt(lambda: _resolve(make, arguments), CALLED)}
 
 
 def _resolve(make: Any, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -138,7 +148,13 @@ def _run(make: Any, name: str, run: dict[str, Any], shown: dict[str, Any]) -> di
     epochs = run["arguments"]["max_epochs"]
     module = Measured(run["curve"], WIDTH, longest=epochs + 1)
     # Without bars and summary.
-    with record_trainers(), refuse_training(), _record_default_loggers() as defaults:
+    here = {"accelerator": "cpu", "devices": 1}
+    with (
+        record_trainers(here),
+        refuse_training(),
+        stand_in_metrics("val_acc"),
+        record_default_loggers() as defaults,
+    ):
         trainer = make(run_dir=run_dir, accelerator="cpu", devices=1, **run["arguments"])
     if not isinstance(trainer, L.Trainer):
         return {"returned": type(trainer).__name__}
@@ -178,32 +194,6 @@ def _read_steps(trainer: L.Trainer) -> dict[str, Any]:
         "accumulate_text": str(accumulate),
         "clip_val": None if clip is None else float(clip),
     }
-
-
-@contextlib.contextmanager
-def _record_default_loggers() -> Iterator[list[Any]]:
-    """Record the loggers that Lightning chooses by default while the context lasts.
-
-    The default is TensorBoard if it is installed, else a CSV file, so no run can rely on it.
-    """
-    loggers: list[Any] = []
-
-    def wrap(original: Any) -> Any:
-        def make(*arguments: Any, **keywords: Any) -> Any:
-            loggers.append(original(*arguments, **keywords))
-            return loggers[-1]
-
-        return make
-
-    names = ("CSVLogger", "TensorBoardLogger")
-    before = {name: getattr(logger_connector, name) for name in names}
-    try:
-        for name, original in before.items():
-            setattr(logger_connector, name, wrap(original))
-        yield loggers
-    finally:
-        for name, original in before.items():
-            setattr(logger_connector, name, original)
 
 
 def _read_columns(run_dir: Path) -> list[dict[str, Any]]:

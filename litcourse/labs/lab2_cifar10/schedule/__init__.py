@@ -4,31 +4,27 @@ In the probe real Trainers fit a drawn network: plainly, with accumulated gradie
 `max_steps`, and on two ranks. A callback records learning rate, momentum, gradients and weights at
 each optimizer step. The judge computes the same rates and steps in plain torch.
 
-Read in this order; the probe uses 2 and 3, the judge the others:
+Read in this order; the probe uses 2 to 4, the judge the others:
 
 1. `_one_cycle`: computes the rates of OneCycleLR and the steps of SGD.
 2. `_telling_sets`: draws the sets for validation and test.
 3. `_step_recorder`: records optimizer steps.
-4. `_rates`: judges the learning rates of each run.
-5. `_steps`: judges gradients, weights and log of the plain run.
-6. `_gradients`: judges gradients of several batches, accumulated or on two ranks.
+4. `_fits`: fits in each way.
+5. `_rates`: judges the learning rates of each run.
+6. `_steps`: judges gradients, weights and log of the plain run.
+7. `_gradients`: judges gradients of several batches, accumulated or on two ranks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from random import Random
 from typing import Any
 
-import torch
-from torch import Tensor
-from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
-
 from litcourse.core.comparison import distance
 from litcourse.core.evidence import Evidence, have_same_keys
-from litcourse.core.known_errors import error_finding
+from litcourse.core.known_errors import BY_HAND, error_finding
 from litcourse.core.namespace import Student
 from litcourse.core.question import (
     Criterion,
@@ -39,15 +35,24 @@ from litcourse.core.question import (
     NotLookedAt,
     Question,
 )
+from litcourse.labs.lab1_mnist._devices import judge_gpu
+from litcourse.labs.lab2_cifar10.schedule._fits import (
+    PLAIN,
+    fit_accumulated,
+    fit_max_steps,
+    fit_rank,
+    read_start,
+    run_on_gpu,
+    run_other,
+    run_plain,
+)
 from litcourse.labs.lab2_cifar10.schedule._gradients import judge_parts
 from litcourse.labs.lab2_cifar10.schedule._rates import (
-    RANKS,
     judge_defaults,
     judge_elsewhere,
     judge_rates,
     overrun_finding,
 )
-from litcourse.labs.lab2_cifar10.schedule._step_recorder import Recorder
 from litcourse.labs.lab2_cifar10.schedule._steps import (
     change_of,
     has_gradient,
@@ -58,14 +63,7 @@ from litcourse.labs.lab2_cifar10.schedule._steps import (
 from litcourse.labs.lab2_cifar10.schedule._telling_sets import telling_sets
 from litcourse.probing.attempts import attempt
 from litcourse.probing.class_bases import bases, derives_from, first_base
-from litcourse.probing.networks import CLASSES, build_network, draw_batch, draw_state
-from litcourse.probing.trainers import (
-    copy_tensors,
-    logged_values,
-    make_loader,
-    make_sample_loader,
-    quiet_trainer,
-)
+from litcourse.probing.networks import CLASSES, draw_batch, draw_state
 from litcourse.ranks import run_ranks
 
 ALL = ("rate", "everywhere", "loss", "step", "log")
@@ -73,9 +71,6 @@ SIDE = 6
 SHAPE = (3, SIDE, SIDE)
 SIZE = 7
 """Number of samples in a batch of validation and test."""
-ARGUMENTS = ("max_lr", "weight_decay")
-"""LitResNet's arguments after the network."""
-PLAIN = "Trainer.fit(LitResNet(model, ...))"
 
 
 def draw(rng: Random) -> Inputs:
@@ -121,115 +116,16 @@ def _draw_network(rng: Random) -> dict[str, Any]:
 def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
     """Fit plainly and test; then fit in three other ways, and once with the defaults."""
     cls = student["LitResNet"]
-    start = attempt(lambda: _read_start(cls, shown), "LitResNet(model, ...)")
-    evidence = {"bases": bases(cls), "start": start, "plain": _run_plain(cls, shown)}
+    start = attempt(lambda: read_start(cls, shown), "LitResNet(model, ...)")
+    evidence = {"bases": bases(cls), "start": start, "plain": run_plain(cls, shown)}
     if "error" in evidence["plain"]:
         return evidence
-    evidence["accumulated"] = _run_other(cls, shown, _fit_accumulated)
-    evidence["max_steps"] = _run_other(cls, shown, _fit_max_steps, rates_alone=True)
-    evidence["defaults"] = _run_other(cls, shown, _fit_max_steps, rates_alone=True, arguments=())
-    evidence["ranks"] = run_ranks(
-        lambda rank: _run_other(cls, shown, partial(_fit_rank, rank=rank))
-    )
+    evidence["accumulated"] = run_other(cls, shown, fit_accumulated)
+    evidence["max_steps"] = run_other(cls, shown, fit_max_steps, rates_alone=True)
+    evidence["defaults"] = run_other(cls, shown, fit_max_steps, rates_alone=True, arguments=())
+    evidence["gpu"] = run_on_gpu(cls, shown)
+    evidence["ranks"] = run_ranks(lambda rank: run_other(cls, shown, partial(fit_rank, rank=rank)))
     return evidence
-
-
-def _build(cls: Any, shown: dict[str, Any], names: tuple[str, ...] = ARGUMENTS) -> Any:
-    return cls(build_network(shown["network"]), **{name: shown[name] for name in names})
-
-
-def _read_start(cls: Any, shown: dict[str, Any]) -> dict[str, Any]:
-    model = _build(cls, shown).model
-    return {"state": copy_tensors(model.state_dict()) if isinstance(model, torch.nn.Module) else {}}
-
-
-def _run_plain(cls: Any, shown: dict[str, Any]) -> dict[str, Any]:
-    recorder = Recorder(shown["seed"])
-
-    def run() -> dict[str, Any]:
-        module = _build(cls, shown)
-        sets = {name: _make_loader(shown, name) for name in ("val", "test")}
-        trainer = quiet_trainer(max_epochs=shown["epochs"], callbacks=[recorder])
-        trainer.fit(module, make_loader(shown["batches"]), sets["val"])
-        evidence = {
-            "final": copy_tensors(dict(module.model.named_parameters())),
-            "optimizers": [type(optimizer).__name__ for optimizer in trainer.optimizers],
-            "automatic": bool(module.automatic_optimization),
-            "fit": logged_values(trainer),
-            "val_logits": _compute_logits(module.model, shown["val"][0]),
-        }
-        trainer.test(module, sets["test"], verbose=False)
-        logits = _compute_logits(module.model, shown["test"][0])
-        return {**evidence, "test": logged_values(trainer), "test_logits": logits}
-
-    return {**_collect_evidence(run, recorder, PLAIN), "losses": recorder.losses}
-
-
-def _make_loader(shown: dict[str, Any], name: str) -> Any:
-    images, labels = shown[name]
-    return make_sample_loader(images, labels, shown["size"])
-
-
-def _compute_logits(model: Any, images: Tensor) -> Tensor:
-    with torch.no_grad():
-        logits: Tensor = model.eval()(images)
-    model.train()
-    return logits.detach().clone()
-
-
-def _collect_evidence(
-    run: Callable[[], dict[str, Any]], recorder: Recorder, called: str
-) -> dict[str, Any]:
-    """What `run` returns or raises, and the recorder's lists."""
-    evidence = attempt(run, called)
-    records: dict[str, Any] = {"groups": recorder.groups}
-    if not recorder.rates_alone:
-        records |= {"weights": recorder.weights, "gradients": recorder.gradients}
-    return {**evidence, **records}
-
-
-def _run_other(
-    cls: Any,
-    shown: dict[str, Any],
-    fit: Callable[..., None],
-    *,
-    rates_alone: bool = False,
-    arguments: tuple[str, ...] = ARGUMENTS,
-) -> dict[str, Any]:
-    """The evidence of a run by `fit`, other than the plain one."""
-    recorder = Recorder(shown["seed"], rates_alone=rates_alone)
-
-    def run() -> dict[str, Any]:
-        fit(_build(cls, shown, arguments), shown, recorder)
-        return {}
-
-    return _collect_evidence(run, recorder, PLAIN)
-
-
-def _fit_accumulated(module: Any, shown: dict[str, Any], recorder: Recorder) -> None:
-    trainer = quiet_trainer(
-        max_epochs=shown["epochs"],
-        accumulate_grad_batches=shown["accumulate"],
-        callbacks=[recorder],
-    )
-    trainer.fit(module, make_loader(shown["batches"]))
-
-
-def _fit_max_steps(module: Any, shown: dict[str, Any], recorder: Recorder) -> None:
-    trainer = quiet_trainer(max_epochs=-1, max_steps=shown["max_steps"], callbacks=[recorder])
-    trainer.fit(module, make_loader(shown["batches"]))
-
-
-def _fit_rank(module: Any, shown: dict[str, Any], recorder: Recorder, *, rank: int) -> None:
-    """Fit on this rank's share of "test", in order; Lightning's own sampler would shuffle."""
-    trainer = quiet_trainer(
-        max_epochs=shown["epochs"], strategy="ddp", devices=RANKS, callbacks=[recorder]
-    )
-    data = TensorDataset(*shown["test"])
-    shard: DistributedSampler[Any] = DistributedSampler(
-        data, num_replicas=RANKS, rank=rank, shuffle=False
-    )
-    trainer.fit(module, DataLoader(data, batch_size=shown["size"], sampler=shard))
 
 
 # --- judge ------------------------------------------------------------------------------
@@ -277,7 +173,7 @@ def _judge_everywhere(
     if change is None:
         reason = "the gradient of one batch is wrong, so that of several can't be judged"
         return [NotLookedAt(cost, reason)]
-    parts = judge_parts(inputs, evidence, change)
+    parts = judge_parts(inputs, evidence, change) or judge_gpu(evidence["gpu"], cost)
     return [*parts] if parts else [Earned(cost)]
 
 
@@ -286,9 +182,11 @@ def _judge_start(inputs: Inputs, seen: Evidence) -> list[Finding]:
     if "error" in seen:
         return [error_finding(seen["error"], ALL)]
     shown, start = inputs.shown["network"]["state"], seen["state"].tensors()
-    if have_same_keys(shown, start) and all(distance(start[n], shown[n]) == 0 for n in shown):
+    equal = have_same_keys(shown, start) and all(distance(start[n], shown[n]) == 0 for n in shown)
+    if equal and seen["same"].flag():
         return []
     expected, got = "self.model is the given network", f"another one, {len(start)} tensors"
+    got = "a copy of it, with equal weights" if equal else got
     return [Finding("LIT101", ALL, "LitResNet(model)", expected, got)]
 
 
@@ -310,7 +208,9 @@ def _judge_training(inputs: Inputs, plain: Evidence) -> list[Finding]:
     if "_MockOptimizer" in plain["optimizers"].texts() or not steps:
         return [Finding("LIT130", ALL, PLAIN, expected, "none")]
     if steps != wanted:
-        return [Finding("LIT134", ALL, PLAIN, expected, str(steps))]
+        by_hand = plain["by_hand"].text() if plain["automatic"].flag() else ""
+        code = BY_HAND if by_hand else "LIT134"
+        return [Finding(code, ALL, PLAIN, expected, str(steps), by_hand)]
     return []
 
 
@@ -320,7 +220,9 @@ QUESTION = Question(
     criteria=(
         Criterion("rate", "the one-cycle rate at every optimizer step", 0.3),
         Criterion(
-            "everywhere", "also with accumulation, max_steps, two ranks and the defaults", 0.2
+            "everywhere",
+            "also with accumulation, max_steps, two ranks, a GPU and the defaults",
+            0.2,
         ),
         Criterion("loss", "the gradient of the mean cross-entropy", 0.1),
         Criterion("step", "SGD's steps, with momentum and weight decay", 0.2),

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from litcourse.core.comparison import macro_accuracy
+from litcourse.core.comparison import is_count, macro_accuracy
 from litcourse.core.evidence import Evidence, MalformedError, have_same_keys, is_close
+from litcourse.core.known_errors import error_finding
 from litcourse.core.question import Earned, Finding, Inputs, Mark
 from litcourse.labs.lab1_mnist._plain_loop import OTHER_LOSSES
 from litcourse.labs.lab2_cifar10.schedule._one_cycle import Walk
@@ -178,6 +179,9 @@ def judge_steps(inputs: Inputs, plain: Evidence) -> Mark:
 
 def judge_log(inputs: Inputs, plain: Evidence) -> Mark:
     """Judge that `train_loss` is a loss of the run, and that the others are exact."""
+    broken = [plain[run]["error"] for run in ("fit", "test") if "error" in plain[run]]
+    if broken:
+        return error_finding(broken[0], ("log",))
     found = _judge_train_loss(plain) or [
         *_judge_values(inputs, plain, "val", "fit", ("val_loss", "val_acc")),
         *_judge_values(inputs, plain, "test", "test", ("test_acc",)),
@@ -234,6 +238,8 @@ def _explain_metric(inputs: Inputs, key: str, logits: Tensor, labels: Tensor, go
         return "LIT203"
     if is_close(got, 100 * right, 1e-3):
         return "LIT208"
+    if not loss and is_count(got, hits, inputs.shown["size"], LOG_TOLERANCE):
+        return "LIT209"
     if loss:
         return (
             "LIT111" if is_close(got, _softmax_loss(logits, labels), LOG_TOLERANCE) else "LIT2140"

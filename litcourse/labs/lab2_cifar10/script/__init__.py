@@ -8,6 +8,7 @@ Read in this order:
 
 1. `litcourse.scripts`: runs a script and records its Trainers.
 2. `_script_runs`: judges the Trainers and checkpoints of a run.
+3. `_program_text`: reads what no run shows off the program itself.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from litcourse.core.marks import find_findings
 from litcourse.core.namespace import Student
 from litcourse.core.question import Criterion, Earned, Finding, Inputs, Mark, Question
 from litcourse.embedded.sets import EmbeddedCIFAR10
+from litcourse.labs.lab2_cifar10.script._program_text import name_cause, read_program
 from litcourse.labs.lab2_cifar10.script._script_runs import (
     judge_cycle,
     judge_program,
@@ -69,7 +71,7 @@ def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
     for train in (True, False):  # drawn once; the processes of all runs inherit the cache
         EmbeddedCIFAR10(train)
     source = student.file(FILE)
-    evidence: dict[str, Any] = {}
+    evidence: dict[str, Any] = {"program": read_program(source)}
     left: list[str] = []
     for name, argv in arguments(shown).items():
         more = [f"--ckpt_path={left[-1]}"] if name == "resumed" and left else []
@@ -80,7 +82,7 @@ def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
         ranks = 2 if name == "two" else 1
         evidence[name], left = _run(source, [*argv, *more], ranks, epochs)
         if name == "one" and not _has_trained(evidence[name]):  # the others would fail too
-            return {"one": evidence[name], **dict.fromkeys(RUNS[1:])}
+            return {**evidence, **dict.fromkeys(RUNS[1:])}
     return evidence
 
 
@@ -115,16 +117,19 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
     one = judge_program(evidence["one"], "one", epochs, BATCHES, {})
     if evidence["two"].is_none:
         first = next(iter(find_findings([one])), Finding("LIT903", every))
+        first = name_cause(first, evidence["program"])
         return [Finding(first.code, every, *_details(first))]
     if isinstance(one, Earned):
         one = judge_cycle(epochs, inputs.shown["long"], BATCHES, evidence)
     wanted = {"precision": "bf16-mixed"}
-    return [
+    marks = [
         one,
         judge_program(evidence["two"], "two", epochs, BATCHES, {"strategy": "DDPStrategy"}),
         judge_program(evidence["bf16"], "bf16", epochs, BATCHES, wanted),
         *judge_resumed(inputs.shown["long"], BATCHES, evidence),
     ]
+    program = evidence["program"]
+    return [name_cause(mark, program) if isinstance(mark, Finding) else mark for mark in marks]
 
 
 def _details(finding: Finding) -> tuple[str, str, str, str]:

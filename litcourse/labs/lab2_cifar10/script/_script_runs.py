@@ -10,18 +10,21 @@ from litcourse.core.marks import find_findings
 from litcourse.core.question import Earned, Finding, Mark, NotLookedAt
 from litcourse.scripts import count_noun, fitted_trainers, script_findings
 
-OVERWRITES = "SaveConfigCallback expected"
-"""Start of Lightning's exception when a run would overwrite an earlier run's config."""
-CYCLE_OVER = "Tried to step"
-"""Start of OneCycleLR's exception in a run of more steps than its total_steps."""
 COMPLETE = 2
 """Number of epochs before the one in which `litcourse.scripts.interruption` interrupts a run."""
 AN_OBJECT = re.compile(r"ValueError: \w+\( \(\w+\): |\w+: Cannot add arguments from: \{")
 """LightningCLI's error for a module, or a data module, that is an object and not a class."""
 NO_SUBCOMMAND = "unrecognized arguments: fit"
 """End of the parser's last line if the script calls LightningCLI with run=False."""
-WEIGHTS_ALONE = ("contains only the model", "save_weights_only", "'pytorch-lightning_version'")
-"""Parts of Lightning's exceptions; the last is a key that a bare state_dict lacks."""
+EXCEPTIONS = (
+    ("SaveConfigCallback expected", "LIT2510"),  # a run would overwrite an earlier one's config
+    ("Subclass types require as default", "LIT2509"),  # a logger that is an object
+    ("contains only the model", "LIT2532"),
+    ("save_weights_only", "LIT2532"),
+    ("'pytorch-lightning_version'", "LIT2532"),  # a key that a bare state_dict lacks
+    ("Tried to step", "LIT2112"),  # OneCycleLR in a run of more steps than its total_steps
+)
+"""Parts of exceptions of Lightning, of its parser and of torch, with their codes."""
 
 
 def judge_program(
@@ -118,17 +121,12 @@ def _text(node: Evidence) -> str:
 
 def _refine_finding(finding: Finding) -> Finding:
     """The finding with a more exact code for the script's exception, if there is one."""
-    if OVERWRITES in finding.got:
-        return replace(finding, code="LIT2510")
     if finding.code == "LIT941" and finding.where.endswith(NO_SUBCOMMAND):
         return replace(finding, code="LIT2505")
     if AN_OBJECT.match(finding.got):
         return replace(finding, code="LIT2506", expected="two classes", got="an object")
-    if any(words in finding.got for words in WEIGHTS_ALONE):
-        return replace(finding, code="LIT2532")
-    if CYCLE_OVER in finding.got:
-        return replace(finding, code="LIT2112")
-    return finding
+    code = next((code for words, code in EXCEPTIONS if words in finding.got), finding.code)
+    return replace(finding, code=code)
 
 
 def judge_cycle(short: int, long: int, batches: int, evidence: Evidence) -> Mark:
