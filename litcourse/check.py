@@ -9,6 +9,7 @@ from typing import Any
 
 from litcourse.core.names import UnknownNameError
 from litcourse.core.registry import question_ids
+from litcourse.feedback.hints import Hint, Others, next_hint, tell_others
 from litcourse.feedback.overview import Overview
 from litcourse.feedback.readiness import Readiness
 from litcourse.feedback.rendering import Report
@@ -18,8 +19,10 @@ from litcourse.frontends.hand_in import look_at_hand_in
 from litcourse.frontends.saved_notebook import read_points
 from litcourse.frontends.student_check import make_overview, order_questions, run_check
 
-RESERVED = ("all", "ready")
-"""Methods of `Check`; no question may have such an id."""
+METHODS = ("all", "ready")
+"""Methods of `Check`."""
+RESERVED = (*METHODS, "hint", "others", "explain")
+"""No question may have such an id: they are methods, or words of other help."""
 LIMIT = 120.0
 """Seconds that a check may take, unless `Check` is told otherwise."""
 
@@ -43,7 +46,7 @@ class Check:
 
     def __dir__(self) -> list[str]:
         """The lab's questions, for tab completion."""
-        return [*self._questions, *RESERVED]
+        return [*self._questions, *METHODS]
 
     def __getattr__(self, question_id: str) -> QuestionCheck:
         """The check of `question_id`.
@@ -115,9 +118,24 @@ class QuestionCheck:
         """Check the question against the names that the caller defines."""
         return run_check(self.lab, self.question_id, _names_of_caller(), self.limit)
 
+    def hint(self, step: int | None = None) -> Hint:
+        """Show the next hint, of three: what to look for, the API's names, the answer's shape.
+
+        Args:
+            step: the last hint to show, from 1; without it, each call shows one more.
+
+        Raises:
+            UnknownNameError: there is no such step.
+        """
+        return next_hint(self.lab, self.question_id, step)
+
+    def others(self) -> Others:
+        """Show what comes up most often here, with advice, and questions to think on."""
+        return tell_others(self.lab, self.question_id)
+
     def __repr__(self) -> str:
         """A hint for a student who left out the parentheses."""
-        return f"Call it: check.{self.question_id}()"
+        return f"Call it: check.{self.question_id}(); also .hint() and .others()"
 
 
 def _names_of_caller() -> Mapping[str, Any]:

@@ -17,8 +17,9 @@ from tests.course import LABS, ROOT
 
 NUMBERED = re.compile(r"\bquestions? \d+(?: (?:to|and) \d+)?", re.IGNORECASE)
 HEADING = re.compile(r"^## Question (\d+) · `(\w+)`", re.MULTILINE)
-ROW = re.compile(r"^\| (\d+) `(\w+)` \|.*\| (\d+) \|$", re.MULTILINE)
-TASK = re.compile(r"^### Your task \((\d+) points\)$", re.MULTILINE)
+ROW = re.compile(r"^\| (\d+) \[`(\w+)`\]\(#(\S+)\) \|.*\| (\d+) \|$", re.MULTILINE)
+TITLE = re.compile(r"^## (Question \d+ · `(\w+)`.*)$", re.MULTILINE)
+TASK = re.compile(r"^### Your task: `(\w+)` \((\d+) points\)$", re.MULTILINE)
 
 MENTIONS = {
     "lab1_mnist": (
@@ -77,9 +78,13 @@ def test_headings_number_the_questions_in_their_order(lab: Lab) -> None:
 @pytest.mark.parametrize("lab", LABS.values(), ids=list(LABS))
 def test_the_overview_has_the_order_and_the_points(lab: Lab) -> None:
     text = "\n".join(cell.source for cell in lab.notebook.cells)
-    found = [(int(number), name, float(points)) for number, name, points in ROW.findall(text)]
+    rows = ROW.findall(text)
+    found = [(int(number), name, float(points)) for number, name, _, points in rows]
     points = {name: cells.points for name, cells in lab.questions.items()}
     assert found == [(number, name, points[name]) for name, number in numbers(lab).items()]
+    # JupyterLab gives each heading its text as an anchor, with - for blanks.
+    titles = {name: title.replace("`", "") for title, name in TITLE.findall(text)}
+    assert [link for _, _, link, _ in rows] == [titles[row[1]].replace(" ", "-") for row in rows]
 
 
 @pytest.mark.parametrize("lab", LABS.values(), ids=list(LABS))
@@ -88,7 +93,7 @@ def test_each_task_has_the_points_of_its_check_cell(lab: Lab) -> None:
     ends = [0, *(places[name + CHECK] for name in lab.questions)]
     for (start, end), (name, cells) in zip(pairwise(ends), lab.questions.items(), strict=True):
         text = "\n".join(cell.source for cell in lab.notebook.cells[start:end])
-        assert TASK.findall(text) == [f"{cells.points:g}"], f"{lab.id}, {name}"
+        assert TASK.findall(text) == [(name, f"{cells.points:g}")], f"{lab.id}, {name}"
 
 
 def unmeant(lab: Lab) -> list[str]:

@@ -32,6 +32,7 @@ class Case:
         expects: code of the finding that must come first; "" for a right answer.
         after: answers to earlier questions, as pairs of question id and case id ("stub" is the
             unsolved cell); all others are the instructor's solutions.
+        costs: ids of the criteria that a wrong answer loses, no more and no fewer; () for any.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Case:
     code: str = ""
     expects: str = ""
     after: tuple[tuple[str, str], ...] = ()
+    costs: tuple[str, ...] = ()
 
     @property
     def right(self) -> bool:
@@ -77,9 +79,10 @@ def wrong(
     *edits: tuple[str, str],
     code: str = "",
     after: tuple[tuple[str, str], ...] = (),
+    costs: tuple[str, ...] = (),
 ) -> Case:
-    """A wrong answer, with the finding that must come first."""
-    return Case(name, edits, code, expects, after)
+    """A wrong answer, with the finding that must come first and, perhaps, the criteria it costs."""
+    return Case(name, edits, code, expects, after, costs)
 
 
 def without_markers(solution: str) -> str:

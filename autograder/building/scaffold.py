@@ -210,7 +210,7 @@ def _is_summary(cell: NotebookNode) -> bool:
 def _cells(name: str, answer: str) -> list[NotebookNode]:
     """Task, solution and check cell of the question `name`."""
     title = name.replace("_", " ")
-    task = f"## Question 0 · `{name}`: {title}\n\n### Your task ({POINTS} points)\n\n"
+    task = f"## Question 0 · `{name}`: {title}\n\n### Your task: `{name}` ({POINTS} points)\n\n"
     task += "Say what to write, why, and how it is judged."
     check = {"grade": True, "locked": True, "points": POINTS}
     solution = new_code_cell(answer.rstrip(), id=name)

@@ -14,6 +14,7 @@ from autograder.bank import FRESH, SOLUTION, STUB, Case, bank_file, without_mark
 from autograder.course import CHECK, AuthorError, Lab
 from litcourse.core.names import sort_by_similarity
 from litcourse.core.registry import question_ids
+from litcourse.core.verdict import misnamed_criteria
 from litcourse.feedback.catalogue import catalogue
 
 _SHOWN = 8
@@ -36,6 +37,7 @@ def check_bank(lab: Lab, bank: dict[str, list[Case]]) -> None:
         _both_kinds(lab, question_id, cases)
         for case in cases:
             _finding(lab, question_id, case)
+            _costs(lab, question_id, case)
             _answer(lab, question_id, case)
     for question_id, cases in bank.items():  # after the cases that `after` names have been checked
         for case in cases:
@@ -100,6 +102,14 @@ def _finding(lab: Lab, question_id: str, case: Case) -> None:
         fault = f"case {case.id!r} expects {case.expects!r}, which the catalogue lacks. {known}"
         step = f"name one of those, or add it to litcourse/feedback/findings/{lab.id}.toml"
         raise _error(lab, question_id, fault, step)
+
+
+def _costs(lab: Lab, question_id: str, case: Case) -> None:
+    ids = [criterion.id for criterion in lab.find_question(question_id).criteria]
+    fault = misnamed_criteria(case.costs, ids) if case.costs else ""
+    if fault:
+        text = f"case {case.id!r}: its costs= {fault}"
+        raise _error(lab, question_id, text, "name criteria of the question")
 
 
 def _answer(lab: Lab, question_id: str, case: Case) -> None:

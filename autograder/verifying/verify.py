@@ -1,9 +1,9 @@
 """`autograder verify`: checks every question with its bank.
 
 The solution must earn all points, the stub none, every unusual-but-right answer all, and every
-wrong answer must lose points with its own finding in front. The first round draws the inputs of a
-student's own check, each further one those of another seed. A solution that is a script also runs
-once as fresh programs, which a person would start.
+wrong answer must lose points with its own finding in front, and just the criteria that its case
+names. The first round draws the inputs of a student's own check, each further one those of another
+seed. A solution that is a script also runs once as fresh programs, which a person would start.
 
 `bank_faults` and `source_faults` report faults that the sources show before anything runs.
 """
@@ -41,7 +41,7 @@ from autograder.verifying.verify_summary import Tally, print_json, print_table
 from autograder.verifying.warm_runner import Outcome, Run, run_all, warm_up
 from litcourse.core.exit_codes import ExitCode
 from litcourse.core.names import UnknownNameError
-from litcourse.core.question import Inputs, JudgeError, NotLookedAt
+from litcourse.core.question import Earned, Inputs, JudgeError, NotLookedAt
 from litcourse.core.scoring import fail_question, grade
 from litcourse.core.serialization import decode, encode
 from litcourse.core.verdict import Verdict
@@ -72,6 +72,9 @@ def _result(trial: Trial, verdict: Verdict, cpu_seconds: float) -> Result:
     if fault:
         codes = ", ".join(f.code for f in verdict.findings) or "no finding"
         detail = f"seed {trial.seed}: {_format_score(verdict)}, {codes}"
+        if fault == "mischarged":
+            detail += f"; expected to lose {', '.join(trial.case.costs)}"
+            detail += f", lost {', '.join(sorted(lost_criteria(verdict)))}"
         if verdict.findings:
             first = verdict.findings[0]
             detail += f"; expected {first.expected!r}, got {first.got!r} {first.where}"
@@ -95,7 +98,15 @@ def fault_of(case: Case, verdict: Verdict) -> str:
     if verdict.score == 1 or (case.id == STUB and verdict.score):
         return "false_passes"
     first = verdict.findings[0].code if verdict.findings else ""
-    return "" if first == case.expects else "misnamed"
+    if first != case.expects:
+        return "misnamed"
+    return "mischarged" if case.costs and set(case.costs) != lost_criteria(verdict) else ""
+
+
+def lost_criteria(verdict: Verdict) -> set[str]:
+    """Ids of the criteria that an answer did not earn."""
+    criteria = verdict.question.criteria
+    return {each.id for each in criteria if not isinstance(verdict.mark(each), Earned)}
 
 
 def run(

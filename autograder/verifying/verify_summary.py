@@ -13,9 +13,9 @@ from rich.table import Table
 from autograder.bank import SOLUTION
 from autograder.verifying.kept_trials import Result
 
-WIDTH = 110
+WIDTH = 120
 """Columns of the table where there is no terminal, as in a log: no name is cut."""
-FAULTS = ("false_fails", "false_passes", "misnamed")
+FAULTS = ("false_fails", "false_passes", "misnamed", "mischarged")
 
 
 @dataclass
@@ -65,7 +65,8 @@ def print_table(tallies: Tallies, seeds: int, seconds: float) -> None:
     console = Console(width=width)
     draws = "1 draw" if seeds == 1 else f"{seeds} draws"
     table = Table(title=f"{draws} of each case, {seconds:.0f} s")
-    for name in ("lab", "question", "cases", "trials", "false fails", "false passes", "misnamed"):
+    names = ("lab", "question", "cases", "trials", *(fault.replace("_", " ") for fault in FAULTS))
+    for name in names:
         table.add_column(name, justify="left" if name in {"lab", "question"} else "right")
     table.add_column("CPU s of the solution", justify="right")
     for (lab, question_id), tally in tallies.items():

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from litcourse.core.question import Earned, Finding, Mark
 from litcourse.feedback.catalogue import shown_entry
+from litcourse.feedback.guidance import find_guidance
 
 if TYPE_CHECKING:
     from litcourse.core.verdict import Verdict
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 WIDTH = 79
 MANUAL = "It says nothing about your answer: when graded, a person decides."
 """Said where the machine kept a probe from measuring."""
+_WITHOUT_CAUSE = ("LIT902", "LIT304", "LIT940", "LIT941", "LIT2202")
+"""Codes of findings whose advice is to make the same call oneself."""
 _LONGEST = 1000
 """A card shows so many characters of a detail, whose length a student's code determines."""
 _VALIDATE_WIDTH = 80  # nbgrader 0.9.6 cuts lines after 83 columns, its indent included
@@ -95,7 +98,7 @@ def as_text(verdict: Verdict, width: int = WIDTH, footer: Footer = NO_FOOTER) ->
         mark = verdict.mark(criterion)
         lines.append(f"  {_sign(mark)} {criterion.title}{_note(mark)}")
     if verdict.findings:
-        lines.extend(_first_lines(verdict.findings[0], width))
+        lines.extend(_first_lines(verdict, width))
     elif verdict.passed:
         lines.append("All of it is right.")
     if verdict.undecided:
@@ -124,12 +127,21 @@ def wrap_text(line: str, width: int = WIDTH) -> list[str]:
     return textwrap.wrap(line, width, subsequent_indent=indent) or [""]
 
 
-def _first_lines(finding: Finding, width: int) -> list[str]:
+def _first_lines(verdict: Verdict, width: int) -> list[str]:
+    finding, call = verdict.findings[0], call_to_try(verdict)
     entry = shown_entry(finding.code)
     rows = [f"Fix first: {entry.title} ({finding.code})"]
     rows += [f"  {name:<9} {value}" for name, value in finding_details(finding)]
     rows += textwrap.wrap(f"To do: {entry.fix}", width)
+    rows += [f"Try it: {call}"] if call else []
     return [*rows, f'More: explain("{finding.code}")']
+
+
+def call_to_try(verdict: Verdict) -> str:
+    """A call to paste into a cell, for a finding that knows no cause; else ""."""
+    if not verdict.findings or verdict.findings[0].code not in _WITHOUT_CAUSE:
+        return ""
+    return find_guidance(verdict.lab, verdict.question_id).call
 
 
 def finding_details(finding: Finding) -> list[tuple[str, str]]:
@@ -162,6 +174,7 @@ def as_html(verdict: Verdict, footer: Footer = NO_FOOTER) -> str:
         first=first,
         entry=shown_entry(first.code) if first else None,
         details=finding_details(first) if first else [],
+        call=call_to_try(verdict),
         picture=base64.b64encode(verdict.picture.encode()).decode(),
         footer=footer,
         score="" if verdict.score is None else format_score(verdict.score, footer.points),

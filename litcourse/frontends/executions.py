@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from litcourse.frontends.foreign_imports import imported_names
+
 _WRITTEN = re.compile(r"\s*%%(?:writefile|file)\b(.*)")
 _DEFINED = re.compile(
     r"^(?:class|def|async\s+def)\s+(\w+)|^(\w+)\s*(?::[^=\n]*)?=(?!=)", re.MULTILINE
@@ -48,11 +50,13 @@ class Executions:
         known: those that define something, in order.
         objects: the identity of each name's value after the last of them, which tells whether a
             cell that failed had come to define it.
+        imports: packages that any cell imports.
         watches: whether `watch` was called.
     """
 
     known: list[Execution] = field(default_factory=list)
     objects: dict[str, int] = field(default_factory=dict)
+    imports: set[str] = field(default_factory=set)
     watches: bool = False
 
     def watch(self) -> None:
@@ -66,6 +70,7 @@ class Executions:
     def note(self, result: Any, namespace: Mapping[str, object]) -> None:
         """Note one execution, from IPython's `ExecutionResult` and the names after it."""
         number, source = result.execution_count, getattr(result.info, "raw_cell", "")
+        self.imports |= imported_names(source)
         names = defined_names(source) if number else frozenset()
         if not names:
             return

@@ -14,6 +14,7 @@ from litcourse.feedback.overview import Overview
 from litcourse.feedback.rendering import Footer, Report
 from litcourse.feedback.stopped import Stop, StoppedReport
 from litcourse.frontends.executions import EXECUTIONS
+from litcourse.frontends.foreign_imports import tell_foreign
 from litcourse.frontends.notebook import PUBLIC_SEED, check_question
 from litcourse.frontends.progress_line import progress_line
 from litcourse.frontends.saved_notebook import read_points
@@ -54,7 +55,8 @@ def run_check(lab: str, question_id: str, namespace: Mapping[str, Any], limit: f
     _reports[lab, question_id] = Report(done)
     judged = EXECUTIONS.describe((*question.defines, *question.files))
     step = make_overview(lab, points).next_step if done.passed else ""
-    beside = question.beside() if question.beside else ""
+    notes = [question.beside() if question.beside else "", tell_foreign(EXECUTIONS.imports)]
+    beside = " ".join(filter(None, notes))
     footer = Footer(judged, printed.text(), printed.lines, points.get(question_id), step, beside)
     return Report(done, footer)
 
