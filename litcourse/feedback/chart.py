@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
 _WIDTH, _HEIGHT = 440, 170
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 424, 14, 132
-_MOST_POINTS, _MOST_MARKS, _X_LABELS = 1000, 60, 8
-# Colours of middle lightness are legible in a light and in a dark theme.
-GREY, BLUE, GREEN, ORANGE = "#7d7d7d", "#1e88e5", "#43a047", "#ef6c00"
+_MOST_POINTS, _MOST_MARKS, _X_LABELS, _MOST_TOLD = 1000, 60, 8, 20
+GREY, BLUE, GREEN, ORANGE = "#5f5f5f", "#1565c0", "#2e7d32", "#b34700"
+_TEXT = re.compile(r"<text[^>]*>([^<]*)</text>")
+PAPER = "#ffffff"
+"""Each picture has its own paper: no colour has a contrast of 4.5 to 1 on black and on white."""
 
 
 def draw_curve(values: list[float], least: float, x: str = "epoch", y: str = "val_acc") -> str:
@@ -42,7 +45,60 @@ def draw_curve(values: list[float], least: float, x: str = "epoch", y: str = "va
     parts = [*_axes(last, low, high, x, y), *_limit(to_point(0, least)[1], least)]
     parts += _curve([to_point(*point) for point in points])
     parts += _ring(*to_point(*best), f"best {best[1]:.3g}")
-    return svg(_WIDTH, _HEIGHT, parts)
+    told = ", ".join(f"{value:.3g}" for _, value in points[:_MOST_TOLD])
+    return svg(_WIDTH, _HEIGHT, parts, f"{y} by {x}: {told}; best {best[1]:.3g} at {best[0]}")
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A curve of a chart.
+
+    Args:
+        label: what it is.
+        points: pairs of position and value.
+        color: its colour.
+        dashed: whether it is a line to compare with.
+    """
+
+    label: str
+    points: Sequence[tuple[float, float]]
+    color: str = BLUE
+    dashed: bool = False
+
+
+def draw_curves(curves: Sequence[Curve], x: str, y: str) -> str:
+    """An SVG of several curves over the same positions, from 0 on both axes.
+
+    Returns:
+        the SVG, 440x190 units; "" if there is nothing to draw.
+    """
+    shown = [
+        (c, [p for p in c.points[:_MOST_POINTS] if all(map(math.isfinite, p))]) for c in curves
+    ]
+    every = [point for _, points in shown for point in points]
+    if not every:
+        return ""
+    last = max(1, math.ceil(max(position for position, _ in every)))
+    high = max(value for _, value in every) or 1.0
+    parts = _axes(last, 0.0, high, x, y)
+    for number, (curve, points) in enumerate(shown):
+        places = [
+            (
+                round(_LEFT + (_RIGHT - _LEFT) * position / last, 1),
+                round(_BOTTOM - (_BOTTOM - _TOP) * max(0.0, value) / high, 1),
+            )
+            for position, value in points
+        ]
+        path = " ".join(f"{a},{b}" for a, b in places)
+        more = ' stroke-dasharray="5 3"' if curve.dashed else ""
+        line = f'points="{path}" fill="none" stroke="{curve.color}" stroke-width="1.6"{more}'
+        parts += [f"<polyline {line}/>"]
+        parts += [text(_LEFT + 190 * number, _HEIGHT + 8, curve.label, "start", curve.color)]
+    told = "; ".join(
+        f"{curve.label}: {', '.join(f'{value:.3g}' for _, value in points[:_MOST_TOLD])}"
+        for curve, points in shown
+    )
+    return svg(_WIDTH, _HEIGHT + 20, parts, f"{y} by {x}. {told}")
 
 
 @dataclass(frozen=True)
@@ -72,11 +128,23 @@ def stack(*panels: Panel, width: int = _WIDTH) -> str:
     return svg(width, y, parts)
 
 
-def svg(width: int, height: int, parts: Sequence[str]) -> str:
-    """An SVG of `parts`, in the type of all pictures on cards."""
+def svg(width: int, height: int, parts: Sequence[str], told: str = "") -> str:
+    """An SVG of `parts`, in the type of all pictures on cards.
+
+    Args:
+        width: in units.
+        height: in units.
+        parts: its elements.
+        told: the same in words, with its numbers; by default all texts of the picture.
+    """
+    words = "; ".join(_TEXT.findall("".join(parts)))  # escaped already
+    head = [f"<title>{escape(told) if told else words}</title>"]
+    head += [f'<rect width="{width}" height="{height}" fill="{PAPER}"/>']
     size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
     style = 'font-family="system-ui,sans-serif" font-size="11"'
-    return f'<svg xmlns="http://www.w3.org/2000/svg" {size} {style}>{"".join(parts)}</svg>'
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} {style}>{"".join([*head, *parts])}</svg>'
+    )
 
 
 def text(x: float, y: float, words: str, anchor: str = "middle", color: str = GREY) -> str:

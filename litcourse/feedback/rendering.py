@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import html
 import os
+import re
 import sys
 import textwrap
 from dataclasses import dataclass
@@ -23,6 +25,7 @@ MANUAL = "It says nothing about your answer: when graded, a person decides."
 """Said where the machine kept a probe from measuring."""
 _WITHOUT_CAUSE = ("LIT902", "LIT304", "LIT940", "LIT941", "LIT2202")
 """Codes of findings whose advice is to make the same call oneself."""
+_TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL)
 _LONGEST = 1000
 """A card shows so many characters of a detail, whose length a student's code determines."""
 _VALIDATE_WIDTH = 80  # nbgrader 0.9.6 cuts lines after 83 columns, its indent included
@@ -167,7 +170,7 @@ def as_html(verdict: Verdict, footer: Footer = NO_FOOTER) -> str:
         for mark in [verdict.mark(criterion)]
     ]
     first = verdict.findings[0] if verdict.findings else None
-    html: str = load_template("card.html.jinja").render(
+    card: str = load_template("card.html.jinja").render(
         verdict=verdict,
         rows=rows,
         manual=MANUAL,
@@ -176,10 +179,17 @@ def as_html(verdict: Verdict, footer: Footer = NO_FOOTER) -> str:
         details=finding_details(first) if first else [],
         call=call_to_try(verdict),
         picture=base64.b64encode(verdict.picture.encode()).decode(),
+        alt=tell_picture(verdict.picture),
         footer=footer,
         score="" if verdict.score is None else format_score(verdict.score, footer.points),
     )
-    return html
+    return card
+
+
+def tell_picture(picture: str) -> str:
+    """The title of an SVG, which says in words and numbers what it shows; "" without one."""
+    found = _TITLE.search(picture)
+    return html.unescape(found[1]) if found else ""
 
 
 @cache

@@ -14,6 +14,9 @@ all code of a student through `attempt`, so that an exception becomes evidence.
 - `make_sample_loader(images, labels, size)`: a loader over tensors (lab 1, `evaluate`).
 - `count_steps()`: counts the steps of all optimizers (lab 1, `wrap`).
 - `record_trainers()`: the device arguments of Trainers that student code makes (lab 2, `converge`).
+- `record_default_loggers()`: the loggers that Lightning chose unasked (lab 1, `fit`).
+- `stand_in_metrics(*always)`: logs what callbacks monitor and nobody logs, so that the run goes on
+  (lab 1, `fit`).
 - `refuse_training()`: no Trainer runs, where student code only makes one (lab 2, `engineer`).
 - `copy_tensors(state)`, `to_number(value)`: tensors and numbers as evidence (lab 1, `wrap`).
 - `returned_loss(outputs)`: the loss that `training_step` returned, in a callback (lab 2,
@@ -47,7 +50,11 @@ all code of a student through `attempt`, so that an exception becomes evidence.
 `fake_gpu` simulates a GPU:
 
 - `run_on_fake_gpu(work)`: a Trainer trains there; a tensor that was made on the CPU raises
-  (lab 1, `wrap`).
+  (lab 1, `wrap`). `judge_gpu(seen, cost)` in the judge.
+
+`step_lines` finds lines of a student's own code, for exceptions that name none:
+
+- `steps_by_hand(cls)`, `lines_that_set(cls, name)` (lab 1, `wrap`; lab 3, `synced`).
 
 `private_names` is for tools that need private names of torch and Lightning:
 

@@ -26,6 +26,10 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
 from torch.utils._pytree import tree_leaves, tree_map
 
+from litcourse.core.evidence import Evidence
+from litcourse.core.known_errors import error_finding
+from litcourse.core.marks import not_measured
+from litcourse.core.question import Finding, Mark
 from litcourse.probing.attempts import find_student_line
 
 DEVICE = torch.device("meta")
@@ -50,6 +54,8 @@ class NamedDeviceError(RuntimeError):
     """A tensor is sent to a device that is none of this machine: its name stands in the code."""
 
 
+GPU_FIT = "Trainer.fit on a GPU"
+"""What a finding calls a fit on the fake GPU."""
 BROUGHT_BACK = "brought to the CPU by"
 """In the message of `DeviceMismatchError` where the student's own line did it."""
 _brought_back: list[str] = []
@@ -278,3 +284,24 @@ def run_on_fake_gpu(work: Callable[[dict[str, Any]], Any]) -> Any:
     _brought_back.clear()
     with _known_to_torch(), _FromData(), _Operations():  # type: ignore[no-untyped-call]
         return work(arguments)
+
+
+def judge_gpu(seen: Evidence, cost: tuple[str, ...]) -> list[Mark]:
+    """The mark for an exception on the fake GPU; [] if there was none.
+
+    Args:
+        seen: what `litcourse.probing.attempts.attempt` gave of `run_on_fake_gpu`.
+        cost: criteria that it costs.
+    """
+    if "not_measured" in seen:
+        return [not_measured(seen, cost)]
+    if "error" not in seen:
+        return []
+    kind, message = seen["error"]["type"].text(), seen["error"]["message"].text()
+    if BROUGHT_BACK in message:
+        expected, line = "a batch stays where Lightning put it", message.split(BROUGHT_BACK)[1]
+        return [Finding("LIT007", cost, GPU_FIT, expected, "brought to the CPU", line.strip())]
+    if kind == "DeviceMismatchError" or "same device" in message:
+        expected, line = "tensors made on the batch's device", seen["error"]["line"].text()
+        return [Finding("LIT142", cost, GPU_FIT, expected, "tensors on the CPU", line)]
+    return [error_finding(seen["error"], cost)]

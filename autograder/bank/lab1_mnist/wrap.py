@@ -346,7 +346,5 @@ CASES = [
     wrong("forgets lr", "LIT902", ("model: nn.Module, lr: float = 1e-3", "model: nn.Module")),
     right("without batch_idx", (", batch_idx: int)", ")")),
     wrong("forgets to keep lr", "LIT017", ("lr=self.hparams.lr", "lr=self.lr")),
-    wrong("lr out of nowhere", "LIT017", ("lr=self.hparams.lr", "lr=lr")),
-    wrong("no forward", "LIT902", ("def forward(", "def forwards(")),
     *WRAP,
 ]

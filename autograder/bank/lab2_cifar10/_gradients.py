@@ -39,7 +39,12 @@ GRADIENTS = [
     wrong(
         "a loss without the network", "LIT2130", (RETURN, "return loss.detach().requires_grad_()")
     ),
-    wrong("returns a number", "LIT001", (RETURN, "return loss.item()")),
+    wrong(
+        "returns a number",
+        "LIT001",
+        (RETURN, "return loss.item()"),
+        costs=("rate", "everywhere", "loss", "step", "log"),
+    ),
     wrong(
         "moves the weights itself",
         "LIT020",

@@ -19,18 +19,28 @@ SCHEDULE: list[Case] = [
             f"{UNPACK}\n        device = {DEVICE}\n"
             "        images, labels = images.to(device), labels.to(device)",
         ),
+        costs=("everywhere",),
     ),
-    wrong("test is not written", "LIT900", (TEST_LOG, "raise NotImplementedError()")),
+    wrong(
+        "test is not written", "LIT900", (TEST_LOG, "raise NotImplementedError()"), costs=("log",)
+    ),
     wrong(
         "validation is not written",
         "LIT900",
         (ACCURACY, "raise NotImplementedError()"),
+        costs=("log",),
     ),
     wrong(
-        "a slip in the validation", "LIT902", (ACCURACY, ACCURACY.replace("(logits.", "(logit."))
+        "a slip in the validation",
+        "LIT902",
+        (ACCURACY, ACCURACY.replace("(logits.", "(logit.")),
+        costs=("log",),
     ),
     wrong(
-        "a copy of the network", "LIT101", (KEEP, 'self.model = __import__("copy").deepcopy(model)')
+        "a copy of the network",
+        "LIT101",
+        (KEEP, 'self.model = __import__("copy").deepcopy(model)'),
+        costs=("rate", "everywhere", "loss", "step", "log"),
     ),
     wrong("self.max_lr after all", "LIT017", ("max_lr=self.hparams.max_lr", "max_lr=self.max_lr")),
     wrong(
@@ -48,8 +58,13 @@ SCHEDULE: list[Case] = [
         "LIT022",
         (LOSS, LOSS.replace("self(images), labels", "labels, self(images)")),
     ),
-    wrong("validation counts", "LIT209", (ACCURACY, ACCURACY.replace("mean()", "sum()"))),
-    wrong("test counts", "LIT209", (TEST_LOG, TEST_LOG.replace("mean()", "sum()"))),
+    wrong(
+        "validation counts",
+        "LIT209",
+        (ACCURACY, ACCURACY.replace("mean()", "sum()")),
+        costs=("log",),
+    ),
+    wrong("test counts", "LIT209", (TEST_LOG, TEST_LOG.replace("mean()", "sum()")), costs=("log",)),
     wrong(
         "the plain loop's three lines",
         "LIT023",
@@ -58,6 +73,7 @@ SCHEDULE: list[Case] = [
             f"{LOSS}\n        optimizer = self.optimizers()\n        optimizer.zero_grad()\n"
             "        loss.backward()\n        optimizer.step()",
         ),
+        costs=("rate", "everywhere", "loss", "step", "log"),
     ),
 ]
 """Answers to `schedule`."""
@@ -72,16 +88,26 @@ AUGMENT: list[Case] = [
         "upside down, too",
         "LIT2235",
         (RANDOM, RANDOM[:-1] + ", transforms.RandomVerticalFlip()]"),
+        costs=("augment",),
     ),
-    wrong("test alone is augmented", "LIT2221", (TEST_SET, TEST_SET.replace("plain", "augmented"))),
     wrong(
-        "drops the tail of test", "LIT323", (TEST_LOADER, TEST_LOADER[:-1] + ", drop_last=True)")
+        "test alone is augmented",
+        "LIT2221",
+        (TEST_SET, TEST_SET.replace("plain", "augmented")),
+        costs=("augment",),
+    ),
+    wrong(
+        "drops the tail of test",
+        "LIT323",
+        (TEST_LOADER, TEST_LOADER[:-1] + ", drop_last=True)"),
+        costs=("split",),
     ),
     wrong(
         "drops both tails",
         "LIT323",
         (VAL_LOADER, VAL_LOADER[:-1] + ", drop_last=True)"),
         (TEST_LOADER, TEST_LOADER[:-1] + ", drop_last=True)"),
+        costs=("split",),
     ),
     wrong(
         "shares changed over",
@@ -89,7 +115,7 @@ AUGMENT: list[Case] = [
         (VAL_SET, VAL_SET.replace("[:held_out]", "[held_out:]")),
         (TRAIN_SET, TRAIN_SET.replace("[held_out:]", "[:held_out]")),
     ),
-    wrong("test images to validate on", "LIT2222", (VAL_SET, TEST_SET)),
+    wrong("test images to validate on", "LIT2222", (VAL_SET, TEST_SET), costs=("split", "repeat")),
     wrong(
         "flips behind the loader",
         "LIT2264",
@@ -101,6 +127,7 @@ AUGMENT: list[Case] = [
             "        return transforms.RandomHorizontalFlip()(images), labels\n\n"
             "    def prepare_data(self) -> None:",
         ),
+        costs=("augment",),
     ),
     wrong(
         "an argument download",
@@ -109,6 +136,7 @@ AUGMENT: list[Case] = [
             "cifar10(root=self.data_dir, train=True)\n",
             "cifar10(root=self.data_dir, train=True, download=True)\n",
         ),
+        costs=("prepare",),
     ),
 ]
 """Answers to `augment`."""
@@ -120,11 +148,29 @@ ENGINEER: list[Case] = [
         "the best by the loss",
         "LIT2330",
         (BEST, BEST.replace('val_acc", mode="max', 'val_loss", mode="min')),
+        costs=("best",),
     ),
-    wrong("a misspelt metric", "LIT2330", (BEST, BEST.replace("val_acc", "val_accuracy"))),
-    wrong("always ddp", "LIT2365", (HANDED_ON, f'{HANDED_ON} strategy="ddp",')),
-    wrong("always the GPU", "LIT2310", ("accelerator=accelerator,", 'accelerator="gpu",')),
-    wrong("always the CPU", "LIT2310", ("accelerator=accelerator,", 'accelerator="cpu",')),
+    wrong(
+        "a misspelt metric",
+        "LIT2330",
+        (BEST, BEST.replace("val_acc", "val_accuracy")),
+        costs=("best",),
+    ),
+    wrong(
+        "always ddp", "LIT2365", (HANDED_ON, f'{HANDED_ON} strategy="ddp",'), costs=("hardware",)
+    ),
+    wrong(
+        "always the GPU",
+        "LIT2310",
+        ("accelerator=accelerator,", 'accelerator="gpu",'),
+        costs=("hardware",),
+    ),
+    wrong(
+        "always the CPU",
+        "LIT2310",
+        ("accelerator=accelerator,", 'accelerator="cpu",'),
+        costs=("hardware",),
+    ),
 ]
 """Answers to `engineer`."""
 

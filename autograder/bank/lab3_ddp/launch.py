@@ -1,6 +1,7 @@
 """Answers to `launch`: what the command line decides, and what an import does."""
 
 from autograder.bank import right, wrong
+from autograder.bank.lab3_ddp._lab3_causes import LAUNCH as CAUSES
 
 DEVICES = "devices=options.devices,"
 EPOCHS = "max_epochs=options.max_epochs,"
@@ -193,4 +194,5 @@ def main() -> None:""",
     wrong("does not compile", "LIT940", (GUARD, GUARD.replace(":\n", "\n"))),
     wrong("another file", "LIT915", (FILE, "%%writefile train.py")),
     wrong("no file", "LIT915", (FILE + "\n", "")),
+    *CAUSES,
 ]

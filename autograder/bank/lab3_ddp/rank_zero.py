@@ -1,6 +1,7 @@
 """Answers to `rank_zero`: who writes, when, and which totals."""
 
 from autograder.bank import right, wrong
+from autograder.bank.lab3_ddp._lab3_causes import RANK_ZERO as CAUSES
 
 ZERO = "if trainer.is_global_zero:"
 REDUCE = 'total = trainer.strategy.reduce(own, reduce_op="sum")'
@@ -255,4 +256,5 @@ CASES = [
     wrong("no callback", "LIT3500", ("(L.Callback)", "")),
     wrong("forgets to import what it needs", "LIT902", (WRITE, "yaml.dump(report)")),
     wrong("another name", "LIT901", ("class SaveReport", "class WriteReport")),
+    *CAUSES,
 ]

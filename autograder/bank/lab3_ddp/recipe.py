@@ -1,6 +1,7 @@
 """Answers to `recipe`: what is scaled, by what, and what is refused."""
 
 from autograder.bank import right, wrong
+from autograder.bank.lab3_ddp._lab3_causes import RECIPE as CAUSES
 
 RETURN = 'return {"lr": lr * factor, "global_batch_size": batch_size * factor}'
 FACTOR = "factor = world_size * accumulate"
@@ -100,4 +101,5 @@ CASES = [
     wrong("one key more", "LIT3201", ('{"lr": lr *', '{"batch_size": batch_size, "lr": lr *')),
     wrong("accumulate without default", "LIT902", ("accumulate: int = 1", "accumulate: int")),
     wrong("another name", "LIT901", ("def scale_recipe", "def scale_recipes")),
+    *CAUSES,
 ]

@@ -1,6 +1,7 @@
 """Answers to `sampler`: who gets which samples, how many, in which order."""
 
 from autograder.bank import right, wrong
+from autograder.bank.lab3_ddp._lab3_causes import SAMPLER as CAUSES
 
 REPLICAS = "num_replicas=self.trainer.world_size,"
 RANK = "rank=self.trainer.global_rank,"
@@ -302,4 +303,5 @@ CASES = [
     wrong("no val loader", "LIT3421", ("def val_dataloader", "def validation_dataloader")),
     wrong("forgets super", "LIT016", ("super().__init__()", "pass")),
     wrong("another name", "LIT901", ("class ShardedDataModule", "class ShardedData")),
+    *CAUSES,
 ]

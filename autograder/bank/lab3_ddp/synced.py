@@ -1,6 +1,7 @@
 """Answers to `synced`: weights that are those of one process, metrics that are those of all."""
 
 from autograder.bank import right, wrong
+from autograder.bank.lab3_ddp._lab3_causes import SYNCED as CAUSES
 
 LOG = "self.log_dict(values, sync_dist=True, batch_size=len(labels))"
 TRAIN_LOG = 'self.log("train_loss", loss)'
@@ -345,4 +346,5 @@ CASES = [
     wrong("no LightningModule", "LIT3300", ("L.LightningModule", "nn.Module")),
     wrong("another name", "LIT901", ("class SyncedClassifier", "class SyncClassifier")),
     wrong("returns a number", "LIT001", ("return loss", "return loss.item()")),
+    *CAUSES,
 ]

@@ -18,7 +18,6 @@ from litcourse.core.known_errors import error_finding
 from litcourse.core.marks import find_findings, merge
 from litcourse.core.namespace import Student
 from litcourse.core.question import Criterion, Earned, Finding, Inputs, Mark, Question
-from litcourse.labs.lab1_mnist._devices import CALLED, judge_gpu
 from litcourse.labs.lab1_mnist._plain_loop import GRADIENT_TOLERANCE, STEPS
 from litcourse.labs.lab1_mnist._recorder import Recorder
 from litcourse.labs.lab1_mnist._training import (
@@ -29,7 +28,7 @@ from litcourse.labs.lab1_mnist._training import (
 )
 from litcourse.probing.attempts import attempt
 from litcourse.probing.class_bases import BOTH_PACKAGES, bases, derives_from, first_base
-from litcourse.probing.fake_gpu import run_on_fake_gpu
+from litcourse.probing.fake_gpu import GPU_FIT, judge_gpu, run_on_fake_gpu
 from litcourse.probing.networks import build_network, draw_batch, draw_networks
 from litcourse.probing.step_lines import steps_by_hand
 from litcourse.probing.trainers import (
@@ -137,7 +136,7 @@ def _probe_device(cls: Any, case: dict[str, Any]) -> dict[str, Any]:
         trainer.fit(module, make_loader(case["batches"]))
         return {"batches": len(recorder.losses)}
 
-    return attempt(lambda: run_on_fake_gpu(train), CALLED)
+    return attempt(lambda: run_on_fake_gpu(train), GPU_FIT)
 
 
 # --- judge ------------------------------------------------------------------------------
@@ -238,7 +237,7 @@ def _changed_by(output: Tensor, logits: Tensor) -> str:
 def _judge_device(seen: Evidence, marks: list[Mark]) -> list[Mark]:
     if any("device" in mark.criteria for mark in marks):
         return []
-    called, cost = f"{CALLED}, {STEPS} batches", ("device",)
+    called, cost = f"{GPU_FIT}, {STEPS} batches", ("device",)
     failed = judge_gpu(seen, cost)
     if failed:
         return failed

@@ -24,6 +24,7 @@ from litcourse.core.evidence import Evidence
 from litcourse.core.marks import find_findings, first_of_each, merge
 from litcourse.core.namespace import Student
 from litcourse.core.question import Criterion, Finding, Inputs, Mark, Question
+from litcourse.feedback.lanes import draw_lanes
 from litcourse.labs.lab3_ddp._ranks import ddp_trainer, run_findings
 from litcourse.labs.lab3_ddp._report import ALL, judge_numbers, judge_writer
 from litcourse.labs.lab3_ddp._report_file import Watcher, record_opened_files
@@ -242,6 +243,11 @@ def _left_to_tell(marks: list[Mark], told: list[Mark]) -> list[Mark]:
     return [m for m in marks if not (isinstance(m, Finding) and known.issuperset(m.criteria))]
 
 
+def picture(_: Inputs, evidence: Evidence) -> str:
+    """Where each rank waits, if they wait for each other."""
+    return draw_lanes(evidence["one_node"])
+
+
 QUESTION = Question(
     title="One report per job",
     defines=("SaveReport",),
@@ -255,4 +261,5 @@ QUESTION = Question(
     draw=draw,
     probe=probe,
     judge=judge,
+    picture=picture,
 )

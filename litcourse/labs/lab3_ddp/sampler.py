@@ -18,6 +18,7 @@ from litcourse.core.evidence import Evidence
 from litcourse.core.marks import find_findings, merge
 from litcourse.core.namespace import Student
 from litcourse.core.question import Criterion, Finding, Inputs, Mark, Question
+from litcourse.feedback.lanes import draw_lanes
 from litcourse.labs.lab3_ddp._ranks import ddp_trainer, run_findings
 from litcourse.labs.lab3_ddp._shards import (
     ALL,
@@ -175,6 +176,11 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
     return [*merge([two, [mark for mark in three if not named & set(mark.criteria)]]), order]
 
 
+def picture(_: Inputs, evidence: Evidence) -> str:
+    """Where each rank waits, if they wait for each other."""
+    return draw_lanes(evidence["two"])
+
+
 QUESTION = Question(
     title="Deal out the samples",
     defines=("ShardedDataModule",),
@@ -187,4 +193,5 @@ QUESTION = Question(
     draw=draw,
     probe=probe,
     judge=judge,
+    picture=picture,
 )

@@ -19,6 +19,7 @@ from litcourse.core.comparison import largest_difference
 from litcourse.core.evidence import Evidence
 from litcourse.core.namespace import Student
 from litcourse.core.question import Criterion, Earned, Finding, Inputs, Mark, Question
+from litcourse.feedback.lanes import draw_lanes
 from litcourse.labs.lab3_ddp._divergence import explain_divergence, read_synced, record_synced
 from litcourse.labs.lab3_ddp._one_process import RUN, judge_metrics, judge_weights
 from litcourse.labs.lab3_ddp._ranks import ddp_trainer, run_findings
@@ -196,6 +197,11 @@ def _judge_train_log(first: Evidence) -> Mark:
     return Finding("LIT3302", cost, "callback_metrics", "train_loss", got)
 
 
+def picture(_: Inputs, evidence: Evidence) -> str:
+    """Where each rank waits, if they wait for each other."""
+    return draw_lanes(evidence["run"])
+
+
 QUESTION = Question(
     title="The same numbers on every rank",
     defines=("SyncedClassifier",),
@@ -208,4 +214,5 @@ QUESTION = Question(
     draw=draw,
     probe=probe,
     judge=judge,
+    picture=picture,
 )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-import pytest
+from typing import TYPE_CHECKING
 
 from litcourse.frontends.executions import Executions
 from litcourse.frontends.foreign_imports import imported_names, tell_foreign
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def test_imports_are_found_at_any_place_of_a_cell() -> None:

@@ -29,6 +29,7 @@ from litcourse.core.evidence import Evidence
 from litcourse.core.marks import find_findings, merge
 from litcourse.core.namespace import Student
 from litcourse.core.question import Criterion, Earned, Inputs, Mark, Question
+from litcourse.feedback.chart import GREEN, Curve, draw_curves
 from litcourse.labs.lab2_cifar10.engineer._measured_module import Measured, TooLongError, rows_of
 from litcourse.labs.lab2_cifar10.engineer._resolved_trainers import ALL, by_other_means, judge_made
 from litcourse.labs.lab2_cifar10.engineer._trained_runs import (
@@ -258,6 +259,20 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
     return merge([[*made, Earned(OF_RUNS)], [*trained, Earned(("hardware",))]])
 
 
+def picture(_: Inputs, evidence: Evidence) -> str:
+    """The learning rate in the student's own CSV log of the plain run, and that of the run."""
+    seen = evidence["runs"]["plain"]
+    if "columns" not in seen:
+        return ""
+    rates = seen["rates"].numbers()
+    logged = [c for c in seen["columns"] if c["name"].text().startswith("lr")]
+    curves = [Curve("the rate of each step", list(enumerate(rates)), GREEN, dashed=True)]
+    for column in logged[:1]:
+        points = list(zip(column["steps"].integers(), column["values"].numbers(), strict=False))
+        curves.append(Curve(f"{column['name'].text()} in your log", points))
+    return draw_curves(curves, "optimizer step", "rate")
+
+
 QUESTION = Question(
     title="A Trainer for any machine",
     defines=("make_trainer",),
@@ -273,4 +288,5 @@ QUESTION = Question(
     draw=draw,
     probe=probe,
     judge=judge,
+    picture=picture,
 )

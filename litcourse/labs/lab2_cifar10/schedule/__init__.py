@@ -9,7 +9,7 @@ Read in this order; the probe uses 2 to 4, the judge the others:
 1. `_one_cycle`: computes the rates of OneCycleLR and the steps of SGD.
 2. `_telling_sets`: draws the sets for validation and test.
 3. `_step_recorder`: records optimizer steps.
-4. `_fits`: fits in each way.
+4. `_recorded_fits`: fits in each way.
 5. `_rates`: judges the learning rates of each run.
 6. `_steps`: judges gradients, weights and log of the plain run.
 7. `_gradients`: judges gradients of several batches, accumulated or on two ranks.
@@ -35,8 +35,17 @@ from litcourse.core.question import (
     NotLookedAt,
     Question,
 )
-from litcourse.labs.lab1_mnist._devices import judge_gpu
-from litcourse.labs.lab2_cifar10.schedule._fits import (
+from litcourse.feedback.chart import GREEN, Curve, draw_curves
+from litcourse.labs.lab2_cifar10.schedule._gradients import judge_parts
+from litcourse.labs.lab2_cifar10.schedule._one_cycle import one_cycle
+from litcourse.labs.lab2_cifar10.schedule._rates import (
+    judge_defaults,
+    judge_elsewhere,
+    judge_rates,
+    overrun_finding,
+    read_noted,
+)
+from litcourse.labs.lab2_cifar10.schedule._recorded_fits import (
     PLAIN,
     fit_accumulated,
     fit_max_steps,
@@ -45,13 +54,6 @@ from litcourse.labs.lab2_cifar10.schedule._fits import (
     run_on_gpu,
     run_other,
     run_plain,
-)
-from litcourse.labs.lab2_cifar10.schedule._gradients import judge_parts
-from litcourse.labs.lab2_cifar10.schedule._rates import (
-    judge_defaults,
-    judge_elsewhere,
-    judge_rates,
-    overrun_finding,
 )
 from litcourse.labs.lab2_cifar10.schedule._steps import (
     change_of,
@@ -63,6 +65,7 @@ from litcourse.labs.lab2_cifar10.schedule._steps import (
 from litcourse.labs.lab2_cifar10.schedule._telling_sets import telling_sets
 from litcourse.probing.attempts import attempt
 from litcourse.probing.class_bases import bases, derives_from, first_base
+from litcourse.probing.fake_gpu import judge_gpu
 from litcourse.probing.networks import CLASSES, draw_batch, draw_state
 from litcourse.ranks import run_ranks
 
@@ -214,6 +217,18 @@ def _judge_training(inputs: Inputs, plain: Evidence) -> list[Finding]:
     return []
 
 
+def picture(inputs: Inputs, evidence: Evidence) -> str:
+    """Two curves: the rates of the plain run, and those of the cycle."""
+    shown, plain = inputs.shown, evidence["plain"]
+    seen = read_noted(plain, "lr")
+    right, _ = one_cycle(shown["max_lr"], shown["epochs"] * len(shown["batches"]))
+    curves = [
+        Curve("the cycle", list(enumerate(right)), GREEN, dashed=True),
+        Curve("your run", list(enumerate(seen))),
+    ]
+    return draw_curves(curves, "optimizer step", "rate") if seen else ""
+
+
 QUESTION = Question(
     title="A learning rate for every step",
     defines=("LitResNet",),
@@ -231,4 +246,5 @@ QUESTION = Question(
     draw=draw,
     probe=probe,
     judge=judge,
+    picture=picture,
 )

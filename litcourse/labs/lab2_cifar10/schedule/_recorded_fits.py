@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 from litcourse.labs.lab2_cifar10.schedule._rates import RANKS
 from litcourse.labs.lab2_cifar10.schedule._step_recorder import Recorder
 from litcourse.probing.attempts import attempt
-from litcourse.probing.fake_gpu import run_on_fake_gpu
+from litcourse.probing.fake_gpu import GPU_FIT, run_on_fake_gpu
 from litcourse.probing.networks import build_network
 from litcourse.probing.step_lines import steps_by_hand
 from litcourse.probing.trainers import (
@@ -84,7 +84,7 @@ def run_on_gpu(cls: Any, shown: dict[str, Any]) -> dict[str, Any]:
         trainer.fit(build(cls, shown), make_loader(shown["batches"]))
         return {}
 
-    return attempt(lambda: run_on_fake_gpu(fit), "Trainer.fit on a GPU")
+    return attempt(lambda: run_on_fake_gpu(fit), GPU_FIT)
 
 
 def _make_loader(shown: dict[str, Any], name: str) -> Any:
