@@ -69,6 +69,28 @@ fix: setup  ## format, and mend what ruff can mend by itself
 release: setup  ## compile source/ into release/, with the students' archive and otter bundles in dist/
 	@$(AUTOGRADER) build
 
+# SOLUTIONS=1 writes elsewhere, so that nothing that publishes site/ can carry them.
+SITE := $(if $(SOLUTIONS),dist/site-solutions,site)
+SPHINX := .venv/bin/sphinx-build -q -c autograder/pages/sphinx
+.PHONY: site
+site: setup  ## the lessons as a web site, site/html/index.html (SOLUTIONS=1: dist/site-solutions/html)
+	@$(AUTOGRADER) pages $(if $(SOLUTIONS),--solutions)
+	@$(SPHINX) -W --keep-going -n $(SITE)/content $(SITE)/html
+	@echo "open $(SITE)/html/index.html"
+
+.PHONY: site-outputs
+site-outputs: setup  ## run the demonstrations whose code has changed, and keep their outputs for the site (ALL=1: all)
+	@$(AUTOGRADER) pages --outputs $(if $(ALL),--all)
+
+.PHONY: site-pdf
+site-pdf: site  ## the whole site as one file, site/lesson.pdf, printed by Chromium
+	@$(SPHINX) -b singlehtml $(SITE)/content $(SITE)/singlehtml
+	@$(PY) tools/site_pictures.py pdf $(SITE)/singlehtml/index.html $(SITE)/lesson.pdf
+
+.PHONY: site-links
+site-links: site  ## look at every external link of the site (needs a network)
+	@$(SPHINX) -b linkcheck $(SITE)/content $(SITE)/links || { cat $(SITE)/links/output.txt; exit 1; }
+
 .PHONY: verify
 verify: setup  ## hold every question against its bank of right and wrong answers (LAB=... Q=... SEEDS=... RESUME=1)
 	@$(AUTOGRADER) verify $(LAB) $(if $(Q),--question $(Q)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(RESUME),--resume)
@@ -102,5 +124,5 @@ lock: setup  ## resolve the ranges of both pyproject files anew into requirement
 
 .PHONY: clean
 clean:  ## remove caches and what builds, demo and grading left; keeps .venv and the secret
-	@rm -rf dist demo runs .verify lightning_logs .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	@rm -rf dist site demo runs .verify lightning_logs .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -258,6 +258,32 @@ def new(
 
 
 @app.command()
+def pages(
+    solutions: Annotated[
+        bool, typer.Option("--solutions", help="With solutions, into dist/site-solutions/.")
+    ] = False,
+    outputs: Annotated[
+        bool, typer.Option("--outputs", help="Run demonstrations anew whose code has changed.")
+    ] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="With --outputs: run all of them.")
+    ] = False,
+) -> None:
+    """Write the lessons as pages for Sphinx, into site/."""
+    from autograder.pages import remake
+    from autograder.pages.website import write_pages
+
+    course = _course()
+    if outputs:
+        remake.remake(list(course.labs.values()), typer.echo, everything=everything)
+        return
+    written = write_pages(course, solutions=solutions)
+    for name in written.changed:
+        typer.echo(f"wrote {written.folder / name}")
+    typer.echo(f"{len(written.changed)} files changed in {written.folder}")
+
+
+@app.command()
 def explain(code: str) -> None:
     """Tell more about a finding, for example LIT101."""
     from litcourse.feedback.catalogue import explain as look_up

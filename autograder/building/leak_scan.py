@@ -74,14 +74,20 @@ class Document:
     text: str
 
 
-def scan(course: Course, labs: Iterable[Lab], folder: Path) -> None:
+def scan(course: Course, labs: Iterable[Lab], folder: Path, shown: Iterable[str] = ()) -> None:
     """Search every file under `folder`, also in archives and in wheels within them.
+
+    Args:
+        course: the course.
+        labs: the labs whose answers are searched for.
+        folder: what is about to be published.
+        shown: further texts that students see anyway, such as what given cells print.
 
     Raises:
         AuthorError: a file holds something that is not for students.
     """
     labs = list(labs)
-    public = unsolved_text([*course.labs.values(), *labs])
+    public = unsolved_text([*course.labs.values(), *labs]) + _join(shown)
     passages = [p for lab in labs for p in (*solutions(lab, public), *bank_entries(lab))]
     secrets = _secrets(course.root / SECRET_FILE)
     for document in documents(folder):

@@ -26,17 +26,21 @@ _TEMPLATES = {
 def write_pages(labs: Iterable[Lab], wheel: Path, folder: Path) -> None:
     """Write the pages and requirements.txt for `labs` and the student wheel into `folder`."""
     labs = list(labs)
+    for name in _TEMPLATES:
+        (folder / name).write_text(page_text(name, labs, wheel.name), encoding="utf-8")
+
+
+def page_text(name: str, labs: Iterable[Lab], wheel: str) -> str:
+    """A page of a release, or its requirements.txt, for `labs` and the name of a wheel."""
+    labs = list(labs)
     names = {
         "labs": "\n".join(f"- `{_notebook(lab)}`: {_title(lab)}" for lab in labs),
         "first": _notebook(labs[0]) if labs else "",
-        "question": next((name for lab in labs for name in lab.questions), ""),
-        "wheel": wheel.name,
+        "question": next((question for lab in labs for question in lab.questions), ""),
+        "wheel": wheel,
     }
-    for name, source in _TEMPLATES.items():
-        text = (
-            files("autograder.building").joinpath("templates", source).read_text(encoding="utf-8")
-        )
-        (folder / name).write_text(Template(text).substitute(names), encoding="utf-8")
+    template = files("autograder.building").joinpath("templates", _TEMPLATES[name])
+    return Template(template.read_text(encoding="utf-8")).substitute(names)
 
 
 def _notebook(lab: Lab) -> str:
