@@ -157,11 +157,11 @@ def glossary(labs: Iterable[Lab]) -> dict[str, str]:
     rows: dict[str, str] = {}
     bold: dict[str, str] = {}
     for lab in labs:
-        for text in _texts(lab):
-            for table in tables(text):
+        for source in _texts(lab):
+            for table in tables(source):
                 if [cell.lower() for cell in table.rows[0]] == [_WORD, _MEANING]:
-                    rows |= {word.strip("*`"): meaning for word, meaning in table.rows[1:]}
-            if "\n|" not in text:
-                bold = bold_terms(text) | bold
-    found = {term: bold[term] for term in BOLD_TERMS if term in bold} | rows
+                    rows |= {word.strip("*`"): text for word, text in table.rows[1:]}
+            if "\n|" not in source:
+                bold = bold_terms(source) | bold
+    found = {term: bold[term].rstrip(";") for term in BOLD_TERMS if term in bold} | rows
     return dict(sorted(found.items(), key=lambda pair: pair[0].lower()))

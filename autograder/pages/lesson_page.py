@@ -202,7 +202,7 @@ class _Writer:
 
     def _exercise(self, question_id: str, blocks: list[str]) -> str:
         points = f"{self.lab.questions[question_id].points:g} points"
-        title = f"`{question_id}` · {points}"
+        title = f"Exercise `{question_id}` · {points}"
         box = directive("exercise", "\n\n".join(blocks), title)
         return f"{target(label(self.lab.id, question_id))}\n{box}"
 
