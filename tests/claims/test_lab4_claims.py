@@ -66,10 +66,14 @@ def units(policy: Any) -> str:
     return said(lambda: sorted(fsdp1_units(wrap_as_fsdp1(two_layers(), strategy))))
 
 
+def silent(_: nn.Module) -> Any:
+    """Decide nothing, as a function without `return` does."""
+
+
 def all_policies() -> dict[str, str]:
     return {
         "set": units({nn.Linear}), "list": units([nn.Linear]), "tuple": units((nn.Linear,)),
-        "frozenset": units(frozenset([nn.Linear])), "silent": units(CustomPolicy(lambda _: None)),
+        "frozenset": units(frozenset([nn.Linear])), "silent": units(CustomPolicy(silent)),
         "size": units(size_based_auto_wrap_policy), "none": units(None),
     }  # fmt: skip
 
@@ -111,7 +115,8 @@ def root_first() -> dict[str, str]:
     fully_shard(given, mesh=mesh["data_parallel"])
     fully_shard(left_out)
     fully_shard(twice[0])
-    parameter: Any = next(fully_shard(whole, mesh=mesh).parameters())
+    sharded: Any = fully_shard(whole, mesh=mesh)
+    parameter = next(sharded.parameters())
     return {
         "given": said(lambda: fully_shard(given[0], mesh=mesh["data_parallel"])),
         "left out": said(lambda: fully_shard(left_out[0])),
@@ -189,7 +194,7 @@ def embedding_first(model: Tied) -> None:
 
 
 def tied(_: int) -> dict[str, str]:
-    policy = {nn.Embedding}
+    policy: set[type[nn.Module]] = {nn.Embedding}
     fsdp1 = train_on_cpu(FSDPStrategy(auto_wrap_policy=policy))
     return {
         "fsdp1": said(lambda: fit(Run(Tied(), None), fsdp1)),
@@ -242,7 +247,8 @@ def test_arguments_of_zero() -> None:
     ZeRO are ignored.
     """
     with pretend_deepspeed(there=True):
-        assert DeepSpeedStrategy().config["zero_optimization"]["stage"] == 2
+        plain: Any = DeepSpeedStrategy()
+        assert plain.config["zero_optimization"]["stage"] == 2
         beside = DeepSpeedStrategy(stage=1, config={"train_batch_size": 8}, load_full_weights=True)
     assert beside.config == {"train_batch_size": 8}
     assert beside.load_full_weights

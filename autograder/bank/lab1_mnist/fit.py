@@ -1,7 +1,7 @@
 """Answers to `fit`: checkpoint, early stopping, log, and what is left to Lightning."""
 
 from autograder.bank import right, wrong
-from autograder.bank.lab1_mnist._lab1_causes import FIT
+from autograder.bank.lab1_mnist._lab1_causes import FIT as CAUSES
 
 CHECKPOINT = 'ModelCheckpoint(monitor="val_acc", mode="max")'
 STOPPING = 'EarlyStopping(monitor="val_acc", mode="max", patience=3)'
@@ -227,5 +227,5 @@ CASES = [
             "module, datamodule.train_dataloader(), datamodule.val_dataloader())",
         ),
     ),
-    *FIT,
+    *CAUSES,
 ]

@@ -142,7 +142,11 @@ CASES = [
             ("RANK", "LIT936", 'int(os.environ["RANK"])'),
             ("getenv", "LIT936", 'int(os.getenv("RANK"))'),
             ("RANK or 0", "LIT3502", 'int(os.environ.get("RANK", "0"))'),
-            ("node and local rank", "LIT936", 'int(os.environ["NODE_RANK"]) + int(os.environ["LOCAL_RANK"])'),
+            (
+                "node and local rank",
+                "LIT936",
+                'int(os.environ["NODE_RANK"]) + int(os.environ["LOCAL_RANK"])',
+            ),
             ("Slurm's or 0", "LIT3502", 'int(os.environ.get("SLURM_PROCID", "0"))'),
         )
     ),
@@ -154,7 +158,10 @@ CASES = [
     wrong(
         "reduces if the environment has several ranks",
         "LIT3508",
-        (REDUCE, 'total = trainer.strategy.reduce(own, reduce_op="sum") if int(os.environ.get("WORLD_SIZE", "1")) > 1 else own'),
+        (
+            REDUCE,
+            'total = trainer.strategy.reduce(own, reduce_op="sum") if int(os.environ.get("WORLD_SIZE", "1")) > 1 else own',
+        ),
     ),
     wrong(
         "written in every epoch",

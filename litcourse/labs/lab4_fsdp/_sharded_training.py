@@ -121,7 +121,7 @@ def sharded_trainer(
         callbacks=list(callbacks),
         use_distributed_sampler=False,
     )
-    loop = trainer.fit_loop
+    loop: Any = trainer.fit_loop
     loop.epoch_progress.current.processed = begun
     optimizer = loop.epoch_loop.automatic_optimization.optim_progress.optimizer
     optimizer.step.total.completed = 1000 * begun

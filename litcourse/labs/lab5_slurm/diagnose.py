@@ -7,6 +7,7 @@ calls the function and submits what it returns. The evidence is what became of e
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from operator import itemgetter
@@ -74,7 +75,8 @@ def draw_cases(rng: Random) -> list[Case]:
     ways = [(kind, way) for kind in KINDS for way in range(VARIANTS.get(kind, 1))]
     found = []
     for kind, way in rng.sample(ways, len(ways)):
-        plan, pick = draw_plan(rng, kind), rng.choice
+        plan = draw_plan(rng, kind)
+        pick: Callable[[Any], Any] = rng.choice
         if kind in VARIANTS:
             plan, pick = replace(plan, long=way % 2 == 0), itemgetter(way)
         found.append(_case(rng, kind, plan, make_script(plan, kind, pick)))

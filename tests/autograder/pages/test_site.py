@@ -31,8 +31,9 @@ SERIOUS = ("serious", "critical")
 
 def sphinx(content: Path, out: Path) -> str:
     """What Sphinx has to say of the pages in `content`; any warning is an error."""
-    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-n", "-c", SETTINGS]
-    done = subprocess.run([*command, content, out], capture_output=True, text=True, check=False)
+    options = ["-q", "-W", "--keep-going", "-n", "-c", str(SETTINGS), str(content), str(out)]
+    command = [sys.executable, "-m", "sphinx", *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stderr
 

@@ -51,7 +51,7 @@ def fit(cls: Any, batch_size: int = 4, **arguments: Any) -> Any:
     torch.manual_seed(0)
     module, samples = cls(), data()
     trainer = quiet_trainer(max_epochs=1, use_distributed_sampler=False, **arguments)
-    place = {"num_replicas": trainer.world_size, "rank": trainer.global_rank}
+    place: dict[str, Any] = {"num_replicas": trainer.world_size, "rank": trainer.global_rank}
     dealt: Any = DistributedSampler(samples, **place, shuffle=False)  # Lightning's own shuffles
     loader = DataLoader(samples, batch_size, sampler=dealt)
     trainer.fit(module, loader, loader)
