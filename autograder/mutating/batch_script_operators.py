@@ -21,7 +21,11 @@ _MORE_DIRECTIVES = (
 _MORE_COMMANDS = (
     "unset SRUN_CPUS_PER_TASK", "export CUDA_VISIBLE_DEVICES=0", "export SLURM_NTASKS=1",
     "export MASTER_ADDR=localhost", "export SLURM_JOB_NAME=bash", "exit 0", "rm -rf runs",
-    "cd /", "trap '' USR1", "unset SLURM_NTASKS",
+    "cd /", "trap '' USR1", "unset SLURM_NTASKS", "trap 'exit 0' EXIT", "cd",
+)  # fmt: skip
+_LAST_COMMANDS = (
+    "exit 0", "date", "wait", "rm -rf runs", "scancel $SLURM_JOB_ID",
+    "scontrol requeue $SLURM_JOB_ID", "exit $?",
 )  # fmt: skip
 
 
@@ -80,7 +84,8 @@ def changed_commands(lines: Lines) -> Iterator[list[str]]:
     for number, line in _numbered(lines):
         if line.startswith("#"):
             continue
-        for text in (f"{line} &", f"{line} || true", f"{line}; echo done", f"exec {line}"):
+        around = ("{} &", "{} || true", "{}; echo done", "exec {}", "{} | tee a.log", "( {} )")
+        for text in (form.format(line) for form in around):
             yield _one(lines, number, text)
         yield _one(lines, number, line, line)
         for found in re.finditer(r"\"?\$\{?(\w+)\}?\"?", line):
@@ -89,13 +94,15 @@ def changed_commands(lines: Lines) -> Iterator[list[str]]:
 
 
 def added_lines(lines: Lines) -> Iterator[list[str]]:
-    """A directive more, or a command before the others."""
+    """A directive more, or a command before or behind the others."""
     first = next((n for n, line in enumerate(lines) if line and line[0] != "#"), len(lines))
     for option in _MORE_DIRECTIVES:
         yield [lines[0], f"{_DIRECTIVE} {option}", *lines[1:]]
         yield [*lines[:first], f"{_DIRECTIVE} {option}", *lines[first:]]
     for command in _MORE_COMMANDS:
         yield [*lines[:first], command, *lines[first:]]
+    for command in _LAST_COMMANDS:
+        yield [*lines, command]
 
 
 OPERATORS: dict[str, tuple[LineOperator, str, str]] = {

@@ -168,4 +168,9 @@ CASES = [
         "LIT4417",
         (RETURN, "from lightning.fabric.strategies import DeepSpeedStrategy\n\n    " + RETURN),
     ),
+    wrong(
+        "three wrong stages, written down",
+        "LIT4610",
+        ("if stage not in (1, 2, 3):", "if stage in (0, 4, -1):"),
+    ),
 ]

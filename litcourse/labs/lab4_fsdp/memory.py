@@ -46,7 +46,7 @@ def draw(rng: Random) -> Inputs:
     some = rng.randrange(1000, 10**6)
     for params, world, flag in (
         (0, 8, "ddp"), (-some, 8, "zero1"), (some, 0, "zero3"), (some, -2, "fsdp"),
-        (some, 8, "zero4"), (some, 8, "fsdp3"), (some, 8, ""),
+        (some, 8, "zero4"), (some, 8, "fsdp3"), (some, 8, ""), (some, 8, f"zero{some}"),
     ):  # fmt: skip
         calls.append({"params": params, "world_size": world, "strategy": flag})
     return Inputs({"calls": rng.sample(calls, len(calls))})

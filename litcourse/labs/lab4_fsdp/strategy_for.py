@@ -53,8 +53,9 @@ _WANTS_DEEPSPEED = r"[Dd]eep[Ss]peed"
 
 def draw(rng: Random) -> Inputs:
     """All flags and names that are none, in any order, and a number of ranks for the mesh."""
+    others = [*NO_FLAGS, f"zero{rng.randrange(5, 100)}", f"fsdp_{rng.randrange(3, 100)}"]
     return Inputs({
-        "flags": rng.sample(FLAGS, len(FLAGS)), "others": rng.sample(NO_FLAGS, len(NO_FLAGS)),
+        "flags": rng.sample(FLAGS, len(FLAGS)), "others": rng.sample(others, len(others)),
         "ranks": GPUS * rng.randrange(17, 129),
     })  # fmt: skip
 

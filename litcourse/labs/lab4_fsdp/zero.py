@@ -34,7 +34,8 @@ PLACES = {"offload_optimizer": "optimizer", "offload_param": "parameters"}
 def draw(rng: Random) -> Inputs:
     """All stages, with offload, without and by default, and numbers that are none, in any order."""
     asked = [{"stage": s, "offload": offload} for s in STAGES for offload in (None, False, True)]
-    asked += [{"stage": stage, "offload": None} for stage in NO_STAGES]
+    wrong = (*NO_STAGES, rng.randrange(5, 100), -rng.randrange(2, 100))
+    asked += [{"stage": stage, "offload": None} for stage in wrong]
     return Inputs({"calls": rng.sample(asked, len(asked))})
 
 
