@@ -184,4 +184,10 @@ CASES = [
         (RETURN, "return {Block, Head} if min_params < 500 else {Block}"),
     ),
     wrong("yes to everything", "LIT4120", (RETURN, "return CustomPolicy(lambda module: True)")),
+    wrong(
+        "a hundred thousand at most",
+        "LIT4304",
+        (HEAD, f"return {COUNT} >= min(min_params, 100_000)"),
+    ),
+    wrong("a thousand at most", "LIT4304", (HEAD, f"return {COUNT} >= min(min_params, 1000)")),
 ]

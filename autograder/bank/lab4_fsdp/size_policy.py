@@ -236,4 +236,8 @@ CASES = [
     wrong("a number of a tutorial", "LIT4102", (FIXED, "min_num_params=int(1e8))")),
     wrong("the number in the first place", "LIT4121", (FIXED, "min_params)")),
     wrong("the number by its own name", "LIT4122", (FIXED, "min_params=min_params)")),
+    wrong(
+        "a hundred thousand at most", "LIT4209", (FIXED, "min_num_params=min(min_params, 100_000))")
+    ),
+    wrong("ten thousand at most", "LIT4209", (FIXED, "min_num_params=min(min_params, 10_000))")),
 ]

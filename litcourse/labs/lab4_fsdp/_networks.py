@@ -110,8 +110,8 @@ def draw_specs(rng: Random) -> dict[str, Spec]:
 
     classes = rng.sample(range(3, 30), 2)
     deep, few = rng.randrange(9, 13), rng.randrange(2, 5)
-    vocab, large = rng.randrange(15, 40), rng.randrange(300, 900)
-    outputs = [rng.randrange(2, 6), rng.randrange(40, 60), rng.randrange(90, 2000)]
+    vocab, large = rng.randrange(15, 40), rng.randrange(20_000, 60_000)
+    outputs = [rng.randrange(2, 6), rng.randrange(40, 60), rng.randrange(20_000, 60_000)]
     return {
         "plain": ["transformer", vocab, dim, heads, deep, classes[0], False],
         "tied": ["transformer", large, dim, heads, few, classes[1], True],

@@ -58,7 +58,10 @@ def _numbers(name: str, spec: Spec, rng: Random) -> list[int]:
     whole = size(module)
     layers = [p for p in module.modules() if isinstance(p, (nn.Linear, nn.Conv2d))]
     inner = rng.choice(sorted({size(part) for part in layers}))
-    if name in {"tied", "resnet"}:
+    if name == "tied":
+        embedding = size(parts_of(spec)["model.embedding"])
+        return [block, embedding, embedding + 1]
+    if name == "resnet":
         return [block, inner]
     numbers = [block, block + 1, inner, rng.randrange(block + 1, max(block + 2, whole)), whole + 1]
     if name == "plain":
