@@ -1,6 +1,7 @@
 """Answers to `fsdp2`: in which order, on which mesh, how often, and with which optimizer."""
 
 from autograder.bank import right, wrong
+from autograder.bank.lab4_fsdp._real_runs import FSDP2
 
 MESH = 'mesh = self.device_mesh["data_parallel"]'
 LOOP = "        for block in self.model.blocks:\n            fully_shard(block, mesh=mesh)\n"
@@ -345,69 +346,5 @@ CASES = [
         "LIT4526",
         (BLOCK, BLOCK.replace("mesh=mesh", "mesh=mesh, reshard_after_forward=2")),
     ),
-    wrong("eight blocks", "LIT4502", ("in self.model.blocks:", "in self.model.blocks[:8]:")),
-    wrong(
-        "four blocks, by their numbers",
-        "LIT4502",
-        (
-            LOOP,
-            "        for number in range(min(4, len(self.model.blocks))):\n"
-            "            fully_shard(self.model.blocks[number], mesh=mesh)\n",
-        ),
-    ),
-    wrong(
-        "evaluation mode from the beginning",
-        "LIT4529",
-        (KEEP, "self.model, self.lr = model.eval(), lr"),
-    ),
-    wrong("evaluation mode in each step", "LIT4529", (LOSS, f"self.eval()\n        {LOSS}")),
-    wrong(
-        "evaluation mode when it is sharded",
-        "LIT4529",
-        (MESH, f"self.model.train(False)\n        {MESH}"),
-    ),
-    wrong("another rate by default", "LIT4530", ("lr: float = 0.1", "lr: float = 0.01")),
-    wrong(
-        "a rate that falls each epoch",
-        "LIT4531",
-        (
-            SGD,
-            f"optimizer = {SGD[7:]}\n        return [optimizer], [torch.optim.lr_scheduler.StepLR(optimizer, 1, 0.1)]",
-        ),
-    ),
-    wrong(
-        "a rate that falls after a hundred steps",
-        "LIT4531",
-        (
-            SGD,
-            f"optimizer = {SGD[7:]}\n        falls = torch.optim.lr_scheduler.StepLR(optimizer, 100)\n"
-            '        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": falls, "interval": "step"}}',
-        ),
-    ),
-    wrong(
-        "learns in the first epoch alone", "LIT4525", (LOSS, f"{LOSS} * (self.current_epoch == 0)")
-    ),
-    wrong(
-        "learns in the first hundred steps alone",
-        "LIT4525",
-        (LOSS, f"{LOSS} * (self.global_step < 100)"),
-    ),
-    wrong(
-        "warms up for ever",
-        "LIT4519",
-        (LOSS, f"{LOSS} * min(1.0, (self.current_epoch + 1) / 1000)"),
-    ),
-    wrong(
-        "the first 16 samples",
-        "LIT4519",
-        (LOSS, f"tokens, labels = tokens[:16], labels[:16]\n        {LOSS}"),
-    ),
-    wrong(
-        "the first 64 samples",
-        "LIT4519",
-        (LOSS, f"tokens, labels = tokens[:64], labels[:64]\n        {LOSS}"),
-    ),
-    wrong("the first 16 tokens", "LIT4519", (LOSS, f"tokens = tokens[:, :16]\n        {LOSS}")),
-    wrong("ten classes", "LIT4519", (LOSS, f"labels = labels % 10\n        {LOSS}")),
-    wrong("a loss of five at most", "LIT4525", (LOSS, f"{LOSS}.clamp(max=5)")),
+    *FSDP2,
 ]

@@ -1,6 +1,7 @@
 """Answers to `strategy_for`: what each flag gives, how often, and what is no flag."""
 
 from autograder.bank import right, wrong
+from autograder.bank.lab4_fsdp._real_runs import STRATEGY_FOR
 
 DDP = '"ddp": lambda: DDPStrategy(),'
 FSDP = '"fsdp": lambda: make_fsdp_strategy(policy, "FULL_SHARD"),'
@@ -338,34 +339,5 @@ CASES = [
         "LIT4719",
         (FSDP, '"fsdp": lambda: FSDPStrategy(auto_wrap_policy=policy, cpu_offload=True),'),
     ),
-    wrong(
-        "makers of the first call",
-        "LIT4708",
-        ("makers = {", "makers = globals().setdefault('_makers', {"),
-        ("\n    }\n", "\n    })\n"),
-    ),
-    wrong(
-        "a policy that is kept",
-        "LIT4718",
-        (CHECK, f"policy = globals().setdefault('_policy', policy)\n    {CHECK}"),
-    ),
-    wrong(
-        "eight ranks at most",
-        "LIT4708",
-        (SIZES, SIZES.replace("world_size,", "min(world_size, 8),")),
-    ),
-    wrong(
-        "64 ranks at most", "LIT4708", (SIZES, SIZES.replace("world_size,", "min(world_size, 64),"))
-    ),
-    wrong("eight ranks, written down", "LIT4708", (SIZES, SIZES.replace("world_size,", "8,"))),
-    wrong("two ranks by default", "LIT4708", ("world_size: int = 1", "world_size: int = 2")),
-    wrong(
-        "the ranks of the environment",
-        "LIT4708",
-        (
-            "data_parallel_size=world_size",
-            'data_parallel_size=int(os.environ.get("WORLD_SIZE", 1)) // 2 or 1',
-        ),
-        ("makers = {", "import os\n\n    makers = {"),
-    ),
+    *STRATEGY_FOR,
 ]

@@ -53,16 +53,16 @@ MANY = "ranks allocation cores log"
 LONG = "warned requeued resumed log own_folder failure"
 OF_JOB = {"allocation/job_name": "allocation", "allocation": "allocation ranks", "ended": "ranks"}
 OF_RANKS = {"processes/program/*": "", "processes/words/*": ""}
-FAILING = {
-    **submission("failing", "failure", ended="failure", **OF_RANKS,
-                 **{"allocation": "", "allocation/job_name": "", "processes/cores": ""}),
-    "failing/clock/details/*": "",
-}  # fmt: skip
+FAILING = submission(
+    "failing", "failure", ended="failure", **OF_RANKS,
+    **{"allocation": "", "allocation/job_name": "", "processes/cores": ""},
+)  # fmt: skip
 
 
 class TestJudges(JudgeContract):
     """All of the contract, without exceptions."""
 
+    ENDS = True
     SERVES = {  # noqa: RUF012  never written
         "one_gpu": {**submission("job", FILE, ranks="ranks", log="log", **OF_JOB), **FAILING},
         "one_node": {
