@@ -12,9 +12,10 @@ class; ``.data``, ``.targets`` and ``.classes`` are as in torchvision.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
-from contextlib import contextmanager, redirect_stderr
+from contextlib import ExitStack, contextmanager, redirect_stderr, suppress
 from dataclasses import dataclass
 from functools import partial
 from io import StringIO
@@ -52,6 +53,7 @@ CIFAR10_STD = (0.2470, 0.2435, 0.2616)
 """Standard deviation of the real training images, as ``CIFAR10_MEAN``."""
 
 VARIABLE = "LITCOURSE_DATA"
+LOCK = ".litcourse-download.lock"
 PATIENCE = 20  # seconds; on a compute node without internet a connection would hang for minutes
 
 
@@ -149,16 +151,33 @@ def _real(
     """Open the real set, after a download if files are missing."""
     create = partial(getattr(datasets, which.name), root.path, train=train, transform=transform)
     folder = root.path / which.folder
-    complete = all(_readable(folder / file) for file in which.files)
+    with _lock(root.path, alone=False):
+        complete = all(_readable(folder / file) for file in which.files)
     try:
         if complete:
             return create(download=False)
-        with _quiet_download():
-            return create(download=True)
+        with _lock(root.path, alone=True), _quiet_download():
+            return create(download=True)  # it leaves alone what has come meanwhile
     except Exception as error:  # noqa: BLE001 (networks and disks raise anything)
         explain = _damaged if complete else _missing
         # The message names the cause; a chained traceback of urllib has a hundred lines.
         raise DataError(explain(which, root, error)) from None
+
+
+@contextmanager
+def _lock(root: Path, *, alone: bool) -> Iterator[None]:
+    """Wait while another process downloads into a folder; nodes and jobs share a disk.
+
+    `alone` is for who downloads. Where nobody may write, or the disk has no locks, nobody waits.
+    """
+    held = ExitStack()
+    with suppress(OSError):
+        if alone:
+            root.mkdir(parents=True, exist_ok=True)
+        file = held.enter_context((root / LOCK).open("a" if alone else "r"))
+        fcntl.flock(file, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+    with held:
+        yield
 
 
 @contextmanager

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import gzip
 import os
 import shutil
 import socket
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.error import URLError
@@ -117,6 +119,20 @@ def test_what_is_missing_is_downloaded_by_torchvision_in_silence(
     assert timeouts == [data.PATIENCE]
     assert socket.getdefaulttimeout() is None
     assert torchvision.datasets.utils.tqdm is bar
+
+
+def test_who_comes_second_waits_until_the_first_has_downloaded(tmp_path: Path) -> None:
+    """The jobs of several nodes, on one disk."""
+    with (tmp_path / data.LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        found: list[Any] = []
+        second = threading.Thread(target=lambda: found.append(data.mnist(tmp_path)))
+        second.start()
+        write_tiny_mnist(tmp_path)
+        second.join(0.2)
+        assert second.is_alive()
+    second.join(10)
+    assert len(found[0]) == 6
 
 
 # --- What a person reads when the images can't be had ---
