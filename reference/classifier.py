@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import lightning as L
+import torch
 from torch import Tensor, nn
-from torch.distributed.fsdp import FullyShardedDataParallel, fully_shard
+from torch.distributed.fsdp import FullyShardedDataParallel
 from torch.nn import functional
+from torch.nn.parallel import DistributedDataParallel
 from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
 
 from reference.policies import ByClass, WrapPolicy
 from reference.recompute import recompute
-from reference.strategies import data_mesh
+from reference.refusals import RefusalError
+from reference.strategies import build_sharded, data_mesh
 from reference.zero import load_weights
 
 if TYPE_CHECKING:
@@ -25,17 +29,48 @@ Batch = tuple[Tensor, Tensor]
 """Images (N, channels, height, width), float, and their classes (N,), int64."""
 
 
+class Function(nn.Module):
+    """A network that a function makes, one of torchvision's for instance, with arguments.
+
+    network:
+      class_path: reference.classifier.Function
+      init_args: {name: torchvision.models.resnet18, arguments: {num_classes: 5}}
+
+    A class needs none of this: `--model.network=litcourse.models.ResNet --model.network.width=32`.
+
+    Args:
+        name: of the function, with its module.
+        arguments: what it is called with.
+    """
+
+    def __init__(self, name: str, arguments: dict[str, Any] | None = None) -> None:
+        super().__init__()
+        module, _, function = name.rpartition(".")
+        self.made: nn.Module = getattr(importlib.import_module(module), function)(
+            **(arguments or {})
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return what the network does."""
+        logits: Tensor = self.made(images)
+        return logits
+
+
 class Classifier(L.LightningModule):
     """A network that classifies images; a subclass says how it is optimised.
 
-    The network is built in `configure_model`, under the strategy that will train it: built in
-    `__init__`, each rank would hold all of it before anything is sharded.
+    The network is built in `configure_model`, under the strategy that will train it. ZeRO-3 and
+    FSDP2 shard each part as soon as it is there (`reference.strategies.build_sharded`); under FSDP1
+    each rank builds the whole network on its CPU first.
 
     Args:
         network: makes the network: images (N, ...) to logits (N, classes).
         policy: the units that FSDP2 gathers together; DDP, FSDP1 and ZeRO do not ask for it.
         classes: how many there are.
     """
+
+    fixed_schedule = True
+    """Whether the length of the learning rate's schedule is in a checkpoint."""
 
     def __init__(
         self, network: Callable[[], nn.Module], policy: WrapPolicy | None = None, classes: int = 10
@@ -48,9 +83,16 @@ class Classifier(L.LightningModule):
         """A file of weights to start from, such as `reference.convert` writes."""
         self.recomputed: Sequence[type[nn.Module]] = ()
         """Classes of the modules whose activations are computed again in backward."""
+        self.compiled = False
+        """Whether torch.compile makes one program of the network."""
+        self.channels_last = False
+        """Whether images are laid out channels last, which convolutions on recent GPUs like."""
         # Metrics count on each rank and add the counts up at the end of an epoch, which is exact.
         # An average of averages is not, where ranks got different numbers of samples.
         self.losses = nn.ModuleDict({"val": MeanMetric(), "test": MeanMetric()})
+        self.parameter_count = 0
+        """Of the whole network, however it is sharded; known once it is built."""
+        self._planned_steps: float | None = None
         self.accuracies = nn.ModuleDict(
             {part: MulticlassAccuracy(classes, average="micro") for part in ("val", "test")}
         )
@@ -59,16 +101,21 @@ class Classifier(L.LightningModule):
         """Build the network; under FSDP2 (`ModelParallelStrategy`), shard it too."""
         if self.model is not None:
             return  # Lightning calls this hook before each of fit, validate and test
-        self.model = self.network()
+        if self.device_mesh is None:
+            self.model = self.network()
+        else:
+            strategy = self.trainer.strategy
+            mesh = data_mesh(strategy)
+            self.model = build_sharded(self.network, self.policy, mesh, strategy.root_device)
+        # Under ZeRO-3 each parameter is sharded as soon as it is made.
+        sizes = (getattr(p, "ds_numel", p.numel()) for p in self.parameters())
+        self.parameter_count = sum(map(int, sizes))
         if self.weights is not None:
             load_weights(self, self.weights)
             self.weights = None  # a network that is built anew waits for a checkpoint
         recompute(self.model, self.recomputed)
-        if self.device_mesh is not None:
-            mesh = data_mesh(self.trainer.strategy)
-            for unit in self.policy.units(self.model):
-                fully_shard(unit, mesh=mesh)
-            fully_shard(self.model, mesh=mesh)
+        if self.compiled:
+            self.model.compile()
 
     def discard(self) -> None:
         """Drop the network; the next `configure_model` builds it anew, for a checkpoint to fill.
@@ -81,6 +128,8 @@ class Classifier(L.LightningModule):
     def forward(self, images: Tensor) -> Tensor:
         """Return (N, classes) logits for images (N, ...)."""
         assert self.model is not None, "configure_model has not run"  # noqa: S101
+        if self.channels_last and images.dim() == 4:  # noqa: PLR2004  (N, C, H, W)
+            images = images.contiguous(memory_format=torch.channels_last)
         logits: Tensor = self.model(images)
         return logits
 
@@ -100,6 +149,36 @@ class Classifier(L.LightningModule):
 
         DDP takes rank 0's statistics for all; FSDP and ZeRO leave each rank with its own.
         """
+        self._share_statistics()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Average them before they are saved, since one rank's are; DDP's is rank 0 anyhow.
+
+        Averages are linear: a run that was not cut comes to the same at its next validation.
+        """
+        if not isinstance(self.trainer.strategy.model, DistributedDataParallel):
+            self._share_statistics()
+        checkpoint["planned_steps"] = self.trainer.estimated_stepping_batches
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Remember how long the schedule was planned to be."""
+        self._planned_steps = checkpoint.get("planned_steps")
+
+    def on_train_start(self) -> None:
+        """Refuse to train on where the schedule has ended: at a rate of zero, or not at all.
+
+        Raises:
+            RefusalError: more steps are asked for than the schedule in the checkpoint has.
+        """
+        planned, wanted = self._planned_steps, self.trainer.estimated_stepping_batches
+        if self.fixed_schedule and planned is not None and wanted > planned:
+            raise RefusalError(
+                f"the schedule in the checkpoint ends after {planned} steps, and "
+                f"--trainer.max_epochs={self.trainer.max_epochs} makes {wanted}",
+                "the old number of epochs, or --weights FILE.ckpt, which begins a new schedule",
+            )
+
+    def _share_statistics(self) -> None:
         if self.trainer.world_size == 1 or self.model is None:
             return
         for buffer in self.model.buffers():

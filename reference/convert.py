@@ -19,6 +19,7 @@ import io
 import pickle
 import sys
 import warnings
+import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,7 @@ class ConvertError(Exception):
 
     def __init__(self, path: Path, fault: str, next_step: str) -> None:
         super().__init__(f"{path}: {fault}\n  Next: {next_step}")
+        self.fault = fault
 
 
 def convert(checkpoint: Path, out: Path) -> None:
@@ -75,14 +77,14 @@ def convert(checkpoint: Path, out: Path) -> None:
         raise ConvertError(out, "exists already", "give another --out, or remove it")
     if not out.absolute().parent.is_dir():
         raise ConvertError(out.parent, "there is no such folder", f"mkdir -p {out.parent}")
-    read = _read_zero if _kind(checkpoint) == "zero" else _read_shards
+    read = _read_zero if folder_kind(checkpoint) == "zero" else _read_shards
     found = read(checkpoint)
     partial = out.with_name(f"{out.name}.partial")
     torch.save(found, partial)
     partial.rename(out)
 
 
-def _kind(folder: Path) -> str:
+def folder_kind(folder: Path) -> str:
     """`zero`, or `shards` of FSDP.
 
     Raises:
@@ -117,13 +119,9 @@ def _half(folder: Path, what: str) -> ConvertError:
 
 def _read_shards(folder: Path) -> dict[str, Any]:
     """What FSDP's sharded checkpoint comes to; only the weights are read, no optimizer state."""
-    missing = [name for name in (_INDEX, _REST) if not (folder / name).is_file()]
-    if missing:
-        raise _half(folder, f"{missing[0]} is missing, which is written at the end")
     try:
         reader = FileSystemReader(folder)
-        index = reader.read_metadata()
-        _check_files(folder, index.storage_data.values())
+        index = _read_index(folder)
         weights = {key: _empty(of) for key, of in index.state_dict_metadata.items() if _root(key)}
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "torch.distributed is disabled")  # as it should be
@@ -132,6 +130,43 @@ def _read_shards(folder: Path) -> dict[str, Any]:
     except (*_READING, CheckpointException) as error:
         raise _half(folder, f"a file is damaged ({_short(error)})") from error
     return _file(rest, {key.removeprefix(_root(key)): value for key, value in weights.items()})
+
+
+def check_folder(folder: Path) -> None:
+    """See that a folder is a whole checkpoint; nothing large is read.
+
+    Raises:
+        ConvertError: it is not, or a part of it is missing.
+    """
+    try:
+        if folder_kind(folder) == "shards":
+            _read_index(folder)
+        else:
+            _check_zero(folder)
+    except (*_READING, CheckpointException) as error:
+        raise _half(folder, f"a file is damaged ({_short(error)})") from error
+
+
+def _read_index(folder: Path) -> Any:
+    """The index of FSDP's shards, all of which are there."""
+    missing = [name for name in (_INDEX, _REST) if not (folder / name).is_file()]
+    if missing:
+        raise _half(folder, f"{missing[0]} is missing, which is written at the end")
+    if not zipfile.is_zipfile(folder / _REST):
+        raise _half(folder, f"a file is damaged ({_REST} is cut off)")
+    index = FileSystemReader(folder).read_metadata()
+    _check_files(folder, index.storage_data.values())
+    return index
+
+
+def _check_zero(folder: Path) -> None:
+    """Raise ConvertError if a file of ZeRO's is missing or cut off."""
+    if not (folder / "latest").is_file():
+        raise _half(folder, "latest is missing, which is written at the end")
+    part = folder / (folder / "latest").read_text().strip()
+    cut = [path.name for path in sorted(part.glob("*.pt")) if not zipfile.is_zipfile(path)]
+    if cut or not any(part.glob("*_optim_states.pt")):
+        raise _half(folder, f"{cut[0]} is cut off" if cut else "no optimizer's file is there")
 
 
 def _check_files(folder: Path, shards: Iterable[Any]) -> None:

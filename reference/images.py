@@ -8,6 +8,9 @@ import lightning as L
 import torch
 from torch.utils.data import DataLoader, Dataset, Subset
 
+from reference.refusals import RefusalError
+from reference.resuming.epoch_order import batches_had, train_loader
+
 
 class ImageData(L.LightningDataModule):
     """Loaders of the sets that `setup` of a subclass leaves in `train`, `val` and `test`.
@@ -20,8 +23,9 @@ class ImageData(L.LightningDataModule):
     test: Dataset[Any]
 
     def train_dataloader(self) -> DataLoader[Any]:
-        """Batches of another order each epoch; the uneven last one is left out."""
-        return self._loader(self.train, train=True)
+        """Batches of another order each epoch; a run that was cut goes on with the next one."""
+        size = self.hparams["batch_size"]
+        return train_loader(self.train, self.trainer, size, **self._loading())
 
     def val_dataloader(self) -> DataLoader[Any]:
         """Every validation sample once."""
@@ -31,17 +35,38 @@ class ImageData(L.LightningDataModule):
         """Every test sample once."""
         return self._loader(self.test)
 
-    def _loader(self, samples: Dataset[Any], *, train: bool = False) -> DataLoader[Any]:
+    def _loader(self, samples: Dataset[Any]) -> DataLoader[Any]:
+        return DataLoader(samples, batch_size=self.hparams["batch_size"], **self._loading())
+
+    def _loading(self) -> dict[str, Any]:
         workers = self.hparams["num_workers"]
-        return DataLoader(
-            samples,
-            batch_size=self.hparams["batch_size"],
-            shuffle=train,
-            drop_last=train,
-            num_workers=workers,
-            persistent_workers=workers > 0,
-            pin_memory=torch.cuda.is_available(),
-        )
+        return {
+            "num_workers": workers,
+            "persistent_workers": workers > 0,
+            "pin_memory": torch.cuda.is_available(),
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """How large global batches are, and how many of the epoch are done."""
+        return {"global_batch": self._global_batch(), "batches": batches_had(self.trainer)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Compare with what was saved.
+
+        Raises:
+            RefusalError: batches were counted that had another size.
+        """
+        before, now = state_dict["global_batch"], self._global_batch()
+        if state_dict["batches"] and before != now:
+            ranks = now // self.hparams["batch_size"]
+            raise RefusalError(
+                f"the checkpoint is from the middle of an epoch in global batches of {before} "
+                f"images, and these have {now}: some would come twice or never",
+                f"a --data.batch_size that makes {before} on {ranks} ranks",
+            )
+
+    def _global_batch(self) -> int:
+        return int(self.hparams["batch_size"]) * (self.trainer.world_size if self.trainer else 1)
 
 
 def split(

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch.utils.checkpoint import checkpoint
 
+from reference.refusals import RefusalError
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -23,15 +25,15 @@ def recompute(network: nn.Module, classes: Sequence[type[nn.Module]]) -> None:
     """Have each module of `classes` in `network` compute its forward again in backward.
 
     Raises:
-        ValueError: a class has no module in the network.
+        RefusalError: a class has no module in the network.
     """
     for cls in classes:
         found = [module for module in network.modules() if isinstance(module, cls)]
         if not found:
             there = sorted({type(module).__name__ for module in network.modules()})
-            raise ValueError(
-                f"no {cls.__name__} is in the network, so none can be computed again in backward; "
-                f"it has {', '.join(there)}"
+            raise RefusalError(
+                f"no {cls.__name__} is in the network, so none can be computed again in backward",
+                f"--activation_checkpointing with some of {', '.join(there)}",
             )
         for module in found:
             _recompute(module)

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from lightning.pytorch.strategies import DeepSpeedStrategy
 from torch import nn
+from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict
+from torch.distributed.tensor import DTensor
 
 
 class ZeRO(DeepSpeedStrategy):
@@ -40,6 +42,11 @@ def load_weights(module: nn.Module, path: Path) -> None:
             f"  Next: give a checkpoint of Lightning's that is one file, or make one: "
             f"python -m reference.convert FOLDER --out {path.stem}-weights.ckpt"
         )
+    if any(isinstance(parameter, DTensor) for parameter in module.parameters()):  # FSDP2's shards
+        set_model_state_dict(
+            module, held["state_dict"], options=StateDictOptions(full_state_dict=True)
+        )
+        return
     with _whole(module):
         module.load_state_dict(held["state_dict"])
 

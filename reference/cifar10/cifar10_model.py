@@ -24,6 +24,7 @@ class ResNetClassifier(Classifier):
     Args:
         network: makes the network: images (N, 3, 32, 32) to logits (N, 10).
         policy: the units of FSDP2.
+        classes: how many there are; the network has to have as many logits.
         max_lr: learning rate at the top of the cycle, for a global batch of 128; scale both alike.
         weight_decay: of weights; norms and biases have none.
         label_smoothing: probability that is spread over all classes.
@@ -33,11 +34,12 @@ class ResNetClassifier(Classifier):
         self,
         network: Callable[[], nn.Module] = ResNet,
         policy: WrapPolicy | None = None,
+        classes: int = 10,
         max_lr: float = 0.1,
         weight_decay: float = 5e-4,
         label_smoothing: float = 0.1,
     ) -> None:
-        super().__init__(network, policy)
+        super().__init__(network, policy, classes)
         self.max_lr, self.weight_decay = max_lr, weight_decay
         self.label_smoothing = label_smoothing
 

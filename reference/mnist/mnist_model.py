@@ -28,6 +28,7 @@ class DigitClassifier(Classifier):
     Args:
         network: makes the network: images (N, 1, 28, 28) to logits (N, 10).
         policy: the units of FSDP2.
+        classes: how many there are; the network has to have as many logits.
         lr: learning rate of Adam at the start.
     """
 
@@ -35,9 +36,10 @@ class DigitClassifier(Classifier):
         self,
         network: Callable[[], nn.Module] = perceptron,
         policy: WrapPolicy | None = None,
+        classes: int = 10,
         lr: float = 1e-3,
     ) -> None:
-        super().__init__(network, policy)
+        super().__init__(network, policy, classes)
         self.lr = lr
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:

@@ -21,6 +21,8 @@ def arguments(program: str, config: str, folder: Path, world_size: int, *more: s
     for name in (config, "smoke"):
         args += ["--config", f"reference/{program}/configs/{name}.yaml"]
     args += ["--trainer.accelerator=cpu", f"--trainer.devices={world_size}"]
+    if config not in {"cpu", "gpu"}:
+        args.append("--trainer.precision=32-true")  # so that losses can be compared
     return [*args, "--trainer.log_every_n_steps=1", *more]
 
 

@@ -54,7 +54,7 @@ def test_one_process_trains_and_reports(
     ranks: Ranks, tmp_path: Path, program: str, config: str
 ) -> None:
     fit(ranks, program, config, tmp_path)
-    told = json.loads((tmp_path / "summary.json").read_text())
+    told = json.loads((tmp_path / "summaries/fit-0.json").read_text())
     assert (told["steps"], told["world_size"]) == (STEPS, 1)
     assert told["precision"] == ("bf16-mixed" if config == "gpu" else "32-true")
     assert told["images_per_second"] > 0
@@ -81,7 +81,7 @@ def test_sharded_ranks_reach_the_loss_of_ddp(
     assert losses(tmp_path) == pytest.approx(replicated(program), rel=1e-4)
     assert len(losses(tmp_path)) == STEPS
     assert (tmp_path / "checkpoints/last.ckpt").is_dir()
-    told = json.loads((tmp_path / "summary.json").read_text())
+    told = json.loads((tmp_path / "summaries/fit-0.json").read_text())
     assert told["world_size"] == 2
     assert "test_acc" in told  # of the checkpoint, read back in shards
 
@@ -103,7 +103,7 @@ def test_another_strategy_is_a_flag(run_in: Callable[..., Any], root: Path, tmp_
     flags = ("--trainer.accelerator=cpu", "--trainer.devices=2", "--trainer.strategy=ddp")
     done = run_in(root, *command, *smoke, *flags, OMP_NUM_THREADS="1")
     assert done.returncode == 0, done.stderr[-2000:]
-    assert json.loads((tmp_path / "summary.json").read_text())["world_size"] == 2
+    assert json.loads((tmp_path / "summaries/fit-0.json").read_text())["world_size"] == 2
     # In a log file: a line for each epoch, then the report, and no progress bar.
     lines = [line for line in done.stdout.splitlines() if line.startswith("epoch ")]
     assert [line.split(":")[0] for line in lines] == ["epoch 1/2 step 8", "epoch 2/2 step 16"]

@@ -52,7 +52,7 @@ def test_gradients_and_statistics_are_those_of_one_forward() -> None:
 
 
 def test_a_class_that_the_network_lacks_is_named() -> None:
-    with pytest.raises(ValueError, match=r"no Block is in the network.*it has BasicBlock"):
+    with pytest.raises(ValueError, match=r"no Block is in the network.*some of BasicBlock"):
         recompute(ResNet([1, 1], 4), [Block])
 
 

@@ -59,7 +59,7 @@ class MiniSlurm:
     def __init__(self, folder: Path, nodes: int = 8) -> None:
         self.folder, self.nodes = folder, nodes
         self.port = _free_ports(nodes + 1)
-        self._daemons: list[subprocess.Popen[bytes]] = []
+        self._daemons: dict[str, subprocess.Popen[bytes]] = {}
 
     @property
     def variables(self) -> dict[str, str]:
@@ -75,9 +75,9 @@ class MiniSlurm:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for daemon in self._daemons:
+        for daemon in self._daemons.values():
             daemon.kill()  # the namespace's first process: the kernel ends all others with it
-        for daemon in self._daemons:
+        for daemon in self._daemons.values():
             daemon.wait()
         self._daemons.clear()
 
@@ -91,12 +91,30 @@ class MiniSlurm:
         names = "".join(f"127.0.0.1 n{n}\n" for n in range(1, self.nodes + 1))
         (self.folder / "hosts").write_text(Path("/etc/hosts").read_text() + names)
         self._daemon("slurmctld", "slurmctld -D -c")
+        for n in range(1, self.nodes + 1):
+            self._node(f"n{n}")
+        self._wait_until_up()
+
+    def _node(self, name: str) -> None:
         # Ranks find each other by the names of the nodes.
         hosts = f"mount --bind {self.folder}/hosts /etc/hosts"
         stepd = shutil.which("slurmstepd") or "/usr/sbin/slurmstepd"
-        for n in range(1, self.nodes + 1):
-            self._daemon(f"n{n}", f"{hosts}; hostname n{n}; slurmd -D -N n{n} -d {stepd}")
-        self._wait_until_up()
+        self._daemon(name, f"{hosts}; hostname {name}; slurmd -D -N {name} -d {stepd}")
+
+    def lose(self, node: str) -> None:
+        """End a node and all that runs there, as if its power had failed.
+
+        The controller would notice after SlurmdTimeout; here it is told at once.
+        """
+        self._daemons[node].kill()
+        self._daemons[node].wait()
+        self.run("scontrol", "update", f"nodename={node}", "state=down", "reason=power")
+
+    def restore(self, node: str) -> None:
+        """Start a lost node again."""
+        self._node(node)
+        self.run("scontrol", "update", f"nodename={node}", "state=resume")
+        self._wait_until_up(busy="idle,alloc,mix,comp")
 
     def _daemon(self, name: str, script: str) -> None:
         # A rank that dies at its end would leave a gigabyte of memory in the checkout. The shell
@@ -105,17 +123,15 @@ class MiniSlurm:
         # What jobs see must not depend on who runs the tests.
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("SLURM", "SBATCH"))}
         with (self.folder / "log" / f"{name}.boot").open("wb") as log:
-            self._daemons.append(
-                subprocess.Popen(
-                    command, env=kept | self.variables, stdin=subprocess.DEVNULL,
-                    stdout=log, stderr=log, start_new_session=True,
-                )
+            self._daemons[name] = subprocess.Popen(
+                command, env=kept | self.variables, stdin=subprocess.DEVNULL,
+                stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
 
-    def _wait_until_up(self) -> None:
+    def _wait_until_up(self, busy: str = "idle") -> None:
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
-            idle = self.run("sinfo", "-h", "-N", "-t", "idle", "-o", "%N", check=False)
+            idle = self.run("sinfo", "-h", "-N", "-t", busy, "-o", "%N", check=False)
             if set(idle.split()) == {f"n{n}" for n in range(1, self.nodes + 1)}:
                 return
             time.sleep(0.1)

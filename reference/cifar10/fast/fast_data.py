@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import lightning as L
@@ -13,6 +14,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
 from litcourse.data import CIFAR10_MEAN, CIFAR10_STD, cifar10
+from reference.resuming.epoch_order import batches_had
 
 SHIFT = 2
 """Pixels that an image moves at most, in each direction."""
@@ -31,6 +33,7 @@ class Epoch:
         batch_size: images in a batch; the rest is left out.
         seed: of the run.
         epoch: from 0.
+        had: how many of its batches were had before the run was cut.
     """
 
     images: Tensor
@@ -38,6 +41,7 @@ class Epoch:
     batch_size: int
     seed: int
     epoch: int
+    had: Callable[[], int] = int
 
     def __len__(self) -> int:
         return len(self.labels) // self.batch_size
@@ -48,11 +52,19 @@ class Epoch:
         chance = torch.Generator().manual_seed(self.seed + 1_000_003 * (self.epoch + 1))
         order = torch.randperm(count, generator=chance)
         shifts = torch.randint(2 * SHIFT + 1, (count, 2), generator=chance)
-        for chosen in order[: len(self) * self.batch_size].split(self.batch_size):
+        batches = order[: len(self) * self.batch_size].split(self.batch_size)
+        for chosen in batches[self.had() :]:
             batch = shifted(self.images[chosen], shifts[chosen])
             mirrored = sides[chosen] != self.epoch % 2
             batch = torch.where(mirrored.view(-1, 1, 1, 1), batch.flip(-1), batch)
             yield batch.contiguous(memory_format=torch.channels_last), self.labels[chosen]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing: Lightning counts batches. It warns where a loader has no such method."""
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """There is nothing to load."""
 
 
 def shifted(padded: Tensor, shifts: Tensor) -> Tensor:
@@ -100,7 +112,8 @@ class FastData(L.LightningDataModule):
         """The batches of the epoch that begins; the Trainer asks anew for each epoch."""
         epoch = self.trainer.current_epoch if self.trainer else 0
         size, seed = self.hparams["batch_size"], self.hparams["seed"]
-        return Epoch(self.padded, self.labels, size, seed, epoch)
+        had = partial(batches_had, self.trainer)
+        return Epoch(self.padded, self.labels, size, seed, epoch, had)
 
     def test_dataloader(self) -> DataLoader[Any]:
         """Every test image once."""

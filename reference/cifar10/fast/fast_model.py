@@ -15,6 +15,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from reference.cifar10.fast.lookahead import Lookahead
 from reference.cifar10.fast.network import WhitenedNet
 from reference.classifier import Batch, Classifier
+from reference.refusals import RefusalError
 
 if TYPE_CHECKING:
     import lightning as L
@@ -40,8 +41,9 @@ class FastClassifier(Classifier):
         momentum: of SGD, Nesterov's.
         weight_decay: what a step takes from each weight, per 1024 examples.
         label_smoothing: probability that is spread over all classes.
-        compile: let torch.compile make one program of the network.
     """
+
+    fixed_schedule = False
 
     def __init__(
         self,
@@ -51,12 +53,10 @@ class FastClassifier(Classifier):
         momentum: float = 0.85,
         weight_decay: float = 0.0153,
         label_smoothing: float = 0.2,
-        compile: bool = False,  # noqa: A002  what torch calls it
     ) -> None:
         super().__init__(network)
         self.lr, self.bias_scale, self.momentum = lr, bias_scale, momentum
         self.weight_decay, self.label_smoothing = weight_decay, label_smoothing
-        self.compiled = compile
 
     def configure_model(self) -> None:
         """Build the network, in the memory layout that convolutions like."""
@@ -64,8 +64,6 @@ class FastClassifier(Classifier):
         super().configure_model()
         if self.model is not None and not built:
             self.model.to(memory_format=torch.channels_last)
-            if self.compiled:
-                self.model.compile()
 
     def configure_callbacks(self) -> list[L.Callback]:
         """The slow weights belong to the recipe."""
@@ -95,11 +93,11 @@ class FastClassifier(Classifier):
     def on_train_start(self) -> None:
         """Set the whitening layer from the images; a checkpoint would have brought it."""
         if self.trainer.world_size > 1:
-            message = "fast trains on one device. Next: --trainer.devices=1"
-            raise ValueError(message)
+            raise RefusalError("fast trains on one device", "--trainer.devices=1")
         if self.global_step == 0:
             images: Tensor = self.trainer.datamodule.images  # type: ignore[attr-defined]
             self._network.fit_whitening(images[:WHITENING_SAMPLE].to(self.device))
+        self.on_train_epoch_start()  # Lightning leaves it out of an epoch that was cut
 
     def on_train_epoch_start(self) -> None:
         """Freeze the first layer's bias when it is time."""

@@ -1,0 +1,108 @@
+"""What the programs refuse, each in one line that says what to type next."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import torch
+from lightning.pytorch.cli import LightningArgumentParser
+from lightning.pytorch.strategies import (
+    DeepSpeedStrategy,
+    FSDPStrategy,
+    ModelParallelStrategy,
+    Strategy,
+)
+
+from litcourse.core.exit_codes import ExitCode
+from reference.resuming.whole_checkpoints import fault_of, kind_of
+
+CHOSEN_BY_LIGHTNING = ("best", "last", "hpc")
+"""What `--ckpt_path` may say besides a path."""
+
+
+class RefusalError(ValueError):
+    """A run can't be what was asked for: what is wrong, and what to type next.
+
+    Args:
+        fault: what is wrong.
+        next_step: what to type.
+    """
+
+    def __init__(self, fault: str, next_step: str) -> None:
+        super().__init__(f"{fault}. Next: {next_step}")
+
+
+class Parser(LightningArgumentParser):
+    """A parser whose error is one line; a page of usage above it hides what is wrong."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """End the program with the message."""
+        parser = getattr(ex, "subcommand_parser", None) or self
+        fail(parser.prog.replace(" [options]", ""), message)
+
+
+def fail(program: str, message: str) -> NoReturn:
+    """End the program with one line on standard error."""
+    sys.stderr.write(f"{program}: error: {' '.join(message.split())}\n")
+    sys.stderr.flush()
+    raise SystemExit(int(ExitCode.MISTAKE))
+
+
+def check_strategy(strategy: object, accelerator: object) -> None:
+    """Refuse Lightning's own names of strategies that train on GPUs alone, where there is none.
+
+    Raises:
+        RefusalError: it is one of them.
+    """
+    sharded = isinstance(strategy, str) and strategy.startswith(("fsdp", "deepspeed"))
+    if sharded and (accelerator == "cpu" or not torch.cuda.is_available()):
+        config = "zero2.yaml" if str(strategy).startswith("deepspeed") else "fsdp_blocks.yaml"
+        raise RefusalError(
+            f"Lightning's strategy {strategy} needs GPUs, and there are none",
+            f"--config reference/mnist/configs/{config}, which trains on a CPU too",
+        )
+
+
+def check_checkpoint(path: str, strategy: Strategy, *, go_on: bool) -> None:
+    """Refuse a checkpoint that can't be read, or not under this strategy.
+
+    Args:
+        path: of the checkpoint, or a word of Lightning's.
+        strategy: that reads it.
+        go_on: whether training goes on from it, for which weights are not enough.
+
+    Raises:
+        RefusalError: it can't.
+    """
+    if path in CHOSEN_BY_LIGHTNING:
+        return
+    place = Path(path)
+    if not place.exists():
+        near = ", ".join(str(p) for p in sorted(place.parent.glob("*.ckpt")))
+        raise RefusalError(f"{path}: there is no such checkpoint", f"take one of {near or '...'}")
+    fault = fault_of(place)
+    if fault == "it holds weights and no optimizer":
+        if go_on:
+            raise RefusalError(f"{path} holds weights and no optimizer", _start_from(place))
+    elif fault:
+        raise RefusalError(f"{path}: {fault}", "take another checkpoint")
+    readers = {"shards": (FSDPStrategy, ModelParallelStrategy), "zero": (DeepSpeedStrategy,)}
+    kind = kind_of(place)
+    if kind == "file" and isinstance(strategy, DeepSpeedStrategy):
+        raise RefusalError(f"{path} is one file, and ZeRO reads folders", f"--weights {path}")
+    if kind != "file" and not isinstance(strategy, readers[kind]):
+        wrote = "ZeRO" if kind == "zero" else "FSDP"
+        raise RefusalError(
+            f"{path} is a folder that {wrote}'s ranks wrote, which {type(strategy).__name__} "
+            "does not read",
+            _start_from(place),
+        )
+
+
+def _start_from(path: Path) -> str:
+    """What to type to begin with the weights of a checkpoint."""
+    if path.is_file():
+        return f"--weights {path}"
+    return f"python -m reference.convert {path} --out FILE.ckpt, then --weights FILE.ckpt"

@@ -1,0 +1,121 @@
+"""What the strategies do to a network: its units, and what a rank holds while it is built."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import pytest
+import torch
+from torch import nn
+from torch.distributed import destroy_process_group, init_process_group
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import FullyShardedDataParallel
+from torch.distributed.tensor import DTensor
+
+from litcourse.models import MLP
+from reference.policies import ByClass
+from reference.strategies import build_sharded
+from tests.reference.fits import Ranks, fit
+
+pytestmark = pytest.mark.slow
+
+
+class Units(L.Callback):
+    """Writes how many units FSDP1 made of the network.
+
+    Args:
+        path: file to write to.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = Path(path)
+
+    def on_train_start(self, trainer: L.Trainer, *_: Any) -> None:
+        """Count them."""
+        wrapped: nn.Module = trainer.strategy.model  # type: ignore[assignment]
+        found = sum(isinstance(m, FullyShardedDataParallel) for m in wrapped.modules())
+        self.path.write_text(str(found))
+
+
+@pytest.mark.parametrize(
+    ("config", "units"), [("fsdp_blocks", 9), ("fsdp_size", 7), ("fsdp_custom", 5)]
+)
+def test_fsdp1_makes_the_units_of_its_policy(
+    ranks: Ranks, tmp_path: Path, config: str, units: int
+) -> None:
+    """On ResNet-18; batch norms stay in the unit of their block."""
+    count = [
+        "--trainer.callbacks+=tests.reference.test_strategies.Units",
+        f"--trainer.callbacks.path={tmp_path}/units",
+        "--model.network=litcourse.models.ResNet", "--model.network.blocks=[2,2,2,2]",
+        "--model.network.width=64", "--trainer.max_steps=1",
+        "--data.batch_size=2", "--trainer.limit_val_batches=0", "--test_after_fit=false",
+    ]  # fmt: skip
+    fit(ranks, "cifar10", config, tmp_path, 1, *count)
+    assert (tmp_path / "units").read_text() == str(units)
+
+
+WIDE = partial(MLP, hidden=[3000] * 8)
+"""Seven equal layers of 34 MiB, and small ones: 250 MiB."""
+POLICY = ByClass([nn.Linear])
+
+
+def built() -> list[float]:
+    """MiB that building takes at most on a rank, and how far its weights are from plain ones."""
+    init_process_group("gloo")
+    mesh = init_device_mesh("cpu", (2,))
+    torch.manual_seed(0)
+    before = peak(anew=True)
+    network = build_sharded(WIDE, POLICY, mesh, torch.device("cpu"))
+    most = peak() - before
+    torch.manual_seed(0)
+    plain = dict(WIDE().named_parameters())
+    away = 0.0
+    for name, parameter in network.named_parameters():
+        assert isinstance(parameter, DTensor)
+        away = max(away, float((parameter.full_tensor() - plain[name]).abs().max().detach()))
+    destroy_process_group()
+    return [most, away]
+
+
+def peak(*, anew: bool = False) -> float:
+    """Most memory, in MiB, that this process has held, or holds now."""
+    if anew:
+        Path("/proc/self/clear_refs").write_text("5")
+    status = Path("/proc/self/status").read_text()
+    return int(re.findall(r"VmHWM:\s+(\d+)", status)[0]) / 1024
+
+
+def test_fsdp2_builds_a_network_that_no_rank_ever_holds(ranks: Ranks) -> None:
+    whole = sum(p.numel() for p in WIDE().parameters()) * 4 / 2**20
+    for most, away in ranks(built, 2):
+        assert most < 0.75 * whole, "half of it, and one layer"
+        assert away == 0
+
+
+def test_a_network_that_cannot_fill_itself_is_built_whole(ranks: Ranks) -> None:
+    assert ranks(tied, 2) == [True, True]
+
+
+class Tied(nn.Module):
+    """Two layers that share their weights, and a parameter of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.other = nn.Linear(4, 4), nn.Linear(4, 4)
+        self.other.weight = self.one.weight
+        self.scale = nn.Parameter(torch.full((4,), 3.0))
+
+
+def tied() -> bool:
+    init_process_group("gloo")
+    network = build_sharded(Tied, ByClass([]), init_device_mesh("cpu", (2,)), torch.device("cpu"))
+    scale: Any = network.scale
+    same = network.one.weight is network.other.weight
+    same = same and bool((scale.full_tensor() == 3).all())
+    destroy_process_group()
+    return same
