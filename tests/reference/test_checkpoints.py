@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import shutil
 from collections.abc import Callable
 from functools import partial
@@ -17,7 +18,7 @@ from litcourse.core.exit_codes import ExitCode
 from litcourse.models import MLP
 from reference.convert import main as convert
 from reference.mnist.mnist_model import DigitClassifier
-from tests.reference.fits import Ranks, fit, losses
+from tests.reference.fits import PROGRAMS, Ranks, arguments, fit, losses
 
 SHORT = ("--trainer.limit_train_batches=2", "--trainer.limit_val_batches=1",
          "--last.save_top_k=-1", "--last.filename={epoch}")  # fmt: skip
@@ -216,3 +217,38 @@ def test_weights_alone_are_converted_and_nobody_goes_on_from_them(
         with pytest.raises(AssertionError, match="holds weights and no optimizer") as caught:
             fit(ranks, "mnist", "fsdp2", tmp_path / "again", 1, f"--ckpt_path={path}")
         assert f"Next: {step}" in str(caught.value)
+
+
+# --- the subcommands ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("config", ["zero2", "zero3", "fsdp_blocks", "fsdp2"])
+def test_what_was_trained_in_shards_is_measured_in_shards(
+    ranks: Ranks, tmp_path: Path, config: str
+) -> None:
+    """By programs of their own; what the summary counts is the whole network, not a shard."""
+    fit(ranks, "mnist", config, tmp_path, 2, *SHORT)
+    best = f"--ckpt_path={tmp_path / 'checkpoints/best.ckpt'}"
+    args = arguments("mnist", config, tmp_path, 2, best)[1:]
+    for subcommand in ("test", "validate"):
+        ranks(partial(PROGRAMS["mnist"], [subcommand, *args]), 2)
+
+    def told(name: str) -> dict[str, float]:
+        found: dict[str, float] = json.loads((tmp_path / f"summaries/{name}.json").read_text())
+        return found
+
+    assert told("test-0")["test_acc"] == told("fit-0")["test_acc"]
+    assert "val_acc" in told("validate-0")
+    assert told("fit-0")["parameters"] == 784 * 512 + 512 + 512 * 64 + 64 + 64 * 10 + 10
+
+
+@pytest.mark.parametrize("config", ["zero2", "fsdp2"])
+def test_a_folder_is_refused_by_who_cannot_read_it(
+    ranks: Ranks, saved: Saved, tmp_path: Path, config: str
+) -> None:
+    folder = saved(config) / "epoch=1.ckpt"
+    alone = ["test", f"--ckpt_path={folder}", f"--run_dir={tmp_path}", "--trainer.devices=1",
+             "--trainer.accelerator=cpu"]  # fmt: skip
+    with pytest.raises(AssertionError, match="which SingleDeviceStrategy does not read") as caught:
+        ranks(partial(PROGRAMS["mnist"], alone), 1)
+    assert f"Next: python -m reference.convert {folder} --out FILE.ckpt" in str(caught.value)

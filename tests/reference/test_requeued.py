@@ -21,9 +21,9 @@ JOB = {
 }  # fmt: skip
 
 
-def fit(folder: Path, *more: str) -> None:
+def fit(folder: Path, restarts: int, *more: str) -> None:
     """Train two epochs of eight steps as the one task of a job."""
-    os.environ.update(JOB)  # of a rank, which is a process of its own
+    os.environ.update(JOB, SLURM_RESTART_COUNT=str(restarts))  # of a rank, a process of its own
     config = ["--config", "reference/mnist/configs/smoke.yaml", "--trainer.log_every_n_steps=1"]
     own = ["--trainer.accelerator=cpu", "--trainer.devices=1"]
     mnist(["fit", f"--run_dir={folder}", *config, *own, *more])
@@ -35,17 +35,32 @@ def steps(folder: Path) -> int:
         return sum(bool(row.get("train_loss")) for row in csv.DictReader(table))
 
 
-def test_the_checkpoint_of_a_requeued_job_comes_before_one_that_is_named(
+def test_a_job_started_anew_goes_on_from_its_own_newest_checkpoint(
     ranks: Callable[..., list[Any]], tmp_path: Path
 ) -> None:
-    first, again = tmp_path / "first", tmp_path / "again"
+    """On its first start it goes on from the one that is named; later from that if it has none."""
+    first = tmp_path / "first"
     each_epoch = ["--last.save_top_k=-1", "--last.filename={epoch}"]
-    ranks(partial(fit, first, *each_epoch), 1)
+    ranks(partial(fit, first, 0, *each_epoch), 1)
     assert steps(first) == 16
-    named = f"--ckpt_path={first / 'checkpoints/epoch=1.ckpt'}"
-    ranks(partial(fit, tmp_path / "named", named), 1)
-    assert steps(tmp_path / "named") == 0
-    again.mkdir()
-    shutil.copy(first / "checkpoints/epoch=0.ckpt", again / "hpc_ckpt_1.ckpt")
-    ranks(partial(fit, again, named), 1)
-    assert steps(again) == 8, "it did not go on from the job's own checkpoint"
+    zero, one = (first / f"checkpoints/epoch={epoch}.ckpt" for epoch in (0, 1))
+
+    def after(name: str, restarts: int, named: Path | None, **own: Path) -> int:
+        """Steps of a job in whose folder there are checkpoints, the newest last."""
+        folder = tmp_path / name
+        for age, (stem, path) in enumerate(own.items()):
+            place = folder / ("checkpoints" if stem == "last" else ".") / f"{stem}.ckpt"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, place)
+            os.utime(place, (1000 + age, 1000 + age))
+        given = [f"--ckpt_path={named}"] if named else []
+        ranks(partial(fit, folder, restarts, *given), 1)
+        return steps(folder)
+
+    assert after("named", 0, zero, hpc_ckpt_1=one) == 8
+    assert after("signal", 1, one, hpc_ckpt_1=zero) == 8
+    assert after("administrator", 1, one, hpc_ckpt_1=one, last=zero) == 8
+    assert after("node", 2, None, last=zero) == 8
+    assert after("too-early", 1, zero) == 8
+    assert after("by-hand", 0, None, hpc_ckpt_1=zero) == 8
+    assert after("anew", 0, None, last=zero) == 16

@@ -9,13 +9,15 @@ import subprocess
 import sys
 import time
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
-from litcourse.requeue import write_then_rename
+from litcourse.requeue import Requeue, write_then_rename
 from reference.resuming.whole_checkpoints import fault_of, newest_whole
 from tests.reference.fits import PROGRAMS, Ranks, arguments, losses
 from tests.reference.samples_seen import batches, counts
@@ -169,3 +171,26 @@ def test_a_checkpoint_is_there_before_the_next_one_is_whole(tmp_path: Path) -> N
     write_then_rename(trainer, path, lambda to: write_then_rename(trainer, to, Path.touch))
     assert path.is_file()
     assert [p.name for p in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+def test_ranks_compare_notes_every_few_seconds_not_before_each_batch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    requeue, batch, compared = Requeue(seconds=5.0), 0, []
+    pace = 0.01
+
+    def reduce(notes: torch.Tensor, reduce_op: str) -> torch.Tensor:
+        assert reduce_op == "max"
+        compared.append(batch)
+        return notes
+
+    loop, strategy = SimpleNamespace(), SimpleNamespace(root_device="cpu", reduce=reduce)
+    trainer: Any = SimpleNamespace(fit_loop=loop, strategy=strategy)
+    monkeypatch.setattr(time, "monotonic", lambda: batch * pace)
+    for batch in range(6000):  # a minute; the functions above read it
+        loop.total_batch_idx = batch
+        if requeue._is_time(trainer):
+            assert not requeue._was_any_warned(trainer)
+    gaps = [pace * (later - one) for one, later in pairwise(compared)]
+    assert max(gaps) <= 5.0
+    assert len(compared) < 30
