@@ -8,8 +8,7 @@ What students import:
 1. `models` and `data`: given networks and data sets; `embedded`: the images that need no network.
 2. `check`: what a check cell calls; `cli`: the command `litcourse`.
 3. `clusters`: a Trainer on simulated nodes; `pocket`: a Slurm for laptops without one;
-   `requeue`: a callback for jobs that are longer than their time limit; `slurm_warning` hears
-   the warning from a program's first lines on.
+   `requeue`: a callback for jobs that are longer than their time limit.
 
 The parts of a check, in the order to read them:
 

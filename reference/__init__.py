@@ -11,7 +11,7 @@ decision. Read in this order:
 5. `policies` and `strategies`: what a model is cut into, and who shards it; `zero` is ZeRO, and
    `on_cpu` lets it train without a GPU. `recompute` is activation checkpointing.
 6. `convert`: one file of weights, from what sharded ranks saved.
-7. `costs`, `peaks`, `scaling` and `bench`: what the strategies cost, on machines that are not
+7. `scaling` and `bench`: what the strategies cost, on machines that are not
    here too.
 
 Nothing of `litcourse` or `autograder` imports this package.

@@ -1,9 +1,9 @@
 """`python -m reference.cifar10`."""
 
-from litcourse import slurm_warning
+from litcourse.requeue import listen
 
 if __name__ == "__main__":
-    slurm_warning.listen()  # before the imports, which take seconds
+    listen()  # before the imports, which take seconds
 
     from reference.cifar10.cifar10_train import main
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,10 +12,10 @@ from torch import nn
 from litcourse.core.exit_codes import ExitCode
 from litcourse.models import Block, TransformerClassifier
 from litcourse.sharding import KeptForBackward, ShardingError
-from reference import scaling
-from reference.costs import fsdp2, published, state_bytes
-from reference.peaks import SUBJECTS, WAYS, ddp_peak, fsdp2_peak, peaks
 from reference.policies import ByClass
+from reference.scaling import tables
+from reference.scaling.costs import fsdp2, published, state_bytes
+from reference.scaling.peaks import SUBJECTS, WAYS, ddp_peak, fsdp2_peak, peaks
 
 Ranks = Callable[..., list[Any]]
 
@@ -31,7 +30,7 @@ def test_state_is_what_the_authors_of_zero_publish() -> None:
 
 def test_stage_three_sends_half_as_much_again() -> None:
     # The same paper, section 7: stages 1 and 2 send as much as DDP, stage 3 one and a half times.
-    sent = {name: published(name, 10**6, 8).sent for name in scaling.PUBLISHED}
+    sent = {name: published(name, 10**6, 8).sent for name in tables.PUBLISHED}
     assert sent["ddp"] == sent["zero1"] == sent["zero2"] == 2 * 4 * 10**6 * 7 // 8
     assert sent["zero3"] == 1.5 * sent["ddp"]
 
@@ -66,7 +65,7 @@ def test_a_real_step_agrees_with_the_arithmetic(ranks: Ranks) -> None:
 
 
 def test_ddp_holds_everything_and_its_activations() -> None:
-    whole = 4 * scaling.count()
+    whole = 4 * tables.count()
     for activations, most in ((10 * whole, 14 * whole), (0, 5 * whole)):
         peak = ddp_peak(SUBJECTS["ResNet-18"], activations)
         # Weights, buckets and two numbers of Adam; then activations, or gradients in their place.
@@ -82,7 +81,7 @@ def test_the_tracker_sees_what_forward_keeps(ranks: Ranks) -> None:
     (peak,) = ranks(lambda: vars(fsdp2_peak(subject, WAYS["fsdp2, the root alone"])), 1)
     assert peak["activations"] == pytest.approx(kept.bytes, rel=0.02)
     assert peak["state"] == 8 * 175_026  # what a rank of 64 holds, of the table above
-    assert peak["most"] > peak["activations"] + peak["state"] + 4 * scaling.count()
+    assert peak["most"] > peak["activations"] + peak["state"] + 4 * tables.count()
 
 
 def test_a_torch_without_the_tracker_is_said(
@@ -91,16 +90,16 @@ def test_a_torch_without_the_tracker_is_said(
     def changed() -> None:
         raise ShardingError("torch.no_such.Tracker", "is not there any more")
 
-    monkeypatch.setattr(scaling, "costs", changed)
+    monkeypatch.setattr(tables, "costs", changed)
     monkeypatch.setattr("sys.argv", ["scaling", "--write"])
-    assert scaling.main() == ExitCode.MISTAKE
+    assert tables.main() == ExitCode.MISTAKE
     assert "torch.no_such.Tracker is not there any more" in capsys.readouterr().err
 
 
 @pytest.mark.slow
 def test_results_are_those_of_the_script(ranks: Ranks) -> None:
-    (text,) = ranks(lambda: scaling.tables(scaling.costs(), peaks()), 1)
-    written = (Path(scaling.__file__).parent / "RESULTS.md").read_text()
-    assert f"{scaling.BEGIN}\n\n{text}\n\n{scaling.END}" in written, (
+    (text,) = ranks(lambda: tables.tables(tables.costs(), peaks()), 1)
+    written = (tables.FOLDER / "RESULTS.md").read_text()
+    assert f"{tables.BEGIN}\n\n{text}\n\n{tables.END}" in written, (
         "next: python -m reference.scaling --write"
     )

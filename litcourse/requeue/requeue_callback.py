@@ -3,7 +3,7 @@
 Lightning does this by itself, but in the signal's handler: each rank saves wherever the signal
 happens to find it. Saving under DDP, FSDP or ZeRO is a collective, and ranks that are one batch
 apart then wait for each other in different ones, for ever (seen with lightning 2.6.6, two ranks
-over gloo). Here the handler only takes a note (`litcourse.slurm_warning`). Every few seconds the
+over gloo). Here the handler only takes a note (`slurm_warning`). Every few seconds the
 ranks compare their notes, and all of them save before the same batch.
 """
 
@@ -22,7 +22,7 @@ import torch
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
-from litcourse import slurm_warning
+from litcourse.requeue import slurm_warning
 
 PARTIAL = "partial.ckpt"
 """Name of a checkpoint that is being written."""

@@ -17,9 +17,9 @@ from torch.distributed.fsdp import fully_shard
 
 from litcourse.models import BasicBlock, Block, ResNet, TransformerClassifier
 from litcourse.sharding import measure_step
-from reference.costs import FLOAT
 from reference.policies import ByClass, WrapPolicy
 from reference.recompute import recompute
+from reference.scaling.costs import FLOAT
 
 if TYPE_CHECKING:
     from torch.distributed.device_mesh import DeviceMesh

@@ -17,9 +17,9 @@ from torch import nn
 from litcourse.core.exit_codes import ExitCode
 from litcourse.models import BasicBlock, ResNet
 from litcourse.sharding import ShardingError
-from reference.costs import Cost, fsdp2, published, state_bytes
-from reference.peaks import RANKS, SUBJECTS, Peak, peaks
 from reference.policies import ByClass, BySize, LargeBlocks, WrapPolicy
+from reference.scaling.costs import Cost, fsdp2, published, state_bytes
+from reference.scaling.peaks import RANKS, SUBJECTS, Peak, peaks
 
 SIZES = (1, 2, 4, 8, 16, 32, 64)
 POLICIES: dict[str, WrapPolicy] = {
@@ -32,7 +32,7 @@ POLICIES: dict[str, WrapPolicy] = {
 PUBLISHED = ("ddp", "zero1", "zero2", "zero3")
 MIB = 2**20
 RELEASE = ".".join(torch.__version__.split(".")[:2])
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parents[1]
 BEGIN, END = (
     "<!-- scaling: made by python -m reference.scaling --write -->",
     "<!-- scaling: end -->",
@@ -41,7 +41,7 @@ LARGE = 7_500_000_000
 """Parameters of the example that the authors of ZeRO give."""
 INTRODUCTION = """\
 ResNet-18 for CIFAR10, {:,} parameters, float32. FSDP2 was measured on a fake process group; DDP and
-ZeRO are the published arithmetic ([costs.py](costs.py))."""
+ZeRO are the published arithmetic ([costs.py](scaling/costs.py))."""
 BOUGHT = """\
 **What the wrapping policy buys.** It leaves alone what a rank holds and sends. It decides how many
 collectives a step takes, each with its latency, and how many parameters are whole at once. Both are
@@ -53,9 +53,9 @@ WORST = """\
 **Peak memory of a step, MiB**, on rank 0 of {ranks}, in float32, with Adam: ResNet-18 with a batch
 of 128 images of 32 x 32, and a transformer of 20 blocks and {large:,} parameters with one text
 of 16 tokens; in brackets the activations among it. FSDP2 by the tracker of torch {torch} on
-fake tensors, Adam's state as [peaks.py](peaks.py) counts it; DDP is arithmetic. Where activations
-are most of it, units save little, and activation checkpointing saves a lot. ZeRO is not there:
-DeepSpeed does not run on ranks that are not here."""
+fake tensors, Adam's state as [peaks.py](scaling/peaks.py) counts it; DDP is arithmetic. Where
+activations are most of it, units save little, and activation checkpointing saves a lot. ZeRO is not
+there: DeepSpeed does not run on ranks that are not here."""
 Costs = Mapping[str, Mapping[int, Cost]]
 Peaks = Mapping[str, Mapping[str, Peak]]
 
@@ -183,7 +183,3 @@ def main() -> int:
     path.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
     plot(found, FOLDER / "scaling.svg")
     return ExitCode.DONE
-
-
-if __name__ == "__main__":
-    sys.exit(main())

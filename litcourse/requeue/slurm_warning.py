@@ -1,15 +1,7 @@
 """Takes note of the signal by which Slurm warns a job, from a program's first lines on.
 
 Until Python has a handler for it, SIGUSR1 ends a program, and importing torch and Lightning takes
-seconds. This module imports nothing slow:
-
-    from litcourse import slurm_warning
-
-    slurm_warning.listen()
-
-    import lightning as L
-
-`litcourse.requeue.Requeue` acts on the note before the next batch.
+seconds. This module imports nothing slow. `Requeue` acts on the note.
 """
 
 from __future__ import annotations
