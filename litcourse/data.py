@@ -170,14 +170,21 @@ def _lock(root: Path, *, alone: bool) -> Iterator[None]:
 
     `alone` is for who downloads. Where nobody may write, or the disk has no locks, nobody waits.
     """
-    held = ExitStack()
+    held, made = ExitStack(), alone and not root.exists()
     with suppress(OSError):
-        if alone:
-            root.mkdir(parents=True, exist_ok=True)
+        if made:
+            root.mkdir(parents=True)
         file = held.enter_context((root / LOCK).open("a" if alone else "r"))
         fcntl.flock(file, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
-    with held:
-        yield
+    try:
+        with held:
+            yield
+    except BaseException:
+        if made:  # leave what was found
+            with suppress(OSError):
+                (root / LOCK).unlink()
+                root.rmdir()
+        raise
 
 
 @contextmanager

@@ -24,7 +24,7 @@ class Key(NamedTuple):
     """Which sample, in which epoch: a loader's worker knows of no epoch otherwise."""
 
     epoch: int
-    index: int
+    sample: int
 
 
 class EpochSampler(DistributedSampler[Any]):
@@ -48,7 +48,7 @@ class EpochSampler(DistributedSampler[Any]):
 
     def __iter__(self) -> Iterator[Key]:
         """The keys that are left of the epoch; `len` counts all of it, as Lightning does."""
-        order = [Key(self.epoch, index) for index in super().__iter__()]
+        order = [Key(self.epoch, sample) for sample in super().__iter__()]
         return iter(order[self._had() :])
 
 
@@ -77,7 +77,7 @@ class Drawn(Dataset[Any]):
         # Of integers Python's hash is the same in every process.
         torch.default_generator.manual_seed(hash((self.seed, *keys[0])))
         try:
-            return [self.samples[index] for _, index in keys]
+            return [self.samples[sample] for _, sample in keys]
         finally:
             torch.set_rng_state(before)
 
@@ -136,7 +136,7 @@ def batches_had(trainer: L.Trainer | None) -> int:
     """How many batches of the epoch at hand are done."""
     if trainer is None:
         return 0
-    epochs = trainer.fit_loop.epoch_progress.current
+    epochs: Any = trainer.fit_loop.epoch_progress.current
     done: int = trainer.fit_loop.epoch_loop.batch_progress.current.processed
     return done if epochs.ready > epochs.processed else 0
 

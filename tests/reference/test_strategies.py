@@ -113,9 +113,10 @@ class Tied(nn.Module):
 
 def tied() -> bool:
     init_process_group("gloo")
-    network = build_sharded(Tied, ByClass([]), init_device_mesh("cpu", (2,)), torch.device("cpu"))
-    scale: Any = network.scale
+    network: Any = build_sharded(
+        Tied, ByClass([]), init_device_mesh("cpu", (2,)), torch.device("cpu")
+    )
     same = network.one.weight is network.other.weight
-    same = same and bool((scale.full_tensor() == 3).all())
+    same = same and bool((network.scale.full_tensor() == 3).all())
     destroy_process_group()
     return same
