@@ -106,7 +106,10 @@ class Classifier(L.LightningModule):
         else:
             strategy = self.trainer.strategy
             mesh = data_mesh(strategy)
-            self.model = build_sharded(self.network, self.policy, mesh, strategy.root_device)
+            self.model = build_sharded(
+                self.network, self.policy, mesh, strategy.root_device,
+                getattr(strategy, "mixed_precision", None),
+            )  # fmt: skip
         # Under ZeRO-3 each parameter is sharded as soon as it is made.
         sizes = (getattr(p, "ds_numel", p.numel()) for p in self.parameters())
         self.parameter_count = sum(map(int, sizes))

@@ -19,7 +19,8 @@ import torch
 from lightning.pytorch.strategies import FSDPStrategy, ModelParallelStrategy, Strategy
 from torch import nn
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
-from torch.distributed.fsdp import MixedPrecision, fully_shard
+from torch.distributed.fsdp import MixedPrecision, MixedPrecisionPolicy, fully_shard
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from litcourse.sharding import train_on_cpu
 from reference.policies import WrapPolicy
@@ -81,7 +82,26 @@ class FSDP2(ModelParallelStrategy):
 
     Lightning's `ModelParallelStrategy` takes the nodes for data-parallel and the devices of each
     for tensor-parallel ranks unless it is told numbers, which one YAML file for all sizes can't.
+
+    Args:
+        gather_in: what parameters are gathered, and computed with, in. In `bfloat16` half as much
+            travels, and gradients are still added up in float32 (`MixedPrecisionPolicy`). It goes
+            with `--trainer.precision=32-true`, and with networks that have no batch norms.
+        options: those of Lightning's `ModelParallelStrategy`.
     """
+
+    def __init__(
+        self, gather_in: Literal["float32", "bfloat16"] = "float32", **options: Any
+    ) -> None:
+        super().__init__(**options)
+        self.gather_in = gather_in
+
+    @property
+    def mixed_precision(self) -> MixedPrecisionPolicy:
+        """What `fully_shard` takes as `mp_policy`."""
+        if self.gather_in == "float32":
+            return MixedPrecisionPolicy()
+        return MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32)
 
     def setup_environment(self) -> None:
         """Make all ranks data-parallel, then do what Lightning does."""
@@ -137,7 +157,11 @@ def data_mesh(strategy: Strategy) -> DeviceMesh:
 
 
 def build_sharded(
-    make: Callable[[], nn.Module], policy: WrapPolicy, mesh: DeviceMesh, device: torch.device
+    make: Callable[[], nn.Module],
+    policy: WrapPolicy,
+    mesh: DeviceMesh,
+    device: torch.device,
+    mixed_precision: MixedPrecisionPolicy | None = None,
 ) -> nn.Module:
     """Build a network under FSDP2, of which no rank ever holds more than its shards and a unit.
 
@@ -152,11 +176,21 @@ def build_sharded(
         policy: its units.
         mesh: the ranks to shard over.
         device: of this rank.
+        mixed_precision: what parameters are gathered in; float32 unless given.
+
+    Raises:
+        RefusalError: batch norms would be computed in low precision, which torch refuses.
     """
+    mixed = mixed_precision or MixedPrecisionPolicy()
     with torch.device("meta"):
         model = make()
     if not _fills_itself(model):
         model = make()
+    if mixed.param_dtype and any(isinstance(m, _BatchNorm) for m in model.modules()):
+        raise RefusalError(
+            f"batch norms can't be computed in {mixed.param_dtype}",
+            "--trainer.strategy.gather_in=float32 with --trainer.precision=bf16-mixed",
+        )
     units = policy.units(model)
 
     def fill(module: nn.Module) -> None:
@@ -167,7 +201,7 @@ def build_sharded(
         for child in module.children():
             fill(child)
         if module is model or any(module is unit for unit in units):
-            fully_shard(module, mesh=mesh)
+            fully_shard(module, mesh=mesh, mp_policy=mixed)
 
     fill(model)
     return model

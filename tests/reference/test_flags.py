@@ -6,11 +6,13 @@ import contextlib
 import io
 import json
 import shutil
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import lightning as L
 import pytest
 import torch
 
@@ -119,6 +121,26 @@ def test_each_subcommand_and_run_has_a_summary_of_its_own(
     assert "val_acc" in summary(tmp_path, "validate-0")
     whole = json.loads((trained / "summaries/fit-0.json").read_text())
     assert summary(tmp_path, "test-1")["test_acc"] == whole["test_acc"]
+
+
+class SlowValidation(L.Callback):
+    """Half a second for each validation."""
+
+    def on_validation_epoch_start(self, *_: object) -> None:
+        """Wait."""
+        time.sleep(0.5)
+
+
+def test_validation_within_an_epoch_is_not_training(run: Run, tmp_path: Path) -> None:
+    """Four of them in each epoch, of a model whose eight steps take less than that."""
+    slow = "--trainer.callbacks+=tests.reference.test_flags.SlowValidation"
+    code, _, error = run("fit", slow, "--trainer.val_check_interval=2", "--test_after_fit=false")
+    assert code == 0, error
+    found = summary(tmp_path)
+    assert found["fit_seconds"] > 4
+    assert found["epoch_seconds"] < 1.5
+    assert found["step_ms"] == pytest.approx(1000 * found["epoch_seconds"] / 8, rel=0.01)
+    assert 0 <= found["waiting"] < 1
 
 
 # --- one clear line -----------------------------------------------------------------------------

@@ -19,7 +19,8 @@ from torch.distributed.tensor import DTensor
 from litcourse.models import MLP
 from reference.policies import ByClass
 from reference.strategies import build_sharded
-from tests.reference.fits import Ranks, fit
+from tests.reference.fits import Ranks, arguments, fit
+from tests.reference.test_flags import told
 
 pytestmark = pytest.mark.slow
 
@@ -120,3 +121,15 @@ def tied() -> bool:
     same = same and bool((network.scale.full_tensor() == 3).all())
     destroy_process_group()
     return same
+
+
+@pytest.mark.parametrize(("program", "code"), [("mnist", 0), ("cifar10", 2)])
+def test_parameters_are_gathered_in_bfloat16_where_torch_can(
+    ranks: Ranks, tmp_path: Path, program: str, code: int
+) -> None:
+    """The ResNet has batch norms, which it can't."""
+    flags = ("--trainer.strategy.gather_in=bfloat16", "--trainer.max_epochs=1")
+    args = arguments(program, "fsdp2", tmp_path, 2, *flags)
+    for ended, _, error in ranks(partial(told, program, args), 2):
+        assert ended == code, error
+        assert ("batch norms can't be computed in torch.bfloat16" in error) == bool(code)
