@@ -10,6 +10,7 @@ Read in this order:
 4. `building`: compiles `source/` for students, and into bundles for otter.
 5. `nbgrader_plugins`: grades one submission, as steps of nbgrader's pipeline.
 6. `engine`: warm, isolated kernels, and the processes that judge.
-7. `grading`: grades many submissions at once, and can be stopped and resumed.
+7. `students`: the roster, and who has more time. `grading`: grades many submissions at once, and
+   can be stopped and resumed. `term`: the commands around it, from the first hand-in to the marks.
 8. `demo`: grades made-up classes; `benchmarks`: measures the times of the documentation.
 """

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from autograder.term import term_commands
 from litcourse.core.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -184,6 +185,7 @@ Students = Annotated[
 Jobs = Annotated[int, typer.Option(min=0, help="Workers; 0: four per core.")]
 Csv = Annotated[Path | None, typer.Option(help="Write the scores into this file.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Wait = term_commands.Wait
 
 
 @app.command()
@@ -201,6 +203,10 @@ def grade(  # noqa: PLR0913, PLR0917 (one for each option)
     csv: Csv = None,
     as_json: Json = False,
     shard: Annotated[str, typer.Option(help="I/N: only this part; writes no gradebook.")] = "",
+    accept_strangers: Annotated[
+        bool, typer.Option("--accept-strangers", help="Also enter who is not on the roster.")
+    ] = False,
+    wait: Wait = False,
 ) -> None:
     """Grade what was handed in and is not graded yet; goes on where a run was stopped."""
     course = _course()
@@ -208,8 +214,9 @@ def grade(  # noqa: PLR0913, PLR0917 (one for each option)
     from autograder.grading import run
 
     options = run.Options(
-        labs or (), student or (), jobs, regrade, not no_sandbox, not no_feedback, csv, as_json
-    )
+        labs or (), student or (), jobs, regrade, not no_sandbox, not no_feedback, csv, as_json,
+        accept_strangers, wait,
+    )  # fmt: skip
     if shard:
         from autograder.grading.shard import Shard, grade_shard
 
@@ -219,15 +226,23 @@ def grade(  # noqa: PLR0913, PLR0917 (one for each option)
 
 @app.command()
 def rejudge(
-    lab: str, student: Students = None, jobs: Jobs = 0, csv: Csv = None, as_json: Json = False
+    lab: str,
+    student: Students = None,
+    jobs: Jobs = 0,
+    csv: Csv = None,
+    as_json: Json = False,
+    wait: Wait = False,
 ) -> None:
     """Judge kept evidence again, after a change of points or of a judge; runs no submission."""
     course = _course()
     _start_engine()
     from autograder.grading import run
 
-    options = run.Options([lab], student or (), jobs, csv=csv, json=as_json)
+    options = run.Options([lab], student or (), jobs, csv=csv, json=as_json, wait=wait)
     raise typer.Exit(run.rejudge(course, options))
+
+
+app.registered_commands += term_commands.app.registered_commands
 
 
 @app.command()

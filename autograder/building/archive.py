@@ -30,8 +30,8 @@ def pack_students(release: Path, folder: Path) -> Path:
     return path
 
 
-def add_member(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
+def add_member(archive: zipfile.ZipFile, name: str, data: bytes, *, program: bool = False) -> None:
     """Add a file without its time and mode, so that two builds give the same bytes."""
     info = zipfile.ZipInfo(name, FIRST_DAY)
-    info.external_attr = 0o644 << 16
+    info.external_attr = (0o755 if program else 0o644) << 16
     archive.writestr(info, data, zipfile.ZIP_DEFLATED)

@@ -67,7 +67,8 @@ def build(course: Course, lab_ids: Sequence[str] = (), out: Path | None = None) 
         fresh = Path(scratch, "release")
         changed = publish(fresh, target / "release", all_labs=not lab_ids, kept=course.foreign)
         archive = _hand_out(packed, target / STUDENTS) if packed else None
-    bundles = tuple(build_bundle(lab, target / "dist" / "otter") for lab in labs)
+        (wheel,) = fresh.glob("*.whl")
+        bundles = tuple(build_bundle(lab, target / "dist" / "otter", wheel) for lab in labs)
     return Built(target / "release", tuple(changed), archive, bundles)
 
 

@@ -1,6 +1,7 @@
 """Makes the bundle with which otter grades the same notebook as nbgrader.
 
-`otter generate` makes the zip: one test file per question, one test case per criterion. A bundle
+`otter generate` makes the zip: one test file per question, one test case per criterion. Beside them
+lie the student wheel and exact requirements, so that Gradescope can build an image of it. A bundle
 holds the answer of a question that is judged by its solution. So keep it from students.
 """
 
@@ -9,10 +10,12 @@ from __future__ import annotations
 import json
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 from autograder.building.archive import add_member
+from autograder.building.wheel import build_wheel
 from autograder.course import Lab
 from autograder.verifying.solutions import solved_cells
 from litcourse.core.question import Question
@@ -45,8 +48,33 @@ def earns_{criterion}(env):
 """
 
 
-def build_bundle(lab: Lab, folder: Path) -> Path:
-    """Write `<lab>.zip` for `otter run -a` into `folder`; returns its path.
+PYTHON = "3.11"
+"""Python of Gradescope's image: the oldest that the course allows, and the one that CI has."""
+PINNED = ("torch", "torchvision", "lightning", "otter-grader")
+"""What the bundle asks for by its exact version: that with which the course was tried."""
+_GRADESCOPE = "/autograder/source"
+"""Where Gradescope unpacks a bundle."""
+_PROGRAMS = frozenset({"run_autograder", "setup.sh"})
+"""Members that Gradescope starts; all others are read."""
+
+
+def requirements(wheel: str) -> list[str]:
+    """The lines of requirements.txt.
+
+    Args:
+        wheel: path of the student wheel.
+    """
+    exact = (f"{name}=={version(name).partition('+')[0]}" for name in PINNED)
+    return [wheel, *exact]
+
+
+def build_bundle(lab: Lab, folder: Path, wheel: Path | None = None) -> Path:
+    """Write `<lab>.zip` for `otter run -a` and Gradescope into `folder`; returns its path.
+
+    Args:
+        lab: the lab.
+        folder: the folder, made if it is missing.
+        wheel: the student wheel; None builds one.
 
     Raises:
         AuthorError: a question has no probe and judge.
@@ -66,14 +94,23 @@ def build_bundle(lab: Lab, folder: Path) -> Path:
         config = Path(scratch, "otter_config.json")
         config.write_text(json.dumps(CONFIG), encoding="utf-8")
         made = Path(scratch, "made.zip")
+        wheel = wheel or build_wheel(Path(scratch))
+        asked = Path(scratch, "requirements.txt")
+        lines = requirements(f"{_GRADESCOPE}/{wheel.name}")
+        asked.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         generate(
             tests_dir=str(tests),
             output_path=str(made),
             config=str(config),
-            no_requirements=True,
+            requirements=str(asked),
             no_environment=True,
+            python_version=PYTHON,
         )
-        _repack(made, path)
+        own = {
+            wheel.name: wheel.read_bytes(),
+            "requirements.txt": "".join(f"{line}\n" for line in requirements(f"./{wheel.name}")),
+        }
+        _repack(made, path, own)
     return path
 
 
@@ -88,8 +125,16 @@ def case_file(
     return "".join(parts)
 
 
-def _repack(made: Path, path: Path) -> None:
-    """Sort the members and drop their times, so that two builds give the same bytes."""
+def _repack(made: Path, path: Path, own: Mapping[str, bytes | str]) -> None:
+    """Sort the members and drop their times, so that two builds give the same bytes.
+
+    Args:
+        made: what otter made.
+        path: the bundle.
+        own: further members, which win.
+    """
     with zipfile.ZipFile(made) as source, zipfile.ZipFile(path, "w") as target:
-        for name in sorted(source.namelist()):
-            add_member(target, name, source.read(name))
+        found = {name: source.read(name) for name in source.namelist()}
+        found |= {n: d.encode() if isinstance(d, str) else d for n, d in own.items()}
+        for name in sorted(found):
+            add_member(target, name, found[name], program=name in _PROGRAMS)

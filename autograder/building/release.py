@@ -19,6 +19,7 @@ _MANY = 20
 _TEMPLATES = {
     "README.md": "release_readme.md.template",
     "AGENTS.md": "release_agents.md.template",
+    "nbgrader_config.py": "release_nbgrader_config.py.template",
     "requirements.txt": "release_requirements.txt.template",
 }
 

@@ -15,17 +15,25 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import nbformat
 from nbconvert.exporters import HTMLExporter, TemplateExporter
+from nbconvert.exporters.exporter import ResourcesDict
 from nbconvert.filters import Highlight2HTML
 from nbconvert.filters.widgetsdatatypefilter import WidgetsDataTypeFilter
 from nbformat import NotebookNode, v4
 from nbgrader import utils
 from nbgrader.converters import GenerateFeedback
 
+from autograder.course import CHECK
 from autograder.grading.signals import raising
 from autograder.nbgrader_plugins import submission_metadata
 from autograder.nbgrader_plugins.grade import format_head, is_check
-from autograder.nbgrader_plugins.submissions.submission_files import copy_files
+from autograder.nbgrader_plugins.submissions.submission_files import (
+    SUBMISSION_SECRET,
+    TIMESTAMP,
+    copy_files,
+)
+from autograder.secret import seed_for
 
 if TYPE_CHECKING:
     from autograder.grading.settings import CourseSettings
@@ -38,11 +46,13 @@ _SHORT = """**This page is short.** It shows the points, the cards of the checks
 wrote. The rest of the notebook is left out: it could not be made into a page ({why}). Nothing was
 taken off for it; what you handed in is whole."""
 _LEFT_OUT = "# left out of this page"
+_NO_TIME = "at no known time"
 
 _MAX_CELLS = 512
 """Number of cells in a cache: enough for those of several labs, and some of students."""
 _IMAGE = re.compile(r"<img\b[^>]*", re.IGNORECASE)
 """It consumes what it matched, so that it reads nothing twice."""
+_TEST_CELL = re.compile(rf'(<li><a href="#(?P<id>[^"<>]+){CHECK}">)Test cell(?=</a>)')
 _ALT = re.compile(r"\balt\b", re.IGNORECASE)
 _NO_ALT = ' alt="No description has been provided for this image"'
 
@@ -77,6 +87,11 @@ def add_alt_texts(html: str) -> str:
         return tag if _ALT.search(tag) else tag[: len("<img")] + _NO_ALT + tag[len("<img") :]
 
     return _IMAGE.sub(add_alt, html)
+
+
+def name_questions(html: str) -> str:
+    """`html` with the questions' ids in its list, where nbgrader writes "Test cell" for each."""
+    return _TEST_CELL.sub(r"\1\g<id>", html)
 
 
 class _Cache:
@@ -126,7 +141,7 @@ class FeedbackExporter(HTMLExporter):
         self.register_filter("highlight_code", highlight)  # type: ignore[no-untyped-call]
         self.register_filter("filter_data_type", data_types)  # type: ignore[no-untyped-call]
         html, head = TemplateExporter.from_notebook_node(self, nb, resources, **kw)
-        return add_alt_texts(html), head
+        return name_questions(add_alt_texts(html)), head
 
     def default_filters(self) -> Any:
         """The filters of nbconvert, with a cache for text cells."""
@@ -147,10 +162,13 @@ class Pages:
 
     Args:
         settings: the course's settings.
+        head: a text for the top of the page of a lab and a student, or "".
     """
 
-    def __init__(self, settings: CourseSettings) -> None:
-        self._settings = settings
+    def __init__(
+        self, settings: CourseSettings, head: Callable[[str, str], str] = lambda _lab, _who: ""
+    ) -> None:
+        self._settings, self._head = settings, head
         self._converter = GenerateFeedback(coursedir=settings.course, parent=settings.app)
         made = self._converter.exporter_class
         self._exporter = (FeedbackExporter if made is HTMLExporter else made)(
@@ -172,16 +190,33 @@ class Pages:
         ignored = [*self._settings.course.ignore, "*.ipynb"]
         others = utils.find_all_files(str(graded), ignored)
         copy_files({str(Path(path).relative_to(graded)): Path(path) for path in others}, folder)
+        self._add_exchange_files(lab, student, folder)
         name = f"{lab}{self._exporter.file_extension}"
         page = self._page(lab, student, graded / f"{lab}.ipynb")
         (folder / name).write_text(page, encoding="utf-8", errors="replace")
+
+    def _add_exchange_files(self, lab: str, student: str, folder: Path) -> None:
+        """Write the two files that `nbgrader release_feedback` reads, where nobody wrote them.
+
+        nbgrader 0.9.6 releases nobody's feedback if one student has no `timestamp.txt`. The digits
+        name the released file; a student finds it by those of her own submission.
+        """
+        time, digits = folder / TIMESTAMP, folder / SUBMISSION_SECRET
+        if not time.exists():
+            time.write_text(_NO_TIME, encoding="utf-8")
+        if not digits.exists():
+            root = self._settings.root
+            seed = seed_for(root, student, lab, SUBMISSION_SECRET, "")  # the same for each page
+            digits.write_text(f"{seed:064x}", encoding="utf-8")
 
     def _page(self, lab: str, student: str, path: Path) -> str:
         """The page of the graded notebook at `path`; a short page if that fails."""
         resources = self._settings.resources
         try:
             with limit_cpu_time(PAGE_SECONDS):
-                page, _ = self._exporter.from_filename(str(path), resources=resources(lab, student))
+                named = {**resources(lab, student), "metadata": ResourcesDict(name=lab)}
+                notebook = self._with_head(path, lab, student)
+                page, _ = self._exporter.from_notebook_node(notebook, resources=named)
                 return str(page)
         except LateError:
             why = f"not within {PAGE_SECONDS:g} s"
@@ -192,6 +227,13 @@ class Pages:
         named = {**resources(lab, student), "metadata": {"name": lab}}
         page, _ = self._exporter.from_notebook_node(short, resources=named)
         return str(page)
+
+    def _with_head(self, path: Path, lab: str, student: str) -> NotebookNode:
+        """The graded notebook at `path`, under the text for the top of its page."""
+        notebook: NotebookNode = nbformat.read(path, as_version=4)
+        if text := self._head(lab, student):
+            notebook.cells.insert(0, v4.new_markdown_cell(text))
+        return notebook
 
     def finish(self, lab: str, student: str) -> None:
         """Set permissions as nbgrader does, after the folder is in its place."""

@@ -1,4 +1,4 @@
-"""Opens nbgrader's gradebook with one engine and commits once per step.
+"""Opens nbgrader's gradebook with one engine and commits once per step; tells what a page shows.
 
 nbgrader 0.9.6 opens the gradebook in every step of a submission, each time with a new SQLAlchemy
 engine, and commits after every cell. On a network file system the commits take most of the time.
@@ -8,12 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
 
 from nbgrader import api
-from nbgrader.api import Gradebook
+from nbgrader.api import (
+    Assignment,
+    BaseCell,
+    Comment,
+    Grade,
+    Gradebook,
+    SubmittedAssignment,
+    SubmittedNotebook,
+)
 from nbgrader.preprocessors import saveautogrades
 
 
@@ -59,3 +68,37 @@ def _alembic_version() -> str:
 
     with api._temp_alembic_ini("sqlite://") as path:  # noqa: SLF001 (nbgrader 0.9.6 does the same)
         return str(ScriptDirectory.from_config(Settings(path)).get_current_head())
+
+
+def read_shown(gradebook: Gradebook, lab: str, student: str = "") -> dict[str, str]:
+    """A digest of all that a page of feedback shows of the gradebook, by student.
+
+    Points and comments of persons, penalties: a page with another digest is stale.
+
+    Args:
+        gradebook: the gradebook.
+        lab: id of the lab.
+        student: only this student; "" for all.
+    """
+    shown: dict[str, list[str]] = {}
+    owner, assignment = SubmittedAssignment.student_id, SubmittedNotebook.assignment_id
+    for columns, inner in (
+        ((Grade.auto_score, Grade.manual_score, Grade.extra_credit), Grade),
+        ((Comment.manual_comment, Comment.auto_comment), Comment),
+    ):
+        query = (
+            gradebook.db.query(
+                owner, SubmittedNotebook.late_submission_penalty, BaseCell.name, *columns
+            )
+            .join(SubmittedNotebook, assignment == SubmittedAssignment.id)
+            .join(inner, inner.notebook_id == SubmittedNotebook.id)
+            .join(BaseCell, BaseCell.id == inner.cell_id)
+            .join(Assignment, Assignment.id == SubmittedAssignment.assignment_id)
+            .filter(Assignment.name == lab)
+        )
+        for who, *values in query.filter(owner == student) if student else query:
+            shown.setdefault(who, []).append(repr(values))
+    return {
+        who: hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
+        for who, lines in shown.items()
+    }

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from nbgrader.api import Gradebook
 from nbgrader.utils import is_grade
 
 from autograder.course import CHECK, AuthorError, Course
 from autograder.grading.feedback import Pages
+from autograder.grading.gradebook import read_shown
 from autograder.grading.records import GRADE, GRADED, REJUDGE, Record
 from autograder.grading.reporting import table
 from autograder.grading.reporting.table import Row
@@ -35,6 +37,7 @@ class Plan:
         skipped: number of submissions that are done, or for a rejudge not graded yet.
         stale_points: number of done submissions whose lab has other maximum points now.
         stale_penalties: number of done submissions whose late penalty would be another one now.
+        stale_pages: number of pages that are older than the gradebook; they are written again.
         penalties: for a rejudge, late penalties before it, by lab and student.
     """
 
@@ -43,6 +46,7 @@ class Plan:
     skipped: int = 0
     stale_points: int = 0
     stale_penalties: int = 0
+    stale_pages: int = 0
     penalties: dict[tuple[str, str], float] = field(default_factory=dict)
 
 
@@ -79,7 +83,7 @@ def choose_submissions(
 
 def _nothing_error(settings: CourseSettings, lab: str) -> AuthorError:
     folder = Path(settings.course.format_path(settings.course.submitted_directory, "*", lab))
-    step = f"nbgrader collect {lab}, or: nbgrader zip_collect {lab}"
+    step = f"autograder collect {lab}, or: autograder collect-zip {lab} ARCHIVE --from moodle"
     return AuthorError(folder, "", "nothing was handed in", step)
 
 
@@ -88,7 +92,7 @@ def plan_grading(
     submissions: SubmissionsByLab,
     labs: Mapping[str, PreparedLab],
     *,
-    regrade: bool,
+    regrade: Collection[tuple[str, str]],
     pages: Pages | None,
 ) -> Plan:
     """The submissions that have no complete result, and the results that are not written.
@@ -97,14 +101,17 @@ def plan_grading(
         settings: the course's settings.
         submissions: submissions by lab.
         labs: the labs, by id.
-        regrade: also grade submissions that are done.
+        regrade: lab and student of those to grade although they are done.
         pages: writes feedback, or None without feedback.
     """
     plan = Plan()
     for lab, sent in submissions.items():
         rows = table.read_rows(settings, lab)
+        with Gradebook(settings.course.db_url, settings.course.course_id) as gradebook:
+            shown = read_shown(gradebook, lab)
         for submission in sent:
-            record = None if regrade else load_result(settings, submission)
+            again = (lab, submission.student) in regrade
+            record = None if again else load_result(settings, submission)
             if record is None:
                 plan.tasks.append(Task(GRADE, lab, submission.student))
                 continue
@@ -115,6 +122,9 @@ def plan_grading(
                 record.written = False
             if pages is not None and not pages.folder(lab, record.student).is_dir():
                 record.feedback = False
+            if pages is not None and record.feedback and record.page != shown.get(record.student):
+                record.feedback = False
+                plan.stale_pages += 1
             if record.written and (record.feedback or pages is None):
                 plan.skipped += 1
                 plan.stale_penalties += row is not None and _penalty_changed(settings, row)

@@ -57,7 +57,10 @@ class Record:
         notebook: SHA-256 of `_graded.ipynb`, hex.
         written: whether it is in the gradebook and in `autograded/`.
         feedback: whether it is in `feedback/`.
+        page: `gradebook.read_shown` of the page in `feedback/`, or "".
         history: earlier results that were written, oldest first.
+        tries: number of tries, if `autograder collect` keeps them; else 0.
+        try_key: the try that it is of, or "".
         held_back: ids of the questions that nobody got a score for, see `canary`; the next run
             grades the submission again.
     """
@@ -85,8 +88,11 @@ class Record:
     notebook: str = ""
     written: bool = False
     feedback: bool = False
+    page: str = ""
     history: list[dict[str, Any]] = field(default_factory=list)
     held_back: list[str] = field(default_factory=list)
+    tries: int = 0
+    try_key: str = ""
 
     @property
     def total(self) -> float:

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,7 +35,10 @@ from autograder.grading.session import (
 )
 from autograder.grading.settings import CourseSettings, open_settings
 from autograder.grading.submission_grader import PreparedLab
+from autograder.grading.tries.counting import Counting
+from autograder.grading.tries.rounds import Rounds
 from autograder.grading.writer import Writer
+from autograder.students.roster import Roster, read_roster
 from litcourse.core.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -61,6 +64,8 @@ class Options:
         feedback: also write feedback.
         csv: file for the scores, or None.
         json: print one JSON object in place of tables.
+        accept_strangers: also enter who is not on the roster.
+        wait: wait for the end of another run.
     """
 
     labs: Sequence[str] = ()
@@ -71,6 +76,8 @@ class Options:
     feedback: bool = True
     csv: Path | None = None
     json: bool = False
+    accept_strangers: bool = False
+    wait: bool = False
 
     @property
     def workers(self) -> int:
@@ -144,9 +151,12 @@ class _Command:
             check_versions(self.course, submissions)
         with without_collector():
             labs = {lab: prepare(settings, self.course.lab(lab)) for lab in submissions}
-        pages = Pages(settings) if options.feedback else None
-        plan = self._plan(settings, submissions, labs, pages)
-        session = Session(settings, labs, Writer(settings, pages))
+        pages = Pages(settings, self._describe_tries(settings)) if options.feedback else None
+        done = self._grade_tries(settings, submissions, labs)
+        plan = self._plan(settings, submissions, labs, pages, done)
+        roster = read_roster(settings.converter)
+        kept = Roster(roster.students) if options.accept_strangers else roster
+        session = Session(settings, labs, Writer(settings, pages, kept))
         self._announce(plan)
         new_secret = self._warn_of_a_new_secret(settings, plan)
         verb = "graded" if self.action == GRADE else "judged"
@@ -163,6 +173,10 @@ class _Command:
             run_notices.gone = [
                 who for lab in rows for who in notices.find_gone(settings, lab, rows[lab])
             ]
+        if self.action == GRADE:
+            sent = {lab: {s.student for s in found} for lab, found in submissions.items()}
+            strangers = [(r.lab, r.student) for r in session.writer.strangers]
+            run_notices.note_roster(roster, {} if options.students else sent, strangers)
         if not options.labs:
             run_notices.foreign = notices.find_foreign(settings, self.course)
         questions = list(dict.fromkeys(q for lab in labs.values() for q in lab.lab.questions))
@@ -172,7 +186,7 @@ class _Command:
             session, _RunResult(plan, found, run_notices, time.monotonic() - started), labs
         )
         waiting = any(row.undecided for row in found)
-        incomplete = session.failed or session.held_back or waiting
+        incomplete = session.failed or session.held_back or waiting or session.writer.strangers
         return ExitCode.INCOMPLETE if incomplete else ExitCode.DONE
 
     def _plan(
@@ -181,17 +195,45 @@ class _Command:
         submissions: planning.SubmissionsByLab,
         labs: Mapping[str, PreparedLab],
         pages: Pages | None,
+        done: Collection[tuple[str, str]],
     ) -> Plan:
         if self.action == REJUDGE:
             return planning.plan_rejudging(settings, submissions)
-        return planning.plan_grading(
-            settings, submissions, labs, regrade=self.options.regrade, pages=pages
-        )
+        regrade = [(lab, s.student) for lab, sent in submissions.items() for s in sent
+                   if self.options.regrade and (lab, s.student) not in done]  # fmt: skip
+        return planning.plan_grading(settings, submissions, labs, regrade=regrade, pages=pages)
+
+    def _grade_tries(
+        self,
+        settings: CourseSettings,
+        submissions: planning.SubmissionsByLab,
+        labs: Mapping[str, PreparedLab],
+    ) -> set[tuple[str, str]]:
+        """Grade the tries that `autograder collect` kept; lab and student of those graded now."""
+        if self.action == REJUDGE:
+            return set()
+        students = {lab: [s.student for s in sent] for lab, sent in submissions.items()}
+        rounds = Rounds(settings, labs, students, self.options.regrade)
+        rounds.run(self.options.workers, self.to)
+        return rounds.graded
+
+    @staticmethod
+    def _describe_tries(settings: CourseSettings) -> Callable[[str, str], str]:
+        counting: dict[str, Counting] = {}
+
+        def describe(lab: str, student: str) -> str:
+            if lab not in counting:
+                counting[lab] = Counting(settings, lab)
+            return counting[lab].describe(student)
+
+        return describe
 
     def _announce(self, plan: Plan) -> None:
         parts = [f"{len(plan.tasks)} to {'grade' if self.action == GRADE else 'judge again'}"]
         if plan.write:
             parts.append(f"{len(plan.write)} of an earlier run to write")
+        if plan.stale_pages:
+            parts.append(f"{plan.stale_pages} pages older than the gradebook, which are remade")
         if plan.skipped:
             was = "done already" if self.action == GRADE else "not graded yet"
             parts.append(f"{plan.skipped} {was}")
@@ -284,6 +326,6 @@ def _run_guarded(command: _Command) -> int:
 def _with_settings(command: _Command, do: Callable[[CourseSettings], int]) -> int:
     with (
         open_settings(command.course, sandbox=command.options.sandbox) as settings,
-        hold_run_lock(settings),
+        hold_run_lock(settings, wait=command.options.wait),
     ):
         return do(settings)

@@ -55,8 +55,12 @@ class CanaryError(Exception):
 
 
 @contextlib.contextmanager
-def hold_run_lock(settings: CourseSettings) -> Iterator[None]:
+def hold_run_lock(settings: CourseSettings, *, wait: bool = False) -> Iterator[None]:
     """Hold the lock of the course. Workers share it, so those of a killed run still hold it.
+
+    Args:
+        settings: the course's settings.
+        wait: wait for the end of another run, however long that takes.
 
     Raises:
         LockedError: another run is under way.
@@ -70,9 +74,10 @@ def hold_run_lock(settings: CourseSettings) -> Iterator[None]:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                if time.monotonic() > deadline:
+                if time.monotonic() > deadline and not wait:
                     fault = "another autograder grade or rejudge is running in this course"
-                    raise LockedError(path, "", fault, "wait for its end, or end it") from None
+                    step = "wait for its end (--wait does), or end it"
+                    raise LockedError(path, "", fault, step) from None
                 time.sleep(0.1)
         yield
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +74,20 @@ class CourseSettings:
         penalties = [step for step in self.saving if issubclass(step, LatePenalties)]
         self.penalties = penalties[0](parent=self.converter) if penalties else None
         self.records = RecordStore(self.root / GradeEvidence(parent=self.converter).folder)
+        self._places: Mapping[tuple[str, str], Path] = {}
+
+    def elsewhere(
+        self, places: Mapping[tuple[str, str], Path], records: RecordStore
+    ) -> CourseSettings:
+        """These settings, for submissions in folders of their own.
+
+        Args:
+            places: folder by lab and student.
+            records: the records of those submissions.
+        """
+        made = copy.copy(self)
+        made._places, made.records = places, records  # noqa: SLF001 (it is one of us)
+        return made
 
     def runner(self) -> RunSubmission:
         """The step that runs submissions."""
@@ -123,7 +138,9 @@ class CourseSettings:
 
     def submitted_folder(self, lab: str, student: str) -> Path:
         """Folder of a student's submission."""
-        return Path(self.course.format_path(self.course.submitted_directory, student, lab))
+        return self._places.get((lab, student)) or Path(
+            self.course.format_path(self.course.submitted_directory, student, lab)
+        )
 
     def autograded_folder(self, lab: str, student: str) -> Path:
         """Folder of a student's graded submission."""

@@ -21,7 +21,7 @@ from typing import Any, Self
 
 from autograder.course import AuthorError, Course, Lab, LockedError
 from autograder.grading import plan as planning
-from autograder.grading.records import GRADE, Record
+from autograder.grading.records import GRADE
 from autograder.grading.reporting.progress import Meter, console
 from autograder.grading.run import NO_SCORE, Options
 from autograder.grading.session import (
@@ -36,7 +36,7 @@ from autograder.grading.session import (
 )
 from autograder.grading.settings import CourseSettings, open_settings
 from autograder.grading.submission_grader import PreparedLab, Task
-from autograder.grading.writer import Writer
+from autograder.grading.tries.rounds import RecordsOnly
 from autograder.nbgrader_plugins import register
 from autograder.nbgrader_plugins.submissions.submission_files import Submission
 from litcourse.core.exit_codes import ExitCode
@@ -75,21 +75,6 @@ class Shard:
         return sorted(sent, key=lambda s: s.student)[self.index - 1 :: self.count]
 
 
-class _NoWriter(Writer):
-    """Writes nothing: results stay where the workers put them."""
-
-    def __init__(self) -> None:
-        pass
-
-    def write(self, record: Record, notebook: str) -> bool:  # noqa: ARG002  the arguments of Writer.write
-        """Count the result as done."""
-        return True
-
-    def lacks_page(self, record: Record) -> bool:  # noqa: ARG002  as above
-        """No: the run that writes also writes feedback."""
-        return False
-
-
 def grade_shard(course: Course, options: Options, shard: Shard) -> int:
     """Grade one part of a class; skip submissions that are graded.
 
@@ -120,7 +105,7 @@ def grade_shard(course: Course, options: Options, shard: Shard) -> int:
         tasks = deque(Task(GRADE, s.lab, s.student) for s in new)
         to.print(f"shard {shard.index}/{shard.count}: {len(new)} to grade,"
                  f" {len(mine) - len(new)} done already")  # fmt: skip
-        session = Session(settings, labs, _NoWriter())
+        session = Session(settings, labs, RecordsOnly())
         try:
             with Meter(to, len(tasks), "graded") as meter:
                 session.work(tasks, options.workers, meter)

@@ -31,6 +31,7 @@ from autograder.nbgrader_plugins.execute import ALONE, SKIPPED
 from autograder.nbgrader_plugins.failures import judge_answer
 from autograder.nbgrader_plugins.grade import format_head, is_check, write_score
 from autograder.nbgrader_plugins.judge_client import Judgement
+from autograder.nbgrader_plugins.penalties import EVIDENCE
 from autograder.nbgrader_plugins.sanitize import sanitize
 from autograder.nbgrader_plugins.submission_metadata import KEY, Context, SubmissionMetadata
 from autograder.nbgrader_plugins.submissions import reading, submission_files
@@ -214,6 +215,7 @@ class SubmissionGrader:
         prepared = self._labs[record.lab]
         resources = self._settings.resources(record.lab, record.student)
         resources[ALONE], resources[SKIPPED] = alone, skipped
+        resources[EVIDENCE] = self._settings.records.folder(record.lab, record.student)
         resources[KEY] = Context(
             self._settings.root, prepared.lab, prepared.unsolved, record.student, files
         )

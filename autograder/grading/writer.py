@@ -8,24 +8,23 @@ keeps a late penalty.
 from __future__ import annotations
 
 import contextlib
-import shutil
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from nbformat import v4
-from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.utils import parse_utc
 from sqlalchemy.exc import SAWarning
 
-from autograder.course import AuthorError
 from autograder.grading.feedback import Pages
-from autograder.grading.gradebook import OneCommit
+from autograder.grading.gradebook import OneCommit, read_shown
 from autograder.grading.records import FAILED, REJUDGE, Record
-from autograder.grading.settings import CONFIG, CourseSettings
+from autograder.grading.replaced_folder import replace_folder
+from autograder.grading.settings import CourseSettings
 from autograder.nbgrader_plugins.penalties import EVIDENCE
 from autograder.nbgrader_plugins.submissions import submission_files
 from autograder.nbgrader_plugins.submissions.locate import relocate
+from autograder.students.roster import Roster
 from litcourse.core.atomic_write import write_atomically
 
 
@@ -35,10 +34,17 @@ class Writer:
     Args:
         settings: the course's settings.
         pages: writes feedback; None without feedback.
+        roster: the roster; None enters everybody.
+
+    Attributes:
+        strangers: results that were held back, as the student is not on the roster.
     """
 
-    def __init__(self, settings: CourseSettings, pages: Pages | None) -> None:
+    def __init__(
+        self, settings: CourseSettings, pages: Pages | None, roster: Roster | None = None
+    ) -> None:
         self._settings, self._pages = settings, pages
+        self._roster, self.strangers = roster or Roster(), list[Record]()
         self._saving = settings.chain(settings.saving)
 
     def write(self, record: Record, notebook: str) -> bool:
@@ -51,6 +57,9 @@ class Writer:
         Returns:
             whether it was written now.
         """
+        if self._roster.is_stranger(record.student):
+            self.strangers.append(record)
+            return False
         if record.written:
             return False
         with _ignore_sqlalchemy_warnings():
@@ -63,14 +72,16 @@ class Writer:
 
     def lacks_page(self, record: Record) -> bool:
         """Whether the feedback of a result is still to be written."""
-        return self._pages is not None and not record.feedback
+        return record.written and self._pages is not None and not record.feedback
 
     def write_page(self, record: Record) -> None:
         """Write the feedback of a result, and update its record."""
         if self._pages is not None:
             with _ignore_sqlalchemy_warnings():
+                with self._gradebook() as gradebook:
+                    shown = read_shown(gradebook, record.lab, record.student)
                 self._write_folder(record, self._pages)
-            record.feedback = True
+            record.feedback, record.page = True, shown.get(record.student, "")
             self._settings.records.update(record)
 
     def _gradebook(self) -> OneCommit:
@@ -79,21 +90,10 @@ class Writer:
     def _enter_submission(self, record: Record) -> None:
         """Enter the student and the submission, as nbgrader's Autograde does."""
         with self._gradebook() as gradebook:
-            if self._settings.converter.create_student:
-                gradebook.update_or_create_student(record.student)
-            else:
-                self._check_student(gradebook, record.student)
+            gradebook.update_or_create_student(record.student)
             # A rejudge may have no timestamp; then the gradebook keeps the one that it has.
             fields = {"timestamp": parse_utc(record.timestamp)} if record.timestamp else {}
             gradebook.update_or_create_submission(record.lab, record.student, **fields)
-
-    def _check_student(self, gradebook: Gradebook, student: str) -> None:
-        try:
-            gradebook.find_student(student)
-        except MissingEntry:
-            fault = f"c.Autograde.create_student is off, and no student {student!r} is known"
-            step = f"nbgrader db student add {student!r}"
-            raise AuthorError(self._settings.root / CONFIG, "", fault, step) from None
 
     def _save(self, record: Record, notebook: str) -> str:
         """Save the points in the gradebook by nbgrader's own steps; the graded notebook as text."""
@@ -139,26 +139,3 @@ def _ignore_sqlalchemy_warnings() -> Iterator[None]:
         # nbgrader 0.9.6 with SQLAlchemy 2: on each first submission, without effect.
         warnings.simplefilter("ignore", SAWarning)
         yield
-
-
-def replace_folder(target: Path, fill: Callable[[Path], None]) -> None:
-    """Replace the folder `target` by a new one, and keep the old one until that is complete.
-
-    Args:
-        target: a folder, which may be there already.
-        fill: puts files into the empty folder that it is given.
-    """
-    part, old = (target.with_name(f".{target.name}.{kind}") for kind in ("part", "old"))
-    if old.exists() and not target.exists():
-        old.rename(target)  # a run was killed between the two moves
-    for left in (part, old):
-        shutil.rmtree(left, ignore_errors=True)
-    part.mkdir(parents=True)
-    try:
-        fill(part)
-        if target.exists():
-            target.rename(old)
-        part.rename(target)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-    shutil.rmtree(old, ignore_errors=True)

@@ -18,6 +18,7 @@ from autograder.nbgrader_plugins import register, submission_metadata
 from autograder.nbgrader_plugins.submission_metadata import KEY, Context
 from autograder.nbgrader_plugins.submissions import reading, submission_files
 from autograder.nbgrader_plugins.submissions.locate import locate
+from autograder.students.roster import read_roster
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -89,6 +90,8 @@ class SubmissionExporter(NotebookExporter):
 
     def _prepare(self, converter: Autograde) -> None:
         course = converter.coursedir
+        if read_roster(converter).is_kept:
+            converter.create_student = False  # nbgrader then names who is not on it, and goes on
         pattern = converter._format_source(course.assignment_id, course.student_id)  # noqa: SLF001
         for folder in glob.glob(pattern):  # noqa: PTH207 (the keys as nbgrader makes them)
             lab = register.find_lab(converter, Path(folder).name)

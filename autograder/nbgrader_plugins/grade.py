@@ -41,7 +41,8 @@ class GradeEvidence(NbGraderPreprocessor):
         context: Context = resources[KEY]
         metadata = submission_metadata.read(nb)
         resources["question_results"] = {}
-        resources[EVIDENCE] = context.root / self.folder / context.lab.id / context.student
+        place = context.root / self.folder / context.lab.id / context.student
+        resources.setdefault(EVIDENCE, place)  # `autograder grade` names that of a try
         sanitize(nb, context.unsolved)
         for cell in nb.cells:
             if is_check(cell):

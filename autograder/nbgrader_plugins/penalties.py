@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from nbgrader.api import Gradebook
 from nbgrader.preprocessors import AssignLatePenalties
 
+from autograder.nbgrader_plugins.submission_metadata import KEY
+from autograder.students.extensions import apply_extension, read_extensions
 from litcourse.core.atomic_write import write_atomically
 
 if TYPE_CHECKING:
@@ -35,7 +37,11 @@ class LatePenalties(AssignLatePenalties):
         """Assign the submission's penalty in the gradebook; `nb` stays unchanged."""
         names, folder = resources["nbgrader"], Path(resources[EVIDENCE])
         lab, student = names["assignment"], names["student"]
+        # `autograder grade` writes scores without a context, in the course's folder.
+        root = resources[KEY].root if KEY in resources else Path.cwd()
+        extensions = read_extensions(root)
         with Gradebook(names["db_url"]) as gradebook:
+            apply_extension(gradebook, extensions, lab, student)
             late = gradebook.find_submission(lab, student).total_seconds_late
             notebook = gradebook.find_submission_notebook(names["notebook"], lab, student)
             found = notebook.late_submission_penalty

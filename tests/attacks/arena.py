@@ -176,6 +176,8 @@ class Arena:
     def _api(self, settings: Mapping[str, Any]) -> NbGraderAPI:
         config = PyFileConfigLoader("nbgrader_config.py", path=str(self.root)).load_config()
         config.CourseDirectory.root = str(self.root)
+        # The victim has a name, which makes a roster, and attackers are not on it.
+        config.merge(Config({"Autograde": {"create_student": True}}))
         config.merge(Config({"RunSubmission": dict(settings)}))
         return NbGraderAPI(config=config)
 

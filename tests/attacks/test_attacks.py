@@ -102,6 +102,22 @@ def test_other_answers_beside_a_notebook_bring_other_inputs(arena: Arena) -> Non
     assert len(seen) == 2  # one for each state of the file
 
 
+def test_the_same_notebook_draws_the_same_inputs_each_time(arena: Arena) -> None:
+    gambler = attack("draws_repeated")
+    arena.grade("gambler", gambler)
+    folder = arena.root / "submitted" / "gambler" / LAB
+    kept = arena.root / "evidence" / LAB / "gambler" / f"{QUESTION}.inputs"
+    seen, digits = [], "submission_secret.txt"
+    for _ in range(2):
+        assert gambler.files is not None
+        gambler.files(folder, arena.targets)
+        arena.grade_files("gambler")
+        seen.append((kept.read_bytes(), (folder / digits).read_bytes()))
+    (first, other), (second, another) = seen
+    assert first == second
+    assert other != another
+
+
 def test_each_limit_was_hit_with_its_finding(results: dict[str, Result]) -> None:
     if len(results) < len(NAMES):
         pytest.skip("only some of the attacks ran; to enable: run this whole file")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from autograder.course import Course
 from autograder.grading.records import RECORD
-from autograder.grading.reporting.progress import name_few
+from autograder.grading.reporting.progress import name_few, printable
 from autograder.grading.reporting.table import Row
 from autograder.grading.settings import CourseSettings
 from autograder.nbgrader_plugins.submissions import submission_files
 from autograder.secret import SECRET_FILE
+from autograder.students.roster import Roster
 
 Who = tuple[str, str]
 """Ids of a lab and of a student."""
@@ -28,6 +29,10 @@ class RunNotices:
         without_time: students whose submission has no readable time, in a lab with a due date.
         gone: students in the gradebook or in `evidence/` without a submission in `submitted/`.
         foreign: assignments with submissions that are no labs.
+        no_shows: students on the roster without a submission.
+        nameless: students in the gradebook without a name, though there is a roster.
+        strangers: students whose graded submission is held back, since they are not on the roster.
+        nearest: by such a student, the id on the roster that is the most similar.
         new_secret: whether the run makes a course secret although evidence of another one exists.
     """
 
@@ -36,6 +41,10 @@ class RunNotices:
     without_time: list[Who] = field(default_factory=list)
     gone: list[Who] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
+    no_shows: list[Who] = field(default_factory=list)
+    nameless: list[Who] = field(default_factory=list)
+    strangers: list[Who] = field(default_factory=list)
+    nearest: dict[str, str] = field(default_factory=dict)
     new_secret: bool = False
 
     def lines(self) -> list[str]:
@@ -52,15 +61,62 @@ class RunNotices:
                 _name_students(self.gone)
             ),
             "No lab of litcourse, left to nbgrader: {}": self.foreign,
+            "On the roster, and handed in nothing: {}": _name_students(self.no_shows),
+            "In the gradebook without a name, so perhaps not on the roster: {}. Next, if one is a "
+            "mistake: autograder remove LAB STUDENT": _name_students(self.nameless),
         }
-        return [text.format(name_few(names)) for text, names in texts.items() if names]
+        return self.stranger_lines() + [
+            text.format(name_few(names)) for text, names in texts.items() if names
+        ]
+
+    def stranger_lines(self) -> list[str]:
+        """A line for each person who is not on the roster, and one for what to do."""
+        who = list(dict.fromkeys(student for _, student in self.strangers))
+        if not who:
+            return []
+        lines = [
+            f"not on the roster: {printable(name)}, nearest {printable(self.nearest[name])}"
+            for name in who
+        ]
+        step = (
+            "if it is somebody on it, rename the folder in submitted/; if the roster lacks it, "
+            "nbgrader db student add ID; else autograder remove LAB ID. Or autograder grade "
+            "--accept-strangers, which enters everybody"
+        )
+        count = len(self.strangers)
+        return [*lines, f"{count} graded and held back, in no gradebook. Next: {step}"]
 
     def as_json(self) -> dict[str, Any]:
         """The notices as plain data."""
         plain = asdict(self)
-        for name in ("look_again", "suspicious_imports", "without_time", "gone"):
+        nearest = plain.pop("nearest")
+        for name in (
+            "look_again", "suspicious_imports", "without_time", "gone", "no_shows", "nameless",
+            "strangers",
+        ):  # fmt: skip
             plain[name] = [{"lab": lab, "student": who} for lab, who in plain[name]]
+        for entry in plain["strangers"]:
+            entry["nearest"] = nearest[entry["student"]]
         return plain
+
+    def note_roster(
+        self, roster: Roster, labs: Mapping[str, Collection[str]], strangers: Sequence[Who]
+    ) -> None:
+        """Note who is missing on the roster, and who of it is missing.
+
+        Args:
+            roster: the roster.
+            labs: students who handed in, by lab.
+            strangers: those who were held back.
+        """
+        self.strangers = sorted(strangers)
+        self.nearest = {student: roster.nearest(student) for _, student in strangers}
+        if not roster.is_kept:
+            return
+        named = set(roster.named())
+        for lab, sent in labs.items():
+            self.no_shows += [(lab, who) for who in sorted(named - set(sent))]
+            self.nameless += [(lab, w) for w in sorted(set(roster.students) & set(sent) - named)]
 
 
 def _name_students(found: Sequence[Who]) -> list[str]:

@@ -29,13 +29,17 @@ def show_students(to: Console, title: str, found: Sequence[Row], questions: Sequ
     """Print a line for each student: points per question, total, notices."""
     table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("student")
+    named = any(row.who.name for row in found)
+    if named:
+        table.add_column("name")
     for heading in (*questions, "total", "of"):
         table.add_column(heading, justify="right")
     table.add_column("")
     for row in found:
         points = [_format_question(row, q) for q in questions]
         total = (format_points(row.total), format_points(row.total_maximum))
-        table.add_row(printable(row.student), *points, *total, ", ".join(_row_notices(row)))
+        name = [printable(row.who.name)] if named else []
+        table.add_row(printable(row.student), *name, *points, *total, ", ".join(_row_notices(row)))
     to.print(table)
 
 
@@ -126,21 +130,30 @@ def show_changes(to: Console, judged: PointChanges) -> None:
     to.print(f"{len(found)} of {len(judged)} automatic scores changed.")
     for entry in found:
         before, after = entry["before"], entry["after"]
-        names = sorted(name for name in before | after if before.get(name) != after.get(name))
-        parts = [
-            f"{name} {_format_score(before, name)} -> {_format_score(after, name)}"
-            for name in names
-        ]
-        totals = f"{format_points(sum(before.values()))} -> {format_points(sum(after.values()))}"
+        names = {name for name in before | after if before.get(name) != after.get(name)}
+        told = []
+        if questions := sorted(names - {PENALTY}):
+            parts = [
+                f"{name} {_format_score(before, name)} -> {_format_score(after, name)}"
+                for name in questions
+            ]
+            totals = f"{_format_total(before)} -> {_format_total(after)}"
+            told.append(f"automatic points {totals} ({', '.join(parts)})")
+        if PENALTY in names:
+            old, new = (format_points(0 - points.get(PENALTY, 0)) for points in (before, after))
+            told.append(f"{PENALTY} {old} -> {new}")
         who = f"{entry['lab']} {printable(entry['student'])}"
-        to.print(f"  {who}: {totals} ({', '.join(parts)})", soft_wrap=True)
+        to.print(f"  {who}: {'; '.join(told)}", soft_wrap=True)
 
 
 def _format_score(points: Mapping[str, float], name: str) -> str:
-    """A question's points; the late penalty is 0 unless there is one."""
-    if name not in points and name != PENALTY:
-        return "no score"
-    return format_points(points.get(name, 0))
+    """A question's points."""
+    return format_points(points[name]) if name in points else "no score"
+
+
+def _format_total(points: Mapping[str, float]) -> str:
+    """Sum of the automatic points, without the penalty."""
+    return format_points(sum(value for name, value in points.items() if name != PENALTY))
 
 
 def show_undecided(
@@ -215,6 +228,10 @@ def _row_as_json(row: Row) -> dict[str, Any]:
     return {
         "lab": row.lab,
         "student": row.student,
+        "first_name": row.who.first_name,
+        "last_name": row.who.last_name,
+        "email": row.who.email,
+        "lms_user_id": row.who.lms_user_id,
         "points": row.points,
         "maximum": row.maximum,
         "total": row.total,

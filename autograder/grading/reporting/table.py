@@ -7,6 +7,7 @@ import io
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC
 from pathlib import Path
 
 from nbgrader.api import (
@@ -21,10 +22,13 @@ from nbgrader.api import (
 from autograder.course import CHECK, AuthorError
 from autograder.grading.records import Record
 from autograder.grading.settings import CourseSettings
+from autograder.students.roster import Student, read_students
 from litcourse.core.atomic_write import write_atomically
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """Characters with which a formula begins in a spreadsheet (OWASP, CSV injection)."""
+
+_NOBODY = Student("")
 
 
 @dataclass
@@ -45,6 +49,7 @@ class Row:
         due: whether the lab has a due date.
         look_again: whether it was graded again after a person set points.
         record: its record, or None.
+        who: the student, with a name where there is a roster.
     """
 
     student: str
@@ -59,6 +64,7 @@ class Row:
     due: bool = False
     look_again: bool = False
     record: Record | None = None
+    who: Student = _NOBODY
 
     @property
     def undecided(self) -> dict[str, str]:
@@ -86,10 +92,12 @@ def read_rows(settings: CourseSettings, lab: str) -> dict[str, Row]:
     """All submissions of `lab` in the gradebook, by student."""
     found: dict[str, Row] = {}
     with Gradebook(settings.course.db_url, settings.course.course_id) as gradebook:
+        students = read_students(gradebook)
         for submission in gradebook.assignment_submissions(lab):
-            row = Row(submission.student_id, lab)
+            row = Row(submission.student_id, lab, who=students[submission.student_id])
             row.late_seconds = submission.total_seconds_late
-            row.submitted_at = submission.timestamp.isoformat() if submission.timestamp else ""
+            sent_at = submission.timestamp  # UTC, without its zone
+            row.submitted_at = sent_at.replace(tzinfo=UTC).isoformat() if sent_at else ""
             row.due = submission.assignment.duedate is not None
             row.record = settings.records.load(lab, row.student)
             found[row.student] = row
@@ -153,17 +161,20 @@ def write_csv(path: Path, found: Iterable[Row], questions: Sequence[str]) -> Non
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(
         ["student", "lab", *questions, "total", "max", "late_penalty", "late_seconds",
-         "submitted_at", "graded_at", "state", "findings", "undecided"]
+         "submitted_at", "graded_at", "state", "findings", "undecided",
+         "first_name", "last_name", "email", "lms_user_id"]
     )  # fmt: skip
     for row in found:
         record = row.record or Record(row.lab, row.student)
         codes = (f"{name} {' '.join(found)}" for name, found in record.findings.items())
         writer.writerow(
-            [_cell(row.student), _cell(row.lab)]
+            [harmless(row.student), harmless(row.lab)]
             + [row.points.get(name, "") for name in questions]
             + [row.total, row.total_maximum, row.late_penalty, round(row.late_seconds)]
-            + [row.submitted_at, record.graded_at, record.state, _cell("; ".join(codes))]
-            + [_cell("; ".join(f"{name}: {why}" for name, why in row.undecided.items()))]
+            + [row.submitted_at, record.graded_at, record.state, harmless("; ".join(codes))]
+            + [harmless("; ".join(f"{name}: {why}" for name, why in row.undecided.items()))]
+            + [harmless(row.who.first_name), harmless(row.who.last_name)]
+            + [harmless(row.who.email), harmless(row.who.lms_user_id)]
         )
     check_writable(path)  # another file may have come there since the run began
     try:
@@ -174,6 +185,10 @@ def write_csv(path: Path, found: Iterable[Row], questions: Sequence[str]) -> Non
         raise AuthorError(path, "", fault, step) from error
 
 
-def _cell(text: str) -> str:
-    """`text` in a form that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
+def harmless(text: str) -> str:
+    """`text` in a form that no spreadsheet takes for a formula; a number stays a number."""
+    try:
+        float(text)
+    except ValueError:
+        return f"'{text}" if text.startswith(_FORMULA) else text
+    return text

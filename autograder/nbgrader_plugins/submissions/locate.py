@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from autograder.course import CHECK, grade_id
 from autograder.nbgrader_plugins.submissions import reading
 from autograder.nbgrader_plugins.submissions.submission_files import (
+    SUBMISSION_SECRET,
     TIMESTAMP,
     Contents,
     is_in_the_way,
@@ -123,9 +124,11 @@ def arrange(files: Mapping[str, Path], place: str, sent: Contents, lab: str) -> 
         else:
             others.setdefault(str(inner.relative_to(packed)) if in_zip else name, path)
     kept = {n: p for n, p in others.items() if n not in moved and not is_in_the_way(n, moved)}
-    arranged = {n: p for n, p in (moved | kept).items() if n != TIMESTAMP}
-    if TIMESTAMP in sent.files:  # the exchange wrote it, and no zip file has a say in it
-        arranged[TIMESTAMP] = sent.files[TIMESTAMP]
+    arranged = moved | kept
+    for name in (TIMESTAMP, SUBMISSION_SECRET):
+        arranged.pop(name, None)  # the exchange writes them: no folder, no zip file has a say
+        if name in sent.files:
+            arranged[name] = sent.files[name]
     return arranged
 
 

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 TIMESTAMP = "timestamp.txt"
 """File in which nbgrader's exchange writes the time of the submission."""
+SUBMISSION_SECRET = "submission_secret.txt"  # noqa: S105 (its name, not the secret)
+"""File in which nbgrader's exchange writes random digits, others for each submission: by them the
+student finds the page of feedback. In any folder, since a student may hand in a folder that she
+had handed in before."""
 _KILO = 1000  # nbgrader's limits of sizes are in kilobytes
 _LONGEST_NAME = 1000
 """Bytes of a file's path within the submission: it is copied into other folders, and Linux allows
@@ -71,14 +75,14 @@ class Contents:
         self.left_out.append(str(error.filename))
 
     def fingerprint(self) -> str:
-        """SHA-256 over names and bytes of all files but the timestamp, hex.
+        """SHA-256 over names and bytes of all files but those of the exchange, hex.
 
         Raises:
             OSError: a file can't be read.
         """
         digest_of_all = hashlib.sha256()
         for name, path in sorted(self.files.items()):
-            if name == TIMESTAMP:
+            if is_of_exchange(name):
                 continue
             with open_plain(path) as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -91,6 +95,11 @@ class Contents:
             return self.fingerprint() == fingerprint
         except OSError:
             return False
+
+
+def is_of_exchange(name: str) -> bool:
+    """Whether nbgrader's exchange wrote the file, so that it differs where the work is the same."""
+    return name == TIMESTAMP or PurePosixPath(name).name == SUBMISSION_SECRET
 
 
 def discover(course: CourseDirectory, lab: str) -> list[Submission]:
@@ -246,14 +255,14 @@ def copy_visible(files: Path, work: Path) -> None:
 
 
 def find_visible(files: Path) -> dict[str, Path]:
-    """Files in `files` by name, without notebooks and `timestamp.txt`."""
+    """Files in `files` by name, without notebooks and the files of the exchange."""
     found = {}
     for folder, folders, names in os.walk(files):
         folders[:] = [name for name in folders if not name.endswith(".ipynb")]
         for name in names:
             path = Path(folder, name)
             relative = str(PurePosixPath(path.relative_to(files)))
-            if not name.endswith(".ipynb") and relative != TIMESTAMP:
+            if not name.endswith(".ipynb") and not is_of_exchange(relative):
                 found[relative] = path
     return found
 

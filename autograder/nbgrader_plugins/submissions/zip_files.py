@@ -39,13 +39,16 @@ class ZipFileError(Exception):
     """A zip file that is not unpacked; the message says why."""
 
 
-def unpack(path: Path, folder: Path, most_bytes: int) -> list[str]:
+def unpack(
+    path: Path, folder: Path, most_bytes: int, most_members: int = MOST_MEMBERS
+) -> list[str]:
     """Unpack the zip file at `path` into the empty folder `folder`.
 
     Args:
         path: the zip file.
         folder: an empty folder.
         most_bytes: limit of all that comes out.
+        most_members: limit of its entries.
 
     Returns:
         names of the members that were left out: links, and names that lead out of the folder.
@@ -58,7 +61,7 @@ def unpack(path: Path, folder: Path, most_bytes: int) -> list[str]:
         with open_plain(path) as file:
             _check_directory(file.seek(0, os.SEEK_END), _read_tail(path))
             with zipfile.ZipFile(file) as archive:
-                return _unpack_members(archive, folder, most_bytes)
+                return _unpack_members(archive, folder, most_bytes, most_members)
     except ZipFileError:
         raise
     except OSError as error:
@@ -89,11 +92,13 @@ def _check_directory(size: int, tail: bytes) -> None:
         place = tail.find(_END, place + 1)
 
 
-def _unpack_members(archive: zipfile.ZipFile, folder: Path, most_bytes: int) -> list[str]:
+def _unpack_members(
+    archive: zipfile.ZipFile, folder: Path, most_bytes: int, most_members: int
+) -> list[str]:
     members = archive.infolist()
-    if len(members) > MOST_MEMBERS:
+    if len(members) > most_members:
         raise ZipFileError(
-            f"it holds {len(members):,} files; at most {MOST_MEMBERS:,} are unpacked"
+            f"it holds {len(members):,} files; at most {most_members:,} are unpacked"
         )
     taken: set[PurePosixPath] = set()
     left_out, room = [], most_bytes

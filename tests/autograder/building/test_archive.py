@@ -37,7 +37,10 @@ def unpacked(path: Path) -> dict[str, bytes]:
 def test_it_holds_what_students_need_in_one_folder(tiny: Course) -> None:
     built = build(tiny)
     assert built.archive == archive_of(tiny.root)
-    names = ("AGENTS.md", "README.md", "requirements.txt", "lab0_tiny/lab0_tiny.ipynb", WHEEL)
+    names = (
+        "AGENTS.md", "README.md", "nbgrader_config.py", "requirements.txt",
+        "lab0_tiny/lab0_tiny.ipynb", WHEEL,
+    )  # fmt: skip
     made = files(built.release)
     assert unpacked(built.archive) == {f"{TOP}/{name}": made[name] for name in names}
 

@@ -33,7 +33,9 @@ def test_release_holds_all_that_a_student_needs(tiny: Course) -> None:
     made = files(built.release)
     (wheel,) = [name for name in made if name.endswith(".whl")]
     (lab,) = [name for name in made if name.endswith(".ipynb")]
-    assert set(made) == {"README.md", "AGENTS.md", "requirements.txt", "SHA256SUMS", wheel, lab}
+    assert set(made) == {
+        "README.md", "AGENTS.md", "nbgrader_config.py", "requirements.txt", "SHA256SUMS", wheel, lab
+    }  # fmt: skip
     assert lab == "lab0_tiny/lab0_tiny.ipynb"
     assert f"./{wheel}".encode() in made["requirements.txt"]
     page = made["README.md"].decode()

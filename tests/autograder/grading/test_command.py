@@ -45,7 +45,7 @@ def test_some_students_are_graded_and_no_others(group: Class) -> None:
 
 
 def test_nothing_handed_in_is_said(group: Class) -> None:
-    with pytest.raises(AuthorError, match="nbgrader collect lab0_tiny"):
+    with pytest.raises(AuthorError, match="autograder collect lab0_tiny"):
         group.grade()
 
 
@@ -136,7 +136,7 @@ def test_csv_has_what_counts(group: Class, tmp_path: Path) -> None:
     assert set(rows) == {"Müller, Zoë", "'=cmd|'calc'!A0", "'-1+1", "ada"}
     ada = rows["ada"]
     assert (ada[QUESTION], ada["total"], ada["max"]) == ("8.0", "6.0", str(POINTS))
-    assert ada["submitted_at"] == "2026-11-02T10:00:00"
+    assert ada["submitted_at"] == "2026-11-02T10:00:00+00:00"
     assert ada["findings"] == f"{QUESTION} LIT900"
     assert ada["late_penalty"] == "2.0"
 

@@ -132,3 +132,30 @@ def test_the_search_for_pictures_takes_time_in_proportion() -> None:
     started = time.process_time()
     add_alt_texts("<img " * 2_000_000)
     assert time.process_time() - started < 5
+
+
+def test_a_page_that_is_older_than_the_gradebook_is_remade(
+    group: Class, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for student in ("ada", "ben"):
+        group.hand_in(student, WRONG)
+    assert group.grade() == 0
+    before = group.page("ben").stat().st_mtime_ns
+    enter(group, manual_score=2.5, manual_comment="Well tried.")
+    capsys.readouterr()
+    assert group.grade() == 0
+    assert "1 pages older than the gradebook, which are remade" in capsys.readouterr().out
+    page = group.page("ada").read_text(encoding="utf-8")
+    assert "Well tried." in page
+    assert "2.5" in page
+    assert group.page("ben").stat().st_mtime_ns == before
+    assert group.grade() == 0
+    assert "older than the gradebook" not in capsys.readouterr().out
+
+
+def test_the_list_on_top_names_the_questions(group: Class) -> None:
+    group.hand_in("ada", RIGHT)
+    group.grade()
+    page = group.page("ada").read_text(encoding="utf-8")
+    assert f'<a href="#{QUESTION}-check">{QUESTION}</a> (Score: 5.0 / 5.0)' in page
+    assert "Test cell" not in page.split('id="toc"')[1].split("</ol>")[0]

@@ -176,7 +176,7 @@ def test_rejudge_assigns_anew_where_the_points_stay(
     assert late.rejudge() == 0
     said = capsys.readouterr().out
     assert "1 of 2 automatic scores changed." in said
-    assert f"{LAB} ada: 2.5 -> 5 (late penalty -2.5 -> 0)" in said
+    assert f"{LAB} ada: late penalty 2.5 -> 0" in said
     assert penalty(late) is None
     assert "(Score: 5.0 / 5.0)" in late.page("ada").read_text(encoding="utf-8")
     after = late.page("zoe").stat().st_mtime_ns, late.graded("zoe").stat().st_mtime_ns

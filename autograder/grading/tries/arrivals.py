@@ -1,0 +1,183 @@
+"""The hand-ins in nbgrader's exchange: whose they are, and when they came.
+
+Their names say both, and students write the names. What a student can't write is the owner of a
+folder, and the times at which inodes changed (ctime). nbgrader 0.9.6 compares the owner, prints
+"cheating attempt?" and collects all the same; nobody compares the time.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from nbgrader.exchange import Exchange, ExchangeFactory
+from nbgrader.exchange.default import ExchangeCollect
+from nbgrader.utils import parse_utc
+from traitlets import Dict, Enum, Float, Unicode
+from traitlets.config import Configurable
+
+from autograder.course import AuthorError
+from autograder.grading.settings import CONFIG, CourseSettings
+from autograder.nbgrader_plugins.submissions.submission_files import SUBMISSION_SECRET, TIMESTAMP
+
+LAST, BEST, LAST_ON_TIME = "last", "best", "last_on_time"
+"""Which try counts: the last one, the one with the most points, or the last before the due date."""
+_SETTLED = timedelta(minutes=1)
+"""After that long a folder without nbgrader's last file is one of an nbgrader that writes none."""
+
+
+class HandIns(Configurable):
+    """Settings of hand-ins, in `nbgrader_config.py` as `c.HandIns`."""
+
+    minutes_apart = Float(
+        5, min=0, help="How far the time of a hand-in may be from its arrival in the exchange."
+    ).tag(config=True)
+    counts = Enum(
+        [LAST, BEST, LAST_ON_TIME], LAST, help="Which try counts, unless `counts_in` names the lab."
+    ).tag(config=True)
+    counts_in = Dict(
+        value_trait=Enum([LAST, BEST, LAST_ON_TIME]),
+        key_trait=Unicode(),
+        help="Which try counts, by lab.",
+    ).tag(config=True)
+
+    def which(self, lab: str) -> str:
+        """Which try of `lab` counts: `LAST`, `BEST` or `LAST_ON_TIME`."""
+        return str(self.counts_in.get(lab, self.counts))
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A hand-in in the exchange.
+
+    Args:
+        lab: id of the lab.
+        student: the student whom its name names.
+        at: the time that its name names, UTC.
+        folder: the folder in the exchange.
+        doubt: why it is not taken, or "".
+        complete: whether nbgrader had written all of it.
+    """
+
+    lab: str
+    student: str
+    at: datetime
+    folder: Path
+    doubt: str = ""
+    complete: bool = True
+
+
+@dataclass(frozen=True)
+class Inbound:
+    """The inbound folder of a course's exchange.
+
+    Args:
+        folder: the folder.
+        check_owner: whether the owner of a hand-in has to be its student.
+        apart: how far time and arrival may be apart; None: any time is believed.
+    """
+
+    folder: Path
+    check_owner: bool
+    apart: timedelta | None
+
+    def arrivals(self, lab: str, now: datetime | None = None) -> Iterator[Arrival]:
+        """The hand-ins for `lab`, the oldest first.
+
+        Args:
+            lab: id of the lab.
+            now: the time of now, UTC.
+        """
+        found = []
+        for entry in os.scandir(self.folder):
+            parts = entry.name.rsplit("+", 3)
+            if len(parts) < 3 or not entry.is_dir(follow_symlinks=False):  # noqa: PLR2004 (student, lab, time, and random letters)
+                continue
+            if parts[1] != lab and len(parts) == 4 and parts[2] == lab:  # noqa: PLR2004  a + in the id, no random letters
+                parts = [f"{parts[0]}+{parts[1]}", *parts[2:]]
+            if parts[1] == lab:
+                found.append(self._arrival(parts, Path(entry.path), now or datetime.now(UTC)))
+        return iter(sorted(found, key=lambda one: (one.at, one.folder.name)))
+
+    def _arrival(self, parts: list[str], folder: Path, now: datetime) -> Arrival:
+        student, lab = parts[0], parts[1]
+        try:
+            at = parse_utc(parts[2]).replace(tzinfo=UTC)
+        except (ValueError, OverflowError):
+            return Arrival(lab, student, now, folder, "its name holds no time")
+        try:
+            owner, changed, complete = _look(folder)
+        except OSError as error:
+            return Arrival(lab, student, at, folder, f"it can't be read: {error.strerror}")
+        doubt = self._doubt(student, owner, at, changed, now)
+        return Arrival(lab, student, at, folder, doubt, complete or now - changed > _SETTLED)
+
+    def _doubt(
+        self, student: str, owner: str, at: datetime, changed: datetime, now: datetime
+    ) -> str:
+        if self.check_owner and owner != student:
+            return f"it says that it is {student}'s, and its owner is {owner}"
+        if self.apart is None:
+            return ""
+        if at > now + self.apart:
+            return f"its time is in the future: {at:%Y-%m-%d %H:%M:%S} UTC"
+        if abs(changed - at) > self.apart:
+            return (
+                f"it says that it was handed in at {at:%Y-%m-%d %H:%M:%S} UTC, and came or was "
+                f"changed at {changed:%Y-%m-%d %H:%M:%S} UTC"
+            )
+        return ""
+
+
+def _look(folder: Path) -> tuple[str, datetime, bool]:
+    """Owner of `folder`, the last change of anything in it, and whether it has nbgrader's files."""
+    status = folder.lstat()
+    try:
+        owner = pwd.getpwuid(status.st_uid).pw_name
+    except KeyError:
+        owner = f"the user {status.st_uid}, who has no name"
+    changed = status.st_ctime
+    for place, folders, names in os.walk(folder):
+        for name in folders + names:
+            inner = os.lstat(os.path.join(place, name))  # noqa: PTH118  many files
+            changed = max(changed, inner.st_ctime)
+            if inner.st_uid != status.st_uid and not stat.S_ISLNK(inner.st_mode):
+                owner = f"{owner} and others"
+    complete = all((folder / name).is_file() for name in (TIMESTAMP, SUBMISSION_SECRET))
+    return owner, datetime.fromtimestamp(changed, UTC), complete
+
+
+def open_inbound(settings: CourseSettings, *, trust_times: bool) -> Inbound:
+    """The inbound folder of the course's exchange, by nbgrader's settings.
+
+    Args:
+        settings: the course's settings.
+        trust_times: believe any time, as in an exchange that was restored from a backup.
+
+    Raises:
+        AuthorError: there is none, or the exchange is no folder.
+    """
+    config = settings.root / CONFIG
+    kind = ExchangeFactory(parent=settings.app).collect
+    if not issubclass(kind, ExchangeCollect):
+        step = "nbgrader collect LAB --update, then autograder grade LAB"
+        fault = f"the exchange is {kind.__name__}, and no folder"
+        raise AuthorError(config, "", fault, step)
+    collect: Exchange = kind(coursedir=settings.course, parent=settings.app)
+    folder = Path(collect.root, settings.course.course_id, "inbound")
+    if not folder.is_dir():
+        step = (
+            f"nbgrader release_assignment LAB makes it, for course_id and Exchange.root of {config}"
+        )
+        raise AuthorError(folder, "", "there is no such folder in the exchange", step)
+    if not os.access(folder, os.R_OK | os.X_OK):
+        step = "collect as the user who released the lab"
+        raise AuthorError(folder, "", "you may not read it", step)
+    minutes = HandIns(parent=settings.app).minutes_apart
+    apart = None if trust_times else timedelta(minutes=minutes)
+    return Inbound(folder, bool(collect.check_owner), apart)
