@@ -240,7 +240,8 @@ def no_lab_error(folder: Path) -> AuthorError:
 def unwritable_error(path: Path, error: OSError) -> AuthorError:
     """The error of a file or folder of the course that can't be written."""
     fault = f"it can't be written: {error.strerror or error}"
-    return AuthorError(path, "", fault, "work as the user who owns the course, or in a copy of it")
+    step = "work as the user who owns the course, or share it with a group (docs/term.md)"
+    return AuthorError(path, "", fault, step)
 
 
 def find_course(start: Path | None = None) -> Course:

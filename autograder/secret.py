@@ -11,6 +11,7 @@ import hmac
 import json
 import os
 import secrets
+import stat
 import tempfile
 from pathlib import Path
 
@@ -18,7 +19,12 @@ from autograder.course import AuthorError
 
 SECRET_FILE = ".course-secret"  # noqa: S105 (its name, not the secret)
 SECRET_BYTES = 32
-_OTHER_USERS = 0o077
+_OTHER_USERS, _GROUP_READS = 0o077, 0o040
+
+
+def is_shared(root: Path) -> bool:
+    """Whether a group shares the course: whether it may write in the course's folder."""
+    return bool(root.stat().st_mode & stat.S_IWGRP)
 
 
 def seed_for(root: Path, student: str, lab: str, question_id: str, sha256: str) -> int:
@@ -43,10 +49,17 @@ def _read_secret(root: Path) -> bytes:
     path = root / SECRET_FILE
     if not path.exists():
         _make_secret(path)
-    if path.stat().st_mode & _OTHER_USERS:
+    status, shared = path.stat(), is_shared(root)
+    others = _OTHER_USERS & ~_GROUP_READS if shared else _OTHER_USERS
+    if status.st_mode & others:
         fault = "other users of this machine may read the course secret"
-        raise AuthorError(path, "", fault, f"chmod 600 {path}")
-    data = path.read_bytes()
+        raise AuthorError(path, "", fault, f"chmod {640 if shared else 600} {path}")
+    try:
+        data = path.read_bytes()
+    except PermissionError:
+        fault = "it belongs to another account, and you may not read it"
+        step = "work as that account, or share the course with a group (docs/term.md)"
+        raise AuthorError(path, "", fault, step) from None
     if len(data) != SECRET_BYTES:
         fault = f"the course secret has {len(data)} bytes in place of {SECRET_BYTES}"
         raise AuthorError(path, "", fault, "restore it from a backup, or delete it for a new one")

@@ -8,7 +8,8 @@ Read in this order:
 3. `plan` decides which submissions to grade and which results only to write.
 4. `submission_grader` grades one submission, in a worker of `worker_pool`.
 5. `writer` alone writes the gradebook (by `gradebook`), `autograded/` and `feedback/` (by
-   `feedback`; `replaced_folder` swaps folders).
+   `feedback`; `replaced_folder` swaps folders, `shared_folder` opens
+   them to a group).
 6. `session` does the tasks of a plan under a lock; `run` is the two commands, and `shard` grades
    one part of a class, on one machine of several.
 7. `reporting` prints progress, tables and notices.

@@ -163,6 +163,8 @@ class _Command:
         with Meter(self.to, len(plan.tasks) + len(plan.write), verb) as meter:
             session.write(plan.write, meter)
             session.work(plan.tasks, options.workers, meter)
+            if self.action == REJUDGE:  # by the judges of now another try may be the best
+                session.write(self._rounds(settings, submissions, labs).install(), meter)
             session.pages()
         rows = {lab: table.read_rows(settings, lab) for lab in submissions}
         found = [rows[s.lab][s.student] for sent in submissions.values() for s in sent
@@ -210,12 +212,21 @@ class _Command:
         labs: Mapping[str, PreparedLab],
     ) -> set[tuple[str, str]]:
         """Grade the tries that `autograder collect` kept; lab and student of those graded now."""
+        rounds = self._rounds(settings, submissions, labs)
         if self.action == REJUDGE:
+            rounds.rejudge(self.options.workers, self.to)
             return set()
-        students = {lab: [s.student for s in sent] for lab, sent in submissions.items()}
-        rounds = Rounds(settings, labs, students, self.options.regrade)
         rounds.run(self.options.workers, self.to)
         return rounds.graded
+
+    def _rounds(
+        self,
+        settings: CourseSettings,
+        submissions: planning.SubmissionsByLab,
+        labs: Mapping[str, PreparedLab],
+    ) -> Rounds:
+        students = {lab: [s.student for s in sent] for lab, sent in submissions.items()}
+        return Rounds(settings, labs, students, self.options.regrade)
 
     @staticmethod
     def _describe_tries(settings: CourseSettings) -> Callable[[str, str], str]:

@@ -24,6 +24,7 @@ from autograder.engine.machine_faults import NO_ROOM
 from autograder.grading.records import GRADE, GRADED, REJUDGE, Record
 from autograder.grading.reporting.progress import Meter
 from autograder.grading.settings import CourseSettings
+from autograder.grading.shared_folder import share
 from autograder.grading.signals import raising
 from autograder.grading.submission_grader import (
     AUTHOR,
@@ -79,7 +80,11 @@ def hold_run_lock(settings: CourseSettings, *, wait: bool = False) -> Iterator[N
                     step = "wait for its end (--wait does), or end it"
                     raise LockedError(path, "", fault, step) from None
                 time.sleep(0.1)
-        yield
+        try:
+            yield
+        finally:
+            if settings.course.groupshared:
+                share(settings.root, settings.made())
 
 
 def lock_file(path: Path) -> TextIO:

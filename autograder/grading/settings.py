@@ -24,7 +24,7 @@ from traitlets.utils.importstring import import_item
 
 from autograder.course import AuthorError, Course, unwritable_error
 from autograder.grading.gradebook import commit_once
-from autograder.grading.records import RecordStore
+from autograder.grading.records import NOTEBOOK, RecordStore
 from autograder.nbgrader_plugins.execute import RunSubmission
 from autograder.nbgrader_plugins.grade import GradeEvidence, SaveScores
 from autograder.nbgrader_plugins.penalties import LatePenalties
@@ -136,6 +136,13 @@ class CourseSettings:
             "nbgrader": {**names, "db_url": self.course.db_url},
         }
 
+    def made(self) -> list[Path]:
+        """Folders and files that runs make in the course."""
+        course = self.course
+        names = (course.submitted_directory, course.autograded_directory, course.feedback_directory)
+        folders = [self.root / name for name in (*names, "tries", "extensions.csv", "gradebook.db")]
+        return [*folders, self.records.folder("", "")]
+
     def submitted_folder(self, lab: str, student: str) -> Path:
         """Folder of a student's submission."""
         return self._places.get((lab, student)) or Path(
@@ -145,6 +152,12 @@ class CourseSettings:
     def autograded_folder(self, lab: str, student: str) -> Path:
         """Folder of a student's graded submission."""
         return Path(self.course.format_path(self.course.autograded_directory, student, lab))
+
+    def graded_notebook(self, lab: str, student: str) -> Path:
+        """The graded notebook; of a submission elsewhere, that beside its record."""
+        if (lab, student) in self._places:
+            return self.records.folder(lab, student) / NOTEBOOK
+        return self.autograded_folder(lab, student) / f"{lab}.ipynb"
 
 
 class KeepKernelspec(NbGraderPreprocessor):

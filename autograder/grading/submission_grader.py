@@ -239,7 +239,7 @@ class SubmissionGrader:
 
     def _rejudge(self, task: Task) -> Reply:
         """Judge the stored evidence with the points of the lab of now."""
-        path = self._settings.autograded_folder(task.lab, task.student) / f"{task.lab}.ipynb"
+        path = self._settings.graded_notebook(task.lab, task.student)
         text = path.read_text(encoding="utf-8")
         notebook = nbformat.reads(text, as_version=4)
         metadata = submission_metadata.read(notebook)

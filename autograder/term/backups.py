@@ -11,9 +11,11 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import sqlite3
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -166,10 +168,12 @@ def restore(file: Path, folder: Path) -> ExitCode:
             archive.extractall(folder, filter="data")
         manifest = json.loads((folder / _MANIFEST).read_bytes())
         wrong = [n for n, sha in manifest["sha256"].items() if _digest(folder / n) != sha]
-    except (OSError, ValueError, LookupError, tarfile.TarError) as error:
+    except (OSError, EOFError, ValueError, LookupError, tarfile.TarError, zlib.error) as error:
+        shutil.rmtree(folder)
         fault = f"it is no complete backup: {error}"
         raise AuthorError(file, "", fault, "take another one") from error
     if wrong:
+        shutil.rmtree(folder)
         fault = f"{len(wrong)} files are damaged, the first is {wrong[0]}"
         raise AuthorError(file, "", fault, "take another one")
     (folder / _MANIFEST).unlink()

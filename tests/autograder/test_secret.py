@@ -70,3 +70,15 @@ def test_evidence_that_is_a_link_a_pipe_or_too_large_is_not_read(tmp_path: Path)
             evidence_store.read_untrusted(tmp_path / name)
     with pytest.raises(FileNotFoundError):
         evidence_store.read_untrusted(tmp_path / "none")
+
+
+def test_a_group_that_shares_the_folder_may_read_the_secret(tmp_path: Path) -> None:
+    first = seed_for(tmp_path, "ada", "lab", "q", "0")
+    (tmp_path / SECRET_FILE).chmod(0o640)
+    with pytest.raises(AuthorError, match="chmod 600"):
+        seed_for(tmp_path, "ada", "lab", "q", "0")
+    tmp_path.chmod(0o770)
+    assert seed_for(tmp_path, "ada", "lab", "q", "0") == first
+    (tmp_path / SECRET_FILE).chmod(0o644)
+    with pytest.raises(AuthorError, match="chmod 640"):
+        seed_for(tmp_path, "ada", "lab", "q", "0")

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from autograder.grading.records import GRADE, Record
+from autograder.grading.records import GRADE, REJUDGE, Record
 from autograder.grading.reporting.progress import Meter
 from autograder.grading.session import Session
 from autograder.grading.settings import CourseSettings
@@ -82,6 +83,35 @@ class Rounds:
         for lab, student in with_tries:
             counting[lab].install(student)
 
+    def rejudge(self, jobs: int, to: Console) -> None:
+        """Judge the evidence of all tries again: the best one is the best by the judges of now.
+
+        Args:
+            jobs: number of workers.
+            to: shows the progress.
+        """
+        for lab, students in self.students.items():
+            counting = Counting(self.settings, lab)
+            columns = [
+                [one for one in counting.store.of(lab, student) if counting.load(one)]
+                for student in students
+            ]
+            for row in zip_longest(*(tries for tries in columns if len(tries) > 1)):
+                waiting = [one for one in row if one]
+                with Meter(to, len(waiting), "tries judged") as meter:
+                    self._work(waiting, REJUDGE, jobs, meter)
+
+    def install(self) -> list[Record]:
+        """Put the tries that count into place; the records that the gradebook lacks now."""
+        changed = []
+        for lab, students in self.students.items():
+            counting = Counting(self.settings, lab)
+            for student in students:
+                if counting.store.of(lab, student) and counting.install(student):
+                    record = self.settings.records.load(lab, student)
+                    changed += [record] if record and not record.written else []
+        return changed
+
     def _next(self, counting: Counting, student: str) -> Try | None:
         """The oldest try of a student that is to be graded."""
         for one in counting.store.of(counting.lab, student):
@@ -103,8 +133,15 @@ class Rounds:
         return False
 
     def _grade(self, waiting: list[Try], jobs: int, meter: Meter) -> None:
-        session = Session(settings_for(self.settings, waiting), self.labs, RecordsOnly())
-        tasks = deque(Task(GRADE, one.lab, one.student) for one in waiting)
-        session.work(tasks, jobs, meter)
+        failed = self._work(waiting, GRADE, jobs, meter)
         self._tried |= set(waiting)  # one that failed is tried again in `submitted/`, if it counts
-        self.graded |= {(one.lab, one.student) for one in waiting} - set(session.failed)
+        self.graded |= {(one.lab, one.student) for one in waiting} - failed
+
+    def _work(
+        self, waiting: list[Try], action: str, jobs: int, meter: Meter
+    ) -> set[tuple[str, str]]:
+        """Do one task for each try; lab and student of those that failed."""
+        session = Session(settings_for(self.settings, waiting), self.labs, RecordsOnly())
+        tasks = deque(Task(action, one.lab, one.student) for one in waiting)
+        session.work(tasks, jobs, meter)
+        return set(session.failed)

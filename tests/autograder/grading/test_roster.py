@@ -92,3 +92,16 @@ def test_a_roster_of_ids_alone_is_a_setting(group: Class) -> None:
         group.hand_in(student, RIGHT)
     assert group.grade() == 1
     assert group.students() == {"ada": POINTS}
+
+
+def test_a_group_that_shares_the_folder_gets_what_a_run_makes(group: Class) -> None:
+    group.hand_in("ada", RIGHT)
+    assert group.grade() == 0
+    evidence = group.root / "evidence" / LAB / "ada"
+    assert evidence.stat().st_mode & 0o070 == 0
+    group.root.chmod(0o2770)
+    group.settings("c.CourseDirectory.groupshared = True")
+    assert group.grade() == 0
+    assert evidence.stat().st_mode & 0o077 == 0o070
+    assert (group.root / "gradebook.db").stat().st_mode & 0o060 == 0o060
+    assert (group.root / ".course-secret").stat().st_mode & 0o777 == 0o640

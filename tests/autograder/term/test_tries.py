@@ -10,7 +10,8 @@ import pytest
 from nbgrader.utils import parse_utc
 
 from autograder.grading import session
-from tests.autograder.grading.conftest import LAB, RIGHT, WRONG, Class, enter, entered
+from autograder.grading.tries.try_store import Try, TryRecords
+from tests.autograder.grading.conftest import LAB, QUESTION, RIGHT, WRONG, Class, enter, entered
 
 from .conftest import Exchange, Said
 
@@ -74,6 +75,24 @@ def test_each_try_is_graded_and_the_setting_says_which_counts(
         for k in kept
     ]
     assert entered(group)[3] == penalty
+
+
+def test_a_rejudge_judges_every_try(group: Class, exchange: Exchange, call: Call) -> None:
+    group.settings("c.HandIns.counts = 'best'")
+    for answer, at in ((WRONG, EARLY), (RIGHT, LATER), (WRONG + "  # more", LATE)):
+        exchange.submit("ada", answer, at)
+    call("collect", LAB)
+    group.grade()
+    group.points(20)
+    assert group.rejudge() == 0
+    store = TryRecords(group.root / "evidence", ())
+    folder = group.root / "tries/ada" / LAB
+    for key, points in zip(tries(group, "ada"), (0, 20, 0), strict=True):
+        one = Try(LAB, "ada", key, folder / key)
+        record = TryRecords(store.folder("", ""), [one]).load(LAB, "ada")
+        assert record is not None
+        assert (record.points, record.maximum) == ({QUESTION: points}, {QUESTION: 20})
+    assert group.score("ada") == 20
 
 
 def test_points_by_hand_stay_and_the_change_is_told(
