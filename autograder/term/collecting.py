@@ -27,12 +27,14 @@ class Collected:
     Args:
         new: student and time of each new try.
         known: number of those that were there before.
+        students: whose they are.
         held_back: those that were not taken, and why.
         unfinished: those that a student is writing at this moment.
     """
 
     new: list[tuple[str, str]] = field(default_factory=list)
     known: int = 0
+    students: set[str] = field(default_factory=set)
     held_back: list[Arrival] = field(default_factory=list)
     unfinished: list[Arrival] = field(default_factory=list)
 
@@ -81,13 +83,14 @@ def collect_tries(
             found.unfinished.append(arrival)
         else:
             _take(settings, counting, arrival, found)
-    for student in dict.fromkeys(student for student, _ in found.new):
+    for student in found.students:  # also of those known: a run may have been killed before this
         counting.install(student)
     return found
 
 
 def _take(settings: CourseSettings, counting: Counting, arrival: Arrival, found: Collected) -> None:
     counting.adopt(arrival.student)
+    found.students.add(arrival.student)
     sent = submission_files.scan(settings.course, arrival.folder)
     made = counting.store.enter(arrival.lab, arrival.student, arrival.at, sent, stamped(arrival.at))
     if made is None:

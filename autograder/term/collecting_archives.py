@@ -52,6 +52,7 @@ class Mapped:
     Args:
         new: student and time of each new try.
         known: number of those that were there before.
+        students: whose they are.
         unmapped: persons and files that nobody on the roster is.
         left_out: members of an archive that are no plain files.
         notes: sentences about times.
@@ -59,6 +60,7 @@ class Mapped:
 
     new: list[tuple[str, str]] = field(default_factory=list)
     known: int = 0
+    students: set[str] = field(default_factory=set)
     unmapped: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -217,6 +219,7 @@ class _Taking:
 
     def _keep(self, student: str, folder: Path, at: datetime) -> None:
         self.counting.adopt(student)
+        self.found.students.add(student)
         contents = submission_files.scan(self.settings.course, folder)
         made = self.counting.store.enter(self.lab, student, at, contents, stamped(at))
         if made is None:
@@ -248,7 +251,7 @@ class _Taking:
 
     def install(self) -> None:
         """Put the tries that count into `submitted/`."""
-        for student in dict.fromkeys(student for student, _ in self.found.new):
+        for student in self.found.students:  # a run may have been killed before this
             self.counting.install(student)
 
 

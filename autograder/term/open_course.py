@@ -6,8 +6,10 @@ import contextlib
 from collections.abc import Iterator
 
 from nbgrader.api import Gradebook
+from sqlalchemy.exc import OperationalError
 
-from autograder.course import Course
+from autograder.course import AuthorError, Course
+from autograder.engine.machine_faults import NO_ROOM
 from autograder.grading.session import end_on_sigterm, hold_run_lock
 from autograder.grading.settings import CourseSettings, open_settings
 from autograder.students.roster import read_roster
@@ -25,14 +27,23 @@ def open_course(course: Course, *, wait: bool, locked: bool = True) -> Iterator[
 
     Raises:
         LockedError: another run is under way.
-        AuthorError: the settings can't be read, or the course can't be written.
+        AuthorError: the settings can't be read, the course can't be written, or the disk is full.
     """
     with (
         end_on_sigterm(),
         open_settings(course, sandbox=True) as settings,
         hold_run_lock(settings, wait=wait) if locked else contextlib.nullcontext(),
     ):
-        yield settings
+        try:
+            yield settings
+        except OperationalError as error:
+            step = "end what else uses it, then type the same again: nothing is half done"
+            raise AuthorError("the gradebook", "", f"{error.orig}", step) from error
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            step = "make room, then type the same again: what was done stays"
+            raise AuthorError(course.root, "", f"{error.strerror}", step) from error
 
 
 @contextlib.contextmanager
