@@ -5,6 +5,7 @@ What can't be mapped to the roster is listed, and nothing of it is touched.
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import tempfile
@@ -15,8 +16,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from dateutil.parser import ParserError
-from dateutil.parser import parse as parse_time
+from nbgrader.utils import parse_utc
 
 from autograder.course import AuthorError, Course
 from autograder.grading.reporting.progress import console, name_few, printable
@@ -42,6 +42,7 @@ from litcourse.core.names import UnknownNameError
 
 _KILO = 1000  # nbgrader's limits of sizes are in kilobytes
 _MOST_MEMBERS = 20_000
+_ZONE = re.compile(r"(?:Z|UTC|[+-]\d\d:?\d\d)$")
 _JUST_AFTER = timedelta(seconds=1)
 
 
@@ -115,6 +116,14 @@ def _zone(name: str) -> tzinfo | None:
     except (ZoneInfoNotFoundError, ValueError):
         step = "one of the tz database, such as --timezone Europe/Zurich"
         raise AuthorError(f"--timezone {name}", "", "there is no such time zone", step) from None
+
+
+def _read_time(text: str, zone: tzinfo | None) -> datetime:
+    """A time of a table, UTC; Moodle writes none of the zone."""
+    at = parse_utc(text)
+    if _ZONE.search(text):
+        return at.replace(tzinfo=UTC)
+    return (at.replace(tzinfo=zone) if zone else at.astimezone()).astimezone(UTC)
 
 
 class _Taking:
@@ -196,10 +205,8 @@ class _Taking:
         row = self.by_number.get(sent.lms_id)
         if row is not None and row.time:
             try:
-                at = parse_time(row.time)
-                return (at if at.tzinfo else at.replace(tzinfo=self.zone) if self.zone
-                        else at.astimezone()).astimezone(UTC)  # fmt: skip
-            except (ParserError, OverflowError):
+                return _read_time(row.time, self.zone)
+            except (ValueError, OverflowError):
                 self.found.notes.append(f"{student}: the table's time {row.time!r} is not read")
         due = self.counting.due(student)
         if self.kind != CANVAS or due is None:
@@ -217,11 +224,12 @@ class _Taking:
                 shutil.copyfile(folder / name, target)
             self._keep(student, Path(place), at)
 
-    def _keep(self, student: str, folder: Path, at: datetime) -> None:
+    def _keep(self, student: str, folder: Path, at: datetime, *, exact: bool = False) -> None:
         self.counting.adopt(student)
         self.found.students.add(student)
         contents = submission_files.scan(self.settings.course, folder)
-        made = self.counting.store.enter(self.lab, student, at, contents, stamped(at))
+        store = self.counting.store
+        made = store.enter(self.lab, student, at, contents, stamped(at), exact=exact)
         if made is None:
             self.found.known += 1
         else:
@@ -247,7 +255,7 @@ class _Taking:
             )
             inner = folder / self.lab
             at = datetime.fromisoformat(done.stdout.strip()).astimezone(UTC)
-            self._keep(student, inner if inner.is_dir() else folder, at)
+            self._keep(student, inner if inner.is_dir() else folder, at, exact=True)
 
     def install(self) -> None:
         """Put the tries that count into `submitted/`."""

@@ -81,7 +81,14 @@ class TryStore:
         return [Try(lab, student, key, folder / key) for key in keys]
 
     def enter(
-        self, lab: str, student: str, at: datetime, sent: Contents, extra: Mapping[str, str]
+        self,
+        lab: str,
+        student: str,
+        at: datetime,
+        sent: Contents,
+        extra: Mapping[str, str],
+        *,
+        exact: bool = True,
     ) -> Try | None:
         """Keep a hand-in, unless it is kept or was removed.
 
@@ -91,14 +98,16 @@ class TryStore:
             at: its time, UTC.
             sent: its files.
             extra: further files, text by name; they win.
+            exact: whether `at` is the time of the hand-in, so that the same bytes at another time
+                are another one; else it may be that of a download.
 
         Returns:
             the try; None if nothing is new.
         """
         fingerprint, known = sent.fingerprint(), self.of(lab, student)
         removed = self.removed()
-        for one in known:
-            if one.at == at and self.contents(one).matches(fingerprint):
+        for one in known if exact else known[-1:]:
+            if (one.at == at or not exact) and self.contents(one).matches(fingerprint):
                 return None
         key = at.strftime(_FORMAT)
         while key in {one.key for one in known}:  # another file at the same time

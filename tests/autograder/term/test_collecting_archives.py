@@ -129,6 +129,10 @@ def test_canvas_has_a_mark_for_late_and_no_times(listed: Class, call: Call, tmp_
     assert listed.grade() == 0
     assert listed.students() == {"ada": POINTS, "zoe": POINTS}
     assert "LIT952" not in listed.record("ada").notices  # the number is Canvas's, not hers
+    later = (2026, 11, 5, 10, 0, 0)
+    pack(Path(path), {f"lovelaceada_4711_101_{LAB}-1.ipynb": right}, later)
+    said = call("collect-zip", LAB, path, "--from", "canvas")  # downloaded again
+    assert "0 new tries of 0 students, 1 known" in said.text
 
 
 def test_somebody_else_of_the_same_name_takes_nobodys_place(
