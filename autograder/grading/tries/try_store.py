@@ -106,8 +106,9 @@ class TryStore:
         """
         fingerprint, known = sent.fingerprint(), self.of(lab, student)
         removed = self.removed()
-        for one in known if exact else known[-1:]:
-            if (one.at == at or not exact) and self.contents(one).matches(fingerprint):
+        last = [] if exact else known[-1:]
+        for one in known:
+            if (one.at == at or one in last) and self.contents(one).matches(fingerprint):
                 return None
         key = at.strftime(_FORMAT)
         while key in {one.key for one in known}:  # another file at the same time

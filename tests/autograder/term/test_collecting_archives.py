@@ -176,6 +176,7 @@ def test_the_newest_of_several_stays(listed: Class, call: Call, tmp_path: Path) 
     for paths in ((new, old), (old, new)):
         call("collect-zip", LAB, *paths, "--from", "plain", "--timezone", "UTC")
     assert submitted(listed) == {"ada": "2026-11-02 01:00:00"}
+    assert len(list((listed.root / "tries/ada" / LAB).glob("*Z"))) == 2
     assert listed.grade() == 0
     assert listed.students() == {"ada": POINTS}
 
