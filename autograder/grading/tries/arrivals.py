@@ -18,7 +18,7 @@ from pathlib import Path
 from nbgrader.exchange import Exchange, ExchangeFactory
 from nbgrader.exchange.default import ExchangeCollect
 from nbgrader.utils import parse_utc
-from traitlets import Dict, Enum, Float, Unicode
+from traitlets import Dict, Enum, Float, TraitError, Unicode
 from traitlets.config import Configurable
 
 from autograder.course import AuthorError
@@ -49,6 +49,27 @@ class HandIns(Configurable):
     def which(self, lab: str) -> str:
         """Which try of `lab` counts: `LAST`, `BEST` or `LAST_ON_TIME`."""
         return str(self.counts_in.get(lab, self.counts))
+
+
+def hand_in_settings(settings: CourseSettings) -> HandIns:
+    """The settings of hand-ins of a course.
+
+    Raises:
+        AuthorError: a value is none of the valid ones, or a lab is not there.
+    """
+    config, step = (
+        settings.root / CONFIG,
+        f"c.HandIns.counts = {LAST!r}, {BEST!r} or {LAST_ON_TIME!r}",
+    )
+    try:
+        made = HandIns(parent=settings.app)
+        for lab in made.counts_in:
+            if not Path(settings.root, settings.course.source_directory, lab).is_dir():
+                fault = f"c.HandIns.counts_in names {lab!r}, and there is no such lab in source/"
+                raise AuthorError(config, "", fault, "write the name of its folder")
+    except TraitError as error:
+        raise AuthorError(config, "", f"c.HandIns: {error}", step) from None
+    return made
 
 
 @dataclass(frozen=True)
@@ -178,6 +199,6 @@ def open_inbound(settings: CourseSettings, *, trust_times: bool) -> Inbound:
     if not os.access(folder, os.R_OK | os.X_OK):
         step = "collect as the user who released the lab"
         raise AuthorError(folder, "", "you may not read it", step)
-    minutes = HandIns(parent=settings.app).minutes_apart
+    minutes = hand_in_settings(settings).minutes_apart
     apart = None if trust_times else timedelta(minutes=minutes)
     return Inbound(folder, bool(collect.check_owner), apart)

@@ -20,7 +20,7 @@ from autograder.grading import plan as planning
 from autograder.grading.records import NOTEBOOK, RECORD, Record
 from autograder.grading.replaced_folder import replace_folder
 from autograder.grading.settings import CourseSettings
-from autograder.grading.tries.arrivals import BEST, LAST_ON_TIME, HandIns
+from autograder.grading.tries.arrivals import BEST, LAST_ON_TIME, hand_in_settings
 from autograder.grading.tries.try_store import Try, TryStore, settings_for
 from autograder.nbgrader_plugins.penalties import FILE as PENALTY_FILE
 from autograder.nbgrader_plugins.submissions import submission_files
@@ -64,7 +64,7 @@ class Counting:
     def __init__(self, settings: CourseSettings, lab: str) -> None:
         self._settings, self.lab = settings, lab
         self.store = TryStore(settings.course, settings.root)
-        self.which = HandIns(parent=settings.app).which(lab)
+        self.which = hand_in_settings(settings).which(lab)
         self._extensions: Extensions = read_extensions(settings.root)
         self._due, self._granted = self._read_due()
 

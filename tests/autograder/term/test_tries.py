@@ -182,6 +182,19 @@ def test_remove_shows_what_will_go_and_leaves_nothing(
     assert call("remove", LAB, "nobody", "--yes").code == 2
 
 
+@pytest.mark.parametrize(
+    ("setting", "text"),
+    [("counts = 'lst'", "'last_on_time'"), ("counts_in = {'lab9': 'best'}", "no such lab")],
+)
+def test_a_mistyped_setting_is_said(
+    group: Class, exchange: Exchange, call: Call, setting: str, text: str
+) -> None:
+    group.settings(f"c.HandIns.{setting}\n")
+    exchange.submit("ada", RIGHT, EARLY)
+    said = call("collect", LAB)
+    assert (said.code, text in said.text) == (2, True), said.text
+
+
 def test_another_run_is_waited_for(
     group: Class, exchange: Exchange, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
