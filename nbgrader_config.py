@@ -26,6 +26,8 @@ from autograder.stubs import ClearAnswers
 
 c = get_config()  # type: ignore[name-defined]  # nbgrader defines it
 
+# A term is a course id: the exchange keeps each id apart, so a new term needs a new one, in the
+# settings of students too. docs/term.md tells what else may stand here, such as c.Exchange.root.
 c.CourseDirectory.course_id = "litcourse"
 
 # For `nbgrader validate`: the first import of torch and Lightning, and checks that start programs,

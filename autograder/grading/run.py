@@ -38,6 +38,7 @@ from autograder.grading.submission_grader import PreparedLab
 from autograder.grading.tries.counting import Counting
 from autograder.grading.tries.rounds import Rounds
 from autograder.grading.writer import Writer
+from autograder.students.extensions import apply_extensions
 from autograder.students.roster import Roster, read_roster
 from litcourse.core.exit_codes import ExitCode
 
@@ -151,6 +152,7 @@ class _Command:
             check_versions(self.course, submissions)
         with without_collector():
             labs = {lab: prepare(settings, self.course.lab(lab)) for lab in submissions}
+        apply_extensions(settings.course, submissions)
         pages = Pages(settings, self._describe_tries(settings)) if options.feedback else None
         done = self._grade_tries(settings, submissions, labs)
         plan = self._plan(settings, submissions, labs, pages, done)

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nbgrader.api import Gradebook, MissingEntry
 
 from autograder.course import AuthorError
 from litcourse.core.atomic_write import write_atomically
+
+if TYPE_CHECKING:
+    from nbgrader.coursedir import CourseDirectory
 
 FILE = "extensions.csv"
 _FIELDS = ("lab", "student", "hours")
@@ -76,3 +80,18 @@ def apply_extension(gradebook: Gradebook, extensions: Extensions, lab: str, stud
     submission.extension = wanted
     gradebook.db.commit()
     return True
+
+
+def apply_extensions(course: CourseDirectory, labs: Collection[str]) -> None:
+    """Give the submissions of `labs` their extensions, as a person may have edited the table.
+
+    Raises:
+        AuthorError: the table is damaged.
+    """
+    extensions = read_extensions(Path(course.root))
+    if not extensions:
+        return
+    with Gradebook(course.db_url, course.course_id) as gradebook:
+        for lab, student in extensions:
+            if lab in labs:
+                apply_extension(gradebook, extensions, lab, student)

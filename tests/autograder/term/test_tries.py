@@ -152,7 +152,10 @@ def test_an_extension_counts_before_and_after_handing_in(
     assert "late penalty 1 -> 0" in call("extend", LAB, "ben", "--days", "0", "--hours", "24").text
     assert "late penalty 0 -> 1" in call("extend", LAB, "ada", "--days", "0").text
     assert entered(group)[3] == 1.0
+    (group.root / "extensions.csv").write_text(f"lab,student,hours\n{LAB},ada,48\n", "utf-8")
     assert group.grade() == 0
+    assert group.rejudge() == 0
+    assert not entered(group)[3]
 
 
 def test_remove_shows_what_will_go_and_leaves_nothing(
