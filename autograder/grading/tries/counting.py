@@ -159,7 +159,8 @@ class Counting:
         """Put the try's evidence into place, unless it or a later judgement of it is there."""
         records = self._settings.records
         known = records.load(self.lab, one.student)
-        if known and known.fingerprint == record.fingerprint and records.notebook(known):
+        is_there = known and known.fingerprint == record.fingerprint and records.notebook(known)
+        if is_there and known and known.graded_at >= record.graded_at:
             return False  # its time may be another one: planning sees to that
         copy_evidence(one.evidence, records.folder(self.lab, one.student), but=(RECORD,))
         record.written = record.feedback = False

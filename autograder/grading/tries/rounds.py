@@ -49,7 +49,7 @@ class Rounds:
         labs: the labs, by id.
         students: the students whose tries are graded, by lab.
         regrade: also grade tries that are done.
-        graded: lab and student of those of whom a try was graded.
+        graded: lab and student of those whose tries were graded, all without a fault of ours.
     """
 
     settings: CourseSettings
@@ -58,6 +58,7 @@ class Rounds:
     regrade: bool = False
     graded: set[tuple[str, str]] = field(default_factory=set)
     _tried: set[Try] = field(default_factory=set)
+    _failed: set[tuple[str, str]] = field(default_factory=set)
 
     def run(self, jobs: int, to: Console) -> None:
         """Grade all tries, then put those that count into place.
@@ -96,7 +97,7 @@ class Rounds:
                 [one for one in counting.store.of(lab, student) if counting.load(one)]
                 for student in students
             ]
-            for row in zip_longest(*(tries for tries in columns if len(tries) > 1)):
+            for row in zip_longest(*columns):
                 waiting = [one for one in row if one]
                 with Meter(to, len(waiting), "tries judged") as meter:
                     self._work(waiting, REJUDGE, jobs, meter)
@@ -135,7 +136,8 @@ class Rounds:
     def _grade(self, waiting: list[Try], jobs: int, meter: Meter) -> None:
         failed = self._work(waiting, GRADE, jobs, meter)
         self._tried |= set(waiting)  # one that failed is tried again in `submitted/`, if it counts
-        self.graded |= {(one.lab, one.student) for one in waiting} - failed
+        self._failed |= failed
+        self.graded = (self.graded | {(one.lab, one.student) for one in waiting}) - self._failed
 
     def _work(
         self, waiting: list[Try], action: str, jobs: int, meter: Meter

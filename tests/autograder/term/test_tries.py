@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import fcntl
+import sys
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
@@ -93,6 +95,23 @@ def test_a_rejudge_judges_every_try(group: Class, exchange: Exchange, call: Call
         assert record is not None
         assert (record.points, record.maximum) == ({QUESTION: points}, {QUESTION: 20})
     assert group.score("ada") == 20
+
+
+def test_a_regrade_of_a_try_reaches_the_gradebook(
+    group: Class, exchange: Exchange, call: Call
+) -> None:
+    exchange.submit("ada", "from here import ANSWER as add_one", EARLY)
+    call("collect", LAB)
+    assert group.grade() == 0
+    assert group.score("ada") == 0
+    with (group.root / "here.py").open("a", encoding="utf-8") as file:
+        file.write("\n\ndef ANSWER(number):\n    return number + 1\n")
+    sys.modules.pop("here", None)
+    time.sleep(1.1)  # times of results are in seconds
+    assert group.grade(regrade=True) == 0
+    assert group.score("ada") == POINTS
+    assert group.grade() == 0
+    assert group.score("ada") == POINTS
 
 
 def test_points_by_hand_stay_and_the_change_is_told(
