@@ -62,7 +62,8 @@ def _renew(settings: CourseSettings, lab: str, student: str) -> tuple[float, flo
     counting = Counting(settings, lab)
     if counting.store.of(lab, student):
         counting.install(student)  # with more time another try may count
-        if row.record and not settings.records.load(lab, student).written:  # type: ignore[union-attr]
+        record = settings.records.load(lab, student)
+        if record is not None and not record.written:
             return row.late_penalty, row.late_penalty  # the next grade enters that one
     if settings.penalties is not None:
         resources = settings.resources(lab, student)

@@ -10,7 +10,7 @@ import os
 import shutil
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from nbgrader.api import Gradebook, MissingEntry
@@ -68,7 +68,7 @@ class Counting:
         self._extensions: Extensions = read_extensions(settings.root)
         self._due, self._granted = self._read_due()
 
-    def _read_due(self) -> tuple[datetime | None, dict[str, object]]:
+    def _read_due(self) -> tuple[datetime | None, dict[str, timedelta]]:
         course = self._settings.course
         with Gradebook(course.db_url, course.course_id) as gradebook:
             try:
@@ -84,7 +84,7 @@ class Counting:
         if self._due is None:
             return None
         extension = self._extensions.get((self.lab, student), self._granted.get(student))
-        return self._due + extension if extension else self._due  # type: ignore[operator]
+        return self._due + extension if extension else self._due
 
     def graded(self, student: str) -> list[GradedTry]:
         """The tries of a student, the oldest first."""
