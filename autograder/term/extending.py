@@ -47,10 +47,13 @@ def extend(
             apply_extension(gradebook, read_extensions(settings.root), lab, student)
         before, after = _renew(settings, lab, student)
         due = Counting(settings, lab).due(student)
+        record = settings.records.load(lab, student)
     text = f"due {due:%Y-%m-%d %H:%M} UTC" if due else "the lab has no due date yet"
     to.print(f"{lab} {printable(student)}: {text}", soft_wrap=True)
     if before != after:
         to.print(f"late penalty {format_points(before)} -> {format_points(after)}")
+    if record is not None and not record.written:
+        to.print(f"With that, another try counts. Next: autograder grade {lab}")
     return ExitCode.DONE
 
 

@@ -177,6 +177,20 @@ def test_an_extension_counts_before_and_after_handing_in(
     assert not entered(group)[3]
 
 
+def test_with_more_time_another_try_may_count(group: Class, exchange: Exchange, call: Call) -> None:
+    due(group)
+    group.settings("c.HandIns.counts = 'last_on_time'")
+    exchange.submit("ada", WRONG, EARLY)
+    exchange.submit("ada", RIGHT, LATE)
+    call("collect", LAB)
+    group.grade()
+    assert group.score("ada") == 0
+    said = call("extend", LAB, "ada", "--days", "2")
+    assert "another try counts. Next: autograder grade" in said.text
+    assert group.grade() == 0
+    assert (group.score("ada"), entered(group)[3] or 0) == (POINTS, 0)
+
+
 def test_remove_shows_what_will_go_and_leaves_nothing(
     group: Class, exchange: Exchange, call: Call
 ) -> None:
