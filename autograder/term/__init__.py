@@ -5,7 +5,7 @@ Read in this order:
 1. `term_commands`: the commands, as `autograder` has them.
 2. `open_course`: the course's settings under its lock.
 3. `collecting`: `collect`, from nbgrader's exchange.
-4. `archives` and `collecting_archives`: `collect-zip`, from the files of an LMS.
+4. `archives`, `lms_tables` and `collecting_archives`: `collect-zip`, from the files of an LMS.
 5. `extending`: `extend`; `removal`: `remove`.
 6. `marks`: `marks`, the points as Moodle and Canvas import them.
 7. `showing`: `show`, one submission in words.
