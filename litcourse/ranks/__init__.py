@@ -13,6 +13,14 @@ Read in this order:
 """
 
 from litcourse.ranks.rank_outcomes import is_cause, rank_findings, read_rank_values
-from litcourse.ranks.rank_runner import all_done, run_ranks
+from litcourse.ranks.rank_runner import all_done, change_nodes, part_of_run, run_ranks
 
-__all__ = ["all_done", "is_cause", "rank_findings", "read_rank_values", "run_ranks"]
+__all__ = [
+    "all_done",
+    "change_nodes",
+    "is_cause",
+    "part_of_run",
+    "rank_findings",
+    "read_rank_values",
+    "run_ranks",
+]

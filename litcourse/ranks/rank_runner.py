@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
+from litcourse.core.environment import drop_job_variables
 from litcourse.core.tree import Tree
 from litcourse.probing.progress import start_step
 from litcourse.ranks import rank_launcher
@@ -59,6 +62,25 @@ def run_ranks(
         )
         entries = rank_launcher.run_job(job)
     return {"ranks": entries, "seconds": time.monotonic() - started}
+
+
+def part_of_run(run: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """`run`, all of whose ranks returned a value, with these entries of each value alone."""
+    ranks = [
+        {**entry, "value": {name: entry["value"][name] for name in names}} for entry in run["ranks"]
+    ]
+    return {**run, "ranks": ranks}
+
+
+def change_nodes(rank: int, world_size: int, nodes: int) -> None:
+    """In a rank: go on as the rank of a job that has so many nodes; its group stays.
+
+    One job of two shapes costs half as much as two jobs.
+    """
+    meeting = {name: os.environ[name] for name in ("MASTER_ADDR", "MASTER_PORT")}
+    kept = drop_job_variables(os.environ)
+    os.environ.clear()
+    os.environ.update({**kept, **meeting, **_environment(rank, world_size, world_size // nodes)})
 
 
 def _environment(rank: int, world_size: int, per_node: int) -> dict[str, str]:

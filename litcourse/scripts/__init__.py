@@ -5,8 +5,9 @@ Read in this order:
 1. `script_runner`: `run_script` in a fork with warm imports, `run_fresh` by the command itself.
 2. `script_outcomes`: `script_findings`, which a judge calls.
 3. `script_process`: executes the script in the forked process.
-4. `recorder`: records what each Trainer of a script does.
-5. `interruption`: a callback that interrupts training.
+4. `import_effects`: records what importing a script does.
+5. `recorder`: records what each Trainer of a script does.
+6. `interruption`: a callback that interrupts training.
 """
 
 from litcourse.scripts.script_outcomes import (

@@ -111,13 +111,63 @@ def _wrap(module: Any, folder: Path) -> None:
         _write_record(trainer, folder, fitted=True, endless=endless)
         if endless:
             return None
+        counter = _make_counter()
+        trainer.callbacks.insert(0, counter)
         done = originals[2](trainer, *arguments, **keywords)
+        _write_record(trainer, folder, **counter.counted())
         _write_record(trainer, folder, finished=True, **_read_end(trainer))
         return done
 
     setup._init_debugging_flags = init_debugging_flags  # noqa: SLF001 (as above)
     trainer_class._run_stage = run_stage  # noqa: SLF001 (as above)
     trainer_class._fit_impl = fit_impl  # noqa: SLF001 (as above)
+
+
+def _make_counter() -> Any:
+    """A callback that counts the training samples of the fit's first epoch, and tells which."""
+    from lightning.pytorch.callbacks import Callback
+
+    class Counter(Callback):
+        def __init__(self) -> None:
+            self.samples = self.batches = 0
+            self.seen: set[bytes] = set()
+            self.ended = self.whole = False
+
+        def on_train_batch_end(self, _: Any, __: Any, ___: Any, batch: Any, ____: int) -> None:
+            first = None if self.ended else _first_tensor(batch)
+            self.batches += not self.ended
+            if first is not None:
+                self.samples += len(first)
+                rows = first.detach().cpu().float().reshape(len(first), -1).numpy()
+                self.seen.update(hashlib.sha256(row.tobytes()).digest() for row in rows)
+
+        def on_train_epoch_end(self, trainer: Any, _: Any) -> None:
+            self.whole = self.whole or (
+                not self.ended and self.batches >= trainer.num_training_batches
+            )
+            self.ended = True
+
+        def counted(self) -> dict[str, Tree]:
+            """How many samples, whether of a whole epoch, and a digest of them in any order.
+
+            The digest is "" if they are all alike.
+            """
+            every = hashlib.sha256(b"".join(sorted(self.seen))).hexdigest()
+            shard = every if len(self.seen) > 1 else ""
+            return {"samples": self.samples, "whole": self.whole, "shard": shard}
+
+    return Counter()
+
+
+def _first_tensor(batch: Any) -> Any:
+    """The first tensor of a batch, whose first dimension counts the samples; None without one."""
+    import torch
+
+    if isinstance(batch, torch.Tensor):
+        return batch if batch.ndim else None
+    parts = batch.values() if isinstance(batch, dict) else batch
+    found = map(_first_tensor, parts) if isinstance(parts, list | tuple | type({}.values())) else ()
+    return next((each for each in found if each is not None), None)
 
 
 def _write_record(trainer: Any, folder: Path, **changes: Tree) -> None:

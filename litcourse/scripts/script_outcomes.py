@@ -24,6 +24,10 @@ def script_findings(seen: Evidence, criteria: tuple[str, ...]) -> list[Finding]:
             return [Finding("LIT941", criteria, called, "exit code 0", got, _last_line(entry))]
     if found:
         return found
+    left = [name for entry in seen["ranks"] for name in entry["value"]["left"].texts()]
+    if left:
+        got = f"its last line has run, and {', '.join(left)} goes on"
+        return [Finding("LIT946", criteria, called, "the program ends", got)]
     asked = seen["asked"].integer()
     return _training_findings(seen, criteria, asked) if asked else []
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import linecache
+import multiprocessing
 import os
 import subprocess
 import sys
+import threading
 import traceback
 import types
 from collections.abc import Callable, Iterator
@@ -19,7 +21,11 @@ from litcourse.probing.attempts import describe
 from litcourse.ranks import rank_launcher
 from litcourse.ranks.messages import ExitRank, RankSpec
 from litcourse.ranks.rank_process import root_cause
+from litcourse.scripts.import_effects import record_effects
 
+PATIENCE = 2.0
+"""Seconds in which threads and processes of a program that has come to its end have to end."""
+_MOST_NAMES = 5
 _LAUNCHERS = (
     "lightning.pytorch.strategies.launchers.subprocess_script",
     "lightning.fabric.strategies.launchers.subprocess_script",
@@ -40,11 +46,11 @@ def run_as_program(path: Path, arguments: tuple[str, ...], called: str) -> Tree:
     main = types.ModuleType("__main__")
     sys.modules["__main__"] = main
     sys.argv = [path.name, *arguments]
-    return _execute(path, main, called, lambda: {"exit": 0})
+    return {**_execute(path, main, called, lambda: {"exit": 0}), "left": wait_for_threads()}
 
 
 def import_as_module(path: Path, called: str) -> Tree:
-    """Execute the file at `path` as `import` does, and record whether it reads the command line.
+    """Execute the file at `path` as `import` does, and record what that has an effect on.
 
     The command line is that of a test runner, which the file must not read.
 
@@ -62,7 +68,9 @@ def import_as_module(path: Path, called: str) -> Tree:
     module = types.ModuleType(path.stem)
     sys.modules[path.stem] = module
     sys.argv = _Arguments(["pytest", "-q", "tests"], str(path), parsed)
-    return _execute(path, module, called, lambda: {"exit": 0, "parsed": bool(parsed)})
+    with record_effects(path) as effects:
+        value = _execute(path, module, called, lambda: {"exit": 0, "parsed": bool(parsed)})
+    return {**value, "effects": effects, "left": []}
 
 
 class _Arguments(list[str]):
@@ -93,6 +101,31 @@ class _Arguments(list[str]):
     def __len__(self) -> int:
         self._record()
         return super().__len__()
+
+
+def wait_for_threads() -> list[str]:
+    """Wait as Python does at the end of a program, but not for ever.
+
+    Returns:
+        names of the threads and processes that go on after `PATIENCE`; a program that has some
+        never ends.
+    """
+    waiting = threading.Thread(target=_end_as_python_does, daemon=True)
+    waiting.start()
+    waiting.join(PATIENCE)
+    return sorted(each.name for each in _unended())[:_MOST_NAMES] if waiting.is_alive() else []
+
+
+def _end_as_python_does() -> None:
+    for function in reversed(threading._threading_atexits):  # type: ignore[attr-defined]  # noqa: SLF001 (ends idle threads of executors)
+        function()
+    for each in _unended():
+        each.join()
+
+
+def _unended() -> list[Any]:
+    every = [*threading.enumerate(), *multiprocessing.active_children()]
+    return [each for each in every if not each.daemon and each is not threading.main_thread()]
 
 
 def _execute(

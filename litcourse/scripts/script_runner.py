@@ -63,7 +63,8 @@ def run_script(
 
     Returns:
         `{"command", "asked", "ranks": [...], "elsewhere": [...], "seconds"}`. "ranks" are as in
-        `litcourse.ranks.run_ranks`, each with value `{"exit": code}` and "trainers", the records of
+        `litcourse.ranks.run_ranks`, each with value `{"exit": code, "left": names}` (threads and
+        processes that go on after its end) and "trainers", the records of
         `litcourse.scripts.recorder`. "elsewhere" are the records of processes that the script
         started in another way than by Lightning's subprocess launcher.
     """
@@ -91,7 +92,7 @@ def import_script(
 
     Returns:
         as `run_script`; the rank's value also has "parsed": whether the script read the command
-        line.
+        line, and "effects", as `import_effects` names them.
     """
     path = _write_script(source, name, folder)
     called = f"import {path.stem}"
@@ -193,7 +194,7 @@ def run_fresh(
         elsewhere = _assign_records(recorder.read_records(files), [entry])
     entries = [entry]
     for record in [record for record in elsewhere if record["started_by"] == "popen"]:
-        value = {"exit": 0 if record["finished"] else 1}
+        value = {"exit": 0 if record["finished"] else 1, "left": []}
         entries.append({"value": value, "pid": record["pid"], "output": "", "trainers": [record]})
         elsewhere.remove(record)
     return {
@@ -230,7 +231,8 @@ def _run_program(
             process.wait()
     if code < 0:
         return {"died": f"signal {-code}", "pid": process.pid}
-    return {"value": {"exit": code}, "pid": process.pid}
+    # A thread that goes on would have kept the program from ending.
+    return {"value": {"exit": code, "left": []}, "pid": process.pid}
 
 
 def _wait(process: subprocess.Popen[bytes], limit: float) -> int | None:

@@ -97,6 +97,32 @@ CASES = [
         "LIT341",
         ("DataLoader(self.test_set, ", "DataLoader(self.test_set, shuffle=True, "),
     ),
+    *(
+        wrong(
+            f"the first {count} images of {part} alone",
+            "LIT324",
+            (
+                f"mnist(root=self.data_dir, train={train}, transform=self.transform)",
+                f"(lambda d: torch.utils.data.Subset(d, range(min({count}, len(d)))))("
+                f"mnist(root=self.data_dir, train={train}, transform=self.transform))",
+            ),
+        )
+        for part, train, count in (
+            ("train", True, 5000),
+            ("train", True, 500),
+            ("test", False, 500),
+        )
+    ),
+    wrong(
+        "val_size to three digits",
+        "LIT324",
+        (SUPER, SUPER + "\n        val_size = round(val_size, 3)"),
+    ),
+    wrong(
+        "the first object's folder",
+        "LIT324",
+        ("self.data_dir = data_dir", 'self.data_dir = globals().setdefault("kept", data_dir)'),
+    ),
     wrong(
         "batches of 64 at most",
         "LIT350",

@@ -2,6 +2,7 @@
 
 from autograder.bank import right, wrong
 from autograder.bank.lab2_cifar10._lab2_causes import AUGMENT as CAUSES
+from autograder.bank.lab2_cifar10._splits import SPLITS
 from autograder.bank.lab2_cifar10._by_hand import BY_HAND
 
 CROP = "transforms.RandomCrop(32, padding=4)"
@@ -229,6 +230,7 @@ CASES = [
         (SUPER, SUPER + "\n        self.dice = torch.Generator().manual_seed(seed)"),
         (DICE, "dice = self.dice"),
     ),
+    *SPLITS,
     wrong("no shuffle", "LIT340", ("shuffle=True, ", "")),
     wrong("ignores batch_size", "LIT350", ('"batch_size": batch_size', '"batch_size": 32')),
     wrong("ignores num_workers", "LIT351", ('"num_workers": num_workers', '"num_workers": 0')),

@@ -63,6 +63,12 @@ CASES = [
     wrong("one epoch", "LIT2412", (EPOCHS, "max_epochs=1")),
     wrong("one epoch more", "LIT2412", (EPOCHS, "max_epochs=max_epochs + 1")),
     wrong("a part of the batches", "LIT2412", (EPOCHS, EPOCHS + ", limit_train_batches=0.5")),
+    *(
+        wrong(f"a limit left in: {limit}", "LIT2414", (EPOCHS, f"{EPOCHS}, {limit}"))
+        for limit in ("limit_train_batches=50", "max_steps=200", 'max_time={"minutes": 5}')
+    ),
+    wrong("at most eight epochs", "LIT2414", (EPOCHS, "max_epochs=min(max_epochs, 8)")),
+    right("validates on ten batches", (EPOCHS, EPOCHS + ", limit_val_batches=10")),
     wrong(
         "stops early",
         "LIT2412",

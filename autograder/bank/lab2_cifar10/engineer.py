@@ -194,12 +194,38 @@ CASES = [
             "limit_val_batches=10",
             "limit_test_batches=1",
             "max_steps=200",
+            "use_distributed_sampler=False",
             'max_time={"hours": 1}',
         )
     ),
     right(
         "limits that limit nothing",
         (ROOT, ROOT + ", limit_train_batches=1.0, limit_val_batches=None, max_steps=-1"),
+    ),
+    *(
+        wrong(
+            f"{name} cut at {most}",
+            code,
+            (
+                f"{name}={name}" if name == "max_epochs" else "accumulate_grad_batches=accumulate",
+                f"max_epochs=min(max_epochs, {most})"
+                if name == "max_epochs"
+                else f"accumulate_grad_batches=min(accumulate, {most})",
+            ),
+        )
+        for name, most, code in (
+            ("max_epochs", 64, "LIT2320"),
+            ("accumulate", 8, "LIT2321"),
+            ("accumulate", 64, "LIT2321"),
+        )
+    ),
+    wrong(
+        "one checkpoint callback for all", "LIT413", (BEST, f'globals().setdefault("kept", {BEST})')
+    ),
+    wrong(
+        "a checkpoint of every second epoch",
+        "LIT413",
+        (", save_last=True", ", save_last=True, every_n_epochs=2"),
     ),
     wrong("half of the batches", "LIT2361", (ROOT, ROOT + ", limit_train_batches=0.5")),
     wrong("the same few batches", "LIT2361", (ROOT, ROOT + ", overfit_batches=5")),

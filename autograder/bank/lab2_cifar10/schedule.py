@@ -54,6 +54,36 @@ CASES = [
     right(
         "arguments without annotations", (SIGNATURE, "max_lr=0.1, weight_decay=0.0005, **further")
     ),
+    *(
+        wrong(
+            f"the first {count} of a batch",
+            "LIT2130",
+            (LOSS, f"images, labels = images[:{count}], labels[:{count}]\n        {LOSS}"),
+        )
+        for count in (16, 32, 64)
+    ),
+    *(
+        wrong(
+            f"validates {name}",
+            "LIT2140",
+            ("logits = self(images)", f"{line}\n        logits = self(images)"),
+        )
+        for name, line in (
+            ("the first 64 of a batch", "images, labels = images[:64], labels[:64]"),
+            ("eight batches at most", "if batch_idx >= 8:\n            return"),
+        )
+    ),
+    *(
+        wrong(
+            f"tests {name}",
+            "LIT2140",
+            ('self.log("test_acc"', f'{line}\n        self.log("test_acc"'),
+        )
+        for name, line in (
+            ("the first 64 of a batch", "images, labels = images[:64], labels[:64]"),
+            ("eight batches at most", "if batch_idx >= 8:\n            return"),
+        )
+    ),
     right("lists in place of a dict", (RETURNED, f"[optimizer], [{INTERVAL}]")),
     right(
         "norms and biases without decay",

@@ -20,6 +20,7 @@ CASES = [
         "a strategy object",
         (STRATEGY, '"strategy": DDPStrategy(gradient_as_bucket_view=True),'),
     ),
+    right("for NCCL", (STRATEGY, '"strategy": DDPStrategy(process_group_backend="nccl"),')),
     right("a list of devices", (DEVICES, '"devices": list(range(gpus_per_node)),')),
     right("cuda by name", (GPU, '"accelerator": "cuda",')),
     right(
@@ -57,6 +58,14 @@ CASES = [
     wrong("DeepSpeed", "LIT3106", (STRATEGY, '"strategy": "deepspeed",')),
     wrong("DeepSpeed, stage 2", "LIT3106", (STRATEGY, '"strategy": "deepspeed_stage_2",')),
     wrong("a single device", "LIT3106", (STRATEGY, '"strategy": "single_device",')),
+    *(
+        wrong(
+            f"{name} for a single GPU",
+            code,
+            (STRATEGY, f'"strategy": "ddp" if several else "{name}",'),
+        )
+        for name, code in (("ddp_spawn", "LIT3107"), ("fsdp", "LIT3106"), ("deepspeed", "LIT3106"))
+    ),
     wrong("FSDP", "LIT3106", (STRATEGY, '"strategy": "fsdp",')),
     wrong("precision ignored", "LIT3108", (PRECISION, '"precision": "bf16-mixed",')),
     wrong("precision left out", "LIT3108", (PRECISION, "")),

@@ -83,6 +83,125 @@ CASES = [
             "argparse.ArgumentParser().parse_known_args()\n\n\ndef main() -> None:",
         ),
     ),
+    right(
+        "settings and definitions at the top level",
+        (
+            "import argparse",
+            "import argparse\nimport logging\nimport warnings\nfrom importlib.metadata import version",
+        ),
+        (
+            "def main() -> None:",
+            """warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+torch.set_float32_matmul_precision("high")
+LOSS = torch.nn.CrossEntropyLoss()
+STEPS = torch.arange(3)
+NORMALIZED = transforms.Compose([transforms.ToTensor(), transforms.Normalize(0.5, 0.5)])
+LIGHTNING = version("lightning")
+
+
+def main() -> None:""",
+        ),
+    ),
+    right(
+        "a thread that ends",
+        (FIT, FIT + "\n    timer.cancel()"),
+        (
+            PARSE,
+            PARSE
+            + "\n    import threading\n\n    timer = threading.Timer(300, print)\n    timer.start()",
+        ),
+    ),
+    right(
+        "a pool of threads and one in the background",
+        (
+            PARSE,
+            PARSE
+            + """
+    import threading
+    import time
+    from concurrent.futures import ThreadPoolExecutor
+
+    ThreadPoolExecutor(2).submit(print, "begins")
+    threading.Thread(target=time.sleep, args=(300,), daemon=True).start()""",
+        ),
+    ),
+    right(
+        "deals out by itself",
+        (EPOCHS, EPOCHS + "\n        use_distributed_sampler=False,"),
+        (FIT, "trainer.fit(Digits(), train_batches(trainer))"),
+        ("def train_batches() -> DataLoader:", "def train_batches(trainer) -> DataLoader:"),
+        (
+            "return DataLoader(digits, batch_size=32, shuffle=True)",
+            "mine = Subset(digits, range(trainer.global_rank, 320, trainer.world_size))\n"
+            "    return DataLoader(mine, batch_size=32, shuffle=True)",
+        ),
+    ),
+    right(
+        "keeps the global batch",
+        (FIT, "trainer.fit(Digits(), train_batches(options.devices))"),
+        ("def train_batches() -> DataLoader:", "def train_batches(devices) -> DataLoader:"),
+        ("batch_size=32, shuffle", "batch_size=32 // devices, shuffle"),
+    ),
+    *(
+        wrong(
+            f"at import: {name}",
+            "LIT3723",
+            ("def main() -> None:", f"{line}\n\n\ndef main() -> None:"),
+        )
+        for name, line in (
+            ("a file", 'open("seen.txt", "w").close()'),
+            ("a folder", 'import os\n\nos.makedirs("runs/1", exist_ok=True)'),
+            ("a log", 'import logging\n\nlogging.basicConfig(filename="train.log", force=True)'),
+            ("a checkpoint", 'torch.save({}, "empty.pt")'),
+            ("data", "DIGITS = mnist(train=True)"),
+            ("data in a call", "COUNT = len(mnist(train=True))"),
+            ("a loader", "LOADER = DataLoader([1, 2, 3])"),
+            ("seed", "L.seed_everything(7)"),
+            ("torch's seed", "torch.manual_seed(7)"),
+            ("a network", "MODEL = Digits()"),
+            ("spawn", "torch.multiprocessing.set_start_method('spawn', force=True)"),
+            ("a print", "print('training begins')"),
+            (
+                "a thread",
+                "import threading\nimport time\n\n"
+                "threading.Thread(target=time.sleep, args=(60,), daemon=True).start()",
+            ),
+            ("a program", "import subprocess\n\nsubprocess.run(['true'])"),
+            ("a folder changed", "import os\n\nos.chdir('..')"),
+        )
+    ),
+    wrong(
+        "a thread that sleeps on",
+        "LIT946",
+        (
+            FIT,
+            FIT + "\n    import threading\n    import time\n\n"
+            "    threading.Thread(target=time.sleep, args=(300,)).start()",
+        ),
+    ),
+    wrong(
+        "a process that sleeps on",
+        "LIT946",
+        (
+            FIT,
+            FIT + "\n    import multiprocessing\n    import time\n\n"
+            "    multiprocessing.Process(target=time.sleep, args=(300,)).start()",
+        ),
+    ),
+    wrong(
+        "each rank trains on all data",
+        "LIT3722",
+        (EPOCHS, EPOCHS + "\n        use_distributed_sampler=False,"),
+    ),
+    wrong(
+        "each rank trains on the same half",
+        "LIT3722",
+        (EPOCHS, EPOCHS + "\n        use_distributed_sampler=False,"),
+        (FIT, "trainer.fit(Digits(), train_batches(options.devices))"),
+        ("def train_batches() -> DataLoader:", "def train_batches(devices) -> DataLoader:"),
+        ("range(320)", "range(320 // devices)"),
+    ),
     wrong("an empty program", "LIT942", code='%%writefile train_ddp.py\n"""To do."""'),
     wrong(
         "says what it would do",

@@ -51,6 +51,12 @@ CASES = [
     wrong("takes batch_size for the global one", "LIT3205", ("batch_size * factor", "batch_size")),
     wrong("accumulate forgotten", "LIT3204", (FACTOR, "factor = world_size")),
     wrong("ranks forgotten", "LIT3206", (FACTOR, "factor = accumulate")),
+    wrong(
+        "64 ranks at most",
+        "LIT3203",
+        (FACTOR, "factor = min(world_size, 64) * accumulate"),
+    ),
+    wrong("64 batches at most", "LIT3203", (FACTOR, "factor = world_size * min(accumulate, 64)")),
     wrong("the square root", "LIT3207", ("lr * factor", "lr * factor**0.5")),
     wrong("lr divided", "LIT3208", ("lr * factor", "lr / factor")),
     wrong(

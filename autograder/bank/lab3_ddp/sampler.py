@@ -165,6 +165,29 @@ CASES = [
         "LIT3420",
         (VAL, "DataLoader(self.val_set, self.batch_size)"),
     ),
+    wrong("batches of eight at most", "LIT3408", ("= batch_size", "= min(batch_size, 8)")),
+    wrong("batches of 32 at most", "LIT3408", ("= batch_size", "= min(batch_size, 32)")),
+    wrong("batches of 64 at most", "LIT3408", ("= batch_size", "= min(batch_size, 64)")),
+    wrong("another default size", "LIT3408", ("batch_size: int = 32", "batch_size: int = 64")),
+    wrong("another default seed", "LIT3411", ("seed: int = 0", "seed: int = 42")),
+    wrong(
+        "keeps the first validation loader",
+        "LIT3421",
+        (VAL, f'globals().setdefault("kept", {VAL})'),
+    ),
+    *(
+        wrong(f"the environment's: {name}", code, (RANK, f"rank={text},"))
+        for name, code, text in (
+            ("RANK", "LIT936", 'int(os.environ["RANK"])'),
+            ("getenv", "LIT936", 'int(os.getenv("RANK"))'),
+            ("RANK or 0", "LIT3406", 'int(os.environ.get("RANK", 0))'),
+        )
+    ),
+    wrong(
+        "the environment's world size",
+        "LIT936",
+        (REPLICAS, 'num_replicas=int(os.environ["WORLD_SIZE"]),'),
+    ),
     wrong("ignores the epoch", "LIT3409", code=OWN.replace(EPOCH, "self.seed")),
     wrong("not shuffled", "LIT3410", (TRAIN, TRAIN.replace("True", "False"))),
     wrong("validation shuffled", "LIT3423", (VAL, VAL.replace("False", "True"))),

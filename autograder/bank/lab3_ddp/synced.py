@@ -6,13 +6,16 @@ from autograder.bank.lab3_ddp._lab3_causes import SYNCED as CAUSES
 LOG = "self.log_dict(values, sync_dist=True, batch_size=len(labels))"
 TRAIN_LOG = 'self.log("train_loss", loss)'
 LOSS = "loss = F.cross_entropy(self.model(inputs), labels)"
+INPUTS = 'return the loss."""\n        inputs, labels = batch'
 SGD = "torch.optim.SGD(self.parameters(), lr=self.lr)"
 KEEP = "self.model, self.lr = model, lr"
 COPY = "        import copy\n        self.model = copy.deepcopy(model)"
 WRAPPED = "nn.parallel.DistributedDataParallel(model)"
 WRAPPED_OWN = WRAPPED.replace("(model)", "(self.model)")
 COPY_ON_OTHERS = (
-    KEEP + '\n        if os.environ["RANK"] != "0":\n    ' + COPY.replace("\n", "\n    ")
+    KEEP
+    + '\n        if torch.distributed.is_initialized() or os.environ.get("LOCAL_RANK") != "0":\n    '
+    + COPY.replace("\n", "\n    ")
 )
 HOOK = KEEP + "\n\n    def on_{}(self):\n        self.trainer.{}"
 SETUP = f"{KEEP}\n\n    def setup(self, stage):\n        "
@@ -99,6 +102,60 @@ CASES = [
             "optimizer = self.optimizers()\n        optimizer.zero_grad()\n"
             "        self.manual_backward(loss)\n        optimizer.step()",
         ),
+    ),
+    *(
+        wrong(
+            f"the first {count} of a batch",
+            "LIT3317",
+            (INPUTS, INPUTS + f"\n        inputs, labels = inputs[:{count}], labels[:{count}]"),
+        )
+        for count in (16, 32, 64)
+    ),
+    wrong(
+        "validates the first 64 of a batch",
+        "LIT3329",
+        (
+            "logits = self.model(inputs)",
+            "inputs, labels = inputs[:64], labels[:64]\n        logits = self.model(inputs)",
+        ),
+    ),
+    *(
+        wrong(
+            f"learns in the first {count} batches alone",
+            "LIT3317",
+            ("return loss", f"return loss * (batch_idx < {count})"),
+        )
+        for count in (3, 50)
+    ),
+    wrong(
+        "learns in the first hundred steps alone",
+        "LIT3317",
+        ("return loss", "return loss * (self.global_step < 100)"),
+    ),
+    wrong(
+        "a rate that falls tenfold each epoch",
+        "LIT3317",
+        (
+            "return " + SGD,
+            f"sgd = {SGD}\n        return [sgd], [torch.optim.lr_scheduler.ExponentialLR(sgd, 0.1)]",
+        ),
+    ),
+    wrong("a bounded loss", "LIT3317", ("return loss", "return loss.clamp(max=5)")),
+    wrong(
+        "keeps the first optimizer",
+        "LIT3310",
+        ("return " + SGD, f'return globals().setdefault("kept", {SGD})'),
+    ),
+    *(
+        wrong(
+            f"validates {count} batches at most",
+            "LIT3329",
+            (
+                "logits = self.model(inputs)",
+                f"if batch_idx >= {count}:\n            return\n        logits = self.model(inputs)",
+            ),
+        )
+        for count in (1, 8)
     ),
     wrong("no sync", "LIT3323", (LOG, "self.log_dict(values, batch_size=len(labels))")),
     wrong(

@@ -43,6 +43,7 @@ CASES = [
             + RETURN,
         ),
     ),
+    right("for NCCL", (RETURN, RETURN.replace("> 0", '> 0, process_group_backend="nccl"'))),
     wrong("plain DDP", "LIT3601", (RETURN, 'return "ddp"')),
     wrong("plain DDP, as an object", "LIT3601", (RETURN, "return DDPStrategy()")),
     wrong("auto", "LIT3601", (RETURN, 'return "auto"')),

@@ -157,7 +157,7 @@ def _judge_metric(
     right = float(torch.cat(values).mean())
     if all(_is_equal(value, right) for value in got):
         return None
-    code, note = _explain_value(got, values, shown["val_batch"])
+    code, note = _explain_value(got, values, shown["val_sizes"])
     sizes = " and ".join(str(len(part)) for part in values)
     where = f"{note}; shards of {sizes} samples" if note else f"shards of {sizes} samples"
     return Finding(code, (key,), called, f"{right:.6f} on each", _format_values(got), where)
@@ -171,12 +171,23 @@ def _format_values(values: list[float]) -> str:
     return ", ".join(f"{value:.6g}" for value in values)
 
 
-def _explain_value(got: list[float], values: list[Tensor], size: int) -> tuple[str, str]:
-    """The code of the mistake that gives exactly these values, and a note."""
+def _explain_value(
+    got: list[float], values: list[Tensor], sizes: list[list[int]]
+) -> tuple[str, str]:
+    """The code of the mistake that gives exactly these values, and a note.
+
+    Args:
+        got: the value that each rank logged.
+        values: loss or hit of each sample, rank by rank.
+        sizes: sizes of the batches, rank by rank.
+    """
     if any(not math.isfinite(value) for value in got):
         return "LIT3322", "not a finite number"
     own = [float(part.mean()) for part in values]
-    batches = [torch.stack([chunk.mean() for chunk in part.split(size)]) for part in values]
+    batches = [
+        torch.stack([chunk.mean() for chunk in part.split(own_sizes)])
+        for part, own_sizes in zip(values, sizes, strict=True)
+    ]
     by_batch = [float(means.mean()) for means in batches]
     every, world, means = torch.cat(values), len(values), torch.cat(batches)
     # If each batch counts as one sample, Lightning averages their number over ranks as an integer.

@@ -15,6 +15,8 @@ EPOCHS = 3
 VAL_FROM = 10_000
 """Number of the first validation sample; training samples count from 0."""
 
+_BATCH = {"first": "batch", "other": "large", "nodes": "default"}
+"""The name of the batch size of each run among the inputs."""
 Epoch = list[list[list[int]]]
 """For each rank its batches, each a list of sample numbers."""
 
@@ -32,19 +34,27 @@ def flat(batches: list[list[int]]) -> list[int]:
     return [number for batch in batches for number in batch]
 
 
-# --- two ranks --------------------------------------------------------------------------
+# --- samples ----------------------------------------------------------------------------
 
 
-def judge_samples(shown: dict[str, Any], seen: Evidence, number: int) -> list[Mark]:
-    """Judge samples and batches of each rank, in each of the `number` epochs of the first run."""
-    train, val = (epochs_of(seen, "first", part) for part in ("train", "val"))
+def judge_samples(shown: dict[str, Any], seen: Evidence, run: str, number: int) -> list[Mark]:
+    """Judge samples and batches of each rank, in each of the `number` epochs of a run.
+
+    Args:
+        shown: the drawn inputs.
+        seen: the evidence of all ranks.
+        run: "first", "nodes", or "other", which has large batches and another validation set.
+        number: epochs of the run.
+    """
+    train, val = (epochs_of(seen, run, part) for part in ("train", "val"))
     if len(train) != number:
         marks: list[Mark] = [_count_finding("LIT3402", "once", train, number)]
     else:
-        marks = [_judge_train(shown, train), _judge_batches(shown, train)]
+        size = shown[_BATCH[run]]
+        marks = [_judge_train(shown, train), _judge_batches(size, train)]
     if len(val) != number:
         return [*marks, _count_finding("LIT3421", "val", val, number)]
-    return [*marks, _judge_val(shown, val)]
+    return [*marks, _judge_val(shown["val_more" if run == "other" else "val"], val)]
 
 
 def _count_finding(code: str, cost: str, epochs: list[Epoch], number: int) -> Finding:
@@ -54,17 +64,17 @@ def _count_finding(code: str, cost: str, epochs: list[Epoch], number: int) -> Fi
     return Finding(code, (cost,), "fit", expected, got if epochs else "none")
 
 
-def judge_more_ranks(shown: dict[str, Any], seen: Evidence) -> list[Mark]:
-    """Judge one epoch of three ranks, each on its own node."""
+def judge_nodes(shown: dict[str, Any], seen: Evidence) -> list[Mark]:
+    """Judge one epoch on three nodes of one rank."""
     parts = {"once": "train", "val": "val"}
     equal = {
-        name for name, part in parts.items() if _have_equal_shards(epochs_of(seen, "first", part))
+        name for name, part in parts.items() if _have_equal_shards(epochs_of(seen, "nodes", part))
     }
     return [
         replace(mark, code="LIT3414")
         if isinstance(mark, Finding) and equal & set(mark.criteria)
         else mark
-        for mark in judge_samples(shown, seen, 1)
+        for mark in judge_samples(shown, seen, "nodes", 1)
     ]
 
 
@@ -118,8 +128,8 @@ def _judge_shards(epoch: Epoch, wanted: range, called: str, cost: str) -> Findin
     return None
 
 
-def _judge_batches(shown: dict[str, Any], epochs: list[Epoch]) -> Mark:
-    size, cost = shown["batch"], ("batches",)
+def _judge_batches(size: int, epochs: list[Epoch]) -> Mark:
+    cost = ("batches",)
     for number, epoch in enumerate(epochs):
         called = f"training batches by rank, epoch {number}"
         sizes = [[len(batch) for batch in batches] for batches in epoch]
@@ -135,8 +145,8 @@ def _judge_batches(shown: dict[str, Any], epochs: list[Epoch]) -> Mark:
     return Earned(cost)
 
 
-def _judge_val(shown: dict[str, Any], epochs: list[Epoch]) -> Mark:
-    wanted = range(VAL_FROM, VAL_FROM + shown["val"])
+def _judge_val(count: int, epochs: list[Epoch]) -> Mark:
+    wanted = range(VAL_FROM, VAL_FROM + count)
     for number, epoch in enumerate(epochs):
         found = _judge_shards(epoch, wanted, f"epoch {number}", "val")
         if found:
@@ -207,7 +217,8 @@ def _judge_again(first: list[list[list[int]]], again: list[list[list[int]]]) -> 
     expected, cost = "the same for the same seed and epoch", ("order",)
     if again == first[:-1]:
         return Finding("LIT3415", cost, called, expected, "the order of epochs 0 and 1")
-    return Finding("LIT3411", cost, called, expected, "another order in another process")
+    where = "made without the argument seed, whose default is 0"
+    return Finding("LIT3411", cost, called, expected, "another order in another process", where)
 
 
 def _judge_seed(first: list[list[list[int]]], other: list[list[list[int]]]) -> Finding | None:

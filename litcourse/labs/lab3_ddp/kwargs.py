@@ -266,9 +266,9 @@ def _explain_shape(case: dict[str, Any], devices: int, nodes: int) -> str:
 
 def _judge_strategy(case: dict[str, Any], seen: Evidence, where: str) -> Mark:
     called, cost = _format_call(case), ("ddp",)
-    if case["nodes"] * case["gpus"] == 1:
-        return Earned(cost)  # either is fine here, and the other jobs have more GPUs
     kinds, method = seen["kinds"].texts(), seen["start_method"].text()
+    if case["nodes"] * case["gpus"] == 1 and kinds[:1] == ["SingleDeviceStrategy"]:
+        return Earned(cost)  # no strategy: nothing to share
     is_ddp = any(kind.endswith("DDPStrategy") for kind in kinds)
     if not is_ddp or any(kind in _NOT_DDP for kind in kinds):
         return Finding("LIT3106", cost, called, "DDPStrategy", (kinds or ["none"])[0], where)

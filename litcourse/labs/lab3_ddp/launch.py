@@ -45,6 +45,8 @@ _CAUSES = (
 """Codes of exceptions of torch 2.15 and lightning 2.6."""
 MOST_EPOCHS = 100
 """Limit for the task's "few epochs"; a fit of more returns at once, recorded as "endless"."""
+_TOO_MANY = 1.5
+"""Samples of both ranks in an epoch, by those of one: 1 and some padding are right, 2 is wrong."""
 
 
 def draw(rng: Random) -> Inputs:
@@ -103,7 +105,10 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
         *_judge_run(one, "one", None),
         *(
             _judge_starting(two, ("two", "epochs"))
-            or _judge_run(two, "two", _choose_epochs(inputs.shown, one))
+            or [
+                *_judge_run(two, "two", _choose_epochs(inputs.shown, one)),
+                *_judge_shards(one, two),
+            ]
         ),
         _judge_import(evidence["import"], [one, two]),
     ]
@@ -208,6 +213,32 @@ def _judge_fit(record: Evidence, called: str, cost: tuple[str, ...]) -> Finding 
     return None
 
 
+def _judge_shards(one: Evidence, two: Evidence) -> list[Finding]:
+    """Judge that two ranks share the samples that one rank trains on in an epoch.
+
+    The sampler pads by a sample or so, so twice as many tells it; ranks that have the same samples
+    have not shared them either.
+    """
+    alone, ranks = _ended(one), _ended(two)
+    whole = all(record["whole"].flag() for record in (*alone, *ranks))
+    if not whole or len(alone) != 1 or len(ranks) != 2:  # noqa: PLR2004 (--devices 2)
+        return []  # another finding tells why
+    every = alone[0]["samples"].integer()
+    each = [record["samples"].integer() for record in ranks]
+    shards = {record["shard"].text() for record in ranks}
+    same = len(shards) == 1 and "" not in shards
+    if every > 1 and (sum(each) >= _TOO_MANY * every or same):
+        called, got = two["command"].text(), f"{' and '.join(map(str, each))} of {every}"
+        where = "the same on each" if same else ""
+        expected = "the ranks share the samples of an epoch"
+        return [Finding("LIT3722", ("two",), called, expected, got, where)]
+    return []
+
+
+def _ended(run: Evidence) -> list[Evidence]:
+    return [record for record in fitted_trainers(run) if record["finished"].flag()]
+
+
 def _judge_epochs(fits: list[Evidence], called: str, epochs: int) -> Mark:
     ran, cost = sorted({record["current_epoch"].integer() for record in fits}), ("epochs",)
     if ran != [epochs]:
@@ -232,6 +263,10 @@ def _judge_import(seen: Evidence, runs: list[Evidence]) -> Mark:
     failed = script_findings(seen, cost)
     if failed:
         return failed[0]
+    effects = [effect for value in ended for effect in value["effects"].texts()]
+    if effects:
+        got = f"it {', '.join(effects)}"
+        return Finding("LIT3723", cost, called, "definitions alone", got)
     if any(map(_does_something, runs)):
         return Earned(cost)
     return NotLookedAt(cost, "run as a program, it makes no Trainer of lightning either")

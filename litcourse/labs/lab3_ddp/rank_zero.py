@@ -9,6 +9,7 @@ evidence holds the texts of the files.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -30,7 +31,7 @@ from litcourse.labs.lab3_ddp._report import ALL, judge_numbers, judge_writer
 from litcourse.labs.lab3_ddp._report_file import Watcher, record_opened_files
 from litcourse.probing.class_bases import bases, derives_from, first_base
 from litcourse.probing.trainers import make_loader, quiet_trainer
-from litcourse.ranks import all_done, read_rank_values, run_ranks
+from litcourse.ranks import all_done, change_nodes, part_of_run, read_rank_values, run_ranks
 
 WORLD = 2
 FITS = ("first", "second")
@@ -116,7 +117,10 @@ class Scripted(L.LightningModule):
 
 
 def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
-    """Run two fits on one node, one fit on two nodes, and one in a single process."""
+    """Run two fits on one node, one fit on two nodes, and one in a single process.
+
+    One job serves both numbers of nodes, where all goes well; if not, each has a job of its own.
+    """
     cls = student["SaveReport"]
 
     def one_node(rank: int) -> dict[str, Any]:
@@ -137,14 +141,25 @@ def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
         opened = record_opened_files(path.parent)
         return {"single": _fit(cls(path), path, shown["single"], rank, opened, quiet_trainer)}
 
-    first = run_ranks(one_node, WORLD)
-    done = all_done(first)
-    return {
-        "bases": bases(cls),
-        "one_node": first,
-        "two_nodes": run_ranks(two_nodes, WORLD, nodes=WORLD) if done else None,
-        "single": run_ranks(single, 1) if done else None,
-    }
+    def both(rank: int) -> dict[str, Any]:
+        seen = one_node(rank)
+        change_nodes(rank, WORLD, WORLD)
+        return seen | two_nodes(rank)
+
+    every = run_ranks(both, WORLD)
+    if all_done(every):
+        first, second = part_of_run(every, FITS), part_of_run(every, ("nodes",))
+    else:
+        _remove_folders()
+        first = run_ranks(one_node, WORLD)
+        second = run_ranks(two_nodes, WORLD, nodes=WORLD) if all_done(first) else None
+    single_run = run_ranks(single, 1) if all_done(first) else None
+    return {"bases": bases(cls), "one_node": first, "two_nodes": second, "single": single_run}
+
+
+def _remove_folders() -> None:
+    for folder in Path().glob("*-rank-*"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _make_path(run: str, rank: int) -> Path:

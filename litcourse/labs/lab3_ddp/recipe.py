@@ -53,14 +53,17 @@ def draw(rng: Random) -> Inputs:
 def _draw_plans(rng: Random) -> list[tuple[int, int | None]]:
     """Pairs of world size and accumulation, which differ in most pairs, so that each shows."""
     worlds = [1, 2, 3, 8, rng.choice([4, 16]), rng.choice([6, 12, 64]), 8]
-    accumulations = [1, None, 2, None, 5, rng.choice([3, 7]), 1]
+    worlds += [rng.randrange(65, 5000), 2]
+    accumulations = [1, None, 2, None, 5, rng.choice([3, 7]), 1, 2, rng.randrange(65, 1000)]
     return [*zip(worlds, accumulations, strict=True), (1, rng.choice([2, 4]))]
 
 
 def _draw_case(rng: Random, world_size: int, accumulate: int | None) -> dict[str, Any]:
     case: dict[str, Any] = {
         "lr": round(rng.uniform(0.001, 0.2), 5),
-        "batch_size": rng.randrange(8, 200),
+        "batch_size": rng.choice(
+            [rng.randrange(1, 8), rng.randrange(8, 200), rng.randrange(200, 9000)]
+        ),
         "world_size": world_size,
     }
     return case if accumulate is None else case | {"accumulate": accumulate}

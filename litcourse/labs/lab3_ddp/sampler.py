@@ -6,6 +6,7 @@ records the numbers of each batch on each rank. The judge combines the epochs of
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -24,16 +25,19 @@ from litcourse.labs.lab3_ddp._shards import (
     ALL,
     EPOCHS,
     VAL_FROM,
-    judge_more_ranks,
+    judge_nodes,
     judge_order,
     judge_samples,
 )
 from litcourse.probing.class_bases import bases, derives_from, first_base
-from litcourse.ranks import all_done, run_ranks
+from litcourse.ranks import all_done, change_nodes, part_of_run, run_ranks
 
-WORLD, MORE = 2, 3
-OF_MORE = ("once", "val")
-"""Criteria that a failure on three ranks costs."""
+WORLD = 3
+RUNS = ("first", "again", "other")
+"""The runs on one node."""
+DEFAULT_BATCH = 32
+OF_NODES = ("once", "val")
+"""Criteria that a failure on three nodes costs."""
 _KNOWN = (
     ("LIT3404", r"[Dd]efault process group has not been initialized"),
     ("LIT3404", r"'NoneType' object has no attribute '\w*(world|rank|num_|strategy)"),
@@ -44,17 +48,26 @@ _KNOWN = (
 
 
 def draw(rng: Random) -> Inputs:
-    """Set sizes that neither two nor three divides, and two seeds.
+    """Set sizes that three does not divide, sizes of batches, and a seed besides 0.
 
     The training set has one sample more than full batches for all ranks, so that without padding
-    one rank has one batch more.
+    one rank has one batch more. A large batch and the default one come at least once in full.
     """
-    batch = rng.choice([4, 5, 6])
-    full_batches = WORLD * MORE * batch
-    train = full_batches * rng.choice([1, 2]) + 1
-    val = WORLD * MORE * rng.randrange(2, 5) + rng.choice([1, 5])
-    seeds = rng.sample(range(1000), 2)
-    return Inputs({"batch": batch, "train": train, "val": val, "seeds": seeds})
+    batch = rng.choice([12, 13, 14])
+    train = WORLD * batch * 6 + 1
+    val = WORLD * rng.randrange(4, 10) + rng.choice([1, 2])
+    large = rng.randrange(DEFAULT_BATCH * 2 + 1, train // WORLD)
+    return Inputs(
+        {
+            "batch": batch,
+            "large": large,
+            "default": DEFAULT_BATCH,
+            "train": train,
+            "val": val,
+            "val_more": val + WORLD * 2,
+            "seed": rng.randrange(1, 1000),
+        }
+    )
 
 
 # --- probe ------------------------------------------------------------------------------
@@ -98,29 +111,41 @@ class Notes(L.LightningModule):
 
 
 def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
-    """Fit on two ranks, again from the second epoch, and with another seed.
+    """Fit on three ranks, again from the second epoch, and with another seed and large batches.
 
-    Then fit on three ranks, each on its own node, where every local rank is 0.
+    Then fit on three nodes of one rank, where every local rank is 0. The second fit leaves the seed
+    at its default, the one on nodes all arguments. One job serves both numbers of nodes, where all
+    goes well; if not, each has a job of its own.
     """
     cls = student["ShardedDataModule"]
-    seed, other = shown["seeds"]
+    size, large = shown["batch"], {"batch_size": shown["large"], "seed": shown["seed"]}
 
-    def two(rank: int) -> dict[str, Any]:
+    def fit(trainer: L.Trainer, process_seed: int, val: str = "val", **arguments: Any) -> Any:
+        sets = _make_set(0, shown["train"]), _make_set(VAL_FROM, shown[val])
+        return _fit(lambda: cls(*sets, **arguments), trainer, process_seed)
+
+    def one_node(rank: int) -> dict[str, Any]:
         return {
-            "first": _fit(cls, shown, seed, ddp_trainer(WORLD, max_epochs=EPOCHS), rank),
-            "again": _fit(cls, shown, seed, _make_resumed(), 100 + rank),
-            "other": _fit(cls, shown, other, ddp_trainer(WORLD, max_epochs=1), rank),
+            "first": fit(ddp_trainer(WORLD, max_epochs=EPOCHS), rank, batch_size=size, seed=0),
+            "again": fit(_make_resumed(), 100 + rank, batch_size=size),
+            "other": fit(ddp_trainer(WORLD, max_epochs=1), rank, "val_more", **large),
         }
 
-    def three(rank: int) -> dict[str, Any]:
-        return {"first": _fit(cls, shown, seed, ddp_trainer(MORE, nodes=MORE, max_epochs=1), rank)}
+    def on_nodes(rank: int) -> dict[str, Any]:
+        return {"nodes": fit(ddp_trainer(WORLD, nodes=WORLD, max_epochs=1), rank)}
 
-    two_ranks = run_ranks(two, WORLD)
-    return {
-        "bases": bases(cls),
-        "two": two_ranks,
-        "three": run_ranks(three, MORE, nodes=MORE) if all_done(two_ranks) else None,
-    }
+    def both(rank: int) -> dict[str, Any]:
+        seen = one_node(rank)
+        change_nodes(rank, WORLD, WORLD)
+        return seen | on_nodes(rank)
+
+    every = run_ranks(both, WORLD)
+    if all_done(every):
+        parts = part_of_run(every, RUNS), part_of_run(every, ("nodes",))
+    else:
+        first = run_ranks(one_node, WORLD)
+        parts = first, run_ranks(on_nodes, WORLD, nodes=WORLD) if all_done(first) else None
+    return {"bases": bases(cls), "one_node": parts[0], "nodes": parts[1]}
 
 
 def _make_resumed() -> L.Trainer:
@@ -132,13 +157,10 @@ def _make_resumed() -> L.Trainer:
     return trainer
 
 
-def _fit(
-    cls: Any, shown: dict[str, Any], seed: int, trainer: L.Trainer, process_seed: int
-) -> dict[str, Any]:
+def _fit(make: Callable[[], Any], trainer: L.Trainer, process_seed: int) -> dict[str, Any]:
     """Run a fit; `process_seed` sets the process's random state, which must not affect shards."""
     torch.manual_seed(process_seed)
-    sets = (_make_set(0, shown["train"]), _make_set(VAL_FROM, shown["val"]))
-    data = cls(*sets, batch_size=shown["batch"], seed=seed)
+    data = make()
     notes = Notes(drawn=process_seed)
     # This is a collective before each batch, in which a rank with one batch more would hang.
     trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # type: ignore[method-assign]  # noqa: SLF001 (no public switch)
@@ -155,30 +177,33 @@ def _make_set(first: int, count: int) -> TensorDataset:
 
 
 def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
-    """Judge the class, the epochs of two ranks, the seed, and then three ranks.
+    """Judge the class, the epochs on one node, the seed, and then the epoch on three nodes.
 
-    What is wrong on two ranks already is not named once more on three.
+    What is wrong on one node already is not named once more.
     """
     if not derives_from(evidence["bases"], "LightningDataModule"):
         got = f"a subclass of {first_base(evidence['bases'])}"
         expected = "a subclass of lightning.LightningDataModule"
         return [Finding("LIT3400", ALL, "class ShardedDataModule", expected, got)]
-    failed = run_findings(evidence["two"], ALL, WORLD, _KNOWN)
+    failed = run_findings(evidence["one_node"], ALL, WORLD, _KNOWN)
     if failed:
         return [*failed]
-    two = judge_samples(inputs.shown, evidence["two"], EPOCHS)
-    order = judge_order(evidence["two"])
-    failed = run_findings(evidence["three"], OF_MORE, MORE, _KNOWN)
-    if failed:  # what two ranks show stands
-        return [*two, order, *failed]
-    named = {name for finding in find_findings(two) for name in finding.criteria}
-    three = judge_more_ranks(inputs.shown, evidence["three"])
-    return [*merge([two, [mark for mark in three if not named & set(mark.criteria)]]), order]
+    one = merge(
+        judge_samples(inputs.shown, evidence["one_node"], run, epochs)
+        for run, epochs in (("first", EPOCHS), ("other", 1))
+    )
+    order = judge_order(evidence["one_node"])
+    failed = run_findings(evidence["nodes"], OF_NODES, WORLD, _KNOWN)
+    if failed:  # what one node shows stands
+        return [*one, order, *failed]
+    named = {name for finding in find_findings(one) for name in finding.criteria}
+    nodes = judge_nodes(inputs.shown, evidence["nodes"])
+    return [*merge([one, [mark for mark in nodes if not named & set(mark.criteria)]]), order]
 
 
 def picture(_: Inputs, evidence: Evidence) -> str:
     """Where each rank waits, if they wait for each other."""
-    return draw_lanes(evidence["two"])
+    return draw_lanes(evidence["one_node"])
 
 
 QUESTION = Question(

@@ -7,6 +7,7 @@ process on the batches of both ranks, and computes the metrics from each rank's 
 
 from __future__ import annotations
 
+import contextlib
 from random import Random
 from typing import Any
 
@@ -32,13 +33,15 @@ from litcourse.probing.networks import (
     make_generator,
 )
 from litcourse.probing.step_lines import lines_that_set
-from litcourse.probing.trainers import copy_tensors, logged_values, make_loader, make_sample_loader
+from litcourse.probing.trainers import copy_tensors, logged_values, make_loader
 from litcourse.ranks import read_rank_values, run_ranks
 
 WORLD = 2
 EPOCHS = 2
-STEPS = 2
+STEPS = 16
 """Number of training batches of a rank in an epoch."""
+LARGE, MORE_VAL = (66, 131), 9
+"""Range of a large batch, and validation batches by which the larger shard has more."""
 FEATURES = 12
 ALL = ("weights", "val_loss", "val_acc", "train_loss")
 _NO_GROUP = r"[Dd]efault process group has not been initialized"
@@ -51,29 +54,51 @@ _KNOWN = (
 
 
 def draw(rng: Random) -> Inputs:
-    """A network, equally many training batches for each rank, and uneven validation shards."""
+    """A network, equally many training batches for each rank, and uneven validation shards.
+
+    Most batches are small, one of each kind is large. In the first one the network is as wrong as
+    it can be, so that a bound on the loss shows.
+    """
     width = rng.randrange(10, 24)
     act = rng.choice(["relu", "tanh", "gelu"])
     layers = [["linear", FEATURES, width], [act], ["linear", width, CLASSES]]
     network = draw_state({"layers": layers}, rng)
-    size = rng.randrange(6, 13)
-    train = [[draw_batch(rng, size, (FEATURES,)) for _ in range(STEPS)] for _ in range(WORLD)]
-    # The total is a multiple of the ranks, and each shard ends in a smaller batch.
-    many = rng.choice([19, 21, 23, 27])
-    few = rng.choice([5, 7, 9])
+    sizes = [rng.randrange(1, 13) for _ in range(STEPS)]
+    sizes[0], sizes[rng.randrange(1, STEPS)] = rng.randrange(6, 13), rng.randrange(*LARGE)
+    train = [[draw_batch(rng, size, (FEATURES,)) for size in sizes] for _ in range(WORLD)]
+    for batches in train:
+        batches[0] = _make_hard(network, batches[0])
+    shards = _draw_sizes(rng)
     easy = rng.sample([0.85, 0.25], 2)
-    shards = [_draw_shard(rng, network, n, p) for n, p in zip((many, few), easy, strict=True)]
-    if rng.random() < 0.5:  # noqa: PLR2004 (either rank may have the larger shard)
-        shards.reverse()
+    val = [_draw_shard(rng, network, sum(n), p) for n, p in zip(shards, easy, strict=True)]
     return Inputs(
         {
             "network": network,
             "lr": rng.uniform(0.02, 0.08),
             "train": train,
-            "val": shards,
-            "val_batch": rng.choice([4, 8]),
+            "val": val,
+            "val_sizes": shards,
         }
     )
+
+
+def _make_hard(network: dict[str, Any], batch: list[Tensor]) -> list[Tensor]:
+    """The batch with larger inputs, and of each the class that the network finds least likely."""
+    inputs = 3 * batch[0]
+    with torch.no_grad():
+        return [inputs, build_network(network)(inputs).argmin(1)]
+
+
+def _draw_sizes(rng: Random) -> list[list[int]]:
+    """Sizes of the validation batches, rank by rank.
+
+    The total is a multiple of the ranks, and each shard ends in a smaller batch.
+    """
+    size = rng.choice([4, 8])
+    many = [rng.randrange(*LARGE), *[size] * MORE_VAL, rng.randrange(1, size)]
+    few = [size, rng.randrange(1, size)]
+    few[-1] += (sum(many) + sum(few)) % WORLD
+    return [few, many] if rng.random() < 0.5 else [many, few]  # noqa: PLR2004 (either rank)
 
 
 def _draw_shard(rng: Random, network: dict[str, Any], size: int, easy: float) -> list[Tensor]:
@@ -114,6 +139,8 @@ def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
 
 def _train(cls: Any, shown: dict[str, Any], rank: int) -> dict[str, Any]:
     record_synced(rank)
+    with contextlib.suppress(Exception):  # whatever it says, the module below says too
+        cls(build_network(shown["network"]), 1.0).configure_optimizers()  # not to be kept
     network = build_network(shown["network"])
     module = cls(network, shown["lr"])
     has_group = torch.distributed.is_initialized()
@@ -122,8 +149,9 @@ def _train(cls: Any, shown: dict[str, Any], rank: int) -> dict[str, Any]:
     reader = Reader()
     trainer = ddp_trainer(WORLD, max_epochs=EPOCHS, callbacks=[reader])
     inputs, labels = shown["val"][rank]
-    shard = make_sample_loader(inputs, labels, shown["val_batch"])
-    trainer.fit(module, make_loader(shown["train"][rank]), shard)
+    sizes = shown["val_sizes"][rank]
+    shard = [list(pair) for pair in zip(inputs.split(sizes), labels.split(sizes), strict=True)]
+    trainer.fit(module, make_loader(shown["train"][rank]), make_loader(shard))
     return {
         "kept_as": type(module.model).__name__,
         "is_given": module.model is network,

@@ -66,6 +66,7 @@ class TestJudges(JudgeContract):
             "first": "images split repeat order loaders",
             "validate*": "split",
             "trainer*": "split",
+            "many*": "split",
             "elsewhere*": "repeat",
             "again*": "repeat",
             "other_seed*": "repeat",

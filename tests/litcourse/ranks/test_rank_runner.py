@@ -16,7 +16,7 @@ from torch import distributed
 
 from litcourse.core.evidence import Evidence
 from litcourse.probing.trainers import quiet_trainer
-from litcourse.ranks import rank_findings, read_rank_values, run_ranks
+from litcourse.ranks import change_nodes, rank_findings, read_rank_values, run_ranks
 from tests.litcourse.ranks.rank_jobs import CRITERIA, fit, join
 
 
@@ -51,6 +51,40 @@ def test_ranks_know_their_node() -> None:
         [0, 0, 0], [1, 0, 1], [2, 1, 0], [3, 1, 1],
     ]  # fmt: skip
     assert {each["world_size"].integer() for each in seen} == {4}
+
+
+@pytest.mark.parametrize(
+    ("ranks", "nodes", "names"),
+    [
+        (1, 1, ""),
+        (2, 1, "LOCAL_RANK NODE_RANK MASTER_ADDR"),
+        (2, 2, "SLURM_PROCID SLURM_NTASKS MASTER_ADDR"),
+    ],
+)
+def test_ranks_have_the_variables_of_a_real_job(ranks: int, nodes: int, names: str) -> None:
+    known = {"RANK", "WORLD_SIZE", "LOCAL_RANK", "NODE_RANK", "MASTER_ADDR", "SLURM_PROCID"}
+
+    def work(_: int) -> dict[str, Any]:
+        there = sorted(({*known, "SLURM_NTASKS"}) & set(os.environ))
+        join()
+        place = [distributed.get_rank(), distributed.get_world_size()]
+        return {"there": there, "place": place, "left": sorted(known & set(os.environ))}
+
+    for rank, seen in enumerate(read_rank_values(Evidence(run_ranks(work, ranks, nodes=nodes)))):
+        assert seen["there"].texts() == sorted(names.split())
+        assert set(seen["left"].texts()) <= set(names.split())
+        assert seen["place"].integers() == [rank, ranks]
+
+
+def test_a_job_may_change_its_nodes() -> None:
+    def work(rank: int) -> dict[str, Any]:
+        local = [quiet_trainer(strategy="ddp", devices=2).local_rank]
+        change_nodes(rank, 2, 2)
+        trainer = quiet_trainer(strategy="ddp", devices=1, num_nodes=2)
+        return {"place": [*local, trainer.local_rank, trainer.global_rank]}
+
+    seen = read_rank_values(Evidence(run_ranks(work)))
+    assert [each["place"].integers() for each in seen] == [[0, 0, 0], [1, 0, 1]]
 
 
 def test_ranks_must_fit_on_the_nodes() -> None:

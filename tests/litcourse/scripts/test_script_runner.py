@@ -146,7 +146,7 @@ def test_a_script_sees_what_a_program_sees(tmp_path: Path) -> None:
     )
     (tmp_path / "beside.py").write_text("", encoding="utf-8")
     seen = run_script(source, "a.py", ["x y"], folder=tmp_path)
-    assert seen["ranks"][0].get("value") == {"exit": 0}, seen
+    assert seen["ranks"][0].get("value") == {"exit": 0, "left": []}, seen
     assert seen["command"] == "python a.py 'x y'"
 
 
@@ -206,8 +206,41 @@ def test_a_script_that_forks_its_own_ranks_is_seen() -> None:
 def test_importing_a_script() -> None:
     seen = import_script(ARGUMENTS, "train_ddp.py")
     assert not judged(seen)
-    assert seen["ranks"][0]["value"] == {"exit": 0, "parsed": False}
+    assert seen["ranks"][0]["value"] == {
+        "exit": 0,
+        "parsed": False,
+        "effects": [],
+        "left": [],
+    }
     assert seen["ranks"][0]["trainers"] == []
+
+
+def test_effects_of_an_import_are_those_of_the_script_itself(tmp_path: Path) -> None:
+    """`beside` has the same effects, but only its name is imported."""
+    lines = """import os, random, sys, torch
+open("log.txt", "w").close()
+random.seed(3)
+print("begins")
+torch.save({}, "empty.pt")
+torch.utils.data.TensorDataset(torch.arange(3))
+"""
+    (tmp_path / "beside.py").write_text(lines.replace("random.seed(3)", ""), encoding="utf-8")
+    (other,) = import_script("import beside\n", "a.py", folder=tmp_path)["ranks"]
+    for name in ("log.txt", "empty.pt"):
+        (tmp_path / name).unlink()
+    (own,) = import_script(lines, "a.py", folder=tmp_path)["ranks"]
+    assert other["value"]["effects"] == ["writes files"]  # whoever wrote them
+    found = {"writes log.txt", "prints", "loads data", "seeds or draws random numbers"}
+    assert set(own["value"]["effects"]) == found
+
+
+def test_a_thread_that_goes_on_is_left_behind() -> None:
+    source = "import threading, time\nthreading.Thread(target=time.sleep, args=({},){}).start()\n"
+    (kept,) = run_script(source.format(60, ""), "a.py", [])["ranks"]
+    assert len(kept["value"]["left"]) == 1
+    for last in ("0.1", "60"):
+        (ended,) = run_script(source.format(last, ", daemon=True"), "a.py", [])["ranks"]
+        assert ended["value"]["left"] == []
 
 
 def test_importing_a_script_that_has_no_guard() -> None:
@@ -236,7 +269,7 @@ def test_importing_a_script_that_has_no_guard() -> None:
 def test_reading_the_command_line_at_import_is_noted(line: str, parsed: bool) -> None:
     importlib.import_module("lightning.pytorch.trainer.trainer")  # here, not in every fork
     seen = import_script(f"import sys\n{line}\n", "train_ddp.py")
-    assert seen["ranks"][0]["value"] == {"exit": 0, "parsed": parsed}
+    assert seen["ranks"][0]["value"]["parsed"] is parsed
 
 
 @pytest.mark.parametrize(

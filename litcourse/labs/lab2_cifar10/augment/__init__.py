@@ -89,7 +89,7 @@ def draw(rng: Random) -> Inputs:
     shown = {
         **draw_sets(rng, KIND.shape, counts, (0.12, 0.15, 0.2)),
         # No worker starts: the probe only reads num_workers. Nobody uses these numbers by default.
-        "num_workers": rng.choice([3, 5, 6, 7]),
+        "num_workers": rng.randrange(65, 100),
         "seed": rng.randrange(2**31),
     }
     return Inputs(shown)

@@ -46,6 +46,7 @@ from litcourse.probing.attempts import attempt
 from litcourse.probing.fakes import TensorDataModule
 from litcourse.probing.networks import with_weights
 from litcourse.probing.run_files import list_files, read_csv_column
+from litcourse.probing.trainer_limits import limits_left_in, read_limits
 from litcourse.probing.trainers import (
     copy_tensors,
     quiet_trainer,
@@ -67,6 +68,9 @@ HERE = {"accelerator": "cpu", "devices": 1}
 RUN_DIR = "main"
 SETTINGS = ("max_lr", "weight_decay")
 """Entries of an optimizer's parameter groups that LitResNet's arguments determine."""
+ALIKE = 1000 * 2**16
+MANY_RUN, MANY_EPOCHS = "other", 90
+"""The small run that is asked for so many epochs; it ends after the first."""
 FEW = 48
 """Number of samples of the small runs: three batches."""
 
@@ -74,7 +78,9 @@ FEW = 48
 def draw(rng: Random) -> Inputs:
     """Images with permuted labels, and seeds."""
     shapes = draw_shapes(rng, TRAIN, VAL, KEPT)
-    seed, other = rng.sample(range(1, 2**31), 2)
+    # Alike in their last digits and bits, so that a seed cut to some of them shows.
+    seed = rng.randrange(1, 2**30)
+    other = seed + rng.randrange(1, 16) * ALIKE
     shown = {"shapes": shapes.shown, "seed": seed, "other": other, "state": rng.randrange(2**31)}
     return Inputs(shown, shapes.withheld)
 
@@ -89,17 +95,23 @@ class ShapeData(TensorDataModule):
         tensors: as for `TensorDataModule`; images are stored channels last, which saves a quarter
             of a convolution's time.
         batch_size: samples in a batch.
+        cut: end the run after its first epoch, whatever its `max_epochs`, noted in `planned`.
     """
 
-    def __init__(self, tensors: dict[str, Tensor], batch_size: int) -> None:
+    def __init__(self, tensors: dict[str, Tensor], batch_size: int, *, cut: bool = False) -> None:
         super().__init__(
             {name: _to_channels_last(value) for name, value in tensors.items()}, batch_size
         )
         self.asked = 0
+        self.cut = cut
+        self.planned = -1
 
     def train_dataloader(self) -> Any:
         """Training samples; counts the call."""
         self.asked += 1
+        if self.cut and self.trainer is not None and self.planned < 0:
+            self.planned = int(self.trainer.max_epochs or 0)
+            self.trainer.fit_loop.max_epochs = 1
         return super().train_dataloader()
 
     def test_dataloader(self) -> Any:
@@ -125,7 +137,7 @@ def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
     few = {name: value[:FEW] for name, value in shapes.items()}
     evidence["defaults"] = attempt(lambda: _read_defaults(cls, few), "LitResNet(SmallCNN())")
     for number, (name, seed) in enumerate(
-        (("first", shown["seed"]), ("again", shown["seed"]), ("other", shown["other"]))
+        (("first", shown["seed"]), ("again", shown["seed"]), (MANY_RUN, shown["other"]))
     ):
         torch.manual_seed(shown["state"] + number)  # an earlier random state must not matter
         evidence[name] = attempt(lambda n=name, s=seed: _run_small(train, n, few, s), CALLED)  # type: ignore[misc]
@@ -158,6 +170,7 @@ def probe_main(shown: dict[str, Any], student: Student) -> dict[str, Any]:
         "network": type(module.model).__name__,
         "weights": _read_weights(module),
         "settings": _read_settings(trainer),
+        "limits": read_limits(trainer),
         "elsewhere": [f for f in sorted(list_files() - before) if not f.startswith(f"{RUN_DIR}/")],
         "curve": read_csv_column(RUN_DIR, "val_acc"),
     }
@@ -206,9 +219,13 @@ def _read_weights(module: Any) -> dict[str, Tensor]:
 
 
 def _run_small(train: Any, name: str, few: dict[str, Tensor], seed: int) -> dict[str, Any]:
+    """One epoch of few images; the run with another seed is asked for many epochs, and cut."""
+    cut = name == MANY_RUN
+    data = ShapeData(few, FEW // 3, cut=cut)
     with record_trainers(HERE):
-        trainer, module = train(ShapeData(few, FEW // 3), 1, name, seed)
-    return {"weights": _read_weights(module), "steps": trainer.global_step}
+        trainer, module = train(data, MANY_EPOCHS if cut else 1, name, seed)
+    weights = _read_weights(module)
+    return {"weights": weights, "steps": trainer.global_step, "planned": data.planned}
 
 
 # --- judge ------------------------------------------------------------------------------
@@ -228,8 +245,11 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
     hardware = judge_hardware(main, ALL)
     if hardware:
         return [*hardware]
+    accuracy = _judge_defaults(evidence) or _judge_accuracy(inputs, main)
+    if isinstance(accuracy, Earned):
+        accuracy = _judge_limits(evidence) or accuracy
     return [
-        _judge_defaults(evidence) or _judge_accuracy(inputs, main),
+        accuracy,
         *judge_seeds(evidence),
         _judge_place(main),
     ]
@@ -254,6 +274,23 @@ def _judge_defaults(evidence: Evidence) -> Mark | None:
             expected = f"{name}={right:g}, LitResNet's default"
             return Finding("LIT2430", cost, CALLED, expected, f"{name}={got:g}")
     return None
+
+
+def _judge_limits(evidence: Evidence) -> Finding | None:
+    """The finding on what would leave out steps of longer runs; limits of validation are free."""
+    main, other, cost = evidence["main"], evidence[MANY_RUN], ("accuracy",)
+    left = [text for text in limits_left_in(main["limits"]).split(", ") if text]
+    left = [text for text in left if not text.startswith(("limit_val", "limit_test"))]
+    if left:
+        got, expected = ", ".join(left), "all steps of all epochs, however many"
+        return Finding("LIT2414", cost, CALLED, expected, got)
+    if "error" in other:
+        return None
+    planned = other["planned"].integer()
+    if planned in {-1, MANY_EPOCHS}:  # -1: no Trainer asked for the batches
+        return None
+    called = CALLED.replace("max_epochs", f"max_epochs={MANY_EPOCHS}")
+    return Finding("LIT2414", cost, called, f"{MANY_EPOCHS} epochs", str(planned))
 
 
 def _read_setting(settings: Evidence, name: str) -> float:

@@ -11,7 +11,9 @@ from litcourse.labs.lab2_cifar10.converge._earlier_questions import exception_fi
 
 SAME = 1e-3
 """Weights that differ by less are equal, relatively: a GPU adds in no fixed order."""
-UNTRAINED = "a short run took no step, so that its weights show nothing of a training"
+SMALL_STEPS = 3
+"""Steps of a short run: one epoch of three batches."""
+UNTRAINED = "a short run did not take its steps, so that its weights show nothing of a training"
 NOT_FINITE = "the weights of a short run are not finite"
 
 
@@ -57,8 +59,8 @@ def _judge_other(first: Evidence, other: Evidence) -> Mark:
 
 
 def _trained(*runs: Evidence) -> bool:
-    """Whether each run took a step; else its weights tell nothing of a training."""
-    return all(run["steps"].integer() > 0 for run in runs)
+    """Whether each run took its steps; else its weights tell nothing of a training."""
+    return all(run["steps"].integer() == SMALL_STEPS for run in runs)
 
 
 def _are_finite(weights: dict[str, Tensor]) -> bool:

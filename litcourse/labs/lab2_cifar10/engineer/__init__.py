@@ -66,7 +66,11 @@ def draw(rng: Random) -> Inputs:
         ],
         "runs": {
             "plain": {"arguments": {"max_epochs": 6}, "curve": _draw_curve(rng)},
-            "tuned": {"arguments": _draw_tuned_arguments(rng), "curve": _draw_curve(rng)[:3]},
+            # Lower, so that a checkpoint that was kept from the plain run shows.
+            "tuned": {
+                "arguments": _draw_tuned_arguments(rng),
+                "curve": _draw_low_curve(rng),
+            },
         },
         "rows": rows * torch.logspace(-1, 1, EPOCH)[:, None],
     }
@@ -88,16 +92,33 @@ def _draw_arguments(rng: Random) -> list[tuple[int, dict[str, Any]]]:
         (many, {"accelerator": "cpu", "devices": few, "precision": "bf16-mixed"}),
         (few, {"devices": 1, "precision": "16-mixed"}),
         (0, {"precision": "bf16-true", "devices": "auto"}),
-        (0, {"precision": "64-true", "accumulate": rng.randrange(2, 9)}),
+        (0, {"precision": "64-true", "accumulate": rng.randrange(65, 200)}),
     ]
-    return [(gpus, {"max_epochs": rng.randrange(2, 40), **words}) for gpus, words in calls]
+    epochs = rng.sample(
+        [*(rng.randrange(2, 40) for _ in calls[1:]), rng.randrange(65, 500)], len(calls)
+    )
+    return [
+        (gpus, {"max_epochs": most, **words})
+        for most, (gpus, words) in zip(epochs, calls, strict=True)
+    ]
 
 
 def _draw_curve(rng: Random) -> list[float]:
-    """A curve that rises, then falls to its end: its best epoch is neither last nor lowest."""
-    rise = sorted(rng.uniform(0.2, 0.6) for _ in range(2))
-    fall = sorted((rng.uniform(0.05, 0.5) * rise[-1] for _ in range(4)), reverse=True)
+    """A curve that rises, then falls to its end: its best epoch is neither last nor lowest.
+
+    The third of six is the best, in the other run the second: so that a checkpoint of every n-th
+    epoch shows.
+    """
+    rise = sorted(rng.uniform(0.2, 0.6) for _ in range(3))
+    fall = sorted((rng.uniform(0.05, 0.5) * rise[-1] for _ in range(3)), reverse=True)
     return [round(value, 4) for value in (*rise, *fall)]
+
+
+def _draw_low_curve(rng: Random) -> list[float]:
+    """Three values, the second one the best and the first one the lowest."""
+    best = rng.uniform(0.1, 0.18)
+    shares = rng.uniform(0.1, 0.4), 1.0, rng.uniform(0.5, 0.9)
+    return [round(share * best, 4) for share in shares]
 
 
 def _draw_tuned_arguments(rng: Random) -> dict[str, Any]:
@@ -140,7 +161,8 @@ def _resolve(make: Any, arguments: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(trainer, L.Trainer):
         return {"returned": type(trainer).__name__}
     seen = {**resolved(trainer), **_read_steps(trainer), "limits": read_limits(trainer)}
-    return {"returned": "Trainer", **seen}
+    shares = bool(trainer._accelerator_connector.use_distributed_sampler)  # noqa: SLF001 (no public name)
+    return {"returned": "Trainer", **seen, "shares": shares}
 
 
 def _run(make: Any, name: str, run: dict[str, Any], shown: dict[str, Any]) -> dict[str, Any]:

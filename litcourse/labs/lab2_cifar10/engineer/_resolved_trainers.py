@@ -129,6 +129,8 @@ def _judge_resolved(
             exact = _refine_code(code, right, got)
             found.append(Finding(exact, (criterion,), called, f"{name} {right}", f"{got}"))
     left = limits_left_in(seen["limits"])
+    if not seen["shares"].flag():
+        left = ", ".join(filter(None, [left, "use_distributed_sampler=False"]))
     if left:
         expected = "none of " + ", ".join(NO_LIMIT)
         found.append(Finding("LIT2361", ("steps",), called, expected, left))

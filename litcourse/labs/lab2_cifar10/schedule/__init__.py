@@ -72,17 +72,17 @@ from litcourse.ranks import run_ranks
 ALL = ("rate", "everywhere", "loss", "step", "log")
 SIDE = 6
 SHAPE = (3, SIDE, SIDE)
-SIZE = 7
-"""Number of samples in a batch of validation and test."""
+SIZE = 24
+"""Number of samples in a batch on two ranks."""
+LARGE = (66, 100)
+"""Range of one large batch of training."""
 
 
 def draw(rng: Random) -> Inputs:
     """A network, its batches, the class's arguments, and the limits of the other runs."""
     shown = {
         "network": _draw_network(rng),
-        "batches": [
-            draw_batch(rng, rng.randrange(9, 15), SHAPE) for _ in range(rng.randrange(4, 7))
-        ],
+        "batches": [draw_batch(rng, size, SHAPE) for size in _draw_sizes(rng)],
         "size": SIZE,
         "max_lr": rng.uniform(0.02, 0.08),
         "weight_decay": rng.uniform(0.02, 0.06),
@@ -91,7 +91,15 @@ def draw(rng: Random) -> Inputs:
         "max_steps": rng.randrange(5, 8),
         "seed": rng.randrange(2**31),
     }
-    return Inputs({**shown, **telling_sets(rng, shown)})
+    sets, sizes = telling_sets(rng, shown)
+    return Inputs({**shown, **sets, "sizes": sizes})
+
+
+def _draw_sizes(rng: Random) -> list[int]:
+    """Sizes of the batches of an epoch, one of them large."""
+    sizes = [rng.randrange(9, 15) for _ in range(rng.randrange(9, 12))]
+    sizes[rng.randrange(len(sizes))] = rng.randrange(*LARGE)
+    return sizes
 
 
 def _draw_network(rng: Random) -> dict[str, Any]:

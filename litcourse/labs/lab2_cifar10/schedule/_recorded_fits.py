@@ -19,7 +19,6 @@ from litcourse.probing.trainers import (
     copy_tensors,
     logged_values,
     make_loader,
-    make_sample_loader,
     quiet_trainer,
 )
 
@@ -33,6 +32,7 @@ def build(cls: Any, shown: dict[str, Any], names: tuple[str, ...] = ARGUMENTS) -
 
 
 def read_start(cls: Any, shown: dict[str, Any]) -> dict[str, Any]:
+    build(cls, shown)  # an earlier object, of which nothing is to be kept
     given = build_network(shown["network"])
     model = cls(given, **{name: shown[name] for name in ARGUMENTS}).model
     state = copy_tensors(model.state_dict()) if isinstance(model, torch.nn.Module) else {}
@@ -88,8 +88,8 @@ def run_on_gpu(cls: Any, shown: dict[str, Any]) -> dict[str, Any]:
 
 
 def _make_loader(shown: dict[str, Any], name: str) -> Any:
-    images, labels = shown[name]
-    return make_sample_loader(images, labels, shown["size"])
+    parts = (part.split(shown["sizes"][name]) for part in shown[name])
+    return make_loader([list(pair) for pair in zip(*parts, strict=True)])
 
 
 def _compute_logits(model: Any, images: Tensor) -> Tensor:

@@ -232,8 +232,8 @@ def _explain_metric(inputs: Inputs, key: str, logits: Tensor, labels: Tensor, go
     hits = (logits.argmax(1) == labels).float()
     loss = key.endswith("loss")
     values = F.cross_entropy(logits, labels, reduction="none") if loss else hits
-    right = float(values.mean())
-    means = float(torch.stack([v.mean() for v in values.split(inputs.shown["size"])]).mean())
+    right, sizes = float(values.mean()), inputs.shown["sizes"][key.partition("_")[0]]
+    means = float(torch.stack([v.mean() for v in values.split(sizes)]).mean())
     if is_close(got, means, LOG_TOLERANCE * max(1.0, means)):
         return "LIT203"
     if is_close(got, 100 * right, 1e-3):

@@ -16,18 +16,30 @@ from litcourse.probing.networks import CLASSES, build_network, draw_batch, make_
 LEAST = 0.01
 """Accuracies of different kinds differ by more than this."""
 TRIES = 200
+LARGE, SMALL, MANY = (66, 90), 7, 9
+"""Sizes of a large batch and of a small one, and the least number of small ones."""
 
 
-def telling_sets(rng: Random, shown: dict[str, Any]) -> dict[str, list[Tensor]]:
+def telling_sets(
+    rng: Random, shown: dict[str, Any]
+) -> tuple[dict[str, list[Tensor]], dict[str, list[int]]]:
     """Images and labels of "val" and "test", of which a right answer gets about half right.
 
     Args:
         rng: random source.
         shown: network, batches, rates and seed of the plain run, which precedes the metrics.
+
+    Returns:
+        the sets, and the sizes of their batches: one large, more than `MANY` small, a smaller last.
     """
     model = _train(shown)
     shape = tuple(shown["batches"][0][0].shape[1:])
-    return {name: _draw_set(rng, model, shown["size"], shape) for name in ("val", "test")}
+    sets, sizes = {}, {}
+    for name in ("val", "test"):
+        sizes[name] = [rng.randrange(*LARGE), *[SMALL] * rng.randrange(MANY, MANY + 3)]
+        sizes[name].append(rng.randrange(1, 4))
+        sets[name] = _draw_set(rng, model, sizes[name], shape)
+    return sets, sizes
 
 
 def _train(shown: dict[str, Any]) -> torch.nn.Module:
@@ -49,10 +61,10 @@ def _train(shown: dict[str, Any]) -> torch.nn.Module:
 
 
 def _draw_set(
-    rng: Random, model: torch.nn.Module, size: int, shape: tuple[int, ...]
+    rng: Random, model: torch.nn.Module, sizes: list[int], shape: tuple[int, ...]
 ) -> list[Tensor]:
     for _ in range(TRIES):
-        count = size * rng.randrange(4, 6) + rng.randrange(1, 4)
+        count = sum(sizes)
         images, _ = draw_batch(rng, count, shape)
         with torch.no_grad():
             guesses = model(images).argmax(1)
@@ -60,7 +72,7 @@ def _draw_set(
         other = (guesses + rng.randrange(1, CLASSES)) % CLASSES
         labels = torch.where(easy, guesses, other)
         hits = easy.float()
-        means = float(torch.stack([part.mean() for part in hits.split(size)]).mean())
+        means = float(torch.stack([part.mean() for part in hits.split(sizes)]).mean())
         share = float(hits.mean())
         if min(abs(share - means), abs(share - macro_accuracy(guesses, labels))) > LEAST:
             break
