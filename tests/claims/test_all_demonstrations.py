@@ -41,6 +41,7 @@ PRINTS = {
         "demo-noise": r"training: .* False\nvalidation: .* True",
         "demo-flags": r"accumulate 4, clip 1\.0: 3 steps",
         "demo-run": r"last\.ckpt\n(.*\n)*.*metrics\.csv\n(.*\n)*  val_acc: 0\.[23]\d*\n  lr-SGD: 0",
+        "demo-classes": r"class LitResNet\((.*\n)*class CIFAR10DataModule\(",
         "demo-seeds": r"(seed 1 before the network: .*\n)\1",
         "demo-cli": r"8 steps; left behind:\n.*\.ckpt\n.*config\.yaml",
     },

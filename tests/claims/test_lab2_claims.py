@@ -29,14 +29,14 @@ class Scheduled(Weight):
         super().__init__()
         self.returned, self.how = returned, how
         self.rates: list[float] = []
-        self.asked: list[float] = []
+        self.asked = 0.0
 
     def training_step(self, batch: Batch, index: int) -> Any:
         self.rates.append(self.trainer.optimizers[0].param_groups[0]["lr"])
         return super().training_step(batch, index)
 
     def configure_optimizers(self) -> Any:
-        self.asked = [self.trainer.num_training_batches, self.trainer.estimated_stepping_batches]
+        self.asked = self.trainer.estimated_stepping_batches
         optimizer = torch.optim.SGD(self.parameters(), lr=8.0)
         schedule = StepLR(optimizer, 1, gamma=0.5)
         return {
@@ -53,13 +53,12 @@ def trained(module: Any, batches: int = 4, **arguments: Any) -> L.Trainer:
 
 def test_the_length_of_a_run() -> None:
     """That number is *not* epochs times batches: accumulation divides it, several ranks divide
-    it, `max_steps` cuts it. The Trainer knows … (Until then `num_training_batches` is
-    infinite.)
+    it, `max_steps` cuts it. The Trainer knows.
     """
     for arguments, steps in (({}, 8), ({"accumulate_grad_batches": 3}, 4), ({"max_steps": 5}, 5)):
         module = Scheduled()
         assert trained(module, **arguments).global_step == steps
-        assert module.asked == [float("inf"), steps]
+        assert module.asked == steps
 
 
 def test_a_schedule_that_is_not_returned() -> None:

@@ -160,8 +160,8 @@ def test_epochs_that_are_cut_short() -> None:
 
 
 def test_epochs_after_a_checkpoint(tmp_path: Path) -> None:
-    """`trainer.current_epoch` counts the epochs that have ended, in `on_train_end` with the last
-    one; in a fit that goes on from a checkpoint it does not begin at 0.
+    """A fit that goes on from a checkpoint begins with the number of epochs that the checkpoint has
+    seen: trainer.current_epoch counts all of them.
     """
     for step in (4, 6):  # at the end of epoch 0, and in the middle of epoch 1
         file = tmp_path / f"{step}.ckpt"
