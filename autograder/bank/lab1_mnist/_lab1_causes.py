@@ -65,13 +65,13 @@ WRAP: list[Case] = [
         costs=("loss", "step", "log", "device"),
     ),
     wrong(
-        "the three lines, with a new Adam",
+        "three lines with a new Adam",
         "LIT023",
         (LOSS, LOOP.format(ADAM, "loss.backward()")),
         costs=("loss", "step", "log", "device"),
     ),
     wrong(
-        "the three lines, keeping the graph",
+        "three lines that keep the graph",
         "LIT023",
         (LOSS, LOOP.format("self.optimizers()", "loss.backward(retain_graph=True)")),
         costs=("loss", "step", "log", "device"),

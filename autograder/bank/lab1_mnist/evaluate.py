@@ -1,7 +1,7 @@
 """Answers to `evaluate`: metrics of validation and test."""
 
 from autograder.bank import right, wrong
-from autograder.bank.lab1_mnist._lab1_causes import EVALUATE
+from autograder.bank.lab1_mnist._lab1_causes import EVALUATE as CAUSES
 
 ACC = "accuracy = (logits.argmax(dim=1) == labels).float().mean()"
 LOG = "self.log_dict(values, batch_size=len(labels), prog_bar=True)"
@@ -277,5 +277,5 @@ CASES = [
     right("a wrap that returns nothing", after=(("wrap", "returns nothing"),)),
     wrong("wrap is not solved", "LIT904", after=(("wrap", "stub"),)),
     wrong("a mean of booleans", "LIT015", (".float().mean()", ".mean()")),
-    *EVALUATE,
+    *CAUSES,
 ]

@@ -1,7 +1,7 @@
 """Answers to `wrap`: the module, its loss, its optimizer, its log."""
 
 from autograder.bank import right, wrong
-from autograder.bank.lab1_mnist._lab1_causes import WRAP
+from autograder.bank.lab1_mnist._lab1_causes import WRAP as CAUSES
 from autograder.bank.lab1_mnist._longer import LONGER
 
 RETURN = "return loss"
@@ -211,7 +211,7 @@ CASES = [
     wrong("manual_backward", "LIT005", (RETURN, "self.manual_backward(loss)\n        return loss")),
     wrong(
         "step by hand",
-        "LIT134",
+        "LIT023",
         (
             LOSS,
             LOSS
@@ -219,7 +219,7 @@ CASES = [
             + "        optimizer.step()\n        loss = F.cross_entropy(self(images), labels)",
         ),
     ),
-    wrong("step before the loss", "LIT134", (LOSS, "self.optimizers().step()\n        " + LOSS)),
+    wrong("step before the loss", "LIT023", (LOSS, "self.optimizers().step()\n        " + LOSS)),
     wrong("no configure_optimizers", "LIT130", ("def configure_optimizers", "def optimizer")),
     wrong("optimizer is None", "LIT130", ("return " + ADAM, "optimizer = " + ADAM)),
     wrong(
@@ -346,5 +346,5 @@ CASES = [
     wrong("forgets lr", "LIT902", ("model: nn.Module, lr: float = 1e-3", "model: nn.Module")),
     right("without batch_idx", (", batch_idx: int)", ")")),
     wrong("forgets to keep lr", "LIT017", ("lr=self.hparams.lr", "lr=self.lr")),
-    *WRAP,
+    *CAUSES,
 ]

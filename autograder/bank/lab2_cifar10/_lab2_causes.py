@@ -91,12 +91,6 @@ AUGMENT: list[Case] = [
         costs=("augment",),
     ),
     wrong(
-        "test alone is augmented",
-        "LIT2221",
-        (TEST_SET, TEST_SET.replace("plain", "augmented")),
-        costs=("augment",),
-    ),
-    wrong(
         "drops the tail of test",
         "LIT323",
         (TEST_LOADER, TEST_LOADER[:-1] + ", drop_last=True)"),
@@ -207,7 +201,7 @@ SCRIPT: list[Case] = [
         ),
     ),
     wrong(
-        "a Trainer of its own",
+        "a plain Trainer",
         "LIT2508",
         (MAIN, "    L.Trainer(max_epochs=2).fit(LitCNN(), Photos())"),
     ),

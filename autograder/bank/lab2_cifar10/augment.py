@@ -122,8 +122,9 @@ CASES = [
     ),
     wrong(
         "test too",
-        "LIT2220",
+        "LIT2221",
         ("train=False, transform=self.plain", "train=False, transform=self.augmented"),
+        costs=("augment",),
     ),
     wrong(
         "one transform, switched in setup",

@@ -84,9 +84,7 @@ SAMPLER: list[Case] = [
         (REPLICAS, "num_replicas=self.trainer.num_devices"),
         costs=("once", "val"),
     ),
-    wrong(
-        "two ranks, written down", "LIT3417", (REPLICAS, "num_replicas=2"), costs=("once", "val")
-    ),
+    wrong("two ranks written down", "LIT3417", (REPLICAS, "num_replicas=2"), costs=("once", "val")),
 ]
 """Answers to `sampler`."""
 
@@ -110,6 +108,21 @@ RECIPE: list[Case] = [
 FIT = "    trainer.fit(Digits(), train_batches())"
 MAKE = "    trainer = L.Trainer("
 DEVICES = "devices=options.devices,"
+TRAINS = f"""{MAKE}
+        devices=options.devices,
+        max_epochs=options.max_epochs,
+        logger=False,
+        enable_checkpointing=False,
+    )
+{FIT}"""
+LOOP = """    module = Digits()
+    optimizer = module.configure_optimizers()
+    for _ in range(options.max_epochs):
+        for images, labels in train_batches():
+            optimizer.zero_grad()
+            F.cross_entropy(module.model(images), labels).backward()
+            optimizer.step()"""
+CLI = "    from lightning.pytorch.cli import LightningCLI\n\n    LightningCLI(Digits)"
 LAUNCH: list[Case] = [
     wrong("a Trainer that fits nothing", "LIT3717", (FIT, "    print(trainer)")),
     wrong(
@@ -125,6 +138,8 @@ LAUNCH: list[Case] = [
     wrong(
         "asks for its rank before fit", "LIT3718", (MAKE, f"    print({DIST}get_rank())\n{MAKE}")
     ),
+    wrong("a plain loop", "LIT3716", (TRAINS, LOOP)),
+    wrong("LightningCLI", "LIT3721", (TRAINS, CLI)),
     wrong("two nodes", "LIT3719", (DEVICES, f"{DEVICES} num_nodes=2,")),
     wrong("FSDP on a CPU", "LIT3720", (DEVICES, f'{DEVICES} strategy="fsdp",')),
 ]
