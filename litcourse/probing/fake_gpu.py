@@ -13,6 +13,7 @@ It needs no driver. It uses torch's hooks `__torch_dispatch__` and `__torch_func
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn, Self
@@ -29,7 +30,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 from litcourse.core.evidence import Evidence
 from litcourse.core.known_errors import error_finding
 from litcourse.core.marks import not_measured
-from litcourse.core.question import Finding, Mark
+from litcourse.core.question import Finding, Mark, NotLookedAt
 from litcourse.probing.attempts import find_student_line
 
 DEVICE = torch.device("meta")
@@ -54,6 +55,8 @@ class NamedDeviceError(RuntimeError):
     """A tensor is sent to a device that is none of this machine: its name stands in the code."""
 
 
+_OF_OURS = re.compile(r"FakeGPU|fake_gpu|__torch_dispatch__|[Mm]eta tensor|fake modes|\bNYI\b")
+"""Words of an exception that is the emulation's, not the student's."""
 GPU_FIT = "Trainer.fit on a GPU"
 """What a finding calls a fit on the fake GPU."""
 BROUGHT_BACK = "brought to the CPU by"
@@ -298,6 +301,9 @@ def judge_gpu(seen: Evidence, cost: tuple[str, ...]) -> list[Mark]:
     if "error" not in seen:
         return []
     kind, message = seen["error"]["type"].text(), seen["error"]["message"].text()
+    if _OF_OURS.search(message):
+        reason = "the pretended GPU of this check can't run it"
+        return [NotLookedAt(cost, reason, by_machine=True)]
     if BROUGHT_BACK in message:
         expected, line = "a batch stays where Lightning put it", message.split(BROUGHT_BACK)[1]
         return [Finding("LIT007", cost, GPU_FIT, expected, "brought to the CPU", line.strip())]

@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NoReturn, TextIO
+from typing import Any, TextIO
 
 from litcourse.core.atomic_write import write_atomically
 from litcourse.core.environment import drop_job_variables, only_variables
@@ -23,7 +23,7 @@ from litcourse.core.tree import Tree
 from litcourse.probing.attempts import describe
 from litcourse.ranks.messages import ExitRank, RankSpec
 from litcourse.ranks.processes import die_with_parent
-from litcourse.ranks.stack_dumps import is_echo
+from litcourse.ranks.stack_dumps import dump_before_end, is_echo
 
 DUMP = signal.SIGRTMIN + 7 if hasattr(signal, "SIGRTMIN") else signal.SIGUSR2
 """The signal on which a rank dumps its stack; Slurm jobs use SIGUSR1 and SIGUSR2 otherwise."""
@@ -127,7 +127,7 @@ def _set_up_rank(spec: RankSpec, stack: Path, seed: int) -> None:
     file = stack.open("w", encoding="utf-8")
     faulthandler.register(DUMP, file=file, all_threads=True)
     faulthandler.enable(file, all_threads=False)  # dumps the stack if a library crashes
-    _dump_before_end(file)
+    dump_before_end(file)
     _protect_handler()
     kept = drop_job_variables(os.environ)
     os.environ.clear()
@@ -182,22 +182,6 @@ def _forget_gpus() -> None:
     # 0, not None: torch would count again, and a count without NVML spoils CUDA in later forks.
     torch.cuda._cached_device_count = 0  # noqa: SLF001 (no public way)
     torch.cuda._is_in_bad_fork = lambda: False  # noqa: SLF001 (as above)
-
-
-def _dump_before_end(file: TextIO) -> None:
-    """Dump the stack if the code ends this process by os._exit or by a signal to itself."""
-    leave, kill, number = os._exit, os.kill, os.getpid()
-
-    def exit_now(status: int) -> NoReturn:
-        faulthandler.dump_traceback(file, all_threads=True)
-        leave(status)
-
-    def send_signal(pid: int, signal_number: int) -> None:
-        if pid == number == os.getpid():  # not a fork of this rank
-            faulthandler.dump_traceback(file, all_threads=True)
-        kill(pid, signal_number)
-
-    os._exit, os.kill = exit_now, send_signal
 
 
 def _protect_handler() -> None:

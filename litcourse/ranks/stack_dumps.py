@@ -1,13 +1,15 @@
-"""Reads the stack dumps that faulthandler writes, to find out what a rank waits for."""
+"""Has a rank dump its stack, and reads what faulthandler wrote: what the rank waits for."""
 
 from __future__ import annotations
 
+import faulthandler
 import linecache
 import os
 import re
 import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn, TextIO
 
 _FRAME = re.compile(r'  File "(?P<file>[^"]*)", line (?P<line>\d+) in (?P<name>.*)')
 _C10D = "torch/distributed/distributed_c10d.py"
@@ -74,6 +76,22 @@ class Frame:
         if "site-packages" in parts:
             parts = parts[parts.index("site-packages") + 1 :]
         return f"{'/'.join(parts[-5:])}:{self.line} {self.name}"
+
+
+def dump_before_end(file: TextIO) -> None:
+    """Dump the stack if the code ends this process by os._exit or by a signal to itself."""
+    leave, kill, number = os._exit, os.kill, os.getpid()
+
+    def exit_now(status: int) -> NoReturn:
+        faulthandler.dump_traceback(file, all_threads=True)
+        leave(status)
+
+    def send_signal(pid: int, signal_number: int) -> None:
+        if pid == number == os.getpid():  # not a fork of this rank
+            faulthandler.dump_traceback(file, all_threads=True)
+        kill(pid, signal_number)
+
+    os._exit, os.kill = exit_now, send_signal
 
 
 def read_main_thread(dump: str) -> list[Frame]:

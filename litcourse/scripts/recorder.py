@@ -108,7 +108,8 @@ def _wrap(module: Any, folder: Path) -> None:
     def fit_impl(trainer: Any, *arguments: Any, **keywords: Any) -> Any:
         trainer.litcourse_record["pid"] = os.getpid()  # the process may be a fork by now
         endless = _is_endless(trainer)
-        _write_record(trainer, folder, fitted=True, endless=endless)
+        fits = trainer.litcourse_record.get("fits", 0) + 1
+        _write_record(trainer, folder, fitted=True, endless=endless, fits=fits)
         if endless:
             return None
         counter = _make_counter()

@@ -66,6 +66,11 @@ SYNCED: list[Case] = [
         "LIT3336",
         (LOSS, ON_RANK.format("self.trainer.should_stop = True", LOSS)),
     ),
+    wrong(
+        "makes the process group in a step",
+        "LIT3334",
+        (LOSS, f'{DIST}init_process_group("gloo")\n        {LOSS}'),
+    ),
     wrong("one rank is gone", "LIT931", (LOSS, ON_RANK.format('__import__("os")._exit(3)', LOSS))),
     wrong(
         "one rank loops in validation",
@@ -138,9 +143,30 @@ LAUNCH: list[Case] = [
     wrong(
         "asks for its rank before fit", "LIT3718", (MAKE, f"    print({DIST}get_rank())\n{MAKE}")
     ),
+    wrong(
+        "fits the same module twice",
+        "LIT3712",
+        (FIT, f"    module = Digits()\n{FIT}\n{FIT}".replace("Digits(), ", "module, ")),
+    ),
     wrong("a plain loop", "LIT3716", (TRAINS, LOOP)),
     wrong("LightningCLI", "LIT3721", (TRAINS, CLI)),
     wrong("two nodes", "LIT3719", (DEVICES, f"{DEVICES} num_nodes=2,")),
     wrong("FSDP on a CPU", "LIT3720", (DEVICES, f'{DEVICES} strategy="fsdp",')),
 ]
 """Answers to `launch`."""
+
+DDP = "return DDPStrategy(find_unused_parameters=len(module.model.skippable) > 0)"
+UNUSED: list[Case] = [
+    wrong("FSDP", "LIT3603", (DDP, 'return "fsdp"')),
+    wrong(
+        "one object for all",
+        "LIT3608",
+        (DDP, "return STRATEGIES[len(module.model.skippable) > 0]"),
+        (
+            "def strategy_for",
+            "STRATEGIES = {\n    True: DDPStrategy(find_unused_parameters=True),\n"
+            "    False: DDPStrategy(),\n}\n\n\ndef strategy_for",
+        ),
+    ),
+]
+"""Answers to `unused`."""

@@ -1,6 +1,7 @@
 """Answers to `unused`: a search where it is needed, and none elsewhere."""
 
 from autograder.bank import right, wrong
+from autograder.bank.lab3_ddp._lab3_causes import UNUSED as CAUSES
 
 RETURN = "return DDPStrategy(find_unused_parameters=len(module.model.skippable) > 0)"
 
@@ -165,4 +166,5 @@ CASES = [
     wrong("a name that is none", "LIT3600", (RETURN, 'return "ddp_unused"')),
     wrong("asks the module", "LIT902", (RETURN, RETURN.replace("module.model.", "module."))),
     wrong("another name", "LIT901", ("def strategy_for_branches", "def strategy_for")),
+    *CAUSES,
 ]

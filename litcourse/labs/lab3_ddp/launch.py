@@ -40,7 +40,7 @@ _CAUSES = (
     ("LIT3718", r"environment variable (RANK|WORLD_SIZE|MASTER_\w+) expected"),
     ("LIT3718", r"KeyError: '?(LOCAL_)?(RANK|WORLD_SIZE)"),
     ("LIT3720", r"selected strategy to be `(fsdp|deepspeed|model_parallel)"),
-    ("LIT3720", r"GPU accelerator is not used"),
+    ("LIT3720", r"strategy `\w+` requires a GPU accelerator"),
 )
 """Codes of exceptions of torch 2.15 and lightning 2.6."""
 MOST_EPOCHS = 100
@@ -162,8 +162,9 @@ def _judge_fits(
     asked = {"one": 1, "two": 2}[cost[0]]
     if seen["asked"].integer() != asked:
         return [Finding("LIT903", cost, called, f"{asked} ranks", "a run of others")]
-    if len(fits) != asked:
-        got = f"{len(fits)} on {asked} rank{'s' * (asked > 1)}"
+    again = max((record["fits"].integer() for record in fits if "fits" in record), default=1)
+    if len(fits) != asked or again > 1:
+        got = f"{len(fits) * again} on {asked} rank{'s' * (asked > 1)}"
         return [Finding("LIT3712", cost, called, "one fit per rank", got)]
     return []
 

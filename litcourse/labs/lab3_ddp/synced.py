@@ -48,7 +48,7 @@ _NO_GROUP = r"[Dd]efault process group has not been initialized"
 _KNOWN = (
     ("LIT3335", rf"{_NO_GROUP}.* @ .*get_(rank|world_size)\("),
     ("LIT3335", r"KeyError: '?(LOCAL_)?(RANK|WORLD_SIZE)"),
-    ("LIT3334", _NO_GROUP),
+    ("LIT3334", rf"{_NO_GROUP}|initialize the default process group twice"),
 )
 """Message of torch 2.15."""
 

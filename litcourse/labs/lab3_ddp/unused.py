@@ -34,6 +34,11 @@ TOLERANCE = 1e-5
 _PARTS = ("_parameters", "_buffers", "_modules")
 _OFTEN_SET = ("training",)
 """Attributes that may change: eval() and train() set it, and so does the Trainer."""
+_KNOWN = (
+    ("LIT3603", r"strategy `\w+` requires a GPU accelerator"),
+    ("LIT3608", r"accelerator set through both strategy class and accelerator flag"),
+)
+"""Messages of lightning 2.6."""
 _CALL = "strategy_for_branches(module"
 SKIPPING = ("several", "one")
 ALL = ("ends", "free")
@@ -219,7 +224,7 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
 
 
 def _judge_run(inputs: Inputs, run: str, seen: Evidence, cost: str) -> list[Mark]:
-    failed = run_findings(seen, (cost,), WORLD)
+    failed = run_findings(seen, (cost,), WORLD, _KNOWN)
     if failed:
         return [
             replace(_refine_code(found, cost), called=_read_last_call(seen)) for found in failed

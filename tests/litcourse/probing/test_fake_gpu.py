@@ -11,7 +11,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from litcourse.probing.fake_gpu import DEVICE, DeviceMismatchError, run_on_fake_gpu
+from litcourse.core.evidence import Evidence
+from litcourse.core.question import Finding, NotLookedAt
+from litcourse.probing.fake_gpu import (
+    BROUGHT_BACK,
+    DEVICE,
+    DeviceMismatchError,
+    NamedDeviceError,
+    judge_gpu,
+    run_on_fake_gpu,
+)
 from litcourse.probing.trainers import make_loader, quiet_trainer
 
 BATCHES = [[torch.randn(6, 1, 4, 4), torch.randint(10, (6,))] for _ in range(3)]
@@ -164,3 +173,28 @@ def test_ten_times_in_one_process() -> None:
     """The fake tensors of torch that stood here before ended a process now and then."""
     for _ in range(10):
         run_on_fake_gpu(lambda arguments: weights_after(Classifier(), arguments))
+
+
+def raised(kind: str, message: str) -> Evidence:
+    return Evidence({"error": {"type": kind, "message": message, "line": "line 2", "called": "f"}})
+
+
+def test_a_named_device_and_a_batch_brought_back_are_findings() -> None:
+    def named(_: Any) -> None:
+        torch.ones(2, device=DEVICE).to("cuda")
+
+    with pytest.raises(NamedDeviceError, match="'cuda'"):
+        run_on_fake_gpu(named)
+    found = judge_gpu(raised("NamedDeviceError", "to 'cuda'"), ("device",))
+    assert [mark.code for mark in found if isinstance(mark, Finding)] == ["LIT007"]
+    back = raised("DeviceMismatchError", f"two devices. {BROUGHT_BACK} line 3 of the cell")
+    (mark,) = judge_gpu(back, ("device",))
+    assert isinstance(mark, Finding)
+    assert (mark.code, mark.where) == ("LIT007", "line 3 of the cell")
+
+
+def test_what_the_emulation_lacks_is_no_finding() -> None:
+    (mark,) = judge_gpu(raised("NotImplementedError", "Cannot copy out of meta tensor"), ("a",))
+    assert isinstance(mark, NotLookedAt)
+    assert mark.by_machine
+    assert judge_gpu(Evidence({"batches": 3}), ("a",)) == []
