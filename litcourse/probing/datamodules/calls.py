@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import lightning as L
 import torch
 from lightning.fabric.utilities.seed import seed_everything
 from torch import Tensor
+from torch.utils.data import IterableDataset
 
 from litcourse.probing.attempts import attempt
 from litcourse.probing.class_bases import bases
@@ -23,6 +25,8 @@ from litcourse.probing.trainers import quiet_trainer
 
 WIDE = 1000
 """A batch size of more samples than there are, so that one batch of a loader has all of them."""
+_READ = 64
+"""Number of samples of each loader that are read where there are thousands."""
 SEED = 42
 """The default of every data module's seed."""
 More = Callable[[Any], dict[str, Any]]
@@ -34,7 +38,7 @@ def probe_class(cls: Any, shown: dict[str, Any], kind: Kind, more: More | None =
 
     Args:
         cls: the student's class.
-        shown: `sets`, `batch_size`, `val_size`, two `seeds`, `num_workers`.
+        shown: `sets`, `batch_size`, `val_size`, two `seeds`, `many`, `num_workers`.
         kind: the kind of images that the class serves.
         more: measures further evidence in the first pass.
 
@@ -119,6 +123,7 @@ class _Probe:
             ),
             "wide": attempt(lambda: self.read_wide(root), "batch_size"),
             "defaults": attempt(lambda: self.read_defaults(root), f"{name}()"),
+            "many": attempt(self.count_many, "setup and loaders of many samples"),
         }
 
     def measure_passes(self, module: Any, more: More | None) -> dict[str, Any]:
@@ -197,6 +202,42 @@ class _Probe:
                 "val": self.read_keys(val),
                 "seeded": seeded,
             }
+
+    def count_many(self) -> dict[str, Any]:
+        """How many samples each loader asks for in a set of thousands in another folder.
+
+        The images are empty and few are read: asked is each loader's batch sampler.
+        """
+        root, many = Path("many").absolute(), self.shown["many"]
+        blank = {name: _blank(many[name], self.kind.image_shape) for name in ("train", "test")}
+        self.kind.write(root, blank)
+        module = self.cls(data_dir=str(root), batch_size=WIDE, val_size=many["val_size"], seed=1)
+        module.setup(stage="fit")
+        loaders = {"train": module.train_dataloader(), "val": module.val_dataloader()}
+        module.setup(stage="test")
+        loaders["test"] = module.test_dataloader()
+        most = 2 * (many["train"] + many["test"])
+        return {name: _count_asked(loader, most) for name, loader in loaders.items()}
+
+
+def _blank(count: int, shape: tuple[int, ...]) -> dict[str, Tensor]:
+    """Empty images with labels of 0."""
+    images = torch.zeros(count, *shape, dtype=torch.uint8)
+    return {"images": images, "labels": torch.zeros(count, dtype=torch.int64)}
+
+
+def _count_asked(loader: Any, most: int) -> int:
+    """Different samples that a loader asks for; -1 if it has no batch sampler to tell.
+
+    Some of them are read, so that those that are not there show.
+    """
+    batches = getattr(loader, "batch_sampler", None)
+    if batches is None or isinstance(loader.dataset, IterableDataset):
+        return -1
+    asked = list(islice((int(index) for batch in batches for index in batch), most))
+    for index in asked[:: max(1, len(asked) // _READ)]:
+        loader.dataset[index]
+    return len(set(asked))
 
 
 class _OtherRank(L.Trainer):

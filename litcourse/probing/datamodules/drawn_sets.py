@@ -12,6 +12,8 @@ from litcourse.probing.networks import CLASSES, make_generator
 
 SIZES, USUAL = range(7, 14), 13
 """Batch sizes to choose from, and the one to use if none of them leaves a smaller last batch."""
+MANY = {"train": (5800, 6200), "test": (600, 900)}
+"""More samples than a cut at 5,000 and at 500 leaves; few of them are read."""
 CLEARLY = 3
 """The last batch of each loader has at least so many samples."""
 
@@ -23,6 +25,8 @@ def draw_sets(
     val_sizes: Sequence[float],
 ) -> dict[str, Any]:
     """Images and labels of each set, and `batch_size`, `val_size` and two `seeds` of the class.
+
+    Besides `many`, the sizes of two sets of thousands and their `val_size`.
 
     Args:
         rng: random source.
@@ -45,4 +49,8 @@ def draw_sets(
         "batch_size": rng.choice(sizes or [USUAL]),
         "val_size": val_size,
         "seeds": rng.sample(range(1, 10**6), 2),
+        "many": {
+            **{name: rng.randrange(*counts) for name, counts in MANY.items()},
+            "val_size": rng.randrange(100, 300) / 1000 + 0.00045,  # three digits are not enough
+        },
     }

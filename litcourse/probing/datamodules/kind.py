@@ -43,6 +43,11 @@ class Kind:
     costs_of_strangers: tuple[str, ...] = ("split", "repeat", "order", "loaders")
 
     @property
+    def image_shape(self) -> tuple[int, ...]:
+        """The shape of a drawn image, as `write` takes it: without a channel if there is one."""
+        return self.shape if self.shape[0] > 1 else self.shape[1:]
+
+    @property
     def formula(self) -> str:
         """The formula of normalisation, for a finding."""
         mean, std = (v[0] if len(v) == 1 else v for v in (self.mean, self.std))

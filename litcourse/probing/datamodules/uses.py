@@ -9,6 +9,7 @@ from litcourse.core.known_errors import RAISED, error_finding
 from litcourse.core.marks import find_findings, merge
 from litcourse.core.question import Earned, Finding, Inputs, Mark, NotLookedAt
 from litcourse.probing.class_bases import BOTH_PACKAGES, derives_from, first_base
+from litcourse.probing.datamodules.calls import WIDE
 from litcourse.probing.datamodules.kind import UNKNOWN, Kind
 from litcourse.probing.datamodules.samples import (
     LOADERS,
@@ -52,7 +53,9 @@ def judge_module(
         marks += judge_images(kind, inputs, first)
     if not _cost("split", marks):  # a split needs samples that the judge recognises
         split = judge_split(kind, inputs, first)
-        marks += merge([split, [] if find_findings(split) else judge_use(kind, inputs, evidence)])
+        if not find_findings(split):
+            split = merge([split, judge_use(kind, inputs, evidence), _judge_many(inputs, evidence)])
+        marks += split
     if not _cost("repeat", marks):
         marks += judge_repeat(kind, inputs, evidence)
     if not _cost("order", marks):
@@ -100,6 +103,23 @@ def judge_use(kind: Kind, inputs: Inputs, evidence: Evidence) -> list[Mark]:
     # `judge_repeat` judges a split that always differs; this one is of the right size at least.
     same_size = UNKNOWN not in validated and len(set(validated)) == len(val)
     return [Earned(cost)] if same_size else []
+
+
+def _judge_many(inputs: Inputs, evidence: Evidence) -> list[Mark]:
+    """Judge the sizes of the parts of thousands of samples, where the loaders tell them."""
+    cost, seen, many = ("split",), evidence["many"], inputs.shown["many"]
+    if "error" in seen:
+        return [error_finding(seen["error"], cost)]
+    train, val, test = asked = [seen[name].integer() for name in LOADERS]
+    total, wanted = many["train"], many["val_size"] * many["train"]
+    right = test in {-1, many["test"]} and (val == -1 or abs(val - wanted) <= 1 + TOLERANCE)
+    if -1 not in {train, val}:  # a loader that tells nothing is judged by its few samples alone
+        right = right and 0 <= total - val - train < WIDE  # training may drop the last batch
+    if right:
+        return [Earned(cost)]
+    called = f"loaders of {total} and {many['test']} images, val_size={many['val_size']}"
+    expected = f"{total - wanted:.0f}, {wanted:.0f} and {many['test']} samples"
+    return [Finding("LIT324", cost, called, expected, ", ".join(map(str, asked)))]
 
 
 def _val(kind: Kind, inputs: Inputs, first: Evidence) -> set[int]:
