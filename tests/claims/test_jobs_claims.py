@@ -48,8 +48,8 @@ class Save(L.Callback):
 
 @pytest.mark.usefixtures("job")
 def test_the_checkpoint_of_a_requeued_job(tmp_path: Path) -> None:
-    """Lightning looks for `hpc_ckpt_N.ckpt` in the run's folder only where no checkpoint is
-    named: a program that hands over `--ckpt_path=X` begins with X again after every requeue.
+    """By itself Lightning looks for `hpc_ckpt_N.ckpt` in the run's folder, and only where no
+    checkpoint is named.
     """
     for step, name in ((2, "x"), (5, "hpc_ckpt_1")):
         save = Save(step, tmp_path / f"{name}.ckpt")
@@ -79,8 +79,8 @@ def test_a_job_named_bash() -> None:
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_the_rest_of_an_epoch(workers: int, tmp_path: Path) -> None:
-    """Under DDP they are the first ones of the epoch's own order again … With `num_workers` above
-    0 the first epoch after any resume has the order of epoch 0: a known fault of Lightning 2.6.6.
+    """If a run goes on from a checkpoint and its loader has worker processes, its first epoch has
+    the order of epoch 0.
     """
 
     def run(*callbacks: Any, path: Path | None = None) -> dict[int, list[int]]:
