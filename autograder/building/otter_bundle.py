@@ -106,7 +106,7 @@ def build_bundle(lab: Lab, folder: Path, wheel: Path | None = None) -> Path:
             no_environment=True,
             python_version=PYTHON,
         )
-        own = {
+        own: dict[str, bytes | str] = {
             wheel.name: wheel.read_bytes(),
             "requirements.txt": "".join(f"{line}\n" for line in requirements(f"./{wheel.name}")),
         }

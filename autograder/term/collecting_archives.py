@@ -120,7 +120,7 @@ def _zone(name: str) -> tzinfo | None:
 
 def _read_time(text: str, zone: tzinfo | None) -> datetime:
     """A time of a table, UTC; Moodle writes none of the zone."""
-    at = parse_utc(text)
+    at: datetime = parse_utc(text)
     if _ZONE.search(text):
         return at.replace(tzinfo=UTC)
     return (at.replace(tzinfo=zone) if zone else at.astimezone()).astimezone(UTC)

@@ -47,7 +47,7 @@ def record_effects(path: Path) -> Iterator[list[str]]:
 
     sys.addaudithook(_hook(note))
     before = _states()
-    stream, sys.stdout = sys.stdout, _Noting(sys.stdout, note)  # type: ignore[assignment]
+    stream, sys.stdout = sys.stdout, _Noting(sys.stdout, note)
     try:
         with _noting_data(note):
             yield found

@@ -124,7 +124,7 @@ def _end_as_python_does() -> None:
 
 
 def _unended() -> list[Any]:
-    every = [*threading.enumerate(), *multiprocessing.active_children()]
+    every: list[Any] = [*threading.enumerate(), *multiprocessing.active_children()]
     return [each for each in every if not each.daemon and each is not threading.main_thread()]
 
 

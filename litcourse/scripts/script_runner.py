@@ -194,7 +194,7 @@ def run_fresh(
         elsewhere = _assign_records(recorder.read_records(files), [entry])
     entries = [entry]
     for record in [record for record in elsewhere if record["started_by"] == "popen"]:
-        value = {"exit": 0 if record["finished"] else 1, "left": []}
+        value: dict[str, Any] = {"exit": 0 if record["finished"] else 1, "left": []}
         entries.append({"value": value, "pid": record["pid"], "output": "", "trainers": [record]})
         elsewhere.remove(record)
     return {

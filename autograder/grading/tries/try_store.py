@@ -54,7 +54,8 @@ class Try:
         """When it was handed in, UTC."""
         text = submission_files.read_timestamp(self.folder)
         if text:
-            return parse_utc(text).replace(tzinfo=UTC)
+            at: datetime = parse_utc(text)
+            return at.replace(tzinfo=UTC)
         return datetime.strptime(self.key, _FORMAT).replace(tzinfo=UTC)
 
     @property

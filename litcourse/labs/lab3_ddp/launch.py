@@ -128,7 +128,7 @@ def _name_cause(finding: Finding, names: list[str]) -> Finding:
     return replace(finding, code=code)
 
 
-def _judge_starting(run: Evidence, cost: tuple[str, ...]) -> list[Finding]:
+def _judge_starting(run: Evidence, cost: tuple[str, ...]) -> list[Mark]:
     """Judge that all ranks are programs."""
     ways = _other_starts(run)
     if not ways:

@@ -148,7 +148,8 @@ def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
 
     every = run_ranks(both, WORLD)
     if all_done(every):
-        first, second = part_of_run(every, FITS), part_of_run(every, ("nodes",))
+        first = part_of_run(every, FITS)
+        second: dict[str, Any] | None = part_of_run(every, ("nodes",))
     else:
         _remove_folders()
         first = run_ranks(one_node, WORLD)

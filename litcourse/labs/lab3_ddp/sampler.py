@@ -141,11 +141,12 @@ def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
 
     every = run_ranks(both, WORLD)
     if all_done(every):
-        parts = part_of_run(every, RUNS), part_of_run(every, ("nodes",))
+        first = part_of_run(every, RUNS)
+        nodes: dict[str, Any] | None = part_of_run(every, ("nodes",))
     else:
         first = run_ranks(one_node, WORLD)
-        parts = first, run_ranks(on_nodes, WORLD, nodes=WORLD) if all_done(first) else None
-    return {"bases": bases(cls), "one_node": parts[0], "nodes": parts[1]}
+        nodes = run_ranks(on_nodes, WORLD, nodes=WORLD) if all_done(first) else None
+    return {"bases": bases(cls), "one_node": first, "nodes": nodes}
 
 
 def _make_resumed() -> L.Trainer:

@@ -193,7 +193,8 @@ def _train(function: Any, case: dict[str, Any], lr: float, rank: int) -> dict[st
     if method not in {"", "popen"}:  # this strategy would start further processes
         return {**seen, "ddp": {}, "weights": {}}
     # NCCL, if it is asked for, would find no GPU here; None leaves the choice to the device.
-    trainer.strategy._process_group_backend = None  # type: ignore[union-attr]  # noqa: SLF001 (no public way)
+    strategy: Any = trainer.strategy
+    strategy._process_group_backend = None  # noqa: SLF001 (no public way)
     batches = zip(case["batches"][rank], case["used"][rank], strict=True)
     trainer.fit(module, make_loader([[x, target, used] for (x, target), used in batches]))
     return {**seen, "ddp": module.ddp, "weights": copy_tensors(model.state_dict())}

@@ -38,7 +38,8 @@ def listed(group: Class) -> Class:
 
 
 def notebook(group: Class, answer: str) -> str:
-    return nbformat.writes(fill_notebook(group.course.lab(LAB).notebook, {QUESTION: answer}))
+    text: str = nbformat.writes(fill_notebook(group.course.lab(LAB).notebook, {QUESTION: answer}))
+    return text
 
 
 def pack(
