@@ -82,7 +82,7 @@ FSDP2 = [
 STRATEGY_FOR = [
     wrong(
         "makers of the first call",
-        "LIT4708",
+        "LIT4718",
         ("makers = {", "makers = globals().setdefault('_makers', {"),
         ("\n    }\n", "\n    })\n"),
     ),

@@ -74,16 +74,17 @@ def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
             own = _own(student, policy)
         return {"flags": flags, "others": others, "own": own}
 
-    def mesh(_: int) -> dict[str, Any]:
-        ranks = shown["ranks"]
+    def mesh(ranks: int) -> dict[str, Any]:
+        arguments = () if ranks == 1 else (policy, ranks)
         with pretend_deepspeed(there=True):
-            alone = attempt(lambda: mesh_of(make("fsdp2"), 1), _call_of_mesh(1))
-            many = attempt(lambda: mesh_of(make("fsdp2", policy, ranks), ranks),
-                           _call_of_mesh(ranks))  # fmt: skip
-        return {"alone": alone, "many": many}
+            return attempt(lambda: mesh_of(make("fsdp2", *arguments), ranks), _call_of_mesh(ranks))
 
-    # A process of its own: a strategy that a Trainer has taken is refused by the next one.
-    return {"run": measured(run_ranks(work, 1)), "mesh": measured(run_ranks(mesh, 1))}
+    # Processes of their own: a strategy that a Trainer has taken is refused by the next one.
+    return {
+        "run": measured(run_ranks(work, 1)),
+        "many": measured(run_ranks(lambda _: mesh(shown["ranks"]), 1)),
+        "alone": measured(run_ranks(lambda _: mesh(1), 1)),
+    }
 
 
 def _call_of_mesh(ranks: int) -> str:
@@ -93,15 +94,18 @@ def _call_of_mesh(ranks: int) -> str:
 
 def _resolve(make: Any, flag: str, policy: Any) -> dict[str, Any]:
     """What a flag gives, twice: without DeepSpeed where it needs none, else or then with it."""
-    called = f"strategy_for({flag!r}, policy, {WORLD})"
+    called, other = f"strategy_for({flag!r}, policy, {WORLD})", ModuleWrapPolicy({Block, Head})
 
     def both() -> dict[str, Any]:
         first = make(flag, policy, WORLD)
         seen = trainer_of(first, policy)
-        other = ModuleWrapPolicy({Block, Head})
-        second = make(flag, other, WORLD)
-        return {**seen, "same": first is second and not isinstance(first, str),
-                "again": attempt(lambda: kinds_of(second, other), called)}  # fmt: skip
+        second, third = make(flag, policy, WORLD), make(flag, other, WORLD)
+        return {
+            **seen,
+            "same": first is second and not isinstance(first, str),
+            "again": attempt(lambda: kinds_of(second, policy), called),
+            "other": attempt(lambda: kinds_of(third, other), called),
+        }
 
     needs = flag in STAGES
     with pretend_deepspeed(there=needs):
@@ -142,11 +146,12 @@ def _told(strategy: Any, policy: Any) -> dict[str, Any]:
 
 def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
     """Judge the flags of each criterion, then what is refused, then whether each call is new."""
-    failed = rank_findings(evidence["run"], ALL, 1) or rank_findings(evidence["mesh"], ALL, 1)
+    parts = [evidence[name] for name in ("run", "many", "alone")]
+    failed = [finding for part in parts for finding in rank_findings(part, ALL, 1)]
     if failed:
-        return [*failed]
-    seen, mesh = (read_rank_values(evidence[name])[0] for name in ("run", "mesh"))
-    marks: list[Mark] = [_judge_family(inputs, family, seen, mesh) for family in FAMILIES]
+        return failed[:1]
+    seen, *meshes = (read_rank_values(part)[0] for part in parts)
+    marks: list[Mark] = [_judge_family(inputs, family, seen, meshes) for family in FAMILIES]
     right = [mark.criteria[0] for mark in marks if isinstance(mark, Earned)]
     unsolved = [m for m in marks if isinstance(m, Finding) and m.code == UNSOLVED]
     if len(unsolved) == len(marks):
@@ -156,7 +161,7 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
     return [*marks, _judge_refusals(inputs, seen["others"]), _judge_fresh(seen["flags"], right)]
 
 
-def _judge_family(inputs: Inputs, family: str, seen: Evidence, mesh: Evidence) -> Mark:
+def _judge_family(inputs: Inputs, family: str, seen: Evidence, meshes: list[Evidence]) -> Mark:
     for flag in FAMILIES[family]:
         got, own = seen["flags"][flag], seen["own"]
         if "error" in got:
@@ -166,7 +171,7 @@ def _judge_family(inputs: Inputs, family: str, seen: Evidence, mesh: Evidence) -
         finding = None if taken else _judge_flag(family, flag, got, called)
         if finding is not None:
             return replace(finding, called=called)
-    found = _judge_meshes(mesh, inputs.shown["ranks"]) if family == "fsdp2" else []
+    found = _judge_meshes(meshes, inputs.shown["ranks"]) if family == "fsdp2" else []
     return found[0] if found else Earned((family,))
 
 
@@ -253,9 +258,9 @@ def _judge_fsdp(got: Evidence, sharding: str) -> Finding | None:
     return _offloads("fsdp", ["parameters"] if got["offload"].flag() else [])
 
 
-def _judge_meshes(mesh: Evidence, ranks: int) -> list[Finding]:
+def _judge_meshes(meshes: list[Evidence], ranks: int) -> list[Finding]:
     """The findings on the mesh of many ranks, and on that of one where no number was given."""
-    found = (_judge_mesh(mesh["many"], ranks), _judge_mesh(mesh["alone"], 1))
+    found = map(_judge_mesh, meshes, (ranks, 1))
     return [finding for finding in found if finding is not None]
 
 
@@ -307,16 +312,25 @@ def _judge_fresh(flags: Evidence, right: list[str]) -> Mark:
         if seen["same"].flag():
             expected, got = "a new strategy each time", "the one of before"
             return Finding("LIT4712", cost, f"{called}, twice", expected, got)
-        if "error" in seen["again"]:
-            return error_finding(seen["again"]["error"], cost)
-        first, second = (part["kinds"].texts() for part in (seen, seen["again"]))
-        if first != second:
-            got = (second or ["nothing"])[0]
-            return Finding("LIT4717", cost, f"{called}, twice", first[0], got)
-        if flag in SHARDINGS and seen["policy"].flag() and not seen["again"]["policy"].flag():
-            expected, got = "the policy of each call", "that of the first one"
-            return Finding("LIT4718", cost, f"{called}, twice", expected, got)
+        found = _judge_later(flag, seen, called)
+        if found is not None:
+            return found
     return Earned(cost)
+
+
+def _judge_later(flag: str, seen: Evidence, called: str) -> Finding | None:
+    """Judge what a second call gives, and one with another policy."""
+    cost = ("fresh",)
+    for call in ("again", "other"):
+        if "error" in seen[call]:
+            return error_finding(seen[call]["error"], cost)
+    first, second = (part["kinds"].texts() for part in (seen, seen["again"]))
+    if first != second:
+        got = (second or ["nothing"])[0]
+        return Finding("LIT4717", cost, f"{called}, twice", first[0], got)
+    if flag in SHARDINGS and seen["policy"].flag() and not seen["other"]["policy"].flag():
+        return Finding("LIT4718", cost, f"{called}, twice", "each call's policy", "the first one's")
+    return None
 
 
 QUESTION = Question(
