@@ -136,10 +136,9 @@ def batches_had(trainer: L.Trainer | None) -> int:
     """How many batches of the epoch at hand are done."""
     if trainer is None:
         return 0
-    loop: Any = trainer.fit_loop
-    epochs = loop.epoch_progress.current
-    done: int = loop.epoch_loop.batch_progress.current.processed
-    return done if epochs.ready > epochs.processed else 0
+    epochs: Any = trainer.fit_loop.epoch_progress.current
+    batches: Any = trainer.fit_loop.epoch_loop.batch_progress.current
+    return int(batches.processed) if epochs.ready > epochs.processed else 0
 
 
 def run_seed() -> int:

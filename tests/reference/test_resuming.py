@@ -91,6 +91,20 @@ def test_a_run_cut_twice_equals_one_that_was_not(
 
 
 @pytest.mark.slow
+def test_a_checkpoint_within_an_epoch_goes_on_with_the_batch_that_follows(
+    ranks: Ranks, tmp_path: Path, tools: Path
+) -> None:
+    """Written by ModelCheckpoint, after a batch, where `Requeue` saves before one."""
+    whole, again = tmp_path / "whole", tmp_path / "again"
+    often = ("--last.every_n_train_steps=5", "--last.save_top_k=-1", "--last.filename={step}")
+    ranks(partial(leg, 0, command("mnist", "ddp", whole, 1, *often), tools), 1)
+    named = f"--ckpt_path={whole}/checkpoints/step=5.ckpt"
+    ranks(partial(leg, 0, command("mnist", "ddp", again, 1, *often, named), tools), 1)
+    assert losses(again) == losses(whole)[5:]
+    assert batches(again / "seen").items() < batches(whole / "seen").items()
+
+
+@pytest.mark.slow
 def test_a_warning_that_comes_during_the_imports_is_heard(
     root: Path, tmp_path: Path, tools: Path
 ) -> None:
