@@ -15,7 +15,9 @@ logs survive. A job that was started anew goes on from the newest whole checkpoi
 from __future__ import annotations
 
 import json
+import logging
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,29 @@ from reference.resuming.whole_checkpoints import hyperparameters, newest_whole, 
 SUBCOMMANDS = ("fit", "validate", "test")
 ROOT = Path(__file__).parents[1]
 """Where `python -m reference...` runs."""
+
+
+NOISE = (
+    # Lightning 2.6 with torch 2.13 and newer; nothing in a program can change it.
+    r"`isinstance\(treespec, LeafSpec\)` is deprecated",
+    r"torch\.distributed\.nn\.functional\.\w+ is deprecated",
+    r".*ShardedTensor",
+    r"FSDP\.(state_dict_type|set_state_dict_type)\(\)",
+    r"`_get_pg_default_device` will be deprecated",
+    # A summary counts parameters; the megabytes that it guesses from them are nobody's measure.
+    r"Precision .* is not supported by the model summary",
+    # So it is after a job was started anew; `last.ckpt` is meant to be replaced.
+    r"Checkpoint directory .* exists and is not empty",
+)
+"""Warnings that every rank would print, and that ask nothing of whoever runs the programs."""
+
+
+def quiet() -> None:
+    """Leave out what fills a log and says nothing: each line of it once for each rank."""
+    for pattern in NOISE:
+        warnings.filterwarnings("ignore", pattern)
+    advertising = logging.getLogger("lightning.pytorch.utilities.rank_zero")
+    advertising.addFilter(lambda record: "litlogger" not in record.getMessage())
 
 
 class ReferenceCLI(LightningCLI):
@@ -270,6 +295,7 @@ def run(
         args: in place of the command line.
         options: further ones of LightningCLI.
     """
+    quiet()
     program = f"python {recipe.with_suffix('.py').name}"
     if recipe.is_relative_to(ROOT / "reference"):
         program = f"python -m {'.'.join(recipe.parent.relative_to(ROOT).parts)}"
