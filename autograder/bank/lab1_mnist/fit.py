@@ -153,7 +153,7 @@ CASES = [
     wrong("validates alone", "LIT401", (FIT, FIT.replace(".fit(", ".validate("))),
     wrong("no epochs", "LIT401", (EPOCHS, "max_epochs=0")),
     wrong("one step only", "LIT011", (EPOCHS, EPOCHS + ", max_steps=1")),
-    wrong("three steps only", "LIT423", (EPOCHS, EPOCHS + ", max_steps=3")),
+    wrong("three steps only", "LIT451", (EPOCHS, EPOCHS + ", max_steps=3")),
     wrong(
         "data and module swapped",
         "LIT021",

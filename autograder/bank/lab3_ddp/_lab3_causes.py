@@ -129,7 +129,6 @@ LOOP = """    module = Digits()
             optimizer.step()"""
 CLI = "    from lightning.pytorch.cli import LightningCLI\n\n    LightningCLI(Digits)"
 LAUNCH: list[Case] = [
-    wrong("a Trainer that fits nothing", "LIT3717", (FIT, "    print(trainer)")),
     wrong(
         "makes the process group",
         "LIT3718",
@@ -170,3 +169,11 @@ UNUSED: list[Case] = [
     ),
 ]
 """Answers to `unused`."""
+
+SEVERAL = '"strategy": "ddp" if several else "auto",'
+PLUGIN = '\n        "plugins": [__import__("lightning.pytorch.plugins.environments", fromlist=["x"]).{}()],'
+KWARGS: list[Case] = [
+    wrong(f"always {name}", "LIT3114", (SEVERAL, SEVERAL + PLUGIN.format(name)))
+    for name in ("SLURMEnvironment", "LightningEnvironment")
+]
+"""Answers to `kwargs`."""

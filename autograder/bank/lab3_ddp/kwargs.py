@@ -1,6 +1,7 @@
 """Answers to `kwargs`: how many ranks, on which devices, under which strategy."""
 
 from autograder.bank import right, wrong
+from autograder.bank.lab3_ddp._lab3_causes import KWARGS as CAUSES
 
 DEVICES = '"devices": gpus_per_node,'
 NODES = '"num_nodes": num_nodes,'
@@ -161,4 +162,5 @@ CASES = [
         ),
     ),
     wrong("another name", "LIT901", ("def ddp_kwargs", "def ddp_args")),
+    *CAUSES,
 ]

@@ -202,10 +202,10 @@ def main() -> None:""",
         ("def train_batches() -> DataLoader:", "def train_batches(devices) -> DataLoader:"),
         ("range(320)", "range(320 // devices)"),
     ),
-    wrong("an empty program", "LIT942", code='%%writefile train_ddp.py\n"""To do."""'),
+    wrong("an empty program", "LIT3716", code='%%writefile train_ddp.py\n"""To do."""'),
     wrong(
         "says what it would do",
-        "LIT942",
+        "LIT3716",
         code="""
         %%writefile train_ddp.py
         import argparse
@@ -275,7 +275,7 @@ def main() -> None:""",
             "self.model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 10))",
         ),
     ),
-    wrong("no fit", "LIT942", (FIT, "print(trainer)")),
+    wrong("no fit", "LIT3717", (FIT, "print(trainer)")),
     wrong(
         "hides what goes wrong",
         "LIT3708",

@@ -12,6 +12,7 @@ from random import Random
 from typing import Any
 
 import lightning as L
+from lightning.pytorch.plugins.environments import ClusterEnvironment
 
 from litcourse.clusters import resolved, simulated_cluster
 from litcourse.core.evidence import Evidence
@@ -112,8 +113,15 @@ def _build(arguments: Any) -> dict[str, Any]:
         return {"type": type(arguments).__name__}
     return {
         "type": "dict",
+        "environments": _environments(arguments.get("plugins")),
         "trainer": attempt(lambda: _resolve_trainer(arguments), "L.Trainer(**kwargs)"),
     }
+
+
+def _environments(plugins: Any) -> list[str]:
+    """Names of the cluster environments among the plugins of a Trainer's arguments."""
+    listed = plugins if isinstance(plugins, (list, tuple)) else [plugins]
+    return [type(each).__name__ for each in listed if isinstance(each, ClusterEnvironment)]
 
 
 def _resolve_trainer(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -197,18 +205,28 @@ def _judge_view(case: dict[str, Any], view: str, seen: Evidence) -> list[Mark]:
     kind = seen["type"].text()
     if kind != "dict":
         return [Finding("LIT3100", ALL, called, "a dict", f"a {kind}")]
-    trainer = seen["trainer"]
+    trainer, places = seen["trainer"], seen["environments"].texts()
     if "error" in trainer:
-        return [_refusal_finding(case, trainer["error"], where)]
+        refused = _refusal_finding(case, trainer["error"], where)
+        return [_name_environment(refused, places)]
     if _is_single_by_name(trainer):
         expected, got = "DDPStrategy on GPUs", "SingleDeviceStrategy on the CPU"
         single = Finding("LIT3106", ("ranks", "ddp"), called, expected, got, where)
         return [single, _judge_precision(case, trainer, where)]
+    ranks = _judge_ranks(case, view, trainer)
     return [
-        _judge_ranks(case, view, trainer),
+        _name_environment(ranks, places) if isinstance(ranks, Finding) else ranks,
         _judge_strategy(case, trainer, where),
         _judge_precision(case, trainer, where),
     ]
+
+
+def _name_environment(finding: Finding, places: list[str]) -> Finding:
+    """The finding with the code of an environment that is written down, if there is one."""
+    if not places or finding.code not in {"LIT3101", "LIT3104"}:
+        return finding
+    got = f"{places[0]}; {finding.got}"
+    return replace(finding, code="LIT3114", criteria=("ranks",), got=got)
 
 
 def _is_single_by_name(seen: Evidence) -> bool:
