@@ -60,7 +60,13 @@ def submitted(group: Class) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("shape", ["{}_7_assignsubmission_file_/", "{}_7_assignsubmission_file_"])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        "{}_7_assignsubmission_file_/",
+        pytest.param("{}_7_assignsubmission_file_", marks=pytest.mark.release),
+    ],
+)
 def test_moodle(listed: Class, call: Call, tmp_path: Path, shape: str) -> None:
     right = notebook(listed, RIGHT)
     path = pack(
@@ -86,6 +92,7 @@ def test_moodle(listed: Class, call: Call, tmp_path: Path, shape: str) -> None:
     ).text  # fmt: skip
 
 
+@pytest.mark.release
 def test_moodles_worksheet_maps_participants_and_has_the_times(
     listed: Class, call: Call, tmp_path: Path
 ) -> None:

@@ -41,6 +41,7 @@ def leftovers(root: Path) -> list[str]:
     return [p.name for place in places for p in place.rglob("*") if p.name[0] == "."]
 
 
+@pytest.mark.release
 def test_collect_at_any_moment(group: Class, exchange: Exchange, call: Callable[..., Said]) -> None:
     exchange.submit("ada", RIGHT, EARLY, "1")
     exchange.submit("ada", WRONG, LATER, "2")

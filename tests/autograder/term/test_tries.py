@@ -44,7 +44,11 @@ def tries(group: Class, student: str) -> list[str]:
 
 @pytest.mark.parametrize(
     ("which", "points", "penalty", "number"),
-    [("last", 0.0, 0.0, 3), ("best", 5.0, None, 1), ("last_on_time", 5.0, None, 2)],
+    [
+        pytest.param("last", 0.0, 0.0, 3, marks=pytest.mark.release),
+        ("best", 5.0, None, 1),
+        pytest.param("last_on_time", 5.0, None, 2, marks=pytest.mark.release),
+    ],
 )
 def test_each_try_is_graded_and_the_setting_says_which_counts(
     group: Class, exchange: Exchange, call: Call, which: str, points: float, penalty: float | None,
@@ -79,6 +83,7 @@ def test_each_try_is_graded_and_the_setting_says_which_counts(
     assert entered(group)[3] == penalty
 
 
+@pytest.mark.release
 def test_a_rejudge_judges_every_try(group: Class, exchange: Exchange, call: Call) -> None:
     group.settings("c.HandIns.counts = 'best'")
     for answer, at in ((WRONG, EARLY), (RIGHT, LATER), (WRONG + "  # more", LATE)):
@@ -97,6 +102,7 @@ def test_a_rejudge_judges_every_try(group: Class, exchange: Exchange, call: Call
     assert group.score("ada") == 20
 
 
+@pytest.mark.release
 def test_a_regrade_of_a_try_reaches_the_gradebook(
     group: Class, exchange: Exchange, call: Call
 ) -> None:
@@ -145,6 +151,7 @@ def test_what_somebody_put_into_submitted_is_a_try_too(
     assert group.record("ada").tries == 3
 
 
+@pytest.mark.release
 def test_the_same_bytes_are_graded_once(group: Class, exchange: Exchange, call: Call) -> None:
     for number, at in enumerate((EARLY, LATER), start=1):
         exchange.submit("ada", RIGHT, at, str(number))
@@ -177,6 +184,7 @@ def test_an_extension_counts_before_and_after_handing_in(
     assert not entered(group)[3]
 
 
+@pytest.mark.release
 def test_with_more_time_another_try_may_count(group: Class, exchange: Exchange, call: Call) -> None:
     due(group)
     group.settings("c.HandIns.counts = 'last_on_time'")
@@ -220,7 +228,10 @@ def test_remove_shows_what_will_go_and_leaves_nothing(
 
 @pytest.mark.parametrize(
     ("setting", "text"),
-    [("counts = 'lst'", "'last_on_time'"), ("counts_in = {'lab9': 'best'}", "no such lab")],
+    [
+        ("counts = 'lst'", "'last_on_time'"),
+        pytest.param("counts_in = {'lab9': 'best'}", "no such lab", marks=pytest.mark.release),
+    ],
 )
 def test_a_mistyped_setting_is_said(
     group: Class, exchange: Exchange, call: Call, setting: str, text: str
