@@ -46,6 +46,7 @@ _SHORT = """**This page is short.** It shows the points, the cards of the checks
 wrote. The rest of the notebook is left out: it could not be made into a page ({why}). Nothing was
 taken off for it; what you handed in is whole."""
 _LEFT_OUT = "# left out of this page"
+_NOT_READ = "# the file could not be read"
 _NO_TIME = "at no known time"
 
 _MAX_CELLS = 512
@@ -231,6 +232,8 @@ class Pages:
     def _with_head(self, path: Path, lab: str, student: str) -> NotebookNode:
         """The graded notebook at `path`, under the text for the top of its page."""
         notebook: NotebookNode = nbformat.read(path, as_version=4)
+        if notebook.metadata.get(submission_metadata.KEY, {}).get("trouble"):
+            notebook = without_the_lab(notebook)
         if text := self._head(lab, student):
             notebook.cells.insert(0, v4.new_markdown_cell(text))
         return notebook
@@ -238,6 +241,22 @@ class Pages:
     def finish(self, lab: str, student: str) -> None:
         """Set permissions as nbgrader does, after the folder is in its place."""
         self._converter.set_permissions(lab, student)
+
+
+def without_the_lab(notebook: NotebookNode) -> NotebookNode:
+    """The graded notebook of a file that nobody could read: what is wrong with it, on one screen.
+
+    The lab as students got it stands in its place, with the same card in each check: nothing of
+    that is the student's. Cells for which a person may have left a comment stay, without text.
+    """
+    cells = [cell for cell in notebook.cells[:1] if cell.cell_type == "markdown"]  # the notice
+    for cell in notebook.cells:
+        if utils.is_grade(cell) or utils.is_solution(cell) or utils.is_task(cell):
+            code = cell.cell_type == "code"
+            empty = v4.new_code_cell(_NOT_READ) if code else v4.new_markdown_cell(_NOT_READ)
+            cells.append(NotebookNode({**empty, "metadata": cell.metadata}))
+    made: NotebookNode = v4.new_notebook(cells=cells, metadata=notebook.metadata)
+    return made
 
 
 def shorten(notebook: NotebookNode, why: str) -> NotebookNode:

@@ -93,7 +93,7 @@ def grade_shard(course: Course, options: Options, shard: Shard) -> int:
     with (
         end_on_sigterm(),
         open_settings(course, sandbox=options.sandbox) as settings,
-        _hold_shard_lock(settings, shard),
+        _hold_shard_lock(settings, shard, wait=options.wait),
         run_engine(),
     ):
         submissions = planning.choose_submissions(settings, course, options.labs, options.students)
@@ -132,7 +132,7 @@ def _prepare_lab(settings: CourseSettings, lab: Lab) -> PreparedLab:
 
 
 @contextlib.contextmanager
-def _hold_shard_lock(settings: CourseSettings, shard: Shard) -> Iterator[None]:
+def _hold_shard_lock(settings: CourseSettings, shard: Shard, *, wait: bool) -> Iterator[None]:
     """Hold the lock of the course, shared with other shards, and the lock of this shard alone.
 
     Raises:
@@ -142,19 +142,24 @@ def _hold_shard_lock(settings: CourseSettings, shard: Shard) -> Iterator[None]:
     folder = settings.records.folder("", "")
     own = folder / f".lock-{shard.index}-of-{shard.count}"
     with lock_file(folder / ".lock") as common, lock_file(own) as mine:
-        _lock(common, fcntl.LOCK_SH, "autograder grade or rejudge is running in this course")
-        _lock(mine, fcntl.LOCK_EX, "this very shard is running already")
+        _lock(
+            common,
+            fcntl.LOCK_SH,
+            "autograder grade or rejudge is running in this course",
+            wait=wait,
+        )
+        _lock(mine, fcntl.LOCK_EX, "this very shard is running already", wait=wait)
         yield
 
 
-def _lock(file: Any, kind: int, fault: str) -> None:
+def _lock(file: Any, kind: int, fault: str, *, wait: bool) -> None:
     deadline = time.monotonic() + LOCK_SECONDS
     while True:
         try:
             fcntl.flock(file, kind | fcntl.LOCK_NB)
         except BlockingIOError:
-            if time.monotonic() > deadline:
-                step = "wait for its end, or end it"
+            if time.monotonic() > deadline and not wait:
+                step = "wait for its end (--wait does), or end it"
                 raise LockedError(file.name, "", fault, step) from None
             time.sleep(0.1)
         else:

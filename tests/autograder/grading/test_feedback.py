@@ -159,3 +159,13 @@ def test_the_list_on_top_names_the_questions(group: Class) -> None:
     page = group.page("ada").read_text(encoding="utf-8")
     assert f'<a href="#{QUESTION}-check">{QUESTION}</a> (Score: 5.0 / 5.0)' in page
     assert "Test cell" not in page.split('id="toc"')[1].split("</ol>")[0]
+
+
+def test_the_page_of_a_broken_file_is_one_screen(group: Class) -> None:
+    group.hand_in("ada", b"no JSON at all")
+    assert group.grade() == 0
+    page = group.page("ada").read_text(encoding="utf-8")
+    assert page.count("LIT908") == 1
+    assert "no JSON" in page
+    assert "Say here what the function takes and returns" not in page  # the lab's own text
+    assert f'<a href="#{QUESTION}-check">{QUESTION}</a> (Score: 0.0 / 5.0)' in page
