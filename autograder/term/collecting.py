@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from autograder.course import Course
+from autograder.engine.machine_faults import NO_ROOM
 from autograder.grading.reporting.progress import console, printable
 from autograder.grading.settings import CourseSettings
 from autograder.grading.tries.arrivals import Arrival, open_inbound
@@ -92,7 +93,16 @@ def _take(settings: CourseSettings, counting: Counting, arrival: Arrival, found:
     counting.adopt(arrival.student)
     found.students.add(arrival.student)
     sent = submission_files.scan(settings.course, arrival.folder)
-    made = counting.store.enter(arrival.lab, arrival.student, arrival.at, sent, stamped(arrival.at))
+    try:
+        made = counting.store.enter(
+            arrival.lab, arrival.student, arrival.at, sent, stamped(arrival.at)
+        )
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise  # of our disk: all others would fail, too
+        doubt = f"it can't be read: {error.strerror or error}"
+        found.held_back.append(replace(arrival, doubt=doubt))
+        return
     if made is None:
         found.known += 1
     else:

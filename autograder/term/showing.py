@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from autograder.course import Course
+from autograder.course import AuthorError, Course
 from autograder.grading.reporting import table
 from autograder.grading.reporting.progress import console, format_points, printable
 from autograder.grading.reporting.table import Row
@@ -47,7 +47,12 @@ def show(course: Course, lab_id: str, student: str, question: str = "") -> ExitC
             raise UnknownNameError("question", question, row.maximum, lab.id)
         _show_submission(to, settings, row)
         if question:
-            _show_question(to, settings, row, question)
+            try:
+                _show_question(to, settings, row, question)
+            except ValueError as error:
+                step = f"autograder grade {lab.id} --regrade --student {student}"
+                folder = settings.records.folder(lab.id, student)
+                raise AuthorError(folder, question, str(error), step) from error
     return ExitCode.DONE
 
 

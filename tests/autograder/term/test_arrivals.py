@@ -5,12 +5,15 @@ from __future__ import annotations
 import getpass
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
+from io import BufferedReader
 from pathlib import Path
 
 import pytest
 
 from autograder.grading.tries.arrivals import Inbound
+from autograder.nbgrader_plugins.submissions import submission_files
 from tests.autograder.grading.conftest import LAB, RIGHT, Class
 
 from .conftest import Exchange, Said
@@ -86,6 +89,24 @@ def test_ids_with_a_plus_and_names_without_a_time(tmp_path: Path) -> None:
     }
     assert set(found) == {"ada+b", "eve", "old"}
     assert found["eve"].doubt == "its name holds no time"
+
+
+def test_one_that_can_not_be_read_holds_up_nobody_else(
+    exchange: Exchange, call: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    eve = exchange.submit("ada", RIGHT, "2026-11-01 10:00:00") / f"{LAB}.ipynb"
+    exchange.submit("ben", RIGHT, "2026-11-01 11:00:00")
+    opened = submission_files.open_plain
+
+    def locked(path: Path) -> AbstractContextManager[BufferedReader]:
+        if path == eve:  # the tests may run as root, who can read all
+            raise PermissionError(13, "Permission denied")
+        return opened(path)
+
+    monkeypatch.setattr(submission_files, "open_plain", locked)
+    said = call("collect", LAB)
+    assert (said.code, "it can't be read: Permission denied" in said.text) == (1, True)
+    assert "1 new tries of 1 students" in said.text
 
 
 def test_a_forged_hand_in_is_held_back_and_named(
