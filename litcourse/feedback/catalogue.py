@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 import tomllib
 from collections.abc import Iterable
@@ -12,6 +13,10 @@ from importlib.resources import files
 from typing import overload
 
 from litcourse.core.names import UnknownNameError
+
+
+SITE = "LITCOURSE_SITE"
+"""Environment variable with the address of the course's web site, whose page of findings is told."""
 
 
 @dataclass(frozen=True)
@@ -33,15 +38,24 @@ class Entry:
     read: str = ""
 
     def __str__(self) -> str:
-        """The entry as text of at most 79 columns."""
+        """The entry as text of at most 79 columns, an address as it is."""
         body = (self.why, "What to do: " + self.fix, self.read and "Read on: " + self.read)
         parts = [textwrap.fill(part.strip(), 79) for part in body if part]
+        parts += [f"On the web: {self.address}"] if self.address else []
         return "\n\n".join([f"{self.code}  {self.title}", *parts])
 
     __repr__ = __str__
 
+    @property
+    def address(self) -> str:
+        """Its place on the course's web site, if `$LITCOURSE_SITE` names that; else ""."""
+        site = os.environ.get(SITE, "").rstrip("/")
+        return f"{site}/findings.html#{self.code.lower()}" if site.startswith("http") else ""
+
     def _repr_html_(self) -> str:
         read = f"<p>Read on: {escape(self.read)}</p>" if self.read else ""
+        if self.address:
+            read += f'<p><a href="{escape(self.address)}">On the web</a></p>'
         return (
             f"<h4>{self.code} · {escape(self.title)}</h4><p>{escape(self.why)}</p>"
             f"<p><b>What to do.</b> {escape(self.fix)}</p>{read}"

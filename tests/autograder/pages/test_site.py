@@ -48,22 +48,35 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Seen(HTMLParser):
-    """Ids, links and pictures of a page."""
+    """Ids, links, pictures of a page, and its text outside of code."""
+
+    CODE = ("pre", "code", "script", "style")
 
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.ids: set[str] = set()
         self.links: list[str] = []
         self.pictures: list[dict[str, str | None]] = []
+        self.text = ""
+        self._open: list[str] = []
         self.feed(path.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         names = dict(attrs)
+        if tag in self.CODE:
+            self._open.append(tag)
         self.ids.add(names.get("id") or "")
         if tag == "a" and names.get("href"):
             self.links.append(str(names["href"]))
         if tag == "img":
             self.pictures.append(names)
+
+    def handle_endtag(self, tag: str) -> None:
+        if self._open and tag == self._open[-1]:
+            self._open.pop()
+
+    def handle_data(self, data: str) -> None:
+        self.text += "" if self._open else data
 
 
 @pytest.mark.slow
@@ -81,6 +94,13 @@ def test_links_lead_somewhere_and_pictures_are_there(site: Path) -> None:
             source = str(picture["src"])
             assert picture.get("alt"), f"{name}: {source} has no text for who can't see it"
             assert source.startswith("data:") or (site / "html" / source).is_file()
+
+
+@pytest.mark.slow
+def test_no_markup_is_left_over(site: Path) -> None:
+    for path in (site / "html").glob("*.html"):
+        text = Seen(path).text
+        assert not re.findall(r"`{3,}.*|:{3,}.*|\]\(.*|<\w+>.*|\{#?\w+\} ?`.*", text), path.name
 
 
 @pytest.mark.slow

@@ -217,6 +217,16 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
 
 
+def test_an_entry_tells_its_place_on_the_site(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "On the web" not in f"{explain('LIT102')}{explain('LIT102')._repr_html_()}"
+    monkeypatch.setenv("LITCOURSE_SITE", "https://a.example/b/")
+    address = "https://a.example/b/findings.html#lit102"
+    assert str(explain("LIT102")).endswith(f"On the web: {address}")
+    assert f'<a href="{address}">' in explain("LIT102")._repr_html_()
+    monkeypatch.setenv("LITCOURSE_SITE", "javascript:alert(1)")
+    assert "javascript" not in explain("LIT102")._repr_html_()
+
+
 def test_the_command_explains() -> None:
     done = command("explain", "lit111")
     assert done.returncode == 0
