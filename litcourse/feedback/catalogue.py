@@ -14,9 +14,8 @@ from typing import overload
 
 from litcourse.core.names import UnknownNameError
 
-
 SITE = "LITCOURSE_SITE"
-"""Environment variable with the address of the course's web site, whose page of findings is told."""
+"""Environment variable with the address of the course's web site."""
 
 
 @dataclass(frozen=True)

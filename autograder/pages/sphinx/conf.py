@@ -4,7 +4,7 @@ project = "PyTorch Lightning, an autograded course"
 author = "The course's authors"
 copyright = "CC BY 4.0 (text), BSD-3-Clause (code)"  # noqa: A001 (Sphinx's name)
 
-# sphinx_lesson as a whole would also rewrite the text of pages (`<img` in a card became a directive).
+# sphinx_lesson as a whole also rewrites the text of pages: `<img` in a card became a directive.
 extensions = ["myst_nb", "sphinx_copybutton", "sphinx_togglebutton", "sphinx_lesson.directives"]
 nb_execution_mode = "off"  # outputs are kept, and stand in the pages
 myst_enable_extensions = ["colon_fence"]
