@@ -161,7 +161,6 @@ def glossary(labs: Iterable[Lab]) -> dict[str, str]:
             for table in tables(source):
                 if [cell.lower() for cell in table.rows[0]] == [_WORD, _MEANING]:
                     rows |= {word.strip("*`"): text for word, text in table.rows[1:]}
-            if "\n|" not in source:
-                bold = bold_terms(source) | bold
+            bold = bold_terms(source) | bold
     found = {term: bold[term].rstrip(";") for term in BOLD_TERMS if term in bold} | rows
     return dict(sorted(found.items(), key=lambda pair: pair[0].lower()))

@@ -160,9 +160,12 @@ def _rows(tokens: list[Token]) -> tuple[tuple[str, ...], ...]:
 
 
 def bold_terms(text: str) -> dict[str, str]:
-    """What stands in bold in a text, each with its paragraph or list item, the first one counts."""
+    """What stands in bold, outside of tables, with its first paragraph or list item."""
     found: dict[str, str] = {}
+    tables_around = 0
     for token in parser().parse(text):
-        for word in re.findall(r"\*\*(.+?)\*\*", token.content if token.type == "inline" else ""):
+        tables_around += token.nesting if token.type.startswith("table_") else 0
+        shown = token.content if token.type == "inline" and not tables_around else ""
+        for word in re.findall(r"\*\*(.+?)\*\*", shown):
             found.setdefault(word.replace("`", ""), " ".join(token.content.split()))
     return found

@@ -65,6 +65,7 @@ def test_tables_and_bold_words() -> None:
     (table,) = tables("x\n\n| word | meaning |\n|---|---|\n| **a** | `b` |\n\ny")
     assert table.rows == (("word", "meaning"), ("**a**", "`b`"))
     assert table.source.count("\n") == 2
+    assert not bold_terms(table.source)
     assert bold_terms("- A **`Trainer`**\n  runs\n- more") == {"Trainer": "A **`Trainer`** runs"}
 
 
