@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from autograder.bank import without_markers
 from autograder.course import CHECK, AuthorError, Lab, grade_id, is_demo
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 _DEMONSTRATION = re.compile(r"^#\s*(Demonstration\b.*?)\.?\s*$")
 _LABEL = re.compile(r"^\*\*(Questions|Objectives|Time)\b")
+_ANCHOR = re.compile(r"\]\(#([^)\s]+)\)")
 _DIRECTIVES = {"Questions": "questions", "Objectives": "objectives"}
 _CARDS = {
     FAILING: "What the check says of a wrong answer",
@@ -85,6 +87,7 @@ class _Writer:
         self.pictures: dict[str, bytes] = {}
         self.cells = lab.notebook.cells
         self.starts = {self._task_cell(name): name for name in lab.questions}
+        self.anchors = dict(self._anchors())
 
     def page(self) -> Page:
         """The whole page."""
@@ -129,7 +132,20 @@ class _Writer:
         for name, data in cell.get("attachments", {}).items():
             path = self._picture(f"{cell.id}-{name}", base64.b64decode(data["image/png"]))
             text = text.replace(f"(attachment:{name})", f"({path})")
-        return with_dropdowns(text)
+        return _ANCHOR.sub(self._leads_to, with_dropdowns(text))
+
+    def _anchors(self) -> Iterator[tuple[str, str]]:
+        """Labels by the anchors that Jupyter makes of headings; those in one cell lead there."""
+        for place, cell in enumerate(self.cells):
+            found = headings(cell.source) if cell.cell_type == "markdown" else []
+            begins_with_task = place in self.starts and len(found) == 1
+            name = self.starts[place] if begins_with_task else cell.id
+            for _, title in found:
+                yield re.sub(r"[`*]", "", title).replace(" ", "-"), label(self.lab.id, name)
+
+    def _leads_to(self, found: re.Match[str]) -> str:
+        """A link to a heading of the notebook, as one to its place on the page."""
+        return f"](#{self.anchors.get(unquote(found[1]), found[1])})"
 
     def _picture(self, name: str, data: bytes) -> str:
         path = f"figures/{self.lab.id}/{name}"

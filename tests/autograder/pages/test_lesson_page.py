@@ -70,15 +70,28 @@ def test_the_opening_stands_in_boxes(lab: Lab, pages: dict[str, Page]) -> None:
         assert f"{{{name}}}" in head
 
 
+def plain(text: str) -> str:
+    """A text without what MyST writes otherwise: headings, details, places of links."""
+    otherwise = r"</?details>|<summary>.*|\]\((#|attachment:)[^)]*\)|^#.*|\*\*(Questions|Obj).*"
+    return re.sub(otherwise, "", text, flags=re.MULTILINE)
+
+
 @each_lab
-def test_every_paragraph_of_the_notebook_is_on_the_page(lab: Lab, pages: dict[str, Page]) -> None:
-    page = pages[lab.id].text
+def test_every_line_of_the_notebook_is_on_the_page(lab: Lab, pages: dict[str, Page]) -> None:
+    page = plain(pages[lab.id].text)
     for cell in lab.notebook.cells:
         if cell.cell_type == "markdown":
-            words = re.sub(r"</?details>|<summary>.*|\(attachment:.*|^#.*|\*\*O.*", "", cell.source,
-                           flags=re.MULTILINE)  # fmt: skip
-            lines = [line.strip() for line in words.splitlines() if line.strip()]
-            assert not [line for line in lines if line not in page and "**Questions" not in line]
+            lines = [line.strip() for line in plain(cell.source).splitlines()]
+            assert not [line for line in lines if line not in page]
+
+
+@each_lab
+def test_links_within_a_notebook_lead_to_their_places(lab: Lab, pages: dict[str, Page]) -> None:
+    page = pages[lab.id].text
+    labels = set(re.findall(r"^\(([\w-]+)\)=$", page, re.MULTILINE)) | {
+        code.lower() for code in catalogue()
+    }
+    assert set(re.findall(r"\]\(#([^)\s]+)\)", page)) <= labels
 
 
 @each_lab
