@@ -98,14 +98,25 @@ def scan(course: Course, labs: Iterable[Lab], folder: Path, shown: Iterable[str]
             _compare(passage, document)
 
 
-def _compare(passage: Passage, document: Document) -> None:
+def has_answer(text: str, passages: Iterable[Passage]) -> bool:
+    """Whether a text holds one of the passages, as what a demonstration prints may."""
+    document = _document("", text.encode())
+    return any(_hits(passage, document) for passage in passages)
+
+
+def _hits(passage: Passage, document: Document) -> list[str]:
+    """Lines of the passage that the document must not hold."""
     passage_text = "\n".join(passage.lines)
     hits = (
         [passage_text] if len(passage.lines) > 1 and f"\n{passage_text}\n" in document.text else []
     )
     # Prose may quote a line within another one; in code a longer line that holds it is innocent.
     within = "\n{}\n" if document.name.endswith(".py") else "{}"
-    hits += [line for line in passage.telling_lines if within.format(line) in document.text]
+    return hits + [line for line in passage.telling_lines if within.format(line) in document.text]
+
+
+def _compare(passage: Passage, document: Document) -> None:
+    hits = _hits(passage, document)
     if hits:
         shown = hits[0].splitlines()[0]
         fault = f"it holds a line of the answer in {passage.file}: {shown!r}"

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from autograder.bank import without_markers
+from autograder.building import leak_scan
 from autograder.course import CHECK, AuthorError, Lab, grade_id, is_demo
-from autograder.pages.kept_outputs import KEPT, Shown, read_outputs
+from autograder.pages.kept_outputs import KEPT, Shown, printed_by_given_cells, read_outputs
 from autograder.pages.myst_text import (
     Section,
     directive,
@@ -38,6 +39,7 @@ _CARDS = {
     FAILING: "What the check says of a wrong answer",
     PASSING: "What the check says of a right answer",
 }
+_YOURS = "What you see here is made of your own answers."
 _FROM = """:::{{note}}
 You read the notebook `{name}` here. You work in the notebook itself, where checks answer: see
 [how to start](setup.md).
@@ -88,6 +90,8 @@ class _Writer:
         self.cells = lab.notebook.cells
         self.starts = {self._task_cell(name): name for name in lab.questions}
         self.anchors = dict(self._anchors())
+        printed = "\n".join(printed_by_given_cells(lab))
+        self.answers = leak_scan.solutions(lab, leak_scan.unsolved_text([lab]) + printed)
 
     def page(self) -> Page:
         """The whole page."""
@@ -199,7 +203,9 @@ class _Writer:
 
     def _output(self, shown: Shown, title: str) -> str:
         if "text" in shown:
-            return fence(shown["text"], "text")
+            # The solved notebook ran: what it shows of the answers themselves is not for students.
+            hidden = not self.solutions and leak_scan.has_answer(shown["text"], self.answers)
+            return _YOURS if hidden else fence(shown["text"], "text")
         name = shown["picture"]
         about = re.sub(r"[\[\]]", "", title)
         path = self._picture(name, (KEPT / self.lab.id / name).read_bytes())

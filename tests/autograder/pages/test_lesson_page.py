@@ -12,7 +12,7 @@ from autograder.bank import without_markers
 from autograder.course import Lab, is_demo
 from autograder.pages.facts import BOLD_TERMS, facts_of, glossary
 from autograder.pages.findings_page import findings_page, groups
-from autograder.pages.kept_outputs import is_stale
+from autograder.pages.kept_outputs import KeptOutputs, is_stale
 from autograder.pages.lesson_page import Page, lesson_page
 from autograder.pages.myst_text import headings
 from autograder.pages.sample_cards import FAILING, PASSING, first_code, read_cards, stale_cards
@@ -127,6 +127,19 @@ def test_solutions_stand_on_the_page_for_instructors_alone(
         answer = without_markers(cells.solution).strip()
         assert answer in solved
         assert answer not in pages[lab.id].text
+
+
+def test_what_a_demonstration_shows_of_answers_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = next(iter(LABS.values()))
+    demo = next(cell for cell in lab.notebook.cells if is_demo(cell))
+    answer = without_markers(next(iter(lab.questions.values())).solution)
+    kept: KeptOutputs = {"digest": "", "cells": {demo.id: [{"text": f"your class:\n{answer}"}]}}
+    monkeypatch.setattr("autograder.pages.lesson_page.read_outputs", lambda _: kept)
+    monkeypatch.setattr("autograder.pages.kept_outputs.read_outputs", lambda _: kept)
+    monkeypatch.setattr("autograder.pages.lesson_page.printed_by_given_cells", lambda _: ())
+    assert "made of your own answers" in lesson_page(lab, solutions=False).text
+    assert "your class:" not in lesson_page(lab, solutions=False).text
+    assert "your class:" in lesson_page(lab, solutions=True).text
 
 
 def test_every_finding_has_its_section() -> None:
