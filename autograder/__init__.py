@@ -7,7 +7,8 @@ Read in this order:
 2. `cli`: the command `autograder`.
 3. `bank`: right and wrong answers; `verifying` checks every question with them, `mutating` changes
    them to find what no judge notices.
-4. `building`: compiles `source/` for students, and into bundles for otter; `pages`: into a web site.
+4. `building`: compiles `source/` for students, and into bundles for otter; `pages`: into a web
+   site.
 5. `nbgrader_plugins`: grades one submission, as steps of nbgrader's pipeline.
 6. `engine`: warm, isolated kernels, and the processes that judge.
 7. `students`: the roster, and who has more time. `grading`: grades many submissions at once, and
