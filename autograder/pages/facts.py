@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from autograder.bank import load
 from autograder.course import AuthorError, Course, Lab
@@ -12,6 +13,7 @@ from autograder.pages.lesson_page import label, title_of
 from autograder.pages.myst_text import Table, bold_terms, headings, tables
 from autograder.pages.sample_cards import common_findings
 from litcourse.feedback.catalogue import Entry, catalogue
+from litcourse.feedback.guidance import find_guidance
 
 COMMONEST = 10
 """Findings of a lab that the instructor's guide names."""
@@ -37,12 +39,14 @@ class Asked:
         title: its title on a card.
         points: its points.
         link: where it stands.
+        think: what to ask people who have solved it.
     """
 
     id: str
     title: str
     points: float
     link: str
+    think: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,16 +98,26 @@ def facts_of(lab: Lab) -> LabFacts:
     needs = _NEEDS.search("\n\n".join(_texts(lab)))
     time, needed = (" ".join(part.split()) for part in needs.groups()) if needs else ("", "")
     asked = tuple(
-        Asked(name, lab.find_question(name).title, cells.points, f"#{label(lab.id, name)}")
+        Asked(
+            name,
+            lab.find_question(name).title,
+            cells.points,
+            f"#{label(lab.id, name)}",
+            find_guidance(lab.id, name).think,
+        )
         for name, cells in lab.questions.items()
     )
     return LabFacts(lab.id, title_of(lab), time, needed, asked, tuple(_stumbles(lab)))
 
 
 def _stumbles(lab: Lab) -> Iterator[Stumble]:
-    cases = [case for cases in load(lab).values() for case in cases]
-    for code, answers in common_findings(cases).most_common(COMMONEST):
-        yield Stumble(catalogue()[code], answers)
+    """The commonest findings: those that the help names first, then those with many answers."""
+    counts = common_findings([case for cases in load(lab).values() for case in cases])
+    named = [find_guidance(lab.id, name).common for name in lab.questions]
+    codes = [code for row in zip_longest(*named) for code in row if code]
+    codes += [code for code, _ in counts.most_common()]
+    for code in list(dict.fromkeys(codes))[:COMMONEST]:
+        yield Stumble(catalogue()[code], counts[code])
 
 
 def _texts(lab: Lab) -> list[str]:

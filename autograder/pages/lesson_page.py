@@ -18,6 +18,7 @@ from autograder.pages.myst_text import (
     Section,
     directive,
     dropdown,
+    escape,
     fence,
     headings,
     parser,
@@ -27,6 +28,7 @@ from autograder.pages.myst_text import (
 )
 from autograder.pages.sample_cards import FAILING, PASSING, card_html, first_code, read_cards
 from autograder.stubs import clear_answers, is_foreign
+from litcourse.feedback.guidance import find_guidance
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -103,7 +105,7 @@ class _Writer:
                 question = self.starts[place]
                 before, inside = self._task(cell)
                 parts += [*self._label(cell, before), before]
-                exercise = [inside]
+                exercise = [inside, *self._hints(question)]
                 continue
             blocks = list(self._cell(cell))
             (parts if exercise is None else exercise).extend(blocks)
@@ -129,6 +131,11 @@ class _Writer:
         """What stands before the task's heading, and the task without it."""
         *before, task = sections(self._text(cell))
         return _joined(before), task.body
+
+    def _hints(self, question_id: str) -> Iterator[str]:
+        """The hints that a check gives, one after the other."""
+        for number, hint in enumerate(find_guidance(self.lab.id, question_id).hints, 1):
+            yield dropdown(f"Hint {number}", escape(hint))
 
     def _text(self, cell: NotebookNode) -> str:
         """A text with its pictures as files and its details as dropdowns."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 HEADING = re.compile(r"^(#{1,6}) +(.+?)\s*$")
 _DETAILS = re.compile(
-    r"^<details><summary>(.*?)</summary>\s*?\n(.*?)^</details>\s*?$", re.MULTILINE | re.DOTALL
+    r"^<details><summary>(.*?)</summary>\s*?\n(.*?)</details>\s*?$", re.MULTILINE | re.DOTALL
 )
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$])")
 _LINK = re.compile(r"(!?)\[((?:`[^`]*`|[^\]`])*)\]\(([^)\s]+)\)")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from random import Random
 from typing import Any, TypedDict
@@ -20,6 +20,7 @@ from autograder.verifying.verify import Trial, cells_of, draw, fault_of, unsolve
 from autograder.verifying.warm_runner import Run, run_all, warm_up
 from litcourse.core.question import Earned, Finding, Mark, NotLookedAt
 from litcourse.core.verdict import Verdict
+from litcourse.feedback.guidance import find_guidance
 from litcourse.feedback.rendering import Footer, as_html
 from litcourse.frontends.notebook import PUBLIC_SEED
 
@@ -152,16 +153,24 @@ def _plans(lab: Lab) -> Iterator[tuple[str, str, Case, list[str]]]:
     bank, stubs, kept = load(lab), unsolved_cells(lab), read_cards(lab)
     for name, cases in bank.items():
         before = kept.get(name, {}).get(FAILING)
-        sides = {FAILING: _failing(cases, before and before["case"]), PASSING: Case(SOLUTION)}
+        common = find_guidance(lab.id, name).common
+        failing = _failing(cases, before and before["case"], common)
+        sides = {FAILING: failing, PASSING: Case(SOLUTION)}
         for side, case in sides.items():
             yield name, side, case, cells_of(lab, name, case, bank, stubs)
 
 
-def _failing(cases: list[Case], kept: str | None) -> Case:
-    """The wrong answer that is kept, if the bank still has it; else one with a common finding."""
+def _failing(cases: list[Case], kept: str | None, common: Sequence[str]) -> Case:
+    """The wrong answer that is kept, if the bank still has it; else one with a common finding.
+
+    Args:
+        cases: the question's bank.
+        kept: id of the case that is kept, or None.
+        common: codes of the findings that the question's help names, the commonest first.
+    """
     alone = [case for case in cases if not case.right and not case.after]
     for case in alone:
         if case.id == kept:
             return case
-    counts = common_findings(alone)
+    counts = common_findings(alone) | Counter({code: len(alone) for code in common[:1]})
     return max(alone, key=lambda case: counts[case.expects])

@@ -14,9 +14,10 @@ from autograder.pages.facts import BOLD_TERMS, facts_of, glossary
 from autograder.pages.findings_page import findings_page, groups
 from autograder.pages.kept_outputs import KeptOutputs, is_stale
 from autograder.pages.lesson_page import Page, lesson_page
-from autograder.pages.myst_text import headings
+from autograder.pages.myst_text import escape, headings
 from autograder.pages.sample_cards import FAILING, PASSING, first_code, read_cards, stale_cards
 from litcourse.feedback.catalogue import catalogue
+from litcourse.feedback.guidance import find_guidance
 from tests.course import LABS
 
 each_lab = pytest.mark.parametrize("lab", LABS.values(), ids=list(LABS))
@@ -92,6 +93,16 @@ def test_links_within_a_notebook_lead_to_their_places(lab: Lab, pages: dict[str,
         code.lower() for code in catalogue()
     }
     assert set(re.findall(r"\]\(#([^)\s]+)\)", page)) <= labels
+
+
+@each_lab
+def test_hints_are_dropdowns(lab: Lab, pages: dict[str, Page]) -> None:
+    page = pages[lab.id].text
+    assert "details>" not in page
+    assert len(EXERCISE.findall(page)) <= len(re.findall(r"\{hint\}|\{admonition\} Hint 1", page))
+    for name in lab.questions:
+        for hint in find_guidance(lab.id, name).hints:
+            assert escape(hint) in page
 
 
 @each_lab

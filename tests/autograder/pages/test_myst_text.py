@@ -42,6 +42,7 @@ def test_boxes_stand_in_boxes(depth: int) -> None:
 
 def test_details_become_dropdowns() -> None:
     text = "before\n\n<details><summary>Hint 1</summary>\n\n- a\n</details>\n\nafter"
+    assert with_dropdowns(text.replace("a\n<", "a <")) == with_dropdowns(text)
     assert with_dropdowns(text) == f"before\n\n{dropdown('Hint 1', '- a')}\n\nafter"
     assert dropdown("Hint", "x").startswith(":::{hint}\n:class: dropdown\n")
 
