@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -112,12 +113,13 @@ def facts_of(lab: Lab) -> LabFacts:
 
 def _stumbles(lab: Lab) -> Iterator[Stumble]:
     """The commonest findings: those that the help names first, then those with many answers."""
-    counts = common_findings([case for cases in load(lab).values() for case in cases])
+    cases = [case for cases in load(lab).values() for case in cases]
+    answers = Counter(case.expects for case in cases)
     named = [find_guidance(lab.id, name).common for name in lab.questions]
     codes = [code for row in zip_longest(*named) for code in row if code]
-    codes += [code for code, _ in counts.most_common()]
+    codes += [code for code, _ in common_findings(cases).most_common()]
     for code in list(dict.fromkeys(codes))[:COMMONEST]:
-        yield Stumble(catalogue()[code], counts[code])
+        yield Stumble(catalogue()[code], answers[code])
 
 
 def _texts(lab: Lab) -> list[str]:
