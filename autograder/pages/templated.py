@@ -94,7 +94,10 @@ def _document(course: Course, pictures: dict[str, bytes], path: str) -> str:
 
 
 def _lead(text: str) -> str:
-    """What stands between the title of a document and its first section, without pictures."""
+    """What stands between a document's title and its first section, without pictures.
+
+    A paragraph that ends in a colon announces them, and is left out, too.
+    """
     first = sections(text)[1].body
     lines = first.splitlines()
     blocks = [
@@ -102,7 +105,7 @@ def _lead(text: str) -> str:
         for token in parser().parse(first)
         if token.level == 0 and token.map and token.nesting >= 0
     ]
-    shown = [block for block in blocks if not block.lstrip().startswith(("![", "<"))]
+    shown = [b for b in blocks if not b.lstrip().startswith(("![", "<")) and b[-1:] != ":"]
     return with_links("\n\n".join(shown), ON_THE_SITE, str)
 
 
