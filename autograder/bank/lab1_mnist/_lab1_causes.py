@@ -142,7 +142,7 @@ CHECKPOINT = 'ModelCheckpoint(monitor="val_acc", mode="max")'
 STOPPING = 'EarlyStopping(monitor="val_acc", mode="max", patience=3)'
 FITTING = "trainer.fit(module, datamodule=datamodule)"
 EPOCHS = "max_epochs=max_epochs"
-LOGGER = "logger=CSVLogger(run_dir),"
+LOGGER, ROOT = "logger=CSVLogger(run_dir),", "default_root_dir=run_dir,"
 FIT: list[Case] = [
     wrong("patience of ten", "LIT421", (STOPPING, STOPPING.replace("=3", "=10")), costs=("stop",)),
     wrong(
@@ -169,13 +169,13 @@ FIT: list[Case] = [
         (EPOCHS, "max_epochs=1"),
         ("trainer = L.Trainer(", "for epoch in range(max_epochs):\n      trainer = L.Trainer("),
         (FITTING, f"  {FITTING}"),
-        costs=("best", "stop", "log", "converge"),
+        costs=("best", "stop", "log"),
     ),
-    wrong("no logger of its own", "LIT430", (LOGGER, ""), costs=("log",)),
+    wrong("no logger of its own", "LIT430", (f"{LOGGER}\n        {ROOT}", ""), costs=("log",)),
     wrong(
         "the default logger under run_dir",
         "LIT430",
-        (LOGGER, "default_root_dir=run_dir,"),
+        (LOGGER, ""),
         costs=("log",),
     ),
     wrong(

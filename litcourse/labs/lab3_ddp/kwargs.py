@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 
 import lightning as L
-from lightning.pytorch.plugins.environments import ClusterEnvironment
+from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
 
 from litcourse.clusters import resolved, simulated_cluster
 from litcourse.core.evidence import Evidence

@@ -149,7 +149,7 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
     parts = [evidence[name] for name in ("run", "many", "alone")]
     failed = [finding for part in parts for finding in rank_findings(part, ALL, 1)]
     if failed:
-        return failed[:1]
+        return [*failed[:1]]
     seen, *meshes = (read_rank_values(part)[0] for part in parts)
     marks: list[Mark] = [_judge_family(inputs, family, seen, meshes) for family in FAMILIES]
     right = [mark.criteria[0] for mark in marks if isinstance(mark, Earned)]
@@ -312,9 +312,9 @@ def _judge_fresh(flags: Evidence, right: list[str]) -> Mark:
         if seen["same"].flag():
             expected, got = "a new strategy each time", "the one of before"
             return Finding("LIT4712", cost, f"{called}, twice", expected, got)
-        found = _judge_later(flag, seen, called)
-        if found is not None:
-            return found
+        later = _judge_later(flag, seen, called)
+        if later is not None:
+            return later
     return Earned(cost)
 
 
