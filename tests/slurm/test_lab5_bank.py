@@ -60,6 +60,10 @@ DIFFERENT = {
         "`bash -l` resets PATH, and this machine has no module that sets it again",
     "one_gpu: conda":
         "HOME is another folder, which an error of bash names",
+    "from the home":
+        "HOME is another folder, which is named where train.py is not found",
+    "the program of the home":
+        "HOME is another folder, which is in the arguments",
     "another folder for the job":
         "its log lies in a folder that the test does not look into",
     "an address in numbers":

@@ -104,7 +104,7 @@ def failures_shown(run: str) -> tuple[tuple[str, tuple[str, str]], ...]:
         ),
         ("hands its exit code on", (run, f'{run}\ncode=$?\necho "ended with $code"\nexit $code')),
         ("only if it was right", (run, f"{run} && echo done")),
-        ("an if with an exit", (run, f"if ! {run}; then\n  echo failed\n  exit 1\nfi\ndate")),
+        ("an if with an exit", (run, f"if ! {run}; then\n  echo failed\n  exit 1\nfi\nsync")),
         ("cleans up at its exit", (run, f"trap 'echo bye' EXIT\n{run}")),
         ("in the background, and wait for its id", (run, f"{run} &\nwait $!")),
         ("in the background, and wait", (run, f"{run} &\nwait")),
@@ -113,7 +113,7 @@ def failures_shown(run: str) -> tuple[tuple[str, tuple[str, str]], ...]:
         ("a process for the copy", (run, f"{run} > >(tee train.log) 2>&1")),
         ("a trap of errors", (run, f"trap 'echo failed >&2; exit 1' ERR\n{run}\necho done")),
         ("cancels itself", (run, f"{run} || scancel $SLURM_JOB_ID")),
-        ("a function with its code", (run, f"train() {{ {run}; }}\ntrain || exit $?\ndate")),
+        ("a function with its code", (run, f"train() {{ {run}; }}\ntrain || exit $?\nsync")),
     )
 
 
@@ -124,7 +124,7 @@ def failures_hidden(run: str) -> tuple[tuple[str, str, tuple[str, str]], ...]:
         ("or a colon", "LIT5036", (run, f"{run} || :")),
         ("or a line in the log", "LIT5036", (run, f'{run} || echo "training failed"')),
         ("a word at the end", "LIT5036", (run, f"{run}; echo done")),
-        ("a date below", "LIT5036", (run, f"{run}\ndate")),
+        ("a command below", "LIT5036", (run, f"{run}\nsync")),
         ("its exit code printed", "LIT5036", (run, f'{run}\necho "exit code $?"')),
         ("a copy of its output", "LIT5036", (run, f"{run} 2>&1 | tee train.log")),
         ("a copy of its output, and set -e", "LIT5036", (run, f"set -e\n{run} | tee train.log")),
@@ -135,7 +135,7 @@ def failures_hidden(run: str) -> tuple[tuple[str, str, tuple[str, str]], ...]:
             "LIT5036",
             (run, f"if {run}; then echo done; else echo failed; fi"),
         ),
-        ("set +e for the training", "LIT5036", (run, f"set -e\nset +e\n{run}\nset -e\ndate")),
+        ("set +e for the training", "LIT5036", (run, f"set -e\nset +e\n{run}\nset -e\nsync")),
         (
             "in a function that cleans up",
             "LIT5036",
