@@ -1,12 +1,13 @@
 """Answers to `synced`: weights that are those of one process, metrics that are those of all."""
 
 from autograder.bank import right, wrong
+from autograder.bank.lab3_ddp._synced_by_hand import BY_HAND, HEAD
+from autograder.bank.lab3_ddp._synced_sizes import SIZES
 from autograder.bank.lab3_ddp._lab3_causes import SYNCED as CAUSES
 
 LOG = "self.log_dict(values, sync_dist=True, batch_size=len(labels))"
 TRAIN_LOG = 'self.log("train_loss", loss)'
 LOSS = "loss = F.cross_entropy(self.model(inputs), labels)"
-INPUTS = 'return the loss."""\n        inputs, labels = batch'
 SGD = "torch.optim.SGD(self.parameters(), lr=self.lr)"
 KEEP = "self.model, self.lr = model, lr"
 COPY = "        import copy\n        self.model = copy.deepcopy(model)"
@@ -20,40 +21,6 @@ COPY_ON_OTHERS = (
 HOOK = KEEP + "\n\n    def on_{}(self):\n        self.trainer.{}"
 SETUP = f"{KEEP}\n\n    def setup(self, stage):\n        "
 HITS = "hits = (logits.argmax(dim=1) == labels).float()"
-HEAD = """
-class SyncedClassifier(L.LightningModule):
-    def __init__(self, model, lr):
-        super().__init__()
-        self.model, self.lr = model, lr
-
-    def training_step(self, batch, batch_idx):
-        x, y = batch
-        loss = nn.CrossEntropyLoss()(self.model(x), y)
-        self.log("train_loss", loss, sync_dist=True)
-        return loss
-
-    def configure_optimizers(self):
-        return torch.optim.SGD(self.model.parameters(), self.lr)
-"""
-BY_HAND = (
-    HEAD
-    + """
-    def on_validation_epoch_start(self):
-        self.sums = torch.zeros(3, device=self.device)
-
-    def validation_step(self, batch, batch_idx):
-        x, y = batch
-        logits = self.model(x)
-        loss = F.cross_entropy(logits, y, reduction="sum")
-        hits = (logits.argmax(1) == y).sum()
-        self.sums += torch.stack([loss, hits, torch.tensor(len(y), device=self.device)])
-
-    def on_validation_epoch_end(self):
-        loss, hits, count = self.all_gather(self.sums).reshape(-1, 3).sum(0)
-        self.log("val_loss", loss / count)
-        self.log("val_acc", hits / count)
-"""
-)
 
 CASES = [
     right("by hand, with all_gather", code=BY_HAND),
@@ -103,60 +70,7 @@ CASES = [
             "        self.manual_backward(loss)\n        optimizer.step()",
         ),
     ),
-    *(
-        wrong(
-            f"the first {count} of a batch",
-            "LIT3317",
-            (INPUTS, INPUTS + f"\n        inputs, labels = inputs[:{count}], labels[:{count}]"),
-        )
-        for count in (16, 32, 64)
-    ),
-    wrong(
-        "validates the first 64 of a batch",
-        "LIT3329",
-        (
-            "logits = self.model(inputs)",
-            "inputs, labels = inputs[:64], labels[:64]\n        logits = self.model(inputs)",
-        ),
-    ),
-    *(
-        wrong(
-            f"learns in the first {count} batches alone",
-            "LIT3317",
-            ("return loss", f"return loss * (batch_idx < {count})"),
-        )
-        for count in (3, 50)
-    ),
-    wrong(
-        "learns in the first hundred steps alone",
-        "LIT3317",
-        ("return loss", "return loss * (self.global_step < 100)"),
-    ),
-    wrong(
-        "a rate that falls tenfold each epoch",
-        "LIT3317",
-        (
-            "return " + SGD,
-            f"sgd = {SGD}\n        return [sgd], [torch.optim.lr_scheduler.ExponentialLR(sgd, 0.1)]",
-        ),
-    ),
-    wrong("a bounded loss", "LIT3317", ("return loss", "return loss.clamp(max=5)")),
-    wrong(
-        "keeps the first optimizer",
-        "LIT3310",
-        ("return " + SGD, f'return globals().setdefault("kept", {SGD})'),
-    ),
-    *(
-        wrong(
-            f"validates {count} batches at most",
-            "LIT3329",
-            (
-                "logits = self.model(inputs)",
-                f"if batch_idx >= {count}:\n            return\n        logits = self.model(inputs)",
-            ),
-        )
-        for count in (1, 8)
-    ),
+    *SIZES,
     wrong("no sync", "LIT3323", (LOG, "self.log_dict(values, batch_size=len(labels))")),
     wrong(
         "val_acc alone is synced",

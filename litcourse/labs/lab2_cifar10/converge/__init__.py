@@ -6,7 +6,7 @@ runs show what the seed determines.
 
 Read in this order:
 
-1. `_shapes`: draws images and permutes their labels.
+1. `_shapes`: draws images and permutes their labels; `_shape_data` serves them.
 2. This module: runs the training and judges the weights.
 3. `_seeds`: judges what the seed determines.
 4. `_earlier_questions`: finds out whether an exception is that of an earlier question.
@@ -40,10 +40,10 @@ from litcourse.labs.lab2_cifar10.converge._earlier_questions import (
     waiting_finding,
 )
 from litcourse.labs.lab2_cifar10.converge._seeds import SAME, judge_seeds
+from litcourse.labs.lab2_cifar10.converge._shape_data import ShapeData, to_channels_last
 from litcourse.labs.lab2_cifar10.converge._shapes import draw_shapes
 from litcourse.models import SmallCNN
 from litcourse.probing.attempts import attempt
-from litcourse.probing.fakes import TensorDataModule
 from litcourse.probing.networks import with_weights
 from litcourse.probing.run_files import list_files, read_csv_column
 from litcourse.probing.trainer_limits import limits_left_in, read_limits
@@ -86,42 +86,6 @@ def draw(rng: Random) -> Inputs:
 
 
 # --- probe ------------------------------------------------------------------------------
-
-
-class ShapeData(TensorDataModule):
-    """Drawn images in batches, which also counts the calls of `train_dataloader` in `asked`.
-
-    Args:
-        tensors: as for `TensorDataModule`; images are stored channels last, which saves a quarter
-            of a convolution's time.
-        batch_size: samples in a batch.
-        cut: end the run after its first epoch, whatever its `max_epochs`, noted in `planned`.
-    """
-
-    def __init__(self, tensors: dict[str, Tensor], batch_size: int, *, cut: bool = False) -> None:
-        super().__init__(
-            {name: _to_channels_last(value) for name, value in tensors.items()}, batch_size
-        )
-        self.asked = 0
-        self.cut = cut
-        self.planned = -1
-
-    def train_dataloader(self) -> Any:
-        """Training samples; counts the call."""
-        self.asked += 1
-        if self.cut and self.trainer is not None and self.planned < 0:
-            self.planned = int(self.trainer.max_epochs or 0)
-            self.trainer.fit_loop.max_epochs = 1
-        return super().train_dataloader()
-
-    def test_dataloader(self) -> Any:
-        """The validation images, for code that needs a test loader."""
-        return self.val_dataloader()
-
-
-def _to_channels_last(tensor: Tensor) -> Tensor:
-    images = tensor.dim() == 4  # noqa: PLR2004 (N, channels, height, width)
-    return tensor.contiguous(memory_format=torch.channels_last) if images else tensor
 
 
 def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
@@ -340,7 +304,7 @@ def share_right(inputs: Inputs, weights: dict[str, Tensor]) -> float | None:
     if model is None:
         return None
     with torch.no_grad():
-        guesses = model(_to_channels_last(inputs.withheld["images"])).argmax(1)
+        guesses = model(to_channels_last(inputs.withheld["images"])).argmax(1)
     return float((guesses == inputs.withheld["labels"]).float().mean())
 
 
