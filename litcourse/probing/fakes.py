@@ -18,11 +18,14 @@ class ScriptedMetricModule(L.LightningModule):
 
     Args:
         values: `val_acc` of each epoch; the last one is repeated past its end.
+        longest: end the fit after so many epochs, whatever its `max_epochs`, noted in `planned`;
+            0: let it be.
     """
 
-    def __init__(self, values: list[float]) -> None:
+    def __init__(self, values: list[float], longest: int = 0) -> None:
         super().__init__()
-        self.values = values
+        self.values, self.longest = values, longest
+        self.planned = -1
         self.epochs = self.fits = 0
         self.trained_on: list[int] = []
         self.weight = torch.nn.Parameter(torch.zeros(1))
@@ -30,8 +33,12 @@ class ScriptedMetricModule(L.LightningModule):
         self.register_buffer("epoch_mark", torch.tensor(-1))
 
     def on_fit_start(self) -> None:
-        """Count the calls of fit."""
+        """Count the calls of fit, and bound the number of its epochs."""
         self.fits += 1
+        planned = self.trainer.max_epochs
+        if self.longest and planned is not None and planned > self.longest:
+            self.planned = int(planned)
+            self.trainer.fit_loop.max_epochs = self.longest
 
     def training_step(self, batch: list[Tensor], _: int) -> Tensor:
         """Record the samples and return a loss without meaning."""

@@ -74,6 +74,7 @@ CASES = [
         costs=("stop",),
     ),
     wrong("ignores max_epochs", "LIT424", (EPOCHS, "max_epochs=50"), (STOPPING + ",", "")),
+    wrong("64 epochs at most", "LIT424", (EPOCHS, "max_epochs=min(max_epochs, 64)")),
     wrong("one epoch only", "LIT423", (EPOCHS, "max_epochs=1")),
     wrong("no logger", "LIT430", (LOGGER, "logger=False")),
     wrong(

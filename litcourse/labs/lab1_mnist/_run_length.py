@@ -32,6 +32,10 @@ def stopped_after(values: list[float], patience: int, max_epochs: int) -> int:
     return max_epochs
 
 
+LONG, MANY_EPOCHS = "rising", 90
+"""The curve on whose run `max_epochs` is so large; the module ends it with the curve."""
+
+
 def judge_stop(curves: dict[str, Any], seen: Evidence) -> list[Mark]:
     """If a run has a wrong number of epochs: a finding on the first; its code explains both."""
     ran = {name: seen[name]["epochs"].integer() for name in CURVES}
@@ -50,6 +54,10 @@ def judge_stop(curves: dict[str, Any], seen: Evidence) -> list[Mark]:
             code, why = explain_end(told, _explain_epochs(curves, ran), PATIENCE, wanted)
             got = f"{ran[name]} epochs{why and ', with ' + why}"
             return [Finding(code, ("stop",), called, f"{wanted} epochs", got)]
+    planned = seen[LONG]["planned"].integer()
+    if planned != MANY_EPOCHS:
+        called, expected = f"train(..., max_epochs={MANY_EPOCHS})", f"max_epochs={MANY_EPOCHS}"
+        return [Finding("LIT424", ("stop",), called, expected, f"max_epochs={planned}")]
     return [Earned(("stop",))]
 
 

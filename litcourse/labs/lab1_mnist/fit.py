@@ -26,6 +26,8 @@ from litcourse.feedback.chart import draw_curve
 from litcourse.labs.lab1_mnist._digits import draw_digits, normalise, own_weights
 from litcourse.labs.lab1_mnist._run_length import (
     CURVES,
+    LONG,
+    MANY_EPOCHS,
     PATIENCE,
     format_values,
     judge_stop,
@@ -107,18 +109,20 @@ def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
 
 
 def _probe_curve(train: Any, name: str, curve: dict[str, Any]) -> dict[str, Any]:
-    module, data = ScriptedMetricModule(curve["values"]), NumberedDataModule()
-    run_dir = f"curve-{name}"
+    longest = len(curve["values"]) if name == LONG else 0
+    module, data = ScriptedMetricModule(curve["values"], longest), NumberedDataModule()
+    run_dir, epochs = f"curve-{name}", MANY_EPOCHS if longest else curve["max_epochs"]
 
     def run() -> dict[str, Any]:
         with _recorded() as (arguments, defaults, metrics):
-            trainer = train(module, data, curve["max_epochs"], run_dir)
+            trainer = train(module, data, epochs, run_dir)
         if not isinstance(trainer, L.Trainer):
             return {"returned": type(trainer).__name__}
         return {
             "returned": "Trainer",
             "arguments": arguments,
             "epochs": module.epochs,
+            "planned": module.planned,
             "fits": module.fits,
             "default_logger": any(logger in defaults for logger in trainer.loggers),
             "trained_on": module.trained_on,

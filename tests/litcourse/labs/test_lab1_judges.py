@@ -95,6 +95,8 @@ class TestJudges(JudgeContract):
             "curves/*/returned": "best stop log device data converge",
             "curves/*/steps": "best stop log device data converge",
             "curves/*/epochs": "best stop log",
+            "curves/rising/planned": "stop",
+            "curves/*/planned": "",
             "curves/*/monitor": "best",
             "curves/*/whole": "best",
             "curves/*/settings/steps*": "converge",
