@@ -8,13 +8,24 @@ from typing import Any
 
 import torch
 from lightning.pytorch.strategies import DeepSpeedStrategy
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import nn
 from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict
 from torch.distributed.tensor import DTensor
 
 
 class ZeRO(DeepSpeedStrategy):
-    """Lightning's DeepSpeed strategy, able to test what stage 3 has trained."""
+    """Lightning's DeepSpeed strategy, able to test what it has trained."""
+
+    def _auto_select_batch_size(self) -> int:
+        """The batch size for DeepSpeed's own log.
+
+        Lightning 2.6 asks for a training loader in `test` and `validate` too, where there is none.
+        """
+        module = self.lightning_module
+        if module is None or module.trainer.state.fn != TrainerFn.FITTING:
+            return 1
+        return super()._auto_select_batch_size()
 
     def load_checkpoint(self, *arguments: Any, **options: Any) -> dict[str, Any]:
         """As Lightning's.
