@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import pwd
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
@@ -55,6 +56,23 @@ def test_owner_and_arrival_are_compared(
     assert found.complete
     (trusted,) = Inbound(tmp_path, check_owner=False, apart=None).arrivals(LAB)
     assert not trusted.doubt
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, who can give files away; CI has it")
+def test_another_user_is_believed_for_herself_alone(tmp_path: Path) -> None:
+    other = pwd.getpwnam("nobody")
+    own, forged = (put(tmp_path, who, datetime.now(UTC)) for who in ("nobody", "daemon"))
+    mixed = put(tmp_path, "nobody", datetime.now(UTC) + timedelta(seconds=1))
+    for folder in (own, forged, mixed):
+        for path in (folder, *folder.iterdir()):
+            os.chown(path, other.pw_uid, other.pw_gid)
+    os.chown(mixed / f"{LAB}.ipynb", 0, 0)  # a file that somebody else put there
+    found = {
+        one.folder: one for one in Inbound(tmp_path, check_owner=True, apart=APART).arrivals(LAB)
+    }
+    assert not found[own].doubt
+    assert found[forged].doubt == "it says that it is daemon's, and its owner is nobody"
+    assert "and others" in found[mixed].doubt
 
 
 def test_a_file_that_is_changed_later_is_a_later_arrival(tmp_path: Path) -> None:
