@@ -90,14 +90,7 @@ class _Probe:
         def make(seed: int, **arguments: Any) -> Any:
             return self.make(root, seed, **arguments)
 
-        def prepare() -> dict[str, Any]:
-            module = make(first)
-            before = set(vars(module))
-            downloads.phase = "prepare_data"
-            module.prepare_data()
-            return {"kept": sorted(str(name) for name in set(vars(module)) - before)}
-
-        prepared = attempt(prepare, "prepare_data()")
+        prepared = attempt(lambda: _prepare(make(first), downloads), "prepare_data()")
         downloads.phase = "setup"
         self.kind.write(root, self.shown["sets"])  # so that the rest can be judged in any case
         workers = self.shown["num_workers"]
@@ -218,6 +211,14 @@ class _Probe:
         loaders["test"] = module.test_dataloader()
         most = 2 * (many["train"] + many["test"])
         return {name: _count_asked(loader, most) for name, loader in loaders.items()}
+
+
+def _prepare(module: Any, downloads: FakeDownloads) -> dict[str, Any]:
+    """Call `prepare_data`, and tell what it keeps in the module."""
+    before = set(vars(module))
+    downloads.phase = "prepare_data"
+    module.prepare_data()
+    return {"kept": sorted(str(name) for name in set(vars(module)) - before)}
 
 
 def _blank(count: int, shape: tuple[int, ...]) -> dict[str, Tensor]:
