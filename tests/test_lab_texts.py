@@ -47,10 +47,7 @@ MENTIONS = {
     ),
     "lab5_slurm": (
         "`Requeue` is for question {requeue}.",
-        "**How it is judged.** As in question {one_gpu}, by two submissions.",
         "**How it is judged.** As in question {one_gpu}. The node has at least",
-        "training fails after six minutes, as in question {one_gpu}.",
-        "with a training that fails, as in question {one_gpu}.",
         "the job of question {one_node} for a training of two and a half hours",
         "Three directives more than in question {one_node}, and one argument",
         "**If you have a cluster:** the files of questions {one_gpu} to {requeue} are real",
