@@ -25,6 +25,8 @@ _EVENTS = {
     "os.posix_spawn": "starts a program", "socket.connect": "asks the network",
 }  # fmt: skip
 """Audit events of Python, and what the script does then."""
+_SYSTEM = (sys.prefix, sys.base_prefix, "/proc", "/sys", "/dev", "/etc", "/usr")
+"""Folders that libraries read when they are asked for a version, or for what the machine has."""
 _CACHE = "__pycache__"
 _IMPORTING = "<frozen importlib"
 
@@ -66,6 +68,8 @@ def _is_own(frame: FrameType | None, path: str) -> bool:
         name = frame.f_code.co_filename
         if name.startswith(_IMPORTING) or "/importlib/" in name:
             return False
+        if frame.f_code.co_name == "_get_default_tempdir":  # tries whether it can write there
+            return False
         if name == path:
             return True
         frame = frame.f_back
@@ -78,7 +82,7 @@ def _hook(note: Callable[[str], None]) -> Callable[[str, tuple[Any, ...]], None]
             path = Path(os.fsdecode(values[0])).absolute()
             if isinstance(values[2], int) and values[2] & _WRITES:
                 note(f"writes {path.name}")
-            elif path.suffix != ".py" and not path.is_relative_to(sys.prefix):
+            elif path.suffix != ".py" and not any(map(path.is_relative_to, _SYSTEM)):
                 note(f"reads {path.name}")
         elif event in _EVENTS:
             note(_EVENTS[event])
