@@ -299,6 +299,7 @@ def run(
     program = f"python {recipe.with_suffix('.py').name}"
     if recipe.is_relative_to(ROOT / "reference"):
         program = f"python -m {'.'.join(recipe.parent.relative_to(ROOT).parts)}"
+    Parser.program = program
     settings = {"default_config_files": [str(recipe)], "allow_abbrev": False}
     try:
         return ReferenceCLI(

@@ -37,10 +37,13 @@ class RefusalError(ValueError):
 class Parser(LightningArgumentParser):
     """A parser whose error is one line; a page of usage above it hides what is wrong."""
 
+    program = "python -m reference"
+    """What was typed; the parsers of classes within know nothing of it."""
+
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """End the program with the message."""
-        parser = getattr(ex, "subcommand_parser", None) or self
-        fail(parser.prog.replace(" [options]", ""), message)
+        del ex
+        fail(self.program, message)
 
 
 def fail(program: str, message: str) -> NoReturn:

@@ -137,8 +137,7 @@ def test_validation_within_an_epoch_is_not_training(run: Run, tmp_path: Path) ->
     code, _, error = run("fit", slow, "--trainer.val_check_interval=2", "--test_after_fit=false")
     assert code == 0, error
     found = summary(tmp_path)
-    assert found["fit_seconds"] > 4
-    assert found["epoch_seconds"] < 1.5
+    assert 2 * found["epoch_seconds"] < found["fit_seconds"] - 4, "eight validations"
     assert found["step_ms"] == pytest.approx(1000 * found["epoch_seconds"] / 8, rel=0.01)
     assert 0 <= found["waiting"] < 1
 
