@@ -58,6 +58,11 @@ NOISE = (
     r".*ShardedTensor",
     r"FSDP\.(state_dict_type|set_state_dict_type)\(\)",
     r"`_get_pg_default_device` will be deprecated",
+    r"Multiple backends are registered with this ProcessGroup",
+    # FSDP1 on a CPU, where nobody waits for bfloat16.
+    r"CUDA is not available or torch_xla is imported\. Disabling autocast",
+    # DeepSpeed does clip: Lightning hands it `gradient_clip_val`.
+    r"Since DeepSpeed handles gradient clipping internally",
     # A summary counts parameters; the megabytes that it guesses from them are nobody's measure.
     r"Precision .* is not supported by the model summary",
     # So it is after a job was started anew; `last.ckpt` is meant to be replaced.
