@@ -7,6 +7,7 @@ import getpass
 import subprocess
 import zipfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
@@ -26,89 +27,141 @@ MOST = points_of(LAB, QUESTION)
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def test_a_term(run_in: Run, tmp_path: Path) -> None:  # noqa: PLR0915 (a term is long)
-    origin, term, home = Course(ROOT), tmp_path / "term", tmp_path / "home"
-    for folder in (term, home, tmp_path / "exchange"):
-        folder.mkdir()
-    (tmp_path / "exchange").chmod(0o777)
-    course = copy_course(origin, term, origin.lab(LAB), (QUESTION,))
+@dataclass(frozen=True)
+class Term:
+    """A course's folder, a student's home and the exchange, in one temporary folder."""
+
+    run_in: Run
+    tmp: Path
+    settings: str
+
+    @property
+    def folder(self) -> Path:
+        return self.tmp / "term"
+
+    @property
+    def home(self) -> Path:
+        return self.tmp / "home"
+
+    def do(self, *command: str, code: int = 0, folder: Path | None = None) -> str:
+        """What a command says, by default in the course's folder."""
+        done = self.run_in(folder or self.folder, *command)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+
+@pytest.fixture
+def term(run_in: Run, tmp_path: Path) -> Term:
     settings = (
         "c.CourseDirectory.course_id = 'autumn'\n"
         f"c.Exchange.root = {str(tmp_path / 'exchange')!r}\n"
         f"c.Exchange.cache = {str(tmp_path / 'cache')!r}\n"
         "c.HandIns.counts_in = {'lab1_mnist': 'best'}\n"
     )
-    with (term / "nbgrader_config.py").open("a", encoding="utf-8") as file:
+    made = Term(run_in, tmp_path, settings)
+    for folder in (made.home, tmp_path / "exchange"):
+        folder.mkdir()
+    (tmp_path / "exchange").chmod(0o777)
+    make_course(made.folder, settings)
+    (made.home / "nbgrader_config.py").write_text(f"c = get_config()\n{settings}", "utf-8")
+    return made
+
+
+def make_course(folder: Path, settings: str) -> None:
+    """A course of one question, with the settings of a term."""
+    origin = Course(ROOT)
+    folder.mkdir()
+    copy_course(origin, folder, origin.lab(LAB), (QUESTION,))
+    with (folder / "nbgrader_config.py").open("a", encoding="utf-8") as file:
         file.write(settings)
-    (home / "nbgrader_config.py").write_text(f"c = get_config()\n{settings}", encoding="utf-8")
 
-    def do(folder: Path, *command: str, code: int = 0) -> str:
-        done = run_in(folder, *command)
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout + done.stderr
 
-    # The roster, and what is handed out.
-    roster = tmp_path / "roster.csv"
+def test_a_term(term: Term) -> None:
+    hand_out(term)
+    solved = hand_in_twice(term)
+    hand_in_by_moodle(term, solved)
+    grade(term)
+    give_back(term)
+    settle(term)
+    begin_the_next(term)
+
+
+def hand_out(term: Term) -> None:
+    """The roster, and the lab."""
+    roster = term.tmp / "roster.csv"
     roster.write_text(
         f"id,first_name,last_name,email,lms_user_id\n{ME},Ada,Lovelace,ada@x.org,1\n"
         "ben,Ben,Bo,ben@x.org,2\ncyd,Cyd,Day,cyd@x.org,3\n",
         encoding="utf-8",
     )
-    do(term, "nbgrader", "db", "student", "import", str(roster))
-    do(term, "nbgrader", "generate_assignment", LAB)
-    do(term, "nbgrader", "release_assignment", LAB)
-    do(term, "nbgrader", "db", "assignment", "add", LAB, "--duedate", "2026-01-01 00:00:00 UTC")
+    term.do("nbgrader", "db", "student", "import", str(roster))
+    term.do("nbgrader", "generate_assignment", LAB)
+    term.do("nbgrader", "release_assignment", LAB)
+    term.do("nbgrader", "db", "assignment", "add", LAB, "--duedate", "2026-01-01 00:00:00 UTC")
 
-    # A student hands in twice: right, then the stub.
-    do(home, "nbgrader", "fetch_assignment", LAB)
-    notebook = home / LAB / f"{LAB}.ipynb"
+
+def hand_in_twice(term: Term) -> str:
+    """A student hands in the solution, then the stub; the solved notebook's text."""
+    term.do("nbgrader", "fetch_assignment", LAB, folder=term.home)
+    notebook = term.home / LAB / f"{LAB}.ipynb"
     stub = nbformat.read(notebook, as_version=4)
-    right = without_markers(course.lab(LAB).questions[QUESTION].solution)
-    for made in (fill_notebook(stub, {QUESTION: right}), stub):
+    right = without_markers(Course(term.folder).lab(LAB).questions[QUESTION].solution)
+    solved = fill_notebook(stub, {QUESTION: right})
+    for made in (solved, stub):
         nbformat.write(made, notebook)
-        do(home, "nbgrader", "submit", LAB)
-    said = do(term, "autograder", "collect", LAB)
-    assert "2 new tries of 1 students, 0 known." in said
+        term.do("nbgrader", "submit", LAB, folder=term.home)
+    assert "2 new tries of 1 students, 0 known." in term.do("autograder", "collect", LAB)
+    text: str = nbformat.writes(solved)
+    return text
 
-    # Others by Moodle, one of whom nobody knows.
-    archive = tmp_path / "moodle.zip"
+
+def hand_in_by_moodle(term: Term, solved: str) -> None:
+    """Others come by the LMS, one of whom nobody knows."""
+    archive = term.tmp / "moodle.zip"
     with zipfile.ZipFile(archive, "w") as packed:
         for who in ("Ben Bo", "Kofi Last10"):
-            text = nbformat.writes(fill_notebook(stub, {QUESTION: right}))
-            packed.writestr(f"{who}_77_assignsubmission_file_/{LAB}.ipynb", text)
-    said = do(term, "autograder", "collect-zip", LAB, str(archive), "--from", "moodle", code=1)
+            packed.writestr(f"{who}_77_assignsubmission_file_/{LAB}.ipynb", solved)
+    said = term.do("autograder", "collect-zip", LAB, str(archive), "--from", "moodle", code=1)
     assert "not mapped: Kofi Last10" in said
 
-    said = do(term, "autograder", "grade", LAB, "--csv", "scores.csv")
-    assert "handed in nothing: cyd" in said
-    with (term / "scores.csv").open(encoding="utf-8") as file:
+
+def grade(term: Term) -> None:
+    """The best try counts, and who handed in nothing is named."""
+    assert "handed in nothing: cyd" in term.do("autograder", "grade", LAB, "--csv", "scores.csv")
+    with (term.folder / "scores.csv").open(encoding="utf-8") as file:
         scores = {row["student"]: float(row["total"]) for row in csv.DictReader(file)}
     assert scores == {ME: MOST, "ben": MOST}
 
-    # Pages go out, also of who came by the LMS; the student gets hers.
-    do(term, "nbgrader", "release_feedback", LAB)
-    do(home, "nbgrader", "fetch_feedback", LAB)
-    pages = list((home / LAB / "feedback").rglob("*.html"))
+
+def give_back(term: Term) -> None:
+    """Pages go out, also of who came by the LMS; the student gets hers."""
+    term.do("nbgrader", "release_feedback", LAB)
+    term.do("nbgrader", "fetch_feedback", LAB, folder=term.home)
+    pages = list((term.home / LAB / "feedback").rglob("*.html"))
     assert len(pages) == 1
     assert "Number 1 counts: the best one" in pages[0].read_text(encoding="utf-8")
 
-    # More time, a complaint, marks, the archive.
-    assert "due 2026-01-03" in do(term, "autograder", "extend", LAB, "ben", "--days", "2")
-    assert "the evidence" in do(term, "autograder", "show", LAB, ME, QUESTION)
-    do(term, "autograder", "rejudge", LAB)
-    do(term, "autograder", "marks", LAB, "--format", "moodle", "--out", "moodle.csv")
-    assert f",{MOST:g}," in (term / "moodle.csv").read_text(encoding="utf-8")
-    do(term, "autograder", "backup", str(tmp_path / "term.tar.gz"))
-    do(tmp_path, "autograder", "restore", str(tmp_path / "term.tar.gz"), str(tmp_path / "again"))
-    assert "0 to grade" in do(tmp_path / "again", "autograder", "grade", LAB)
-    do(term, "autograder", "remove", "--all", "ben", "--yes")
 
-    # The next term sees nothing of this one.
-    following = tmp_path / "next"
-    following.mkdir()
-    copy_course(origin, following, origin.lab(LAB), (QUESTION,))
-    with (following / "nbgrader_config.py").open("a", encoding="utf-8") as file:
-        file.write(settings.replace("autumn", "spring"))
-    do(following, "nbgrader", "generate_assignment", LAB)
-    do(following, "nbgrader", "release_assignment", LAB)
-    assert "0 new tries of 0 students, 0 known." in do(following, "autograder", "collect", LAB)
+def settle(term: Term) -> None:
+    """More time, a complaint, marks, the archive."""
+    kept = str(term.tmp / "term.tar.gz")
+    again = term.tmp / "again"
+    assert "due 2026-01-03" in term.do("autograder", "extend", LAB, "ben", "--days", "2")
+    assert "the evidence" in term.do("autograder", "show", LAB, ME, QUESTION)
+    term.do("autograder", "rejudge", LAB)
+    term.do("autograder", "marks", LAB, "--format", "moodle", "--out", "moodle.csv")
+    assert f",{MOST:g}," in (term.folder / "moodle.csv").read_text(encoding="utf-8")
+    term.do("autograder", "backup", kept)
+    term.do("autograder", "restore", kept, str(again), folder=term.tmp)
+    assert "0 to grade" in term.do("autograder", "grade", LAB, folder=again)
+    term.do("autograder", "remove", "--all", "ben", "--yes")
+
+
+def begin_the_next(term: Term) -> None:
+    """The next term sees nothing of this one."""
+    following = term.tmp / "next"
+    make_course(following, term.settings.replace("autumn", "spring"))
+    term.do("nbgrader", "generate_assignment", LAB, folder=following)
+    term.do("nbgrader", "release_assignment", LAB, folder=following)
+    said = term.do("autograder", "collect", LAB, folder=following)
+    assert "0 new tries of 0 students, 0 known." in said
