@@ -249,7 +249,10 @@ class ReferenceCLI(LightningCLI):
         if given.enable_checkpointing is False or given.barebones:
             self._parser(self.subcommand).callback_keys.clear()  # those of `best` and `last`
         self.trainer_defaults["callbacks"] = own
-        return super().instantiate_trainer(**kwargs)
+        try:
+            return super().instantiate_trainer(**kwargs)
+        except ValueError as error:  # Lightning's, of a strategy that it does not know for instance
+            raise MisconfigurationException(str(error)) from error
 
     def _add_configure_optimizers_method_to_model(self, subcommand: str | None) -> None:
         """Take `--optimizer` and `--lr_scheduler` when there are parameters: not before `fit`."""
