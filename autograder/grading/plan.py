@@ -15,6 +15,7 @@ from autograder.grading.feedback import Pages
 from autograder.grading.gradebook import read_shown
 from autograder.grading.records import GRADE, GRADED, REJUDGE, Record
 from autograder.grading.reporting import table
+from autograder.grading.reporting.progress import name_few
 from autograder.grading.reporting.table import Row
 from autograder.grading.settings import CourseSettings
 from autograder.grading.submission_grader import PreparedLab, Task
@@ -84,7 +85,9 @@ def choose_submissions(
 def _nothing_error(settings: CourseSettings, lab: str) -> AuthorError:
     folder = Path(settings.course.format_path(settings.course.submitted_directory, "*", lab))
     step = f"autograder collect {lab}, or: autograder collect-zip {lab} ARCHIVE --from moodle"
-    return AuthorError(folder, "", "nothing was handed in", step)
+    passed_over = submission_files.find_passed_over(settings.course, lab)
+    but = f" but {name_few(passed_over)}" if passed_over else ""
+    return AuthorError(folder, "", f"nothing was handed in{but}", step)
 
 
 def plan_grading(

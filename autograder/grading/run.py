@@ -182,6 +182,7 @@ class _Command:
             strangers = [(r.lab, r.student) for r in session.writer.strangers]
             run_notices.note_roster(roster, {} if options.students else sent, strangers)
         if not options.labs:
+            run_notices.passed_over = notices.find_passed_over(settings, self.course)
             run_notices.foreign = notices.find_foreign(settings, self.course)
         questions = list(dict.fromkeys(q for lab in labs.values() for q in lab.lab.questions))
         if self.csv is not None:

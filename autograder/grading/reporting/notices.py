@@ -33,6 +33,7 @@ class RunNotices:
         nameless: students in the gradebook without a name, though there is a roster.
         strangers: students whose graded submission is held back, since they are not on the roster.
         nearest: by such a student, the id on the roster that is the most similar.
+        passed_over: what lies in `submitted/` and is no submission, with the reason.
         new_secret: whether the run makes a course secret although evidence of another one exists.
     """
 
@@ -45,6 +46,7 @@ class RunNotices:
     nameless: list[Who] = field(default_factory=list)
     strangers: list[Who] = field(default_factory=list)
     nearest: dict[str, str] = field(default_factory=dict)
+    passed_over: list[str] = field(default_factory=list)
     new_secret: bool = False
 
     def lines(self) -> list[str]:
@@ -64,6 +66,8 @@ class RunNotices:
             "On the roster, and handed in nothing: {}": _name_students(self.no_shows),
             "In the gradebook without a name, so perhaps not on the roster: {}. Next, if one is a "
             "mistake: autograder remove LAB STUDENT": _name_students(self.nameless),
+            "In submitted/, but not graded: {}. Next: give it another name, or hand it in as a "
+            "folder": self.passed_over,
         }
         return self.stranger_lines() + [
             text.format(name_few(names)) for text, names in texts.items() if names
@@ -148,6 +152,15 @@ def find_gone(settings: CourseSettings, lab: str, known: Mapping[str, Row]) -> l
 def find_foreign(settings: CourseSettings, course: Course) -> list[str]:
     """Assignments with submissions that `litcourse` does not know."""
     return [name for name in course.foreign if submission_files.discover(settings.course, name)]
+
+
+def find_passed_over(settings: CourseSettings, course: Course) -> list[str]:
+    """What lies in `submitted/` for a lab and is no submission, with the reason."""
+    return [
+        who
+        for lab in course.labs
+        for who in submission_files.find_passed_over(settings.course, lab)
+    ]
 
 
 def lacks_secret(settings: CourseSettings) -> bool:

@@ -104,6 +104,27 @@ def is_of_exchange(name: str) -> bool:
 
 def discover(course: CourseDirectory, lab: str) -> list[Submission]:
     """All submissions of `lab` in nbgrader's layout, without those of excluded students."""
+    return [found for found in _find(course, lab) if _counts(found)]
+
+
+def find_passed_over(course: CourseDirectory, lab: str) -> list[str]:
+    """Ids of students whose submission of `lab` is none: why is in brackets."""
+    return [
+        f"{found.student} (the id begins with a dot)"
+        if found.student.startswith(".")
+        else f"{found.student} ({lab} is no folder)"
+        for found in _find(course, lab)
+        if not _counts(found)
+    ]
+
+
+def _counts(found: Submission) -> bool:
+    # nbgrader takes no student whose folder is hidden.
+    return found.folder.is_dir() and not found.student.startswith(".")
+
+
+def _find(course: CourseDirectory, lab: str) -> list[Submission]:
+    """All that lies where a submission of `lab` would."""
     structure = course.directory_structure.format(
         nbgrader_step=course.submitted_directory, student_id="*", assignment_id=glob.escape(lab)
     )
@@ -114,9 +135,10 @@ def discover(course: CourseDirectory, lab: str) -> list[Submission]:
     )
     excluded = set(filter(None, course.student_id_exclude.split(",")))
     found = []
-    for path in sorted(glob.glob(os.path.join(glob.escape(course.root), structure))):  # noqa: PTH118, PTH207 (nbgrader's own pattern)
+    pattern = os.path.join(glob.escape(course.root), structure)  # noqa: PTH118 (nbgrader's own)
+    for path in sorted(glob.glob(pattern, include_hidden=True)):  # noqa: PTH207 (as above)
         match = names.fullmatch(path)
-        if match and match["student"] not in excluded and Path(path).is_dir():
+        if match and match["student"] not in excluded:
             found.append(Submission(lab, match["student"], Path(path)))
     return found
 

@@ -1,12 +1,14 @@
 """What is said after a run of submissions that a person should look at."""
 
 import json
+import re
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from autograder.course import AuthorError
 from autograder.grading import run
 from autograder.grading.reporting import notices
 from autograder.grading.reporting.notices import RunNotices
@@ -118,3 +120,16 @@ def test_progress_calls_points_automatic(group: Class, capsys: Said) -> None:
     said = capsys.readouterr().out
     assert "ada: 4 of 4 automatic" in said
     assert "1 of 1 automatic scores changed." in said
+
+
+def test_what_is_no_submission_is_said(group: Class, capsys: Said) -> None:
+    (group.root / "submitted/eve").mkdir(parents=True)
+    (group.root / "submitted/eve" / LAB).write_text("a file", encoding="utf-8")
+    group.hand_in(".dot", RIGHT)
+    why = f".dot (the id begins with a dot), eve ({LAB} is no folder)"
+    with pytest.raises(AuthorError, match=re.escape(f"nothing was handed in but {why}")):
+        group.grade(labs=[LAB])
+    group.hand_in("ada", RIGHT)
+    assert group.grade() == 0
+    assert f"In submitted/, but not graded: {why}. Next" in capsys.readouterr().out
+    assert set(group.students()) == {"ada"}
