@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import socket
 import traceback
@@ -16,6 +17,7 @@ from multiprocessing.connection import Connection
 from random import Random
 from typing import Any
 
+from autograder.engine.limits import own_data
 from autograder.engine.machine_faults import STRETCH
 from litcourse.core.names import UnknownNameError
 from litcourse.core.question import Inputs, Question
@@ -30,8 +32,13 @@ from litcourse.frontends.reference_solution import SolutionError, draw_inputs
 PATIENCE = 300.0
 """Seconds that a client waits for the warm process's imports, or that a reply may take of the
 server's own time."""
+JUDGE_SECONDS = 60.0
+"""Seconds of the server's own time that a verdict may take: evidence is untrusted. Honest evidence
+takes less than a second."""
 _MAX_SECONDS = round(PATIENCE * STRETCH) + 30
 """Seconds that one request may take. Then the server ends, as its client no longer waits."""
+_MEMORY = 2 * 2**30
+"""Bytes of its own memory that the server may take."""
 NOT_LOOKED_AT = "not looked at"
 """In place of a finding's code: nothing was measured, for a reason of the grader's own."""
 UNKNOWN, DAMAGED, UNSOLVED, BROKEN = "unknown", "damaged", "unsolved", "broken"
@@ -58,6 +65,8 @@ def serve(client_socket: socket.socket) -> None:
 
     torch.set_num_threads(1)  # other judge servers and kernels use the other cores
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    memory = own_data() + _MEMORY
+    resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     with Connection(client_socket.detach()) as connection:
         connection.send_bytes(str(os.getpid()).encode())
         while True:
@@ -66,9 +75,8 @@ def serve(client_socket: socket.socket) -> None:
             except (EOFError, OSError):
                 return
             signal.alarm(_MAX_SECONDS)
-            reply = handle_request(request, parts)
+            send(connection, *handle_request(request, parts))
             signal.alarm(0)
-            send(connection, *reply)
 
 
 def send(connection: Connection, header: dict[str, Any], parts: list[bytes]) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import logging
 import os
+import socket
+import struct
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +19,15 @@ from typing import Any
 from autograder.course import AuthorError, Lab
 from autograder.engine import client
 from autograder.engine.client import EngineError
-from autograder.engine.judge_server import BROKEN, PATIENCE, UNKNOWN, UNSOLVED, receive, send
+from autograder.engine.judge_server import (
+    BROKEN,
+    JUDGE_SECONDS,
+    PATIENCE,
+    UNKNOWN,
+    UNSOLVED,
+    receive,
+    send,
+)
 from autograder.engine.machine_faults import (
     STRETCH,
     MachineError,
@@ -27,7 +37,8 @@ from autograder.engine.machine_faults import (
 from autograder.verifying.solutions import solution_fails, solved_cells
 from litcourse.ranks.own_time import OwnTime
 
-_CONNECTION_ERRORS = (EOFError, BrokenPipeError, ConnectionResetError)
+_CONNECTION_ERRORS = (EOFError, BrokenPipeError, ConnectionResetError, BlockingIOError)
+_TIMEOUT = struct.pack("ll", round(PATIENCE), 0)  # struct timeval
 _SLICE = 10.0
 """Seconds between two looks at the time that a judge server had for itself."""
 _log = logging.getLogger(__name__)
@@ -167,7 +178,8 @@ class JudgeClient:
         try:
             connection = self._connect(request["lab"])
             send(connection, request, parts)
-            self._wait_for_reply(connection)
+            seconds = JUDGE_SECONDS if request["action"] == "judge" else PATIENCE
+            self._wait_for_reply(connection, seconds)
             return receive(connection)
         except BaseException:
             self.close()  # a late reply must not pass for that to another request
@@ -178,12 +190,14 @@ class JudgeClient:
             server_socket = client.connect(PATIENCE)
             server_socket.sendall(json.dumps({"judge": lab}).encode() + b"\n")
             server_socket.settimeout(None)
+            for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):  # of each read and write
+                server_socket.setsockopt(socket.SOL_SOCKET, option, _TIMEOUT)
             self._connection = Connection(server_socket.detach())
             self._pid = _await_start(self._connection)
         return self._connection
 
-    def _wait_for_reply(self, connection: Connection) -> None:
-        """Wait while the judge server had less than `PATIENCE` for itself.
+    def _wait_for_reply(self, connection: Connection, seconds: float) -> None:
+        """Wait while the judge server had less than `seconds` for itself.
 
         Raises:
             JudgeLostError: it had, or waits for nothing.
@@ -191,12 +205,12 @@ class JudgeClient:
         """
         clock, began = OwnTime(), time.monotonic()
         clock.count([self._pid])
-        while not connection.poll(min(_SLICE, PATIENCE)):
+        while not connection.poll(min(_SLICE, seconds)):
             clock.count([self._pid])
             took = time.monotonic() - began
-            if clock.seconds >= PATIENCE or took >= PATIENCE * STRETCH:
+            if clock.seconds >= seconds or took >= seconds * STRETCH:
                 fault = f"no answer of the judge server within {took:.0f} s"
-                if is_starved(clock.seconds, took, PATIENCE):
+                if is_starved(clock.seconds, took, seconds):
                     raise MachineError(f"{fault} on a busy machine")
                 raise JudgeLostError(fault)
 

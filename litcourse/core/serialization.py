@@ -21,6 +21,8 @@ MAX_BYTES = 64 * 2**20
 """`decode` refuses a longer blob before it parses it."""
 MAX_HEADER = 4 * 2**20
 """`decode` refuses a longer header, in bytes: parsed JSON takes many times its length in memory."""
+MAX_ENTRIES = 500_000
+"""`decode` refuses more nodes: each takes a judge's time. No probe writes a fifth of them."""
 MAX_DIMENSIONS = 16
 _LENGTH = 8  # bytes in front of the header that hold its length
 
@@ -92,7 +94,7 @@ def decode(data: bytes) -> Tree:
         tree = json.loads(header.pop("__metadata__")["tree"])
         for entry in header.values():
             _check_shape(entry["shape"])
-        return _tree(tree, load(data))
+        return _Reader(load(data)).tree(tree)
     except SerializationError:
         raise
     except (SafetensorError, ValueError, LookupError, TypeError, AttributeError) as error:
@@ -109,18 +111,32 @@ def _check_shape(shape: list[int]) -> None:
         raise SerializationError("They hold a tensor of too many elements.")
 
 
-def _tree(node: object, tensors: dict[str, Tree]) -> Tree:
-    if isinstance(node, str):
-        return _writable(node)
-    if isinstance(node, list):
-        return [_tree(child, tensors) for child in node]
-    if isinstance(node, dict):
-        if set(node) == {_KEY}:
-            return tensors[node[_KEY]]
-        if set(node) == {_NUMBER}:
-            return float(node[_NUMBER])
-        return {_writable(key): _tree(child, tensors) for key, child in node.items()}
-    return node
+class _Reader:
+    """Makes a tree of JSON and tensors.
+
+    It takes each tensor once: else a few bytes name one a million times, and a judge compares it as
+    often.
+    """
+
+    def __init__(self, tensors: dict[str, Tensor]) -> None:
+        self._tensors, self._entries = tensors, 0
+
+    def tree(self, node: object) -> Tree:
+        """The tree of a node of JSON."""
+        self._entries += 1
+        if self._entries > MAX_ENTRIES:
+            raise SerializationError(f"They hold more than {MAX_ENTRIES} entries.")
+        if isinstance(node, str):
+            return _writable(node)
+        if isinstance(node, list):
+            return [self.tree(child) for child in node]
+        if isinstance(node, dict):
+            if set(node) == {_KEY}:
+                return self._tensors.pop(node[_KEY])
+            if set(node) == {_NUMBER}:
+                return float(node[_NUMBER])
+            return {_writable(key): self.tree(child) for key, child in node.items()}
+        return node
 
 
 def _writable(text: str) -> str:

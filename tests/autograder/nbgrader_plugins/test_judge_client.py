@@ -244,7 +244,7 @@ def test_evidence_that_stops_the_judge_gets_no_points(
     pids, found = serve(_hangs), JudgeClient()
     assert found.judge(lab, QUESTION, inputs.all_inputs, None, WHY).score == 0
     with monkeypatch.context() as patch:
-        patch.setattr(judge_client, "PATIENCE", 1.0)
+        patch.setattr(judge_client, "JUDGE_SECONDS", 1.0)
         told = found.judge(lab, QUESTION, inputs.all_inputs, evidence, WHY)
     assert [f["code"] for f in told.findings] == ["LIT903"]
     assert len(pids) == 2
@@ -255,7 +255,7 @@ def test_a_referee_for_whose_answer_nobody_waits_ends(
     lab: Lab, inputs: EncodedInputs, evidence: bytes, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(judge_server, "_MAX_SECONDS", 2)
-    monkeypatch.setattr(judge_client, "PATIENCE", 1.0)
+    monkeypatch.setattr(judge_client, "JUDGE_SECONDS", 1.0)
     pids, found = serve(_hangs), JudgeClient()
     assert found.judge(lab, QUESTION, inputs.all_inputs, evidence, WHY).score == 0
     deadline = time.monotonic() + 20

@@ -14,7 +14,14 @@ from hypothesis import strategies as st
 from safetensors.torch import save
 
 from litcourse.core import serialization
-from litcourse.core.serialization import MAX_BYTES, MAX_HEADER, SerializationError, decode, encode
+from litcourse.core.serialization import (
+    MAX_BYTES,
+    MAX_ENTRIES,
+    MAX_HEADER,
+    SerializationError,
+    decode,
+    encode,
+)
 
 DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.int32,
           torch.uint8, torch.bool, torch.complex64)  # fmt: skip
@@ -182,6 +189,8 @@ HOSTILE = {
     "an entry that is a text": raw({**META, "t": "shape"}),
     "an unknown dtype": raw({**META, "t": entry([1], 4, "F33")}, bytes(4)),
     "offsets beyond the end": raw({**META, "t": entry([1], 4)}),
+    "a tensor that is named twice": made([{"$tensor": "t"}] * 2, t=torch.ones(1)),
+    "too many entries": made([0] * (MAX_ENTRIES + 1)),
     "too few bytes for the shape": raw({**META, "t": entry([9], 4)}, bytes(4)),
 }
 
