@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import math
 import time
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from nbformat import NotebookNode
 from traitlets import Type
 
 MAX_OUTPUT = 2**20
-"""Characters of output that are kept of one cell."""
+"""Bytes of output, as JSON, that are kept of one cell."""
 _SLICE = 1.0
 """Seconds between two looks at a kernel's own time, once a limit has passed on the wall clock."""
 
@@ -80,6 +81,22 @@ class KernelClient(AsyncKernelClient):
     shell_channel_class = Type(_Channel)
     iopub_channel_class = Type(_Channel)
 
+    def start_channels(
+        self,
+        shell: bool = True,
+        iopub: bool = True,
+        stdin: bool = True,
+        hb: bool = True,  # noqa: ARG002 (jupyter_client's signature)
+        control: bool = True,
+    ) -> None:
+        """Start the channels but the heartbeat.
+
+        The provisioner knows whether the kernel lives. jupyter_client 8.10 reads a heartbeat
+        without a deadline, and joins the thread that does: a kernel that sends a broken one holds
+        its grader up.
+        """
+        super().start_channels(shell, iopub, stdin, hb=False, control=control)
+
     async def wait_for_ready(
         self,
         timeout: float | None = None,  # noqa: ASYNC109 (jupyter_client's signature)
@@ -112,6 +129,8 @@ class CellClient(NotebookClient):
     timed_out = False
     reply: dict[str, Any] | None = None
     room = MAX_OUTPUT
+    room_left = 8 * MAX_OUTPUT
+    """Bytes of output that the notebook has left."""
     own_seconds: Callable[[], float]
     """Seconds that the kernel had for itself since the cell began."""
 
@@ -128,7 +147,8 @@ class CellClient(NotebookClient):
         )  # as v4.new_code_cell makes it, without its slow validation
         self.nb = NotebookNode(cells=[cell], metadata=NotebookNode())
         self.reset_execution_trackers()
-        self.timed_out, self.reply, self.room = False, None, MAX_OUTPUT
+        self.timed_out, self.reply = False, None
+        self.room = room = min(MAX_OUTPUT, self.room_left)
         self.timeout = max(1, math.ceil(seconds))
         channels: Any = self.kc
         channels.shell_channel.end = time.monotonic() + self.timeout
@@ -143,6 +163,8 @@ class CellClient(NotebookClient):
         except Exception:  # noqa: BLE001 (messages that nbclient did not expect)
             # Code in the kernel can send any message; the state of the kernel is unknown then.
             return Outcome("stuck", outputs=cell.outputs)
+        finally:
+            self.room_left -= room - max(0, self.room)
         cell.outputs = _merge_outputs(cell.outputs)
         for output in cell.outputs:
             _drop_other_data(output)
@@ -188,9 +210,13 @@ class CellClient(NotebookClient):
         cell_index: int,
     ) -> NotebookNode | None:
         """Keep an output, unless the cell has printed too much already."""
-        self.room -= len(str(msg["content"]))
         if self.room < 0:
             return None
+        size = len(json.dumps(msg["content"], default=str))  # as on the disk: \\u0000 is six
+        if size > self.room:
+            self.room = -1
+            return None
+        self.room -= size
         return super().output(outs, msg, display_id, cell_index)
 
 

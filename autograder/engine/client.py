@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -15,13 +16,23 @@ import time
 from pathlib import Path
 from typing import Any
 
+from autograder.engine import interpreter
+from autograder.engine.interpreter import SERVER
+
 KEPT_VARIABLES = ("LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "TMPDIR")
 """What the warm process takes over of the environment, and kernels from it."""
 _STOP_SECONDS = 5.0
 """Seconds that the server has to end after its standard input was closed."""
 _RETRY_SECONDS = 0.02
+_MOST_DEATHS, _SHORT_LIFE = 3, 120.0
+"""A warm process that dies so many times in a row, each time within so many seconds, is given
+up."""
 LOST = -1
 """In place of a wait status: the warm process has ended, and its kernels with it."""
+
+
+_PREFIX, _LOCK = "warm-", ".lock"
+"""Of the folder of a run, and the name of the file that its processes hold a lock of."""
 
 
 class EngineError(RuntimeError):
@@ -29,24 +40,36 @@ class EngineError(RuntimeError):
 
 
 class Engine:
-    """The warm process of this program. It ends when this program does."""
+    """The warm process of this program. It ends when this program does.
+
+    If it is killed, the process that made this object starts another at the same socket; forks of
+    that process wait for it.
+    """
 
     def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="warm-"))
-        self.socket = self._folder / "socket"
+        _sweep()
+        self.folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        self._lock = _lock(self.folder)
+        self.socket = self.folder / "socket"
+        self._owner, self._deaths = os.getpid(), 0
+        self._process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        self._started = time.monotonic()
+        self.socket.unlink(missing_ok=True)  # of one that was killed
         environment = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
         environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), "/usr/bin:/bin"])
-        environment["HOME"] = str(self._folder)  # so that it reads nobody's settings
+        environment["HOME"] = str(self.folder)  # so that it reads nobody's settings
         environment["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # or importing the debugger warns
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "autograder.engine.server", str(self.socket)],
-            cwd=self._folder,
+        module = SERVER if os.geteuid() == 0 else interpreter.__name__
+        return subprocess.Popen(
+            [sys.executable, "-m", module, str(self.socket)],
+            cwd=self.folder,
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             start_new_session=True,
         )
-        self._owner = os.getpid()
 
     @property
     def pid(self) -> int:
@@ -57,25 +80,40 @@ class Engine:
         """A connection to the warm process; the client's first line says what it wants.
 
         Raises:
-            EngineError: the warm process has ended.
+            EngineError: there was no warm process for `timeout` seconds, or it is given up.
         """
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.settimeout(timeout)
+        deadline = time.monotonic() + timeout
         while True:
+            self.revive()
+            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            connection.settimeout(timeout)
             try:
                 connection.connect(str(self.socket))
-            except (FileNotFoundError, ConnectionRefusedError):
-                if not self._is_alive():
-                    connection.close()
-                    raise EngineError("the warm process has ended") from None
+            except OSError as error:
+                connection.close()
+                if time.monotonic() > deadline or not self.folder.is_dir():
+                    raise EngineError(f"the warm process has ended: {error}") from error
                 time.sleep(_RETRY_SECONDS)
             else:
                 return connection
 
-    def _is_alive(self) -> bool:
-        if os.getpid() == self._owner:
-            return self._process.poll() is None
-        return Path(f"/proc/{self.pid}").exists()
+    def revive(self) -> None:
+        """Start another warm process if this one was killed; a fork of the owner can't.
+
+        Raises:
+            EngineError: it died too often.
+        """
+        if os.getpid() != self._owner or self._process.poll() is None:
+            return
+        lived = time.monotonic() - self._started
+        self._deaths = self._deaths + 1 if lived < _SHORT_LIFE else 1
+        if self._deaths >= _MOST_DEATHS:
+            shutil.rmtree(self.folder, ignore_errors=True)  # so that nobody waits for it
+            raise EngineError(f"the warm process has ended {self._deaths} times in a row")
+        if self._process.stdin:
+            self._process.stdin.close()
+        self.folder.mkdir(mode=0o700, exist_ok=True)  # one that ends by itself removes it
+        self._process = self._start()
 
     def stop(self) -> None:
         """End the warm process and all its kernels; a second call does nothing."""
@@ -88,8 +126,33 @@ class Engine:
             self._process.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait()
-        shutil.rmtree(self._folder, ignore_errors=True)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_STOP_SECONDS)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        os.close(self._lock)
+
+
+def _lock(folder: Path) -> int:
+    """Lock the folder of a run for as long as this process or a fork of it lives."""
+    made = folder / f"{_LOCK}-"
+    handle = os.open(made, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    made.rename(folder / _LOCK)  # now: so that nobody finds it without the lock
+    return handle
+
+
+def _sweep() -> None:
+    """Remove what runs left behind that were killed with all their processes: students' work."""
+    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/{_LOCK}"):
+        with contextlib.suppress(OSError):
+            if path.lstat().st_uid != os.geteuid():
+                continue
+            handle = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(path.parent, ignore_errors=True)
+            finally:
+                os.close(handle)
 
 
 _shared: Engine | None = None
@@ -104,6 +167,11 @@ def engine() -> Engine:
     return _shared
 
 
+def scratch() -> Path | None:
+    """Where this run makes its folders; None, which is the system's place, if it has no engine."""
+    return _shared.folder if _shared is not None else None
+
+
 def stop() -> None:
     """End the engine of this program, if it has one."""
     global _shared  # noqa: PLW0603 (as above)
@@ -113,12 +181,18 @@ def stop() -> None:
 
 
 def connect(timeout: float) -> socket.socket:
-    """A connection to the engine of this program; starts another one if it was killed."""
-    try:
-        return engine().connect(timeout)
-    except EngineError:
-        stop()
-        return engine().connect(timeout)
+    """A connection to the engine of this program."""
+    return engine().connect(timeout)
+
+
+def revive() -> None:
+    """Start another warm process if that of this program was killed: its forks wait for it.
+
+    Raises:
+        EngineError: it died too often.
+    """
+    if _shared is not None:
+        _shared.revive()
 
 
 class Connection:
@@ -187,8 +261,11 @@ class Connection:
 
     def wait_for_end(self, seconds: float) -> dict[str, Any]:
         """Wait up to `seconds` for the kernel's end: as `poll`, {} if it has not ended."""
-        self._socket.settimeout(seconds)
-        return self.poll() or {}
+        deadline = time.monotonic() + seconds
+        while self.ended is None and (left := deadline - time.monotonic()) > 0:
+            self._socket.settimeout(left)
+            self.poll()
+        return self.ended or {}
 
     def own_seconds(self, since: float, seconds: float) -> float | None:
         """Seconds that the kernel had for itself, see `litcourse.ranks.own_time`.
@@ -202,10 +279,11 @@ class Connection:
         """
         if self.ended is not None:
             return None
-        self._socket.settimeout(seconds)
+        deadline = time.monotonic() + seconds
         try:
             self._socket.sendall(json.dumps({"since": since}).encode() + b"\n")
             while True:
+                self._socket.settimeout(max(0.0, deadline - time.monotonic()))
                 message = self._read_message()
                 if "own_seconds" in message:
                     return float(message["own_seconds"])

@@ -30,6 +30,7 @@ def run_init(request: dict[str, Any], limits: Limits, report: int) -> None:
     os.setsid()
     ready, ready_pipe = os.pipe()
     close_others({ready, ready_pipe, report})
+    user = sandbox.own_user(os.getpid())
     try:
         if request["sandbox"]:
             sandbox.unshare_namespaces()
@@ -41,7 +42,7 @@ def run_init(request: dict[str, Any], limits: Limits, report: int) -> None:
     if not pid:
         os.close(report)
         os.close(ready)
-        _run_kernel(request, limits, ready_pipe)
+        _run_kernel(request, limits, ready_pipe, user)
     os.close(ready_pipe)
     _send_line(report, {"pid": pid})
     message = os.read(ready, 65536)
@@ -74,9 +75,9 @@ def close_others(kept: set[int]) -> None:
     os.closerange(low, os.sysconf("SC_OPEN_MAX"))
 
 
-def _run_kernel(request: dict[str, Any], limits: Limits, ready_pipe: int) -> None:
+def _run_kernel(request: dict[str, Any], limits: Limits, ready_pipe: int, user: int) -> None:
     try:
-        _enter_sandbox(request, limits)
+        _enter_sandbox(request, limits, user)
         app = _start_kernel_app(request)
     except BaseException as error:  # noqa: BLE001 (the init process reports it)
         os.write(ready_pipe, f"{type(error).__name__}: {error}".encode()[:60000])
@@ -89,7 +90,7 @@ def _run_kernel(request: dict[str, Any], limits: Limits, ready_pipe: int) -> Non
         os._exit(0)
 
 
-def _enter_sandbox(request: dict[str, Any], limits: Limits) -> None:
+def _enter_sandbox(request: dict[str, Any], limits: Limits, user: int) -> None:
     paths = request["place"]
     if request["sandbox"]:
         sandbox_paths = sandbox.Place(
@@ -99,7 +100,7 @@ def _enter_sandbox(request: dict[str, Any], limits: Limits) -> None:
             tuple(map(Path, paths["hidden"])),
             tuple(map(Path, paths["visible"])),
         )
-        sandbox.enter(sandbox_paths, limits)
+        sandbox.enter(sandbox_paths, limits, user)
     else:
         os.chdir(paths["work"])
     syscalls.die_with_parent(signal.SIGKILL)

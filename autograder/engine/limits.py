@@ -22,6 +22,8 @@ class Limits:
         file_mib: size of one file, MiB.
         processes: processes and threads.
         open_files: open files of one process.
+        all_files: open files of all its processes together; bounds the epoll watches, of which a
+            user of the machine has a number, to a million.
     """
 
     cpu_seconds: int = 300
@@ -30,6 +32,7 @@ class Limits:
     file_mib: int = 128
     processes: int = 128
     open_files: int = 512
+    all_files: int = 8192
 
     def apply(self, *, count_processes: bool) -> None:
         """Set the limits that the operating system enforces; the server enforces the rest.

@@ -3,7 +3,8 @@
 One rule for every way to grade:
 
 - A kernel that does not start, or is killed from outside (the machine's memory, a lost warm
-  process), and a time limit while the machine was busy with others: a `MachineError`. The
+  process), a time limit while the machine was busy with others, and kernels of one user that took
+  what Linux counts for a user from each other (`user_quotas`): a `MachineError`. The
   submission runs once more, alone and for up to three times as long. If that fails too, it gets no
   score.
 - A full disk, on which inputs or evidence find no room: an `OSError` of `NO_ROOM`. The run stops.

@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from jupyter_client.provisioning.provisioner_base import KernelProvisionerBase
 from traitlets import Bool, Dict, Instance, Integer, Unicode
 
 from autograder.engine import sandbox
-from autograder.engine.client import Connection
+from autograder.engine.client import Connection, engine
 from autograder.engine.limits import Limits
 
 POLL = 0.02
@@ -51,7 +52,10 @@ class WarmProvisioner(KernelProvisionerBase):
 
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
         """Make the kernel's folders and tell Jupyter where its sockets will be."""
-        self.folder = tempfile.mkdtemp(prefix="kernel-", dir=kwargs.pop("folder", None))
+        # Short names: a socket's path has at most 107 characters.
+        self.folder = tempfile.mkdtemp(
+            prefix="k", dir=kwargs.pop("folder", None) or engine().folder
+        )
         for name in ("channel", "root", "empty"):
             (Path(self.folder) / name).mkdir()
         (self.channel / "evidence").touch()
@@ -104,8 +108,9 @@ class WarmProvisioner(KernelProvisionerBase):
         return None if ended is None else int(ended["ended"]) or 0
 
     async def wait(self) -> int | None:
-        """Wait for the kernel's end."""
-        while self.link is not None and await self.poll() is None:  # noqa: ASYNC110 (Jupyter's way)
+        """Wait for the kernel's end, for as long as a start may take."""
+        deadline = time.monotonic() + self.startup_seconds
+        while await self.poll() is None and time.monotonic() < deadline:  # noqa: ASYNC110 (Jupyter's way)
             await asyncio.sleep(POLL)
         return await self.poll()
 

@@ -1,16 +1,19 @@
 """Isolates a process before it runs a student's code.
 
-Covered: own user, mount, pid, ipc, network and uts namespaces; a root that holds only the system,
-Python with its packages and `litcourse`, all read-only; a private /tmp, home and /dev/shm of
-limited size; its own /proc; no network but its own loopback; no capability and no way to gain one;
-no further user namespaces; a filter of system calls (`seccomp`); the limits of `limits`.
+Covered: own user, mount, pid, ipc, network, uts and cgroup namespaces; a root that holds only the
+system, Python with its packages and `litcourse`, all read-only; a private /tmp, home and /dev/shm
+of limited size; its own /proc; no network but its own loopback; no capability and no way to gain
+one; no further user namespaces; a filter of system calls (`seccomp`); the limits of `limits`.
 
 Not covered: faults of the Linux kernel that the remaining calls can reach, side channels such as
 timing, GPUs (none is visible). The code can read the system folders (/usr, the Python
 installation). docs/threat-model.md names the tests.
 
-A process of root becomes an unprivileged user before it runs a student's code. A process of an
-ordinary user stays that user, under another number, and sees none of that user's files.
+A process of root becomes an unprivileged user before it runs a student's code, one that no other
+kernel has: Linux counts epoll watches, descriptors in flight, inotify instances and more for each
+user of the machine, and refuses them to all of a user's processes alike. A process of an ordinary
+user stays that user, under another number, and sees none of that user's files; `user_quotas` then
+tells whether one kernel has taken what the others need.
 """
 
 from __future__ import annotations
@@ -27,7 +30,11 @@ from autograder.engine.limits import MEBI, Limits
 INSIDE = 1000
 """User and group inside the sandbox."""
 NOBODY = 65534
-"""User and group outside the sandbox, if the grader runs as root."""
+"""User and group outside the sandbox, if the grader is root but has no numbers to give away, as in
+a container that maps few users."""
+FIRST_USER = 0x70000000
+"""Users from here on belong to kernels; systemd names the range as unused
+(https://systemd.io/UIDS-GIDS)."""
 CHANNEL = Path("/run/channel")
 EVIDENCE = Path("/run/evidence")
 HOME = Path("/home/student")
@@ -41,6 +48,7 @@ _INODES = 20_000
 """Number of files and folders that the code may make."""
 _DEVICES = ("null", "zero", "full", "random", "urandom")
 _NAMESPACES = syscalls.NEWNS | syscalls.NEWPID | syscalls.NEWNET | syscalls.NEWIPC | syscalls.NEWUTS
+_NAMESPACES |= syscalls.NEWCGROUP
 
 
 @dataclass(frozen=True)
@@ -67,32 +75,51 @@ def unshare_namespaces() -> None:
     if os.geteuid() != 0:
         user, group = os.geteuid(), os.getegid()
         syscalls.unshare(syscalls.NEWUSER, "the user namespace")
-        _map_user(user, group)
-    syscalls.unshare(_NAMESPACES, "mount, pid, network, ipc and uts namespaces")
+        syscalls.map_user((INSIDE, user), (INSIDE, group))
+    syscalls.unshare(_NAMESPACES, "mount, pid, network, ipc, uts and cgroup namespaces")
 
 
-def enter(place: Place, limits: Limits) -> None:
+def own_user(pid: int) -> int:
+    """The user outside the sandbox of the kernel whose init process is `pid`.
+
+    For root, one of its own: no two living processes have one id.
+    """
+    if os.geteuid() != 0:
+        return os.geteuid()
+    user = FIRST_USER + pid
+    lines = Path("/proc/self/uid_map").read_text(encoding="ascii").splitlines()
+    ranges = [list(map(int, line.split())) for line in lines]
+    return user if any(first <= user < first + count for first, _, count in ranges) else NOBODY
+
+
+def enter(place: Place, limits: Limits, user: int = NOBODY) -> None:
     """Build the new root, enter it, and give up all rights.
 
     Runs in the first process after `unshare_namespaces`. The kernel then makes its sockets in
     `CHANNEL`, which stays writable until `close_channel`.
+
+    Args:
+        place: the folders.
+        limits: limits of the kernel.
+        user: from `own_user`, before `unshare_namespaces`; the default is for code of ours, which
+            takes nothing from others. Of no meaning where an ordinary user grades.
 
     Raises:
         OSError: this machine does not allow one of the steps; the message names it.
     """
     as_root = os.geteuid() == 0
     syscalls.make_mounts_private()
-    _build_root(place, limits, NOBODY if as_root else INSIDE)
+    _build_root(place, limits, user if as_root else INSIDE)
     syscalls.enter_root(place.root)
     syscalls.set_hostname("sandbox")
     syscalls.loopback_up()
     if as_root:
         os.setgroups([])
-        os.setresgid(NOBODY, NOBODY, NOBODY)
-        os.setresuid(NOBODY, NOBODY, NOBODY)
+        os.setresgid(user, user, user)
+        os.setresuid(user, user, user)
         syscalls.set_dumpable()
         syscalls.unshare(syscalls.NEWUSER, "the user namespace")
-        _map_user(NOBODY, NOBODY)
+        syscalls.map_user((INSIDE, user), (INSIDE, user))
     Path("/proc/sys/user/max_user_namespaces").write_text("0", encoding="ascii")
     syscalls.give_up_privileges()
     seccomp.install_filter()
@@ -102,13 +129,6 @@ def enter(place: Place, limits: Limits) -> None:
 def close_channel() -> None:
     """Make `CHANNEL` read-only; for the parent of the first process."""
     syscalls.make_readonly(CHANNEL)
-
-
-def _map_user(user: int, group: int) -> None:
-    """Map the user and group to `INSIDE` in the new user namespace, and no others."""
-    Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
-    Path("/proc/self/uid_map").write_text(f"{INSIDE} {user} 1", encoding="ascii")
-    Path("/proc/self/gid_map").write_text(f"{INSIDE} {group} 1", encoding="ascii")
 
 
 def _build_root(place: Place, limits: Limits, owner: int) -> None:
@@ -126,6 +146,7 @@ def _build_root(place: Place, limits: Limits, owner: int) -> None:
     (root / "dev/ptmx").symlink_to("pts/ptmx")
     (root / "proc").mkdir()
     syscalls.mount_proc(root / "proc")
+    syscalls.bind(Path(os.devnull), root / "proc/cmdline")  # of the machine's boot
     _mount_writable(place, limits, owner)
     for folder in _outermost_folders(place.visible):  # after /tmp and /home, which may hold one
         _bind(folder, root)

@@ -20,13 +20,15 @@ _MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 """Column of `_REFUSED`, and AUDIT_ARCH of <linux/audit.h>."""
 _REFUSED = {  # <asm/unistd.h> of x86_64 and of aarch64
     "acct": (163, 89), "add_key": (248, 217), "bpf": (321, 280), "chroot": (161, 51),
-    "clock_settime": (227, 112), "delete_module": (176, 106), "finit_module": (313, 273),
+    "clock_settime": (227, 112), "delete_module": (176, 106), "fanotify_init": (300, 262),
+    "finit_module": (313, 273),
     "init_module": (175, 105), "kexec_load": (246, 104), "keyctl": (250, 219),
     "memfd_create": (319, 279), "memfd_secret": (447, 447), "mount": (165, 40),
     "move_mount": (429, 429), "msgctl": (71, 187), "msgget": (68, 186), "msgrcv": (70, 188),
     "msgsnd": (69, 189), "name_to_handle_at": (303, 264), "open_by_handle_at": (304, 265),
     "open_tree": (428, 428), "fsopen": (430, 430), "fsmount": (432, 432),
-    "mount_setattr": (442, 442), "perf_event_open": (298, 241), "pivot_root": (155, 41),
+    "mount_setattr": (442, 442), "mq_open": (240, 180), "perf_event_open": (298, 241),
+    "pivot_root": (155, 41),
     "process_vm_writev": (311, 271), "ptrace": (101, 117), "quotactl": (179, 60),
     "reboot": (169, 142), "request_key": (249, 218), "semget": (64, 190), "semop": (65, 193),
     "setns": (308, 268), "shmat": (30, 196), "shmget": (29, 194), "swapon": (167, 224),
@@ -44,6 +46,7 @@ _REFUSED_WITH = {
     # A lease on a file could make the grader wait.
     "fcntl": ((72, 25), _FIRST_ARGUMENT + 8, _F_SETLEASE),
 }
+_FALLOCATE = (285, 47)
 _ALLOW, _FAIL, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
 _X32 = 0x40000000  # x86_64: the same calls under other numbers
 _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 22, 2
@@ -90,6 +93,12 @@ def _program(column: int, architecture: int) -> Iterator[bytes]:
         yield _instruction(_EQUAL, value, no=1)
         yield _instruction(_RETURN, _FAIL | errno.EPERM)
         yield _instruction(_RETURN, _ALLOW)
+    # Its modes, such as FALLOC_FL_KEEP_SIZE, take room on a disk that no limit on a size sees.
+    yield _instruction(_EQUAL, _FALLOCATE[column], no=4)
+    yield _instruction(_LOAD, _FIRST_ARGUMENT + 8)
+    yield _instruction(_EQUAL, 0, no=1)
+    yield _instruction(_RETURN, _ALLOW)
+    yield _instruction(_RETURN, _FAIL | errno.EOPNOTSUPP)
     yield _instruction(_EQUAL, _SOCKET[column], yes=1)
     yield _instruction(_RETURN, _ALLOW)
     yield _instruction(_LOAD, _FIRST_ARGUMENT)

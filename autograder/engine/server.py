@@ -20,14 +20,24 @@ import shutil
 import signal
 import socket
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from autograder.engine import imports, judge_server, kernel, syscalls, watch
-from autograder.engine.limits import Limits
+from autograder.engine import (
+    cgroups,
+    imports,
+    judge_server,
+    kernel,
+    syscalls,
+    user_quotas,
+    watch,
+)
+from autograder.engine.limits import MEBI, Limits
 from litcourse.ranks.processes import process_tree
 
+_LINE_SECONDS = 10.0
+"""Seconds that a client has for the line that says what it wants: the others wait meanwhile."""
 TICK = 0.2
 """Seconds between two measurements of the kernels."""
 MAX_LINE = 2**20
@@ -49,6 +59,8 @@ class _KernelHandle:
         usage: the last measurement.
         status: the kernel's wait status; None until the init process reports it.
         text: an unfinished line of the init process.
+        group: its control group, or None.
+        disturbed: what the kernels together took all of, so that this one may have missed it.
     """
 
     connection: socket.socket
@@ -62,12 +74,28 @@ class _KernelHandle:
     usage: watch.Usage = field(default_factory=watch.Usage)
     text: bytes = b""
     status: int | None = None
+    group: Path | None = None
+    disturbed: str = ""
+
+    def measure(self) -> watch.Usage:
+        """Its usage of now, from /proc and its control group."""
+        if self.watcher is None:
+            self.watcher = watch.Watch(self.pid, self.baseline)
+        usage = self.watcher.usage(self.limits.memory_mib * MEBI)
+        counted = cgroups.cpu_seconds(self.group) if self.group else None
+        return replace(usage, cpu_seconds=max(usage.cpu_seconds, counted or 0.0))
 
 
 class Server:
-    """Accepts connections on `path` until standard input ends."""
+    """Accepts connections on `path` until standard input ends.
 
-    def __init__(self, path: str) -> None:
+    Args:
+        path: path of the socket.
+        fault: why there can be no sandbox, or "".
+    """
+
+    def __init__(self, path: str, fault: str) -> None:
+        self._fault = fault
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(path)
         self._listener.listen(64)  # clients can connect from now on, and wait for the imports
@@ -85,6 +113,19 @@ class Server:
                 key.data(key.fileobj)
             for handle in self._kernels.values():
                 _watch(handle)
+            self._note_exhausted()
+
+    def _note_exhausted(self) -> None:
+        """Note on all kernels of one user that they may have missed what one of them took.
+
+        A kernel that is alone misses what it took itself.
+        """
+        handles = list(self._kernels.values())
+        if os.geteuid() == 0 or len(handles) < 2:  # noqa: PLR2004 (there is another)
+            return
+        what = user_quotas.find_exhausted(min(handle.limits.open_files for handle in handles))
+        for handle in handles:
+            handle.disturbed = handle.disturbed or what
 
     def stop(self) -> None:
         """End every kernel."""
@@ -94,7 +135,9 @@ class Server:
     def _accept(self, listener: socket.socket) -> None:
         connection, _ = listener.accept()
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            connection.settimeout(_LINE_SECONDS)
             line = connection.makefile("rb").readline(MAX_LINE)
+            connection.settimeout(None)  # of a blocking one, the selector tells when to read
             request = json.loads(line)
             if "judge" in request:
                 imports.rehearse_draws(request["judge"])  # before the first fork that draws
@@ -125,17 +168,23 @@ class Server:
         os.waitpid(pid, 0)
 
     def _start_kernel(self, connection: socket.socket, request: dict[str, Any]) -> None:
+        if self._fault and request["sandbox"]:
+            connection.sendall(json.dumps({"error": self._fault}).encode() + b"\n")
+            connection.close()
+            return
         read_end, write_end = os.pipe()
-        limits = Limits(**request["limits"])
+        limits, group = Limits(**request["limits"]), cgroups.make_group()
         init = os.fork()
         if not init:
             try:
                 signal.signal(signal.SIGINT, signal.default_int_handler)
+                if group:
+                    cgroups.enter(group)
                 kernel.run_init(request, limits, write_end)
             finally:
                 os._exit(1)  # never back into the server's loop
         os.close(write_end)
-        handle = _KernelHandle(connection, limits, init, read_end, watch.own_memory())
+        handle = _KernelHandle(connection, limits, init, read_end, watch.own_memory(), group=group)
         self._kernels[init] = handle
         self._selector.register(read_end, selectors.EVENT_READ, lambda _: self._report(handle))
         self._selector.register(
@@ -158,11 +207,16 @@ class Server:
 
     def _finish(self, handle: _KernelHandle) -> None:
         _, status, usage = os.wait4(handle.init, 0)
-        seconds = max(usage.ru_utime + usage.ru_stime, handle.usage.cpu_seconds)
+        counted = cgroups.cpu_seconds(handle.group) if handle.group else None
+        seconds = max(usage.ru_utime + usage.ru_stime, handle.usage.cpu_seconds, counted or 0.0)
+        if handle.group:
+            cgroups.remove(handle.group)
         if not handle.reason and seconds > handle.limits.cpu_seconds:
             handle.reason = "cpu"  # the operating system's own limit came first
         status = status if handle.status is None else handle.status
         ended = {"ended": status, "reason": handle.reason, "cpu_seconds": seconds}
+        # Who exceeded a limit of its own pays for that; the others run again.
+        ended["disturbed"] = "" if handle.reason else handle.disturbed
         _send_line(handle, json.dumps(ended).encode())
         self._selector.unregister(handle.pipe)
         os.close(handle.pipe)
@@ -203,9 +257,7 @@ def _send_line(handle: _KernelHandle, line: bytes) -> None:
 def _watch(handle: _KernelHandle) -> None:
     if not handle.pid or handle.reason:
         return
-    if handle.watcher is None:
-        handle.watcher = watch.Watch(handle.pid, handle.baseline)
-    handle.usage = handle.watcher.usage()
+    handle.usage = handle.measure()
     handle.reason = watch.exceeded_limit(handle.usage, handle.limits)
     if handle.reason:
         _kill(handle)
@@ -224,12 +276,13 @@ def main() -> None:
     signal.signal(
         signal.SIGINT, signal.SIG_IGN
     )  # Ctrl-C is for the program that started the server
-    server = Server(sys.argv[1])
+    server = Server(sys.argv[1], "".join(sys.argv[2:]))
     imports.import_all()
     try:
         server.run()
     finally:
         server.stop()
+        cgroups.remove_all()
         shutil.rmtree(
             Path(sys.argv[1]).parent, ignore_errors=True
         )  # also if the program that made it is dead

@@ -14,7 +14,7 @@ import socket
 import struct
 from pathlib import Path
 
-NEWNS, NEWUTS, NEWIPC = 0x00020000, 0x04000000, 0x08000000
+NEWNS, NEWUTS, NEWIPC, NEWCGROUP = 0x00020000, 0x04000000, 0x08000000, 0x02000000
 NEWUSER, NEWPID, NEWNET = 0x10000000, 0x20000000, 0x40000000
 _MS_BIND, _MS_REC, _MS_PRIVATE = 4096, 16384, 1 << 18
 _MS_NOSUID, _MS_NODEV, _MS_NOEXEC = 2, 4, 8
@@ -39,6 +39,20 @@ def _call(what: str, result: int) -> None:
 def unshare(flags: int, what: str) -> None:
     """Leave the namespaces that `flags` names for new ones; `what` is for the error."""
     _call(f"unshare of {what}", _libc.unshare(ctypes.c_int(flags)))
+
+
+def unshare_as_same_user() -> None:
+    """Leave the user and mount namespace for new ones in which user and group are the same."""
+    user, group = os.geteuid(), os.getegid()
+    unshare(NEWUSER | NEWNS, "user and mount namespaces")
+    map_user((user, user), (group, group))
+
+
+def map_user(user: tuple[int, int], group: tuple[int, int]) -> None:
+    """Map one user and group, each inside and outside, in a new user namespace, and no others."""
+    Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
+    for name, (inside, outside) in (("uid_map", user), ("gid_map", group)):
+        Path(f"/proc/self/{name}").write_text(f"{inside} {outside} 1", encoding="ascii")
 
 
 def _mount(source: str, target: str, kind: str, flags: int, data: str, what: str) -> None:

@@ -21,8 +21,11 @@ from nbconvert.exporters.exporter import ResourcesDict
 from nbformat import NotebookNode
 
 from autograder.course import CHECK, AuthorError, Lab, grade_id
+from autograder.engine.client import scratch
 from autograder.engine.judge_server import NOT_LOOKED_AT
+from autograder.engine.limits import Limits
 from autograder.engine.machine_faults import NO_ROOM
+from autograder.engine.user_quotas import find_exhausted
 from autograder.grading.records import FAILED, GRADE, REJUDGE, Record
 from autograder.grading.reporting.suspicious_imports import find_suspicious_imports
 from autograder.grading.settings import CourseSettings
@@ -136,7 +139,8 @@ class SubmissionGrader:
         except AuthorError as error:
             return Reply(AUTHOR, str(error))
         except OSError as error:
-            if error.errno in NO_ROOM:
+            # epoll has the same number for a user that has no watches left.
+            if error.errno in NO_ROOM and not find_exhausted(Limits().open_files):
                 return Reply(FULL, describe_full_disk(error))
             return self._broken_reply(task, error)
         except Exception as error:  # noqa: BLE001 (the other submissions have to be graded)
@@ -155,7 +159,7 @@ class SubmissionGrader:
         record = self._record(task, scanned.fingerprint(), scanned.timestamp)
         with (
             locate(course, submitted, prepared.unsolved, task.lab) as found,
-            tempfile.TemporaryDirectory(prefix="submission-") as folder,
+            tempfile.TemporaryDirectory(prefix="submission-", dir=scratch()) as folder,
         ):
             files, sent_files = Path(folder), found.contents.files
             staged = submission_files.add_master_files(
@@ -187,7 +191,7 @@ class SubmissionGrader:
         record.state, record.detail = FAILED, task.detail
         notebook = copy.deepcopy(self._labs[task.lab].unsolved)
         SubmissionMetadata("", FAILURE, "the instructor's log tells more").write(notebook)
-        with tempfile.TemporaryDirectory(prefix="submission-") as folder:
+        with tempfile.TemporaryDirectory(prefix="submission-", dir=scratch()) as folder:
             skipped = dict.fromkeys(self._labs[task.lab].lab.questions, task.detail)
             self._run_pipeline(record, notebook, Path(folder), skipped)
         return Reply(DONE)

@@ -91,7 +91,7 @@ class WorkerPool:
             worker.process.join(_GRACE + 1)
             if worker.process.is_alive():
                 worker.process.kill()
-                worker.process.join()
+                worker.process.join(_GRACE)
         self._workers.clear()
 
     @property

@@ -27,7 +27,7 @@ import autograder
 import litcourse
 from autograder.bank import without_markers
 from autograder.course import Lab, grade_id
-from autograder.engine.client import KEPT_VARIABLES
+from autograder.engine.client import KEPT_VARIABLES, scratch
 from autograder.nbgrader_plugins.failures import judge_answer
 from autograder.nbgrader_plugins.submission_metadata import KEY, Context, SubmissionMetadata
 from autograder.nbgrader_plugins.submissions.submission_files import copy_files, find_visible
@@ -66,7 +66,7 @@ def fly(step: RunSubmission, root: Path, lab: Lab, unsolved: NotebookNode) -> di
         what went wrong, by the ids of the questions that failed twice.
     """
     found = dict.fromkeys(lab.questions, "")
-    with tempfile.TemporaryDirectory(prefix="canary-") as folder:
+    with tempfile.TemporaryDirectory(prefix="canary-", dir=scratch()) as folder:
         # As submissions get them: of the instructor's files, links are followed.
         files = {name: path.resolve() for name, path in find_visible(lab.folder).items()}
         copy_files(files, Path(folder))

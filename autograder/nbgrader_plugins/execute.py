@@ -16,6 +16,8 @@ from traitlets import Bool, Dict, Integer
 
 from autograder.course import CHECK, grade_id
 from autograder.engine.cell_client import Outcome
+from autograder.engine.client import scratch
+from autograder.engine.limits import MEBI
 from autograder.engine.machine_faults import (
     NO_ROOM,
     STRETCH,
@@ -24,7 +26,12 @@ from autograder.engine.machine_faults import (
     is_starved,
 )
 from autograder.nbgrader_plugins import canary, repair, submission_metadata
-from autograder.nbgrader_plugins.failures import Failure, explain_missing, find_failure
+from autograder.nbgrader_plugins.failures import (
+    Failure,
+    explain_end,
+    explain_missing,
+    find_failure,
+)
 from autograder.nbgrader_plugins.graded_kernel import Kernel
 from autograder.nbgrader_plugins.judge_client import EncodedInputs, judge_client
 from autograder.nbgrader_plugins.submission_metadata import KEY, Context, Notice, SubmissionMetadata
@@ -68,6 +75,7 @@ class RunSubmission(NbGraderPreprocessor):
     startup_seconds = Integer(120, help="Time limit of a kernel's start.").tag(config=True)
     sandbox = Bool(default_value=True, help="Isolate the student's code.").tag(config=True)
     limits = Dict(help="Limits by name, see autograder.engine.limits.").tag(config=True)
+    output_mib = Integer(8, help="MiB of output of all cells together.").tag(config=True)
     restarts = Integer(3, help="Kernels that may die before the rest is given up.").tag(config=True)
 
     def preprocess(
@@ -111,9 +119,11 @@ class RunSubmission(NbGraderPreprocessor):
         """
         questions = {name: QuestionEvidence(encoded) for name, encoded in inputs.items()}
         killed, stretch = count_memory_kills(), STRETCH if alone else 1
-        with tempfile.TemporaryDirectory(prefix="grading-") as folder:
+        with tempfile.TemporaryDirectory(prefix="grading-", dir=scratch()) as folder:
             run = _NotebookRun(self, nb, resources[KEY], questions, Path(folder), stretch)
             run.run_all()
+        if run.disturbed:
+            raise MachineError(f"other submissions took all {run.disturbed} of the grader's user")
         if count_memory_kills() > killed:
             raise MachineError("the machine ran out of memory meanwhile")
         run.add_notices()
@@ -150,12 +160,13 @@ class _NotebookRun:
     kernel: Kernel | None = None
     cpu_seconds: float = 0.0
     own_seconds: float = 0.0
+    disturbed: str = ""
 
     def run_all(self) -> None:
         """Execute every cell that grading runs; when a kernel dies, continue in another."""
         copy_visible(self.context.files, self.folder / "work")
         self.began = time.monotonic()
-        self.left = self.limits.restarts
+        self.left, self.room = self.limits.restarts, self.limits.output_mib * MEBI
         indices = [i for i, cell in enumerate(self.notebook.cells) if repair.is_executed(cell)]
         for index in indices:
             self.notebook.cells[index].outputs = []  # of a run that the machine ended
@@ -175,6 +186,7 @@ class _NotebookRun:
         kernel, self.kernel = self.kernel, None
         if kernel is not None:
             self.cpu_seconds += kernel.stop()
+            self.disturbed, self.room = self.disturbed or kernel.disturbed, kernel.room
 
     def _start(self) -> Kernel:
         settings = self.limits
@@ -185,6 +197,7 @@ class _NotebookRun:
                 sandbox=settings.sandbox,
                 limits=settings.limits,
                 stretch=self.stretch,
+                room=self.room,
             )
         except (RuntimeError, TimeoutError) as error:
             raise MachineError(f"no kernel: {error}") from error
@@ -200,12 +213,8 @@ class _NotebookRun:
             self._note_limits(outcome, cell)
             if outcome.status != "done":
                 self.lost_cells.add(index)
-                self.limits.log.warning(
-                    "%s: cell %s is %s",
-                    self.context.student,
-                    grade_id(cell) or index,
-                    outcome.status,
-                )
+                what = (self.context.student, grade_id(cell) or index, outcome.status)
+                self.limits.log.warning("%s: cell %s is %s", *what)
             if outcome.kernel_lost and not self._revive([p for p in indices if p <= index]):
                 return
 
@@ -215,13 +224,13 @@ class _NotebookRun:
         code = error_code(kind, message) if kind else ""
         codes = {code} & set(LIMITS)
         if outcome.limit or (outcome.status != "done" and not _question(cell)):
-            codes.add(_reason(outcome, self.limits.cell_seconds)[0])
+            codes.add(explain_end(outcome, self.limits.cell_seconds)[0])
         if outcome.flooded:
             codes.add("LIT926")
         self.notices += [Notice(code, "", grade_id(cell)) for code in sorted(codes)]
 
     def _note_failure(self, index: int, outcome: Outcome) -> None:
-        found = find_failure(outcome, _reason(outcome, self.limits.cell_seconds)[1])
+        found = find_failure(outcome, explain_end(outcome, self.limits.cell_seconds)[1])
         if found is not None:
             self.failures.setdefault(index, found)
 
@@ -312,7 +321,7 @@ class _NotebookRun:
                 return Outcome("done")
             question.evidence = encoded or None
         self._check_machine(outcome, seconds, self.limits.cell_seconds)
-        question.code, question.detail = _reason(outcome, self.limits.cell_seconds)
+        question.code, question.detail = explain_end(outcome, self.limits.cell_seconds)
         if question.evidence is not None:
             missing = self._explain_missing(question_id)
             question.code, question.detail = missing or (question.code, question.detail)
@@ -324,26 +333,8 @@ def _question(cell: NotebookNode) -> str:
     return grade_id(cell).removesuffix(CHECK) if grade_id(cell).endswith(CHECK) else ""
 
 
-_LIMITS = {
-    "cpu": ("LIT920", "it was ended for its processor time"),
-    "memory": ("LIT921", "it was ended for its memory"),
-}
-
-
-def _reason(outcome: Outcome, limit: int) -> tuple[str, str]:
-    """Finding and detail for a check that left no evidence."""
-    if outcome.limit:
-        return _LIMITS[outcome.limit]
-    reasons = {
-        "late": ("LIT906", f"no answer within {limit} s"),
-        "stuck": ("LIT906", f"no answer within {limit} s, and no end when interrupted"),
-        "dead": ("LIT907", "the Python process ended"),
-    }
-    return reasons.get(outcome.status, ("LIT905", outcome.error or "no measurement"))
-
-
 def _ending_output(outcome: Outcome, limit: int) -> NotebookNode:
-    text = _reason(outcome, limit)[1]
+    text = explain_end(outcome, limit)[1]
     traceback = [f"Grading stopped this cell: {text}. The cells after it were run."]
     made: NotebookNode = v4.new_output("error", ename="Stopped", evalue=text, traceback=traceback)
     return made

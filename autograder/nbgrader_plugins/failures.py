@@ -40,6 +40,25 @@ class Failure:
     stub: bool = False
 
 
+_LIMITS = {
+    "cpu": ("LIT920", "it was ended for its processor time"),
+    "memory": ("LIT921", "it was ended for its memory"),
+    "files": ("LIT923", "it was ended for its open files"),
+}
+
+
+def explain_end(outcome: Outcome, limit: int) -> tuple[str, str]:
+    """Finding and detail for a check that left no evidence."""
+    if outcome.limit:
+        return _LIMITS[outcome.limit]
+    reasons = {
+        "late": ("LIT906", f"no answer within {limit} s"),
+        "stuck": ("LIT906", f"no answer within {limit} s, and no end when interrupted"),
+        "dead": ("LIT907", "the Python process ended"),
+    }
+    return reasons.get(outcome.status, ("LIT905", outcome.error or "no measurement"))
+
+
 def find_failure(outcome: Outcome, reason: str) -> Failure | None:
     """How a cell failed, or None if it did not.
 

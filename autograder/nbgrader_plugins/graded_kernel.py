@@ -15,7 +15,7 @@ from jupyter_client.manager import AsyncKernelManager
 from nbformat import v4
 from traitlets.config import Config
 
-from autograder.engine.cell_client import CellClient, KernelClient, Outcome
+from autograder.engine.cell_client import MAX_OUTPUT, CellClient, KernelClient, Outcome
 from autograder.engine.client import LOST
 from autograder.engine.machine_faults import is_starved, require_room, was_killed_from_outside
 from autograder.engine.provisioner import WarmProvisioner
@@ -42,6 +42,7 @@ class Kernel:
         sandbox: isolate it.
         limits: by name, for `autograder.engine.limits.Limits`.
         stretch: a cell may take so many times its time limit on a busy machine.
+        room: bytes of output that are kept of all its cells.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Kernel:
         sandbox: bool,
         limits: dict[str, int],
         stretch: int = 1,
+        room: int = 8 * MAX_OUTPUT,
     ) -> None:
         self._stretch = stretch
         settings = {"sandbox": sandbox, "limits": limits, "startup_seconds": startup_seconds}
@@ -71,6 +73,7 @@ class Kernel:
             store_widget_state=False,
             shutdown_kernel="immediate",
         )
+        self._client.room_left = room
         self._client.create_kernel_manager().client_factory = KernelClient
         try:
             self._client.start_new_kernel(cwd=str(folder), env={"NBGRADER_EXECUTION": "autograde"})
@@ -80,6 +83,12 @@ class Kernel:
                 self._client.km.cleanup_resources()
             raise
         self._cpu_seconds_at_start = self._read_cpu_seconds()
+        self.disturbed = ""
+
+    @property
+    def room(self) -> int:
+        """Bytes of output that its cells have left."""
+        return self._client.room_left
 
     @property
     def _provisioner(self) -> WarmProvisioner:
@@ -154,6 +163,8 @@ class Kernel:
     def stop(self) -> float:
         """Kill the kernel, which may be dead already.
 
+        Then `disturbed` names what kernels of one user took from each other, if they did.
+
         Returns:
             CPU seconds since it was ready, those of its child processes included.
         """
@@ -163,5 +174,6 @@ class Kernel:
             link.signal(signal.SIGKILL)
             ended = link.wait_for_end(_STOP_SECONDS)
             seconds = max(0.0, ended.get("cpu_seconds", 0.0) - self._cpu_seconds_at_start)
+            self.disturbed = str(ended.get("disturbed", ""))
         self._client._cleanup_kernel()  # noqa: SLF001 (nbclient 0.11 has no public name for it)
         return seconds

@@ -70,6 +70,8 @@ class Attack:
         says: a regular expression that its outputs must match: it did what it came for.
         finding: code that its record or its page must show.
         share: the share of the points that it gets, where fewer would be a fault too.
+        most_text: bytes that its graded notebook may have.
+        missing: what this machine lacks for it, and how to enable it, or "".
     """
 
     cells: tuple[str, ...] = ()
@@ -84,6 +86,8 @@ class Attack:
     says: str = ""
     finding: str = ""
     share: float | None = None
+    most_text: int = 2**25
+    missing: Callable[[], str] = str
 
     @property
     def control(self) -> str:
@@ -100,6 +104,7 @@ class Result:
         record: of the question, under `evidence/`.
         text: all outputs of the graded notebook, and its mended cells' notices.
         log: of nbgrader.
+        size: bytes of the graded notebook.
         active: what could run in the pages that show it.
     """
 
@@ -107,6 +112,7 @@ class Result:
     record: dict[str, Any]
     text: str
     log: str
+    size: int = 0
     active: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -224,7 +230,8 @@ class Arena:
             found = read_points(self.root, LAB, [student])[student][QUESTION]
         except Exception:  # noqa: BLE001 (nbgrader's MissingEntry and others: nothing recorded)
             found = None
-        return Result(found, known, text, log, active(notebook) if notebook else Counter())
+        size = graded.stat().st_size if notebook else 0
+        return Result(found, known, text, log, size, active(notebook) if notebook else Counter())
 
 
 def _place(notebook: NotebookNode, name: str) -> int:

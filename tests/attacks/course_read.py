@@ -25,6 +25,9 @@ for name in ("root", "home", "var", "mnt", "srv", "opt", "sys", "boot"):
     try_to(name, lambda: others(f"/{name}") or 1 / 0)
 try_to("proc/1/root", lambda: others("/proc/1/root" + "/root") or 1 / 0)
 try_to("/etc/shadow", lambda: open("/etc/shadow").read())
+try_to("how the machine was started", lambda: open("/proc/cmdline").read() or 1 / 0)
+try_to("its control groups", lambda: [line for line in open("/proc/self/cgroup")
+                                      if not line.endswith(":/\n")] or 1 / 0)
 """
 WALK = """
 import mmap
@@ -43,4 +46,4 @@ for place in ("/tmp", "/home", "/run", "/dev", "/etc", TARGETS["checkout"], TARG
 print("looked at", seen, "found", found)
 """
 
-ATTACK = Attack(cells=(READ, WALK), held=40, says=r"looked at \d+ found \[\]")
+ATTACK = Attack(cells=(READ, WALK), held=42, says=r"looked at \d+ found \[\]")

@@ -62,11 +62,14 @@ def test_attack(
     name: str, arena: Arena, controls: dict[str, float], results: dict[str, Result]
 ) -> None:
     attacked = attack(name)
+    if reason := attacked.missing():
+        pytest.skip(reason)
     before = Traces.of(arena)
     result = results[name] = arena.grade(name, attacked)
     assert Traces.of(arena) == before, "it left something behind"
     _no_gain(attacked, result, controls)
     _nothing_reached(attacked, result)
+    assert result.size <= attacked.most_text
     assert result.active <= active(arena.unsolved), "it could run in a page that shows it"
     if attacked.finding:
         assert attacked.finding in result.codes, result.text[-3000:]

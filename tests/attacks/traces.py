@@ -12,10 +12,9 @@ from pathlib import Path
 import psutil
 
 from autograder.engine import client
+from autograder.engine.sandbox import FIRST_USER, NOBODY
 from tests.attacks.arena import Arena
 
-OUTSIDE = 65534
-"""The user that a sandbox is outside, where the grader runs as root."""
 DAEMON = "86397"
 """An argument by which the daemon of `daemon_left` is recognised wherever it went."""
 _GONE = 20.0
@@ -51,7 +50,7 @@ def _processes() -> list[psutil.Process]:
     # Judge servers stay, in the warm process's session; whatever runs a submission has its own.
     found: list[psutil.Process] = [each for each in below if _session(each.pid) != _session(server)]
     for process in psutil.process_iter(["cmdline", "uids", "ppid"]):
-        orphan = process.info["ppid"] == 1 and OUTSIDE in (process.info["uids"] or ())
+        orphan = process.info["ppid"] == 1 and any(map(_outside, process.info["uids"] or ()))
         if orphan or DAEMON in (process.info["cmdline"] or ()):
             found.append(process)
     return found
@@ -65,13 +64,18 @@ def _session(pid: int) -> int:
 
 
 def _entries() -> Iterator[str]:
-    """All of the grader's temporary folder, and what a sandbox's user owns elsewhere."""
-    own = Path(tempfile.gettempdir())
-    yield from map(str, own.iterdir())
+    """All of the grader's temporary folders, and what a sandbox's user owns elsewhere."""
+    for own in (Path(tempfile.gettempdir()), client.engine().folder):
+        yield from map(str, own.iterdir())
     for place in map(Path, ("/tmp", "/var/tmp", "/dev/shm")):  # noqa: S108 (looked at)
         for path in place.iterdir():
-            if _owner(path) == OUTSIDE:
+            if _outside(_owner(path)):
                 yield str(path)
+
+
+def _outside(user: int) -> bool:
+    """Whether a sandbox is this user outside, where the grader runs as root."""
+    return user == NOBODY or user >= FIRST_USER
 
 
 def _owner(path: Path) -> int:

@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from autograder.course import CHECK, grade_id
+from autograder.engine.client import scratch
 from autograder.nbgrader_plugins.submissions import reading
 from autograder.nbgrader_plugins.submissions.submission_files import (
     SUBMISSION_SECRET,
@@ -151,7 +152,7 @@ def _unpacked(
     room = min(course.max_dir_size, course.max_file_size) * _KILO
     zips = sorted(filter(_is_zip, sent.files), key=_depth)
     faults += [f"{name} was not opened, as there are so many" for name in zips[MOST_ZIPS:]]
-    with tempfile.TemporaryDirectory(prefix="unpacked-") as place:
+    with tempfile.TemporaryDirectory(prefix="unpacked-", dir=scratch()) as place:
         for count, name in enumerate(zips[:MOST_ZIPS]):
             folder = Path(place, str(count))
             folder.mkdir()
