@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import OperationalError
 
 from autograder.course import Course
+from autograder.engine.client import EngineError
 from autograder.grading import plan as planning
 from autograder.grading.feedback import Pages
 from autograder.grading.plan import Plan
@@ -172,7 +173,10 @@ class _Command:
         found = [rows[s.lab][s.student] for sent in submissions.values() for s in sent
                  if s.student in rows[s.lab]]  # fmt: skip
         run_notices = notices.from_rows(found)
-        run_notices.new_secret = new_secret
+        run_notices.new_secret, run_notices.passed_over = (
+            new_secret,
+            notices.find_passed_over(settings, options.labs or list(self.course.labs)),
+        )
         if not options.students:
             run_notices.gone = [
                 who for lab in rows for who in notices.find_gone(settings, lab, rows[lab])
@@ -182,7 +186,6 @@ class _Command:
             strangers = [(r.lab, r.student) for r in session.writer.strangers]
             run_notices.note_roster(roster, {} if options.students else sent, strangers)
         if not options.labs:
-            run_notices.passed_over = notices.find_passed_over(settings, self.course)
             run_notices.foreign = notices.find_foreign(settings, self.course)
         questions = list(dict.fromkeys(q for lab in labs.values() for q in lab.lab.questions))
         if self.csv is not None:
@@ -315,7 +318,7 @@ def _run_guarded(command: _Command) -> int:
     with end_on_sigterm():
         try:
             return _with_settings(command, command.run)
-        except (StoppedError, OperationalError) as error:
+        except (StoppedError, OperationalError, EngineError) as error:
             reason = str(error)
             if isinstance(error, OperationalError):
                 reason = f"the gradebook can't be used: {error.orig}"

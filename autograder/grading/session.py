@@ -19,7 +19,7 @@ from typing import TextIO
 from sqlalchemy.exc import OperationalError
 
 from autograder.course import AuthorError, Course, Lab, LockedError, unwritable_error
-from autograder.engine.client import EngineError, engine, revive, stop
+from autograder.engine.client import engine, stop
 from autograder.engine.machine_faults import NO_ROOM
 from autograder.grading.records import GRADE, GRADED, REJUDGE, Record
 from autograder.grading.reporting.progress import Meter
@@ -187,7 +187,6 @@ class Session:
             self._fly_canaries(pool, sorted({t.lab for t in tasks if t.action == GRADE}))
             tasks = deque(replace(t, skipped=self._skipped(t.lab)) for t in tasks)
             for done in pool.run(tasks):
-                _revive_engine()
                 if done is None:
                     meter.tick()
                     self._write_next_page()
@@ -204,7 +203,6 @@ class Session:
         """Grade the solutions of `labs` that no earlier run has graded, before anybody else's."""
         tasks = deque(Task(CANARY, lab, canary.CANARY) for lab in labs if self._needs_canary(lab))
         for done in pool.run(tasks):
-            _revive_engine()
             if done is None:
                 continue
             reply, lab = done.reply, self.labs[done.task.lab].lab
@@ -336,18 +334,6 @@ def _freeze_objects() -> Iterator[None]:
         yield
     finally:
         gc.unfreeze()
-
-
-def _revive_engine() -> None:
-    """Start another warm process if it was killed: the workers wait for it.
-
-    Raises:
-        StoppedError: it died too often.
-    """
-    try:
-        revive()
-    except EngineError as error:
-        raise StoppedError(str(error)) from error
 
 
 @contextlib.contextmanager

@@ -24,6 +24,7 @@ from multiprocessing.process import BaseProcess
 from types import FrameType
 from typing import Self
 
+from autograder.engine import client
 from autograder.engine.limits import own_data
 from autograder.engine.machine_faults import STRETCH
 from autograder.engine.syscalls import die_with_parent
@@ -105,9 +106,13 @@ class WorkerPool:
         The caller may append tasks meanwhile. A worker gets its next task before the caller gets
         the result of the last one, so that no worker waits for the caller. A task that has to run
         alone waits for the others, and they for it.
+
+        Raises:
+            EngineError: the warm process, which the workers share, has died too often.
         """
         done: deque[FinishedTask] = deque()
         while True:
+            client.revive()
             self._hand_out(tasks)
             busy = [worker for worker in self._workers if worker.task is not None]
             if busy:

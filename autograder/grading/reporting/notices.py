@@ -154,13 +154,9 @@ def find_foreign(settings: CourseSettings, course: Course) -> list[str]:
     return [name for name in course.foreign if submission_files.discover(settings.course, name)]
 
 
-def find_passed_over(settings: CourseSettings, course: Course) -> list[str]:
+def find_passed_over(settings: CourseSettings, labs: Sequence[str]) -> list[str]:
     """What lies in `submitted/` for a lab and is no submission, with the reason."""
-    return [
-        who
-        for lab in course.labs
-        for who in submission_files.find_passed_over(settings.course, lab)
-    ]
+    return [who for lab in labs for who in submission_files.find_passed_over(settings.course, lab)]
 
 
 def lacks_secret(settings: CourseSettings) -> bool:
