@@ -27,7 +27,7 @@ try_to("proc/1/root", lambda: others("/proc/1/root" + "/root") or 1 / 0)
 try_to("/etc/shadow", lambda: open("/etc/shadow").read())
 try_to("how the machine was started", lambda: open("/proc/cmdline").read() or 1 / 0)
 try_to("its control groups", lambda: [line for line in open("/proc/self/cgroup")
-                                      if not line.endswith(":/\n")] or 1 / 0)
+                                      if not line.endswith(":/\\n")] or 1 / 0)
 """
 WALK = """
 import mmap

@@ -57,9 +57,9 @@ TAKEN = {"descriptors in flight": (IN_FLIGHT, SEND, "sent 1"),
          "inotify instances": (INOTIFY, WATCH, "watches True")}  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def engine() -> Iterator[None]:
-    """A warm process for each test, which ends with it."""
+    """One warm process for this file, which ends with it; an ordinary user has his own."""
     client.stop()
     yield
     client.stop()
@@ -103,6 +103,7 @@ def as_ordinary(what: Callable[[], str]) -> str:
     if not pid:
         try:
             ordinary()
+            client._shared = None  # root's
             # An empty context, so that Jupyter's clients make a loop of their own.
             os.write(write, contextvars.Context().run(what).encode())
         except BaseException as error:  # noqa: BLE001 (the test shows it)
