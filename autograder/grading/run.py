@@ -172,21 +172,12 @@ class _Command:
         rows = {lab: table.read_rows(settings, lab) for lab in submissions}
         found = [rows[s.lab][s.student] for sent in submissions.values() for s in sent
                  if s.student in rows[s.lab]]  # fmt: skip
-        run_notices = notices.from_rows(found)
-        run_notices.new_secret, run_notices.passed_over = (
-            new_secret,
-            notices.find_passed_over(settings, options.labs or list(self.course.labs)),
-        )
-        if not options.students:
-            run_notices.gone = [
-                who for lab in rows for who in notices.find_gone(settings, lab, rows[lab])
-            ]
+        run_notices = self._notice(settings, found, rows)
         if self.action == GRADE:
-            sent = {lab: {s.student for s in found} for lab, found in submissions.items()}
             strangers = [(r.lab, r.student) for r in session.writer.strangers]
+            sent = {lab: {s.student for s in sent} for lab, sent in submissions.items()}
             run_notices.note_roster(roster, {} if options.students else sent, strangers)
-        if not options.labs:
-            run_notices.foreign = notices.find_foreign(settings, self.course)
+        run_notices.new_secret = new_secret
         questions = list(dict.fromkeys(q for lab in labs.values() for q in lab.lab.questions))
         if self.csv is not None:
             table.write_csv(self.csv, found, questions)
@@ -196,6 +187,30 @@ class _Command:
         waiting = any(row.undecided for row in found)
         incomplete = session.failed or session.held_back or waiting or session.writer.strangers
         return ExitCode.INCOMPLETE if incomplete else ExitCode.DONE
+
+    def _notice(
+        self,
+        settings: CourseSettings,
+        found: Sequence[Row],
+        rows: Mapping[str, Mapping[str, Row]],
+    ) -> RunNotices:
+        """What this run has to tell beside the scores.
+
+        Args:
+            settings: of the course.
+            found: the rows of this run.
+            rows: all rows of the labs, by lab and student.
+        """
+        options, run_notices = self.options, notices.from_rows(found)
+        labs = options.labs or list(self.course.labs)
+        run_notices.passed_over = notices.find_passed_over(settings, labs)
+        if not options.students:
+            run_notices.gone = [
+                who for lab in rows for who in notices.find_gone(settings, lab, rows[lab])
+            ]
+        if not options.labs:
+            run_notices.foreign = notices.find_foreign(settings, self.course)
+        return run_notices
 
     def _plan(
         self,

@@ -138,7 +138,7 @@ def acts(path):
     yield "length", lambda: os.truncate(path, now.st_size)
 looked = set()
 for pid in ("self", "1"):
-    places = [f"/proc/{pid}/exe", f"/proc/{pid}/root", f"/proc/{pid}/root/usr"]
+    places = [f"/proc/{pid}/exe", f"/proc/{pid}/root", os.path.join(f"/proc/{pid}/root", "usr")]
     for folder in ("fd", "map_files"):
         places += [f"/proc/{pid}/{folder}/{name}" for name in os.listdir(f"/proc/{pid}/{folder}")]
     for place in places:
