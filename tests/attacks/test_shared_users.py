@@ -61,6 +61,7 @@ TAKEN = {"descriptors in flight": (IN_FLIGHT, SEND, "sent 1"),
 def engine() -> Iterator[None]:
     """One warm process for this file, which ends with it; an ordinary user has his own."""
     client.stop()
+    client.engine()
     yield
     client.stop()
 
