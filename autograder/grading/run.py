@@ -162,17 +162,14 @@ class _Command:
         session = Session(settings, labs, Writer(settings, pages, kept))
         self._announce(plan)
         new_secret = self._warn_of_a_new_secret(settings, plan)
-        verb = "graded" if self.action == GRADE else "judged"
-        with Meter(self.to, len(plan.tasks) + len(plan.write), verb) as meter:
-            session.write(plan.write, meter)
-            session.work(plan.tasks, options.workers, meter)
-            if self.action == REJUDGE:  # by the judges of now another try may be the best
-                session.write(self._rounds(settings, submissions, labs).install(), meter)
-            session.pages()
+        rounds = self._rounds(settings, submissions, labs)
+        self._carry_out(plan, session, rounds)
         rows = {lab: table.read_rows(settings, lab) for lab in submissions}
         found = [rows[s.lab][s.student] for sent in submissions.values() for s in sent
                  if s.student in rows[s.lab]]  # fmt: skip
-        run_notices = self._notice(settings, found, rows)
+        run_notices = notices.gather(
+            settings, self.course, found, rows, options.labs, whole_class=not options.students
+        )
         if self.action == GRADE:
             strangers = [(r.lab, r.student) for r in session.writer.strangers]
             sent = {lab: {s.student for s in sent} for lab, sent in submissions.items()}
@@ -188,29 +185,14 @@ class _Command:
         incomplete = session.failed or session.held_back or waiting or session.writer.strangers
         return ExitCode.INCOMPLETE if incomplete else ExitCode.DONE
 
-    def _notice(
-        self,
-        settings: CourseSettings,
-        found: Sequence[Row],
-        rows: Mapping[str, Mapping[str, Row]],
-    ) -> RunNotices:
-        """What this run has to tell beside the scores.
-
-        Args:
-            settings: of the course.
-            found: the rows of this run.
-            rows: all rows of the labs, by lab and student.
-        """
-        options, run_notices = self.options, notices.from_rows(found)
-        labs = options.labs or list(self.course.labs)
-        run_notices.passed_over = notices.find_passed_over(settings, labs)
-        if not options.students:
-            run_notices.gone = [
-                who for lab in rows for who in notices.find_gone(settings, lab, rows[lab])
-            ]
-        if not options.labs:
-            run_notices.foreign = notices.find_foreign(settings, self.course)
-        return run_notices
+    def _carry_out(self, plan: Plan, session: Session, rounds: Rounds) -> None:
+        verb = "graded" if self.action == GRADE else "judged"
+        with Meter(self.to, len(plan.tasks) + len(plan.write), verb) as meter:
+            session.write(plan.write, meter)
+            session.work(plan.tasks, self.options.workers, meter)
+            if self.action == REJUDGE:  # by the judges of now another try may be the best
+                session.write(rounds.install(), meter)
+            session.pages()
 
     def _plan(
         self,

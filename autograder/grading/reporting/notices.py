@@ -140,6 +140,34 @@ def from_rows(found: Sequence[Row]) -> RunNotices:
     )
 
 
+def gather(
+    settings: CourseSettings,
+    course: Course,
+    found: Sequence[Row],
+    rows: Mapping[str, Mapping[str, Row]],
+    labs: Sequence[str],
+    *,
+    whole_class: bool,
+) -> RunNotices:
+    """What a run has to tell beside the scores.
+
+    Args:
+        settings: of the course.
+        course: its labs.
+        found: the rows of this run.
+        rows: all rows of its labs, by lab and student.
+        labs: those that were asked for; none means all.
+        whole_class: whether all students were.
+    """
+    gathered = from_rows(found)
+    gathered.passed_over = find_passed_over(settings, labs or list(course.labs))
+    if whole_class:
+        gathered.gone = [who for lab in rows for who in find_gone(settings, lab, rows[lab])]
+    if not labs:
+        gathered.foreign = find_foreign(settings, course)
+    return gathered
+
+
 def find_gone(settings: CourseSettings, lab: str, known: Mapping[str, Row]) -> list[Who]:
     """Students who were graded in `lab` and have no submission there now."""
     folder = settings.records.folder(lab, "")
