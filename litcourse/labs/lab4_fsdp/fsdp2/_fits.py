@@ -149,6 +149,9 @@ def _explain_weights(
     """The code of the mistake that leads to just these weights, and a note."""
     if all(rank["stepped"].integer() == 0 for rank in ranks):
         return "LIT4512", f"the optimizer holds none of {ranks[0]['parameters'].integer()}"
+    if not all(map(_finite, seen)):  # a sum of many losses is a rate too large
+        grown = (c for c, change, _ in _MISTAKES if not _finite(plain_weights(case, **change)))
+        return next(grown, "LIT4519"), "numbers that grew beyond all bounds"
     if max(largest_gap(seen[0], weights) for weights in seen) > TOLERANCE:
         root = "model" in groups(ranks[0]["units"])
         return "LIT4511" if root else "LIT4503", "others on each rank"
@@ -158,6 +161,10 @@ def _explain_weights(
         if largest_gap(plain_weights(case, **change), seen[0]) <= TOLERANCE:
             return code, note
     return "LIT4519", "others"
+
+
+def _finite(weights: dict[str, Tensor]) -> bool:
+    return all(bool(weight.isfinite().all()) for weight in weights.values())
 
 
 _MISTAKES: tuple[tuple[str, dict[str, Any], str], ...] = (
