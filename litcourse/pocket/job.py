@@ -133,12 +133,6 @@ class Job:
         else:
             launch.client.exit(code)
 
-    def in_background(self, rank: Rank) -> bool:
-        """Whether the batch script does not wait for a rank, or for its step."""
-        number = rank.environment.get("SLURM_STEP_ID", "batch")
-        of_step = (one for one in self.launches if one.step and str(one.step.number) == number)
-        return next(of_step, rank.launch).client.behind
-
     def requeue(self, job_id: str = "") -> str:
         """Requeue the job, as `scontrol requeue` does; why not, or ""."""
         options = self.facts.submitted.options

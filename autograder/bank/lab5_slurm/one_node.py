@@ -2,7 +2,7 @@
 
 from autograder.bank import right, wrong
 from autograder.bank.lab5_slurm._edits import (
-    ASTRAY, CORES, HANDED_ON, IDLE, NODES, OUTPUT, REFUSED, TIME, UNREAD, failures_hidden, failures_shown, name,
+    ASTRAY, CORES, HANDED_ON, IDLE, NODES, OUTPUT, REFUSED, TIME, UNREAD, failures_shown, name, other_codes,
 )  # fmt: skip
 
 RUN = "srun python train.py --devices 4 --num_workers 8"
@@ -98,5 +98,5 @@ CASES = [
     wrong("a blank behind a backslash", "LIT5022", ("python train.py ", "python train.py \\ \n  ")),
     wrong("two nodes", "LIT5040", (NODES, "#SBATCH --nodes=2")),
     *(right(what, edit) for what, edit in failures_shown(RUN)[::3]),
-    *(wrong(what, code, edit) for what, code, edit in failures_hidden(RUN)[::3]),
+    *(right(what, edit) for what, edit in other_codes(RUN)[::3]),
 ]  # fmt: skip

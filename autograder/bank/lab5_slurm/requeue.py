@@ -2,7 +2,7 @@
 
 from autograder.bank import right, wrong
 from autograder.bank.lab5_slurm._edits import (
-    ASTRAY, IDLE, OUTPUT, REFUSED, TIME, UNREAD, failures_hidden, failures_shown, name,
+    ASTRAY, IDLE, OUTPUT, REFUSED, TIME, UNREAD, failures_shown, name, other_codes,
 )  # fmt: skip
 
 RUN = 'srun python train.py --devices 4 --num_workers 8 --run_dir "runs/$SLURM_JOB_ID"'
@@ -92,12 +92,12 @@ CASES = [
     wrong("three hours", "LIT5045", (TIME, "#SBATCH --time=03:00:00")),
     wrong("another name", "LIT5046", (name("requeue"), name("long")), (OUTPUT, "#SBATCH --output=requeue-%j.out")),
     *(right(what, edit) for what, edit in failures_shown(RUN)[::3]),
-    *(wrong(what, code, edit) for what, code, edit in failures_hidden(RUN)[::3]),
+    *(right(what, edit) for what, edit in other_codes(RUN)[::3]),
     right("waits twice, and hands the code on", (SIGNAL, BATCH),
           (RUN, f"trap 'kill -USR1 $step' USR1\n{RUN} &\nstep=$!\nwait $step || wait $step\nexit $?")),
     right("a home of its own", (FOLDER, '"$HOME/runs/$SLURM_JOB_ID"')),
-    wrong("queued again when it fails", "LIT5037", (RUN, f"{RUN} || scontrol requeue $SLURM_JOB_ID")),
-    wrong("queued again by its exit code", "LIT5037", (RUN, f"{RUN}\nif [ $? -ne 0 ]; then scontrol requeue $SLURM_JOB_ID; exit 1; fi")),
+    right("queued again when it fails", (RUN, f"{RUN} || scontrol requeue $SLURM_JOB_ID")),
+    right("queued again by its exit code", (RUN, f"{RUN}\nif [ $? -ne 0 ]; then scontrol requeue $SLURM_JOB_ID; exit 1; fi")),
     wrong("all GPUs of the node", "LIT5042", ("#SBATCH --gpus-per-node=4", "#SBATCH --gpus-per-node=8")),
     wrong("the node for itself", "LIT5042", (REQUEUE, f"{REQUEUE} --exclusive")),
 ]  # fmt: skip

@@ -39,14 +39,12 @@ class Job:
         first_nodes: the first node of each run.
         options: words of sbatch's command line, before the file's name.
         lengths: how long the training takes, in time limits.
-        fails: whether it raises at its end.
     """
 
     number: int
     first_nodes: Sequence[str]
     options: tuple[str, ...] = ()
     lengths: float = 0.5
-    fails: bool = False
 
 
 def run_in_new_folder(text: str, name: str, jobs: Sequence[Job]) -> list[dict[str, Any]]:
@@ -96,7 +94,7 @@ def unread_directives(text: str) -> list[str]:
 def _submit(text: str, name: str, job: Job, folder: Path) -> Outcome:
     setting = Setting(
         job_id=job.number, first_nodes=tuple(job.first_nodes),
-        program=Training(job.lengths, fails=job.fails), user=("student", 1000, 1000),
+        program=Training(job.lengths), user=("student", 1000, 1000),
         home=_home(folder),
     )  # fmt: skip
     return run_script(text, folder, name=name, options=job.options, setting=setting)

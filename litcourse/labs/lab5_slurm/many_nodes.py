@@ -1,7 +1,7 @@
 """many_nodes: one job script for any number of nodes, which sbatch's command line decides.
 
-The probe submits the file four times without a line changed, and once more with a training that
-fails. The evidence of each is as in `one_gpu`.
+The probe submits the file four times without a line changed. The evidence of each is as in
+`one_gpu`.
 """
 
 from __future__ import annotations
@@ -17,18 +17,12 @@ from litcourse.core.namespace import Student
 from litcourse.core.question import Criterion, Finding, Inputs, Mark, Question
 from litcourse.labs.lab5_slurm._allocated import Memory
 from litcourse.labs.lab5_slurm._job_scripts import (
-    CRITERION,
-    TITLE,
     Task,
-    failing,
-    judge_failure,
     judge_submission,
     only,
-    trained,
 )
 from litcourse.labs.lab5_slurm._meeting import Size
 from litcourse.labs.lab5_slurm._pocket_runs import Job, offer_test_only, run_in_new_folder
-from litcourse.labs.lab5_slurm._submitted import read
 
 FILE, NAME = "many_nodes.sbatch", "many-nodes"
 ALL = ("ranks", "allocation", "cores", "log")
@@ -39,35 +33,27 @@ _LAST_FIRST = 9
 
 
 def draw(rng: Random) -> Inputs:
-    """Four submissions: as the file stands, on 8 nodes, and on two numbers between.
-
-    The first one is followed by another in its folder, whose training fails.
-    """
+    """Four submissions: as the file stands, on 8 nodes, and on two numbers between."""
     numbers = [None, 8, *rng.sample(range(3, 8), 2)]
-    failing_job, *jobs = rng.sample(range(1000, 10**6), len(numbers) + 1)
+    jobs = rng.sample(range(1000, 10**6), len(numbers))
     nodes = [f"n{number}" for number in rng.sample(range(1, _LAST_FIRST + 1), len(numbers))]
     cases = [
         {"nodes": number, "job": job, "node": node}
         for number, job, node in zip(numbers, jobs, nodes, strict=True)
     ]
-    return Inputs({"cases": cases, "failing": failing_job})
+    return Inputs({"cases": cases})
 
 
 def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
     """Submit the file, each time in a folder of its own, until one runs into a bound."""
     text = student.file(FILE)
     found: list[dict[str, Any]] = []
-    failed: list[dict[str, Any]] = []
     for case in shown["cases"]:
         options = () if case["nodes"] is None else (f"--nodes={case['nodes']}",)
-        jobs = [Job(case["job"], (case["node"],), options)]
-        jobs += [] if found else [failing(shown["failing"], (case["node"],))]
-        first, *others = run_in_new_folder(text, FILE, jobs)
-        found.append(first)
-        failed += others
+        found += run_in_new_folder(text, FILE, [Job(case["job"], (case["node"],), options)])
         if found[-1]["stopped"]:
             break  # each further one would take as long
-    return {"jobs": found, "failing": failed[0]}
+    return {"jobs": found}
 
 
 def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
@@ -78,9 +64,7 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
     parts = [_judge_case(case, job) for case, job in zip(cases, jobs, strict=False)]
     parts += [[]] * (len(cases) - len(jobs))
     first_fails = bool(find_findings(parts[0]))
-    marks = [_of_many(mark, first_fails=first_fails) for mark in merge(parts)]
-    failure = judge_failure(evidence["failing"], trains=trained(read(jobs[0])))
-    return without_repeats([*marks, failure])
+    return without_repeats([_of_many(mark, first_fails=first_fails) for mark in merge(parts)])
 
 
 def _judge_case(case: dict[str, Any], job: Evidence) -> list[Mark]:
@@ -114,11 +98,10 @@ QUESTION = Question(
     files=(FILE,),
     beside=partial(offer_test_only, FILE),
     criteria=(
-        Criterion("ranks", "four ranks on each of N nodes come together, to the end", 0.5),
+        Criterion("ranks", "four ranks on each of N nodes come together, to the end", 0.55),
         Criterion("allocation", "N nodes with 4 GPUs each, memory, one hour", 0.2),
         Criterion("cores", "each task has 8 cores, and workers that fit on them", 0.1),
-        Criterion("log", "the log is there by its name, with the program's lines", 0.1),
-        Criterion(CRITERION, TITLE, 0.1),
+        Criterion("log", "the log is there by its name, with the program's lines", 0.15),
     ),
     draw=draw,
     probe=probe,

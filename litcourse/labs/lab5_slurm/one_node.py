@@ -1,6 +1,6 @@
 """one_node: a job script for a rank on each of four GPUs of one node.
 
-The probe submits the file twice in the pocket, as `one_gpu` does.
+The probe submits the file in the pocket, as `one_gpu` does.
 """
 
 from __future__ import annotations
@@ -15,17 +15,11 @@ from litcourse.core.namespace import Student
 from litcourse.core.question import Criterion, Finding, Inputs, Mark, Question
 from litcourse.labs.lab5_slurm._allocated import Memory
 from litcourse.labs.lab5_slurm._job_scripts import (
-    CRITERION,
-    TITLE,
     Task,
-    failing,
-    judge_failure,
     judge_submission,
-    trained,
 )
 from litcourse.labs.lab5_slurm._meeting import Size
 from litcourse.labs.lab5_slurm._pocket_runs import Job, offer_test_only, run_in_new_folder
-from litcourse.labs.lab5_slurm._submitted import read
 
 FILE, NAME = "one_node.sbatch", "one-node"
 ALL = ("accepted", "allocation", "ranks", "cores", "log")
@@ -35,24 +29,20 @@ MEMORY = Memory(124_000)
 
 
 def draw(rng: Random) -> Inputs:
-    """Two jobs: the ids, and the node that each gets. The training of the second one fails."""
-    jobs, nodes = rng.sample(range(1000, 10**6), 2), rng.sample(range(1, 17), 2)
-    return Inputs({"jobs": jobs, "nodes": [f"n{number}" for number in nodes]})
+    """The job's id, and the node that it gets."""
+    return Inputs({"job": rng.randrange(1000, 10**6), "node": f"n{rng.randrange(1, 17)}"})
 
 
 def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
-    """Submit the file, and once more from the same folder, with a training that fails."""
-    (number, other), (node, another) = shown["jobs"], shown["nodes"]
-    jobs = [Job(number, (node,)), failing(other, (another,))]
-    first, second = run_in_new_folder(student.file(FILE), FILE, jobs)
-    return {"job": first, "failing": second}
+    """Submit the file once."""
+    job = Job(shown["job"], (shown["node"],))
+    return {"job": run_in_new_folder(student.file(FILE), FILE, [job])[0]}
 
 
 def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
     """Judge the submission; what one node alone can get wrong has codes of its own."""
-    task = Task(NAME, SIZE, MEMORY, inputs.shown["jobs"][0])
-    marks = [_of_one_node(mark) for mark in judge_submission(evidence["job"], task, ALL)]
-    return [*marks, judge_failure(evidence["failing"], trains=trained(read(evidence["job"])))]
+    task = Task(NAME, SIZE, MEMORY, inputs.shown["job"])
+    return [_of_one_node(mark) for mark in judge_submission(evidence["job"], task, ALL)]
 
 
 def _of_one_node(mark: Mark) -> Mark:
@@ -70,10 +60,9 @@ QUESTION = Question(
     criteria=(
         Criterion("accepted", "sbatch takes the file, and the job runs train.py", 0.1),
         Criterion("allocation", "4 GPUs of one node, memory, one hour, by its name", 0.25),
-        Criterion("ranks", "four ranks come together, on a GPU each, to the end", 0.3),
+        Criterion("ranks", "four ranks come together, on a GPU each, to the end", 0.35),
         Criterion("cores", "each task has 8 cores, and workers that fit on them", 0.15),
-        Criterion("log", "the log is there by its name, with the program's lines", 0.1),
-        Criterion(CRITERION, TITLE, 0.1),
+        Criterion("log", "the log is there by its name, with the program's lines", 0.15),
     ),
     draw=draw,
     probe=probe,

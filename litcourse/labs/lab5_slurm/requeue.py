@@ -1,7 +1,7 @@
 """requeue: a job script for a training that is longer than the job's time limit.
 
 The probe submits the file twice from one folder, under two job ids, with a training of two and a
-half limits, and once more with one that fails. The evidence is what happened on the virtual clock:
+half limits. The evidence is what happened on the virtual clock:
 warnings, checkpoints, requeues.
 """
 
@@ -25,7 +25,6 @@ from litcourse.core.question import (
 )
 from litcourse.labs.lab5_slurm._allocated import GPU_OPTIONS
 from litcourse.labs.lab5_slurm._job_log import BEGUN
-from litcourse.labs.lab5_slurm._job_scripts import CRITERION, TITLE, failing, judge_failure
 from litcourse.labs.lab5_slurm._meeting import Size, judge_meeting
 from litcourse.labs.lab5_slurm._placed import place_all
 from litcourse.labs.lab5_slurm._pocket_runs import Job, offer_test_only, run_in_new_folder
@@ -33,7 +32,7 @@ from litcourse.labs.lab5_slurm._sbatch_refusals import judge_start, name_unread,
 from litcourse.labs.lab5_slurm._submitted import Submitted, read
 
 FILE, NAME = "requeue.sbatch", "requeue"
-ALL = ("warned", "requeued", "resumed", "log", "own_folder", CRITERION)
+ALL = ("warned", "requeued", "resumed", "log", "own_folder")
 SIZE = Size(1, 4)
 LENGTHS = 2.5
 RUNS = 3
@@ -47,18 +46,18 @@ _OF_ONE_NODE = ("/tmp/", "/var/tmp/", "/dev/shm/", "/run/")  # noqa: S108  (noth
 
 
 def draw(rng: Random) -> Inputs:
-    """Three job ids, and the first node of each of their runs. The last one's training fails."""
-    jobs = rng.sample(range(1000, 10**6), 3)
+    """Two job ids, and the first node of each of their runs."""
+    jobs = rng.sample(range(1000, 10**6), 2)
     nodes = [[f"n{n}" for n in rng.sample(range(1, 17), RUNS)] for _ in jobs]
     return Inputs({"jobs": jobs, "nodes": nodes})
 
 
 def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
-    """Submit the file under each job id, one after the other, in one folder."""
-    *pairs, last = zip(shown["jobs"], shown["nodes"], strict=True)
+    """Submit the file under both job ids, one after the other, in one folder."""
+    pairs = zip(shown["jobs"], shown["nodes"], strict=True)
     jobs = [Job(number, nodes, lengths=LENGTHS) for number, nodes in pairs]
-    first, second, third = run_in_new_folder(student.file(FILE), FILE, [*jobs, failing(*last)])
-    return {"first": first, "second": second, "failing": third}
+    first, second = run_in_new_folder(student.file(FILE), FILE, jobs)
+    return {"first": first, "second": second}
 
 
 # --- judge ------------------------------------------------------------------------------
@@ -75,15 +74,14 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
     requeued = _judge_requeued(job, warned)
     resumed = _judge_resumed(job, requeued)
     marks = [warned, requeued, resumed, _judge_log(job, name), _judge_own(job, second)]
-    failure = judge_failure(evidence["failing"], trains=bool(job.moments("ready")))
-    return name_unread(job, [*_judge_terms(job), *marks, failure])
+    return name_unread(job, [*_judge_terms(job), *marks])
 
 
 def _judge_successor(job: Submitted) -> list[Mark]:
     """A job that submits another one, which the pocket does not run: it has another id."""
     if not job.submits or not job.training():
         return []
-    cost, left = ("requeued", "resumed"), ("warned", "log", "own_folder", CRITERION)
+    cost, left = ("requeued", "resumed"), ("warned", "log", "own_folder")
     got, where = "another job, submitted with sbatch", job.quote("requeue", "signal")
     found = Finding("LIT5412", cost, job.command, "the same job, queued again", got, where)
     return [found, NotLookedAt(left, "the other job is not this one")]
@@ -299,11 +297,10 @@ QUESTION = Question(
     beside=partial(offer_test_only, FILE),
     criteria=(
         Criterion("warned", "the ranks are warned and save before the limit, each time", 0.25),
-        Criterion("requeued", "the job is queued again under its id, until it is done", 0.2),
-        Criterion("resumed", "each run goes on from the last checkpoint", 0.25),
+        Criterion("requeued", "the job is queued again under its id, until it is done", 0.25),
+        Criterion("resumed", "each run goes on from the last checkpoint", 0.3),
         Criterion("log", "one log tells of all runs", 0.1),
         Criterion("own_folder", "another job begins from scratch", 0.1),
-        Criterion(CRITERION, TITLE, 0.1),
     ),
     draw=draw,
     probe=probe,

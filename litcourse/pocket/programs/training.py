@@ -26,9 +26,6 @@ RENDEZVOUS = 1800.0
 """Virtual seconds after which a rank gives up to look for the address."""
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _USR1 = 10
-FAILURE = "a batch could not be read"
-"""What a training says that fails."""
-_HEAD = 'Traceback (most recent call last):\n  File "train.py", in <module>\n'
 _WITH_VALUE = ("-W", "-X")
 """Flags of the interpreter that take a value."""
 
@@ -72,11 +69,10 @@ class Training:
 
     Args:
         lengths: how long the training takes, in time limits of the job.
-        fails: at its end it raises on every rank, and has saved nothing.
     """
 
-    def __init__(self, lengths: float = 0.5, *, fails: bool = False) -> None:
-        self.lengths, self.fails = lengths, fails
+    def __init__(self, lengths: float = 0.5) -> None:
+        self.lengths = lengths
         self._worlds: dict[tuple[int, str, int], _World] = {}
         self._of: dict[Rank, _World] = {}
 
@@ -184,24 +180,12 @@ class Training:
     def _finish(self, world: _World, job: Job, turn: int) -> None:
         if turn != world.turn or not all(rank.alive for rank in world.members.values()):
             return
-        if self.fails:
-            self._fail(world, job)
-            return
         job.note("finished", world=world.size)
         found = read_arguments(tuple(_own(world.members[0])))
         epochs = found.max_epochs if isinstance(found, _Arguments) else 0
         job.write(world.members[0], f"`Trainer.fit` stopped: `max_epochs={epochs}` reached.\n", 2)
         for rank in world.members.values():
             job.end(rank, 0)
-
-    @staticmethod
-    def _fail(world: _World, job: Job) -> None:
-        first = world.members[0]
-        how = "in the background" if job.in_background(first) else "in front"
-        job.note("failed", how=how, world=world.size)
-        job.write(first, f"{_HEAD}RuntimeError: {FAILURE}\n", 2)
-        for rank in world.members.values():
-            job.end(rank, 1)
 
     # --- the warning -----------------------------------------------------------------------------
 
@@ -335,7 +319,8 @@ def _save(folder: Path, trained: float) -> Path:
 
 def _traceback(place: Placement) -> str:
     module = "lightning.fabric.utilities.exceptions." if place.error.startswith("Misc") else ""
-    return f"{_HEAD}{module}{place.error}: {place.text}\n"
+    head = 'Traceback (most recent call last):\n  File "train.py", in <module>\n'
+    return f"{head}{module}{place.error}: {place.text}\n"
 
 
 __all__: list[str] = ["RENDEZVOUS", "SAVING", "Training", "read_arguments", "script_of"]

@@ -90,14 +90,11 @@ def start(job: Job, files: Outputs) -> subprocess.Popen[bytes] | None:
         text = f"slurmstepd: error: couldn't chdir to `{cwd}': No such file or directory: "
         os.write(files.error, f"{text}going to /tmp instead\n".encode())
         cwd = Path("/tmp")  # noqa: S108  (what Slurm does)
-    nothing = spool / "stdin"  # no /dev/null, which bash gives to commands in the background
-    nothing.touch()
     try:
-        with nothing.open("rb") as empty:
-            process = subprocess.Popen(
-                [*command, *job.facts.submitted.arguments], cwd=cwd, env=environment,
-                stdin=empty, stdout=files.out, stderr=files.error, start_new_session=True,
-            )  # fmt: skip
+        process = subprocess.Popen(
+            [*command, *job.facts.submitted.arguments], cwd=cwd, env=environment,
+            stdin=subprocess.DEVNULL, stdout=files.out, stderr=files.error, start_new_session=True,
+        )  # fmt: skip
     except OSError:
         node = job.allocation.nodes[0]
         text = f"execve(): bad interpreter({command[0]}): No such file or directory"

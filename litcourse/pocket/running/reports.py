@@ -25,8 +25,6 @@ class Client:
     """Name of the command and its arguments."""
     cwd: str = ""
     environment: dict[str, str] = field(default_factory=dict)
-    behind: bool = False
-    """Whether the shell does not wait for it: a command with & behind it."""
     buffer: bytearray = field(default_factory=bytearray)
     open: bool = True
 
@@ -162,8 +160,8 @@ def _report(client: Client, body: bytes) -> list[Report]:
     kind, *parts = [os.fsdecode(part) for part in body.split(b"\0")]
     try:
         if kind == "start":
-            pid, behind, count, client.cwd, *rest = parts
-            client.pid, client.behind, words = int(pid), behind == "1", int(count)
+            pid, count, client.cwd, *rest = parts
+            client.pid, words = int(pid), int(count)
             client.words = rest[:words]
             pairs = (item.partition("=") for item in rest[words:] if "=" in item)
             client.environment = {name: value for name, _, value in pairs}

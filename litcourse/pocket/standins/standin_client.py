@@ -28,8 +28,7 @@ def main(command: str, folder: str) -> None:
     # Python itself sets LC_CTYPE where the locale is C (PEP 538).
     mine = {k: v for k, v in posix.environ.items() if (k, v) != (b"LC_CTYPE", b"C.UTF-8")}
     variables = [name + b"=" + value for name, value in mine.items()]
-    parts = [b"start", b"%d" % posix.getpid(), _behind(), b"%d" % len(words), _cwd()]
-    parts += map(_bytes, words)
+    parts = [b"start", b"%d" % posix.getpid(), b"%d" % len(words), _cwd(), *map(_bytes, words)]
     _say(link, parts + variables)
     _Loop(link, wake_read).run()
 
@@ -47,17 +46,6 @@ def _cwd() -> bytes:
         return posix.getcwdb()
     except OSError:
         return b"/"
-
-
-def _behind() -> bytes:
-    """Whether a shell has started it in the background: its input is /dev/null then.
-
-    That of the batch script is an empty file, so that the two differ.
-    """
-    try:
-        return b"%d" % (posix.fstat(0).st_rdev == posix.stat("/dev/null").st_rdev)
-    except OSError:
-        return b"0"
 
 
 def _connect(folder: str) -> "_socket.socket":

@@ -50,13 +50,9 @@ def submission(
 
 FILE = "accepted allocation ranks cores log"
 MANY = "ranks allocation cores log"
-LONG = "warned requeued resumed log own_folder failure"
+LONG = "warned requeued resumed log own_folder"
 OF_JOB = {"allocation/job_name": "allocation", "allocation": "allocation ranks", "ended": "ranks"}
 OF_RANKS = {"processes/program/*": "", "processes/words/*": ""}
-FAILING = submission(
-    "failing", "failure", ended="failure", **OF_RANKS,
-    **{"allocation": "", "allocation/job_name": "", "processes/cores": ""},
-)  # fmt: skip
 
 
 class TestJudges(JudgeContract):
@@ -64,22 +60,17 @@ class TestJudges(JudgeContract):
 
     ENDS = True
     SERVES = {  # noqa: RUF012  never written
-        "one_gpu": {**submission("job", FILE, ranks="ranks", log="log", **OF_JOB), **FAILING},
-        "one_node": {
-            **submission("job", FILE, ranks="ranks", log="log", **OF_JOB, **OF_RANKS),
-            **FAILING,
-        },
+        "one_gpu": submission("job", FILE, ranks="ranks", log="log", **OF_JOB),
+        "one_node": submission("job", FILE, ranks="ranks", log="log", **OF_JOB, **OF_RANKS),
         "many_nodes": {
             **submission("jobs/?", MANY, ranks="ranks", log="log", **OF_JOB, **OF_RANKS),
             "jobs": MANY,
-            **FAILING,
         },
         "requeue": {
             **submission("first", LONG, log="log", ended="requeued resumed", **OF_RANKS,
                          **{"allocation/job_name": "log", "allocation/minutes": "warned"}),
             **submission("second", LONG, ended="", **OF_RANKS,
                          **{"allocation": "", "allocation/job_name": ""}),
-            **FAILING,
         },
         "from_env": {
             "cases/*/trainer/accelerator": "",  # of each process: its own criterion
@@ -135,7 +126,7 @@ def test_ranks_follow_from_the_environment_and_not_from_the_log(
     of = answers["one_node"]
     way = ("job", "processes", "environment", "SLURM_PROCID")
     verdict = of.judged(replaced(of.solution, way, ["0"] * 4))
-    assert earned(verdict) == {"accepted", "allocation", "cores", "log", "failure"}
+    assert earned(verdict) == {"accepted", "allocation", "cores", "log"}
     assert verdict.findings[0].code == "LIT5030"
 
 

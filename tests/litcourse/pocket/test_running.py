@@ -251,24 +251,6 @@ def test_64_ranks_cost_what_one_does(tmp_path: Path) -> None:
     assert many < 2 * one + 0.01  # the clock of the processor ticks in hundredths
 
 
-@pytest.mark.parametrize(
-    ("body", "state", "how"),
-    [
-        (f"srun {TRAIN}", "FAILED", "in front"),
-        (f"srun {TRAIN} || true", "COMPLETED", "in front"),
-        (f"srun bash -c '{TRAIN}' | tee a.log", "COMPLETED", "in front"),
-        (f"srun {TRAIN} &\nwait", "COMPLETED", "in the background"),
-        (f"(srun bash -c 'exec {TRAIN}'; exit 3) &\nwait $!", "FAILED", "in the background"),
-    ],
-)
-def test_a_training_that_fails(tmp_path: Path, body: str, state: str, how: str) -> None:
-    outcome = run(tmp_path, body, program=Training(0.1, fails=True))
-    assert outcome.state == state
-    assert [event.details["how"] for event in outcome.clock if event.what == "failed"] == [how]
-    assert {process.exit_code for process in outcome.processes} == {1}
-    assert "RuntimeError: a batch could not be read" in "".join(outcome.outputs.values())
-
-
 def test_the_home_is_that_of_the_setting(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
