@@ -89,7 +89,12 @@ SAMPLER: list[Case] = [
         (REPLICAS, "num_replicas=self.trainer.num_devices"),
         costs=("once", "val"),
     ),
-    wrong("two ranks written down", "LIT3417", (REPLICAS, "num_replicas=2"), costs=("once", "val")),
+    wrong(
+        "two ranks written down",
+        "LIT3417",
+        (REPLICAS, "num_replicas=2"),
+        costs=("batches", "once", "order", "val"),
+    ),
 ]
 """Answers to `sampler`."""
 
