@@ -13,6 +13,19 @@ WRAP: list[Case] = [
     wrong("lr out of nowhere", "LIT017", ("lr=self.hparams.lr", "lr=lr")),
     wrong("no forward", "LIT902", ("def forward(", "def forwards(")),
     wrong(
+        "two steps a batch",
+        "LIT134",
+        (
+            RETURN,
+            RETURN
+            + """
+
+    def optimizer_step(self, *arguments, **named):
+        super().optimizer_step(*arguments, **named)
+        super().optimizer_step(*arguments, **named)""",
+        ),
+    ),
+    wrong(
         "to a device of its own",
         "LIT007",
         (UNPACK, f"{UNPACK}\n        images = images.to({DEVICE})"),

@@ -49,11 +49,6 @@ SCHEDULE: list[Case] = [
         ("weight_decay=self.hparams.weight_decay", "weight_decay=self.weight_decay"),
     ),
     wrong(
-        "keeps no hyperparameters",
-        "LIT018",
-        ('self.save_hyperparameters(ignore=["model"])', "pass"),
-    ),
-    wrong(
         "labels first",
         "LIT022",
         (LOSS, LOSS.replace("self(images), labels", "labels, self(images)")),

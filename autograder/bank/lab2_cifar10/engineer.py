@@ -233,7 +233,6 @@ CASES = [
     # --- what is kept
     wrong("lowest val_acc", "LIT411", (', mode="max"', "")),
     wrong("monitors nothing", "LIT2330", ('monitor="val_acc", mode="max", ', "")),
-    wrong("monitors another key", "LIT010", ('monitor="val_acc"', 'monitor="val_accuracy"')),
     wrong("every second epoch", "LIT413", ("save_last=True", "save_last=True, every_n_epochs=3")),
     wrong("no last one", "LIT2331", (", save_last=True", "")),
     wrong(

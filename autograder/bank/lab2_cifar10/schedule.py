@@ -266,7 +266,7 @@ CASES = [
     ),
     wrong(
         "the optimizer on lr",
-        "LIT902",
+        "LIT017",
         ("lr=self.hparams.max_lr,\n            momentum", "lr=self.max_lr,\n            momentum"),
     ),
     *GRADIENTS,

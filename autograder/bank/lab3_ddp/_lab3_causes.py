@@ -111,7 +111,6 @@ RECIPE: list[Case] = [
         ('"lr": lr * factor', '"lr": __import__("decimal").Decimal(str(lr)) * factor'),
         costs=("lr",),
     ),
-    wrong("text", "LIT3214", ('"lr": lr * factor', '"lr": str(lr * factor)'), costs=("lr",)),
 ]
 """Answers to `recipe`."""
 

@@ -187,6 +187,18 @@ CASES = [
     wrong("always offloads", "LIT4414", (OFFLOAD, "cpu_offload=True,")),
     wrong("offloads the other way round", "LIT4414", (OFFLOAD, "cpu_offload=not offload,")),
     wrong(
+        "halves the loss",
+        "LIT4415",
+        (
+            RETURN,
+            """class Halved(FSDPStrategy):
+        def backward(self, closure_loss, *arguments, **named):
+            super().backward(closure_loss / 2, *arguments, **named)
+
+    return Halved(""",
+        ),
+    ),
+    wrong(
         "half precision of its own",
         "LIT4418",
         (

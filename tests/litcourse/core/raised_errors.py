@@ -312,6 +312,11 @@ REAL: list[tuple[str, str, Callable[[], Any]]] = [
     ("LIT2112", "a cycle of inf steps", lambda: a_cycle(steps_per_epoch=float("inf"), epochs=2)),
     ("LIT2112", "a cycle of no steps", lambda: a_cycle(total_steps=-1)),
     ("LIT130", "no configure_optimizers", without_optimizer),
+    (
+        "LIT022",
+        "labels first",
+        lambda: nn.functional.cross_entropy(torch.tensor([1, 0]), torch.ones(2)),
+    ),
     ("LIT020", "a step in between", steps_in_between),
     ("LIT020", "weights changed", in_place(lambda m, _: m.layer.weight.add_(1))),
     ("LIT020", "a value changed", in_place(lambda _, value: value.add_(1))),

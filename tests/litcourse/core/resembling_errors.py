@@ -119,6 +119,12 @@ RESEMBLING: list[tuple[str, str, str, Callable[[], Any]]] = [
     ("LIT012", "LIT902", "a method of another name", lambda: as_any(Module()).set_up("fit")),
     ("LIT2112", "LIT902", "a cycle that is over", a_cycle_that_is_over),
     ("LIT130", "LIT902", "no training_step", lambda: fit(L.LightningModule())),
+    (
+        "LIT022",
+        "LIT902",
+        "a softmax of complex numbers",
+        lambda: torch.ones(2, dtype=torch.cfloat).softmax(0),
+    ),
     ("LIT020", "LIT902", "in place on a weight", in_place_on_a_leaf),
     ("LIT015", "LIT902", "a mean of text", lambda: torch.tensor(["a"])),
     ("LIT016", "LIT902", "no such loader", lambda: as_any(TensorDataModule).val_loader),
