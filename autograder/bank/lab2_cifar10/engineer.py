@@ -109,8 +109,6 @@ CASES = [
         for run in ("fit", "validate", "test", "predict")
     ),
     # --- hardware
-    wrong("on the GPU", "LIT2310", (ACCELERATOR, 'accelerator="gpu"')),
-    wrong("on the CPU", "LIT2310", (ACCELERATOR, 'accelerator="cpu"')),
     wrong("accelerator left out", "LIT2310", (ACCELERATOR + ",\n        ", "")),
     wrong("devices left out", "LIT2311", (DEVICES + ",\n        ", "")),
     wrong("one device", "LIT2311", (DEVICES, "devices=1")),

@@ -97,7 +97,7 @@ def test_a_clean_bank(tiny: Course, capsys: pytest.CaptureFixture[str]) -> None:
     assert code == 0
     assert found.keys() >= KEYS
     assert (found["cases"], found["trials"]) == (5, 5)  # with the solution and the stub
-    assert [found[fault] for fault in FAULTS] == [[], [], []]
+    assert [found[fault] for fault in FAULTS] == [[] for _ in FAULTS]
 
 
 def test_faults_are_named_and_fail_the_command(
@@ -236,7 +236,7 @@ def test_a_lab_holds_against_its_bank(root: Path, name: str) -> None:
     assert done.returncode == 0, found["details"]
     assert found.keys() >= KEYS
     assert found["cases"] >= LEAST * len(LABS[name].questions)
-    assert [found[fault] for fault in FAULTS] == [[], [], []]
+    assert [found[fault] for fault in FAULTS] == [[] for _ in FAULTS]
     assert found["seconds"] > 0
 
 
