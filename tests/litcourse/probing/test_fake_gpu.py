@@ -183,7 +183,7 @@ def test_a_named_device_and_a_batch_brought_back_are_findings() -> None:
         torch.ones(2, device=DEVICE).to("cuda")
 
     # A torch that is built for CUDA looks for a driver first; either message is LIT007.
-    with pytest.raises(RuntimeError, match="'cuda'|NVIDIA driver|compiled with CUDA"):
+    with pytest.raises(RuntimeError, match=r"'cuda'|NVIDIA driver|compiled with CUDA"):
         run_on_fake_gpu(named)
     found = judge_gpu(raised("NamedDeviceError", "to 'cuda'"), ("device",))
     assert [mark.code for mark in found if isinstance(mark, Finding)] == ["LIT007"]
