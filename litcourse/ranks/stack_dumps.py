@@ -31,11 +31,10 @@ _COLLECTIVE_CALLERS = {
     "all_gather": "in all_gather",
 }
 """Functions that call collectives, and the words for a rank that waits in one."""
-_RANK_START_FILES = (
-    "litcourse/ranks/rank_process.py",
-    "litcourse/ranks/supervisor.py",
-    "litcourse/ranks/rank_runner.py",
-)
+_RANK_FILE = "litcourse/ranks/rank_process.py"
+_RANK_START_FILES = (_RANK_FILE, "litcourse/ranks/supervisor.py", "litcourse/ranks/rank_runner.py")
+_RANK_START = {"run_rank", "_run_work"}
+"""Functions of `_RANK_FILE` that call the work of a rank; the work calls others, as it prints."""
 _SCRIPT_FILE = "litcourse/scripts/script_process.py"
 _SHOWN = 14
 _LIBRARIES = tuple(
@@ -100,6 +99,8 @@ def read_main_thread(dump: str) -> list[Frame]:
     frames = []
     for line in newest.splitlines()[1:]:
         found = _FRAME.match(line)
+        if found and found["file"].endswith(_RANK_FILE) and found["name"] not in _RANK_START:
+            continue
         if not found or found["file"].endswith(_RANK_START_FILES):
             break  # the frames below started the rank, or belong to the process that forked it
         frames.append(Frame(found["file"], int(found["line"]), found["name"]))

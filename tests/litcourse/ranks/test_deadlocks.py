@@ -203,6 +203,13 @@ def test_the_stack_ends_where_the_rank_began() -> None:
     assert [frame.name for frame in frames if frame.is_own][-1] == "training_step"
 
 
+def test_what_a_rank_calls_of_its_own_process_does_not_end_the_stack() -> None:
+    frame = '  File "/site-packages/torch/_tensor.py"'
+    ours = '  File "/x/litcourse/ranks/rank_process.py", line 150 in handler\n'
+    frames = read_main_thread(DUMP.replace(frame, ours + frame))
+    assert frames == read_main_thread(DUMP)
+
+
 def test_a_stack_that_waits_for_no_rank() -> None:
     lines = DUMP.replace("torch/autograd/graph.py", "torch/utils/data/dataloader.py")
     assert (
