@@ -56,6 +56,7 @@ class TestJudges(JudgeContract):
             "bases/*": "",
             "bases": "weights val_loss val_acc train_loss",
             "synced*": "",
+            "stops": "",  # names the cause of a hang
             "run/seconds": "",
             "run/ranks/?/at": "",
             "run/ranks/?/pid": "",
@@ -90,7 +91,8 @@ class TestJudges(JudgeContract):
             "one_node/*/train*": "once batches order",
             "nodes/*/train*": "once batches",
             "*/val/?/?/*": "",
-            "*/val*": "val",
+            "*/val": "val",
+            "*/val/*": "val",
             "one_node/*/seeded": "order",
             "nodes/*/seeded": "",
             "one_node*": "once batches order val",
@@ -103,6 +105,7 @@ class TestJudges(JudgeContract):
             "*/ranks/?/at": "",
             "*/ranks/?/pid": "",
             "*/ranks/?/output": "",
+            "*/numbers": "",  # names the cause of a wrong count
             "*/ranks/0/value/*/opened*": "",  # that it wrote is known by its text
             "*/ranks/1/value/*/changes": "",  # only the writer's count
             "*/ranks/1/value/*/appended": "",
@@ -130,6 +133,7 @@ class TestJudges(JudgeContract):
             "skipping*": "ends",
         },
         "launch": {
+            "names*": "",  # names the cause where no Trainer was made
             "*/seconds": "",
             "*/command": "",
             "*/imports": "",
@@ -138,6 +142,8 @@ class TestJudges(JudgeContract):
             "*/output": "",
             "import*": "import",
             "*/trainers/0/current_epoch": "epochs",
+            "*/trainers/0/samples": "two",
+            "*/trainers/0/whole": "two",
             "one/*/trainers/0/weights": "one",
             "one/*/trainers/0/start_weights": "one",
             "one/*/trainers/0/networks*": "one",
