@@ -34,7 +34,7 @@ def _serves_of_script() -> dict[str, str]:
         *("fitted", "finished", "endless", "world_size", "global_rank", "max_epochs"),
         *("current_epoch", "global_step", "start_weights", "weights"),
     )
-    found: dict[str, str] = {}
+    found = {"program*": ""}
     for run, criterion in runs.items():
         known = ("fitted", "finished", "endless") if run == "interrupted" else records
         own = {"two": ("strategy",), "bf16": ("precision",), "resumed": ("start_step",)}
@@ -73,6 +73,7 @@ class TestJudges(JudgeContract):
             "plain/test*": "log",
             "plain/optimizers*": "",
             "plain/automatic": "",
+            "plain/by_hand": "",
             "plain": "rate everywhere loss step log",
             "ranks/ranks/*/at": "",
             "ranks/ranks/*/pid": "",
@@ -89,6 +90,7 @@ class TestJudges(JudgeContract):
             "first/reseeded": "repeat",
             "first/one_set": "",
             "first/on_subset": "",
+            "first/later": "",
             "first/draws*": "augment",
             "first/draw_sizes*": "augment",
             "first/train/images": "images split order loaders",
@@ -158,9 +160,10 @@ class TestJudges(JudgeContract):
             "main/*": "",
             "main": "accuracy same other place",
             "defaults*": "accuracy",
+            "other/planned": "accuracy",
+            "*/planned": "",
             "first*": "same other",
             "again*": "same",
-            "other/planned": "accuracy",
             "other*": "other",
         },
         "script": _serves_of_script(),
