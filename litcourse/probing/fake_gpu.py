@@ -296,9 +296,10 @@ def judge_gpu(seen: Evidence, cost: tuple[str, ...]) -> list[Mark]:
         seen: what `litcourse.probing.attempts.attempt` gave of `run_on_fake_gpu`.
         cost: criteria that it costs.
     """
-    if "not_measured" in seen:
+    known = seen.keys()  # a run without exception leaves a dict too
+    if "not_measured" in known:
         return [not_measured(seen, cost)]
-    if "error" not in seen:
+    if "error" not in known:
         return []
     kind, message = seen["error"]["type"].text(), seen["error"]["message"].text()
     if _OF_OURS.search(message):
