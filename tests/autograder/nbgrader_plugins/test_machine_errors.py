@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -154,7 +153,7 @@ def test_a_full_disk_says_nothing_of_the_code(
             filler.unlink()
 
     monkeypatch.setattr(Kernel, "take_evidence", on_a_full_disk)
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(client.engine(), "folder", tmp_path)  # where a run makes its folders
     syscalls.mount_tmpfs(tmp_path, "size=20m")
     try:
         with pytest.raises(OSError, match="No space left") as full:
