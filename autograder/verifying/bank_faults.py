@@ -7,7 +7,7 @@ the banks are imported.
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 
 from autograder.bank import FRESH, SOLUTION, STUB, Case, bank_file, without_markers
@@ -21,12 +21,15 @@ _SHOWN = 8
 """Number of names that an error lists."""
 
 
-def check_bank(lab: Lab, bank: dict[str, list[Case]]) -> None:
+def check_bank(
+    lab: Lab, bank: dict[str, list[Case]], criteria: Mapping[str, list[str] | None]
+) -> None:
     """Check the cases of every question of `lab`.
 
     Args:
         lab: the lab.
         bank: its cases by question, in the notebook's order.
+        criteria: ids of each question's criteria, as its source has them; None if nobody knows.
 
     Raises:
         AuthorError: there is a fault; the first one is reported.
@@ -37,7 +40,7 @@ def check_bank(lab: Lab, bank: dict[str, list[Case]]) -> None:
         _both_kinds(lab, question_id, cases)
         for case in cases:
             _finding(lab, question_id, case)
-            _costs(lab, question_id, case)
+            _costs(lab, question_id, case, criteria[question_id])
             _answer(lab, question_id, case)
     for question_id, cases in bank.items():  # after the cases that `after` names have been checked
         for case in cases:
@@ -104,9 +107,8 @@ def _finding(lab: Lab, question_id: str, case: Case) -> None:
         raise _error(lab, question_id, fault, step)
 
 
-def _costs(lab: Lab, question_id: str, case: Case) -> None:
-    ids = [criterion.id for criterion in lab.find_question(question_id).criteria]
-    fault = misnamed_criteria(case.costs, ids) if case.costs else ""
+def _costs(lab: Lab, question_id: str, case: Case, ids: list[str] | None) -> None:
+    fault = misnamed_criteria(case.costs, ids) if case.costs and ids is not None else ""
     if fault:
         text = f"case {case.id!r}: its costs= {fault}"
         raise _error(lab, question_id, text, "name criteria of the question")

@@ -47,23 +47,28 @@ class _Module:
         return AuthorError(self.file, self.question_id, fault, step)
 
 
-def check_source(lab: Lab) -> None:
+def check_source(lab: Lab) -> dict[str, list[str] | None]:
     """Check the modules of every question of `lab`, and those that questions share.
+
+    Returns:
+        ids of the criteria by question; None where they are not literals.
 
     Raises:
         AuthorError: there is a fault; the first one is reported.
     """
+    found = {}
     for question_id in lab.questions:
         if question_id in RESERVED:
             fault = f"has the id of a method: check.{question_id}() is another thing"
             raise AuthorError(lab.path, question_id, fault, "give it another id")
         modules = [_parse(lab, question_id, path) for path in _paths(lab, question_id)]
-        criteria = _criteria(modules)
+        found[question_id] = criteria = _criteria(modules)
         for module in modules:
             _check_codes(module)
             _check_marks(module, criteria)
     for path in _shared(lab):
         _check_codes(_parse(lab, "", path))
+    return found
 
 
 def _paths(lab: Lab, question_id: str) -> list[Path]:

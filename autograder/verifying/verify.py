@@ -201,8 +201,7 @@ def look_ahead(lab: Lab) -> None:
     lab.check_versions()
     lab.check_parts()
     bank = load(lab)
-    check_source(lab)
-    check_bank(lab, bank)
+    check_bank(lab, bank, check_source(lab))
 
 
 def _progress() -> Progress:

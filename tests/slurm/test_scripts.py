@@ -125,7 +125,8 @@ def test_zero_nodes_shards_over_nodes(submit: Submit) -> None:
     size = ["--nodes=2", "--ntasks-per-node=1", "--gpus-per-node=1"]
     _, folder, _ = submit("zero_nodes", size, smoke("cifar10"))
     assert (summary(folder)["world_size"], summary(folder)["strategy"]) == (2, "ZeROOnCPU")
-    shards = (folder / "checkpoints/last.ckpt/checkpoint").glob("zero_pp_rank_*_optim_states.pt")
+    parts = folder / "checkpoints/last.ckpt/checkpoint"  # DeepSpeed names them bf16_... under bf16
+    shards = parts.glob("bf16_zero_pp_rank_*_optim_states.pt")
     assert len(list(shards)) == 2
 
 

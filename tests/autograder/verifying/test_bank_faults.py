@@ -87,6 +87,10 @@ AHEAD = {
         f'{RIGHT} wrong("w", "LIT900", "+ 1", "+ 2"),',
         "case 'w': its edits hold '+ 1', which is no pair of texts",
     ),
+    "costs of a criterion that the question lacks": (
+        f'{RIGHT} wrong("w", "LIT900", ("+ 1", "+ 2"), costs=("nothing",)),',
+        "case 'w': its costs= names a criterion 'nothing', which the question lacks",
+    ),
     "a wrong answer that is the solution": (
         f'{RIGHT} wrong("w", "LIT900"),',
         "case 'w' changes nothing: it is the solution",
