@@ -90,13 +90,13 @@ def largest_gap(right: Mapping[str, Tensor], seen: Mapping[str, Tensor]) -> floa
     return largest_difference(right, seen) if set(right) == set(seen) else math.inf
 
 
-def is_count(got: float, hits: Tensor, size: int, tolerance: float) -> bool:
+def is_count(got: float, hits: Tensor, size: int | list[int], tolerance: float) -> bool:
     """Whether `got` is a number of hits, where their share is asked for.
 
     Args:
         got: the logged value.
         hits: (N,) 1.0 for each right answer, else 0.0.
-        size: samples in a batch; Lightning averages counts of batches, by size or not.
+        size: samples in a batch, or of each; Lightning averages counts of batches, by size or not.
         tolerance: relative.
     """
     parts = hits.split(size)

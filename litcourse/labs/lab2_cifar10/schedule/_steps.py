@@ -238,7 +238,7 @@ def _explain_metric(inputs: Inputs, key: str, logits: Tensor, labels: Tensor, go
         return "LIT203"
     if is_close(got, 100 * right, 1e-3):
         return "LIT208"
-    if not loss and is_count(got, hits, inputs.shown["size"], LOG_TOLERANCE):
+    if not loss and is_count(got, hits, sizes, LOG_TOLERANCE):
         return "LIT209"
     if loss:
         return (
