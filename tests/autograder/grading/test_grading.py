@@ -32,9 +32,8 @@ def test_every_submission_has_score_notebook_page_and_record(group: Class) -> No
     assert group.students() == {"ada": POINTS, "ben": 0, "eve": 0, "mia": 0}
     for student in ("ada", "ben", "eve", "mia"):
         assert (group.graded(student) / f"{LAB}.ipynb").stat().st_mode & 0o777 == 0o444
-        # The page of a file that nobody could read is one screen: the notice, and no card.
-        shown = {"eve": "LIT908", "mia": "LIT914"}.get(student, "litcourse-card")
-        assert shown in group.page(student).read_text(encoding="utf-8")
+        page = group.page(student).read_text(encoding="utf-8")  # of eve and mia without a card
+        assert {"eve": "LIT908", "mia": "LIT914"}.get(student, "litcourse-card") in page
         record = group.record(student)
         assert record.written
         assert record.feedback
@@ -43,7 +42,7 @@ def test_every_submission_has_score_notebook_page_and_record(group: Class) -> No
     assert group.record("mia").findings == {QUESTION: ["LIT914"]}
 
 
-def test_what_is_done_is_skipped(group: Class, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_done_is_skipped(group: Class, capsys: Said) -> None:
     group.hand_in("ada", RIGHT)
     group.grade()
     before = group.record("ada")
@@ -150,7 +149,7 @@ def test_a_damaged_result_is_graded_again(group: Class) -> None:
 
 
 def test_a_submission_that_kills_its_worker_gets_no_score_and_is_named(
-    group: Class, capsys: pytest.CaptureFixture[str]
+    group: Class, capsys: Said
 ) -> None:
     group.hand_in("ada", RIGHT)
     group.hand_in("kim", KILLED)
@@ -196,9 +195,7 @@ def test_a_score_stays_where_the_same_files_fail_later(group: Class) -> None:
     assert group.record("kim").state == "graded"
 
 
-def test_a_name_that_no_gradebook_takes_is_told(
-    group: Class, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_name_that_no_gradebook_takes_is_told(group: Class, capsys: Said) -> None:
     group.hand_in("ada", RIGHT)
     group.hand_in(os.fsdecode(b"caf\xe9"), RIGHT)
     assert group.grade() == 1
@@ -240,7 +237,7 @@ def test_judging_again_cleans_what_an_earlier_version_graded(group: Class) -> No
 def test_evidence_that_a_new_judge_can_not_read_keeps_its_points(
     group: Class,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    capsys: Said,
     ask: Callable[[Any, Any], Any],
 ) -> None:
     """As when litcourse is updated in the middle of a term."""
