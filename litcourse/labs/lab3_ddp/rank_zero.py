@@ -26,12 +26,12 @@ from litcourse.core.marks import find_findings, first_of_each, merge
 from litcourse.core.namespace import Student
 from litcourse.core.question import Criterion, Finding, Inputs, Mark, Question
 from litcourse.feedback.lanes import draw_lanes
-from litcourse.labs.lab3_ddp._ranks import ddp_trainer, run_findings
+from litcourse.labs.lab3_ddp._ranks import ddp_trainer, run_findings, run_on_both
 from litcourse.labs.lab3_ddp._report import ALL, judge_numbers, judge_writer
 from litcourse.labs.lab3_ddp._report_file import Watcher, record_opened_files
 from litcourse.probing.class_bases import bases, derives_from, first_base
 from litcourse.probing.trainers import make_loader, quiet_trainer
-from litcourse.ranks import all_done, change_nodes, part_of_run, read_rank_values, run_ranks
+from litcourse.ranks import all_done, read_rank_values, run_ranks
 
 WORLD = 2
 FITS = ("first", "second")
@@ -117,10 +117,7 @@ class Scripted(L.LightningModule):
 
 
 def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
-    """Run two fits on one node, one fit on two nodes, and one in a single process.
-
-    One job serves both numbers of nodes, where all goes well; if not, each has a job of its own.
-    """
+    """Run two fits on one node, one fit on two nodes, and one in a single process."""
     cls = student["SaveReport"]
 
     def one_node(rank: int) -> dict[str, Any]:
@@ -141,19 +138,7 @@ def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
         opened = record_opened_files(path.parent)
         return {"single": _fit(cls(path), path, shown["single"], rank, opened, quiet_trainer)}
 
-    def both(rank: int) -> dict[str, Any]:
-        seen = one_node(rank)
-        change_nodes(rank, WORLD, WORLD)
-        return seen | two_nodes(rank)
-
-    every = run_ranks(both, WORLD)
-    if all_done(every):
-        first = part_of_run(every, FITS)
-        second: dict[str, Any] | None = part_of_run(every, ("nodes",))
-    else:
-        _remove_folders()
-        first = run_ranks(one_node, WORLD)
-        second = run_ranks(two_nodes, WORLD, nodes=WORLD) if all_done(first) else None
+    first, second = run_on_both(one_node, two_nodes, WORLD, FITS, _remove_folders)
     single_run = run_ranks(single, 1) if all_done(first) else None
     return {"bases": bases(cls), "one_node": first, "two_nodes": second, "single": single_run}
 

@@ -20,7 +20,7 @@ from litcourse.core.marks import find_findings, merge
 from litcourse.core.namespace import Student
 from litcourse.core.question import Criterion, Finding, Inputs, Mark, Question
 from litcourse.feedback.lanes import draw_lanes
-from litcourse.labs.lab3_ddp._ranks import ddp_trainer, run_findings
+from litcourse.labs.lab3_ddp._ranks import ddp_trainer, run_findings, run_on_both
 from litcourse.labs.lab3_ddp._shards import (
     ALL,
     EPOCHS,
@@ -30,7 +30,6 @@ from litcourse.labs.lab3_ddp._shards import (
     judge_samples,
 )
 from litcourse.probing.class_bases import bases, derives_from, first_base
-from litcourse.ranks import all_done, change_nodes, part_of_run, run_ranks
 
 WORLD = 3
 RUNS = ("first", "again", "other")
@@ -114,8 +113,7 @@ def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
     """Fit on three ranks, again from the second epoch, and with another seed and large batches.
 
     Then fit on three nodes of one rank, where every local rank is 0. The second fit leaves the seed
-    at its default, the one on nodes all arguments. One job serves both numbers of nodes, where all
-    goes well; if not, each has a job of its own.
+    at its default, the one on nodes all arguments.
     """
     cls = student["ShardedDataModule"]
     size, large = shown["batch"], {"batch_size": shown["large"], "seed": shown["seed"]}
@@ -134,18 +132,7 @@ def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
     def on_nodes(rank: int) -> dict[str, Any]:
         return {"nodes": fit(ddp_trainer(WORLD, nodes=WORLD, max_epochs=1), rank)}
 
-    def both(rank: int) -> dict[str, Any]:
-        seen = one_node(rank)
-        change_nodes(rank, WORLD, WORLD)
-        return seen | on_nodes(rank)
-
-    every = run_ranks(both, WORLD)
-    if all_done(every):
-        first = part_of_run(every, RUNS)
-        nodes: dict[str, Any] | None = part_of_run(every, ("nodes",))
-    else:
-        first = run_ranks(one_node, WORLD)
-        nodes = run_ranks(on_nodes, WORLD, nodes=WORLD) if all_done(first) else None
+    first, nodes = run_on_both(one_node, on_nodes, WORLD, RUNS)
     return {"bases": bases(cls), "one_node": first, "nodes": nodes}
 
 
