@@ -256,3 +256,14 @@ def run_in() -> Callable[..., subprocess.CompletedProcess[str]]:
         )  # fmt: skip
 
     return run
+
+
+@pytest.fixture(scope="module")
+def own_engine() -> Iterator[None]:
+    """One warm process for a file of tests, which ends with it."""
+    from autograder.engine import client
+
+    client.stop()
+    client.engine()
+    yield
+    client.stop()

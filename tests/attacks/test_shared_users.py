@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextvars
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ from autograder.engine import client
 from autograder.nbgrader_plugins.graded_kernel import Kernel
 from tests.autograder.engine.test_engine import ordinary, text
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("own_engine")]
 
 ROOT_ALONE = "needs a user for each kernel; to enable: run it as root"
 IN_FLIGHT = """
@@ -55,15 +55,6 @@ print("watches", ctypes.CDLL(None).inotify_init1(0) >= 0)
 """
 TAKEN = {"descriptors in flight": (IN_FLIGHT, SEND, "sent 1"),
          "inotify instances": (INOTIFY, WATCH, "watches True")}  # fmt: skip
-
-
-@pytest.fixture(scope="module", autouse=True)
-def engine() -> Iterator[None]:
-    """One warm process for this file, which ends with it; an ordinary user has his own."""
-    client.stop()
-    client.engine()
-    yield
-    client.stop()
 
 
 def start(folder: Path) -> Kernel:

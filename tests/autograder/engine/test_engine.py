@@ -22,7 +22,7 @@ from autograder.engine import client, syscalls
 from autograder.nbgrader_plugins.graded_kernel import Kernel
 from tests.course import points_of
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("own_engine")]
 
 LAB, QUESTION = "lab1_mnist", "wrap"
 SECONDS = 60
@@ -98,15 +98,6 @@ def text(started: Kernel, source: str) -> str:
     outcome = started.run(source, SECONDS)
     assert (outcome.status, outcome.error) == ("done", "")
     return "".join(output.get("text", "") for output in outcome.outputs)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def engine() -> Iterator[None]:
-    """One warm process for this file, which ends with it."""
-    client.stop()
-    client.engine()
-    yield
-    client.stop()
 
 
 def test_nothing_passes_from_one_kernel_to_the_next(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -21,6 +20,8 @@ from autograder.engine.machine_faults import (
 )
 from autograder.nbgrader_plugins.graded_kernel import Kernel
 from tests.litcourse.ranks.test_own_time import busy_machine, pinned
+
+pytestmark = pytest.mark.usefixtures("own_engine")
 
 LIMIT = 2.0
 SPIN = "while True: pass"
@@ -39,15 +40,6 @@ until = time.process_time() + 1.3
 while time.process_time() < until:
     pass
 """
-
-
-@pytest.fixture(scope="module", autouse=True)
-def engine() -> Iterator[None]:
-    """One warm process for this file, which ends with it."""
-    client.stop()
-    client.engine()
-    yield
-    client.stop()
 
 
 def run(
