@@ -68,7 +68,7 @@ CASES = [
     ),
     wrong(
         "a Trainer that is not the command line's",
-        "LIT2501",
+        "LIT2508",
         (
             CLI,
             "L.Trainer(max_epochs=1, limit_train_batches=5, limit_val_batches=1).fit(LitCNN(), Photos())",
@@ -81,7 +81,7 @@ CASES = [
     ),
     wrong(
         "no command line at all",
-        "LIT2501",
+        "LIT2508",
         (
             CLI,
             "L.Trainer(max_epochs=3, limit_train_batches=1, limit_val_batches=1).fit(LitCNN(), Photos())",
