@@ -33,6 +33,8 @@ LOST = -1
 
 _PREFIX, _LOCK = "warm-", ".lock"
 """Of the folder of a run, and the name of the file that its processes hold a lock of."""
+_LONGEST_PLACE = 50
+"""Characters of the folder above that of a run: a socket's path in it has at most 107."""
 
 
 class EngineError(RuntimeError):
@@ -48,7 +50,7 @@ class Engine:
 
     def __init__(self) -> None:
         _sweep()
-        self.folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        self.folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_place()))
         self._lock = _lock(self.folder)
         self.socket = self.folder / "socket"
         self._owner, self._deaths = os.getpid(), 0
@@ -141,9 +143,15 @@ def _lock(folder: Path) -> int:
     return handle
 
 
+def _place() -> Path:
+    """The folder above that of a run: TMPDIR, or /tmp if that is too long for sockets."""
+    place = tempfile.gettempdir()
+    return Path(place if len(place) <= _LONGEST_PLACE else "/tmp")  # noqa: S108 (mkdtemp is private)
+
+
 def _sweep() -> None:
     """Remove what runs left behind that were killed with all their processes: students' work."""
-    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/{_LOCK}"):
+    for path in _place().glob(f"{_PREFIX}*/{_LOCK}"):
         with contextlib.suppress(OSError):
             if path.lstat().st_uid != os.geteuid():
                 continue

@@ -134,8 +134,8 @@ def write_then_rename(trainer: L.Trainer, path: Path, write: Callable[[Path], No
         _flush(partial)
     trainer.strategy.barrier("partial checkpoint written")
     if trainer.is_global_zero:
-        if path.is_dir():  # no system call puts a folder in the place of one that holds something
-            remove(replaced)
+        if path.is_dir() or (path.exists() and partial.is_dir()):
+            remove(replaced)  # a rename replaces a file by a file, and only an empty folder
             path.rename(replaced)
         partial.rename(path)
         remove(replaced)

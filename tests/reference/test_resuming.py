@@ -184,6 +184,8 @@ def test_a_checkpoint_is_there_before_the_next_one_is_whole(tmp_path: Path) -> N
     write_then_rename(trainer, path, whole)
     write_then_rename(trainer, path, lambda to: write_then_rename(trainer, to, Path.touch))
     assert path.is_file()
+    write_then_rename(trainer, path, whole)  # of a run by another strategy in the same folder
+    assert (path / "shard").read_text() == "new"
     assert [p.name for p in tmp_path.iterdir()] == ["last.ckpt"]
 
 

@@ -12,10 +12,11 @@ from tests.autograder.engine.test_engine import kernel
 def test_a_temporary_folder_of_the_host_is_none_inside(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("job", "kernel"):
-        (tmp_path / name).mkdir()
+    job = tmp_path / f"job-{'long' * 10}"  # sockets below it have paths of over 107 characters
+    for folder in (job, tmp_path / "kernel"):
+        folder.mkdir()
     client.stop()
-    monkeypatch.setenv("TMPDIR", str(tmp_path / "job"))
+    monkeypatch.setenv("TMPDIR", str(job))
     monkeypatch.setattr(tempfile, "tempdir", None)
     try:
         with kernel(tmp_path / "kernel") as run:  # out of a warm process that has the variable

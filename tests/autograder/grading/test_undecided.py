@@ -55,8 +55,10 @@ def test_a_person_decides_and_that_stays(group: Class, capsys: Said) -> None:
     enter(group, manual_score=4.0, needs_manual_grade=False)
     assert group.grade() == 0
     assert group.score("ada") == 4
+    assert needs_a_person(group) == {"ada": False}, "only the page was written anew"
+    capsys.readouterr()
+    assert group.grade() == 0
     assert "1 done already" in capsys.readouterr().out
-    assert needs_a_person(group) == {"ada": False}
     group.hand_in("ada", f"{UNMEASURED}\n")
     assert group.grade() == 0
     assert needs_a_person(group) == {"ada": True}, "it is another submission: look again"
@@ -65,15 +67,18 @@ def test_a_person_decides_and_that_stays(group: Class, capsys: Said) -> None:
 
 
 def test_what_waits_for_a_person_is_written_once(group: Class, capsys: Said) -> None:
-    """Each write asks to look again at all that a person has set."""
+    """Each write asks to look again at all that a person has set; a page that is stale does not."""
     group.hand_in("ada", UNMEASURED)
     group.grade()
     for set_by_a_person in (None, 4.0):
-        enter(group, manual_score=set_by_a_person, needs_manual_grade=set_by_a_person is None)
-        capsys.readouterr()
-        group.grade(json=True)
-        result = json.loads(capsys.readouterr().out)
-        assert (result["written"], result["skipped"]) == (0, 1)
+        waits = set_by_a_person is None
+        enter(group, manual_score=set_by_a_person, needs_manual_grade=waits)
+        for stale_pages in (0 if waits else 1, 0):
+            capsys.readouterr()
+            group.grade(json=True)
+            result = json.loads(capsys.readouterr().out)
+            assert (result["written"], result["skipped"]) == (stale_pages, 1 - stale_pages)
+            assert needs_a_person(group) == {"ada": waits}
 
 
 def test_a_zero_of_an_older_gradebook_goes(group: Class) -> None:
