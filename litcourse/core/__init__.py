@@ -13,7 +13,7 @@ Read in this order:
 9. `scoring`: computes a verdict from evidence.
 10. `serialization`: encodes trees as bytes that hold no code.
 11. `registry`: finds labs and questions.
-12. `names`: answers an unknown name with the valid ones.
+12. `names`: answers an unknown name with the valid ones; a number with its noun.
 13. `torch_state`: restores random states and torch's global modes.
 14. `environment`: replaces environment variables, drops those of a job.
 15. `atomic_write`: writes a whole file or none.

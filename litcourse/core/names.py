@@ -1,4 +1,4 @@
-"""Answers a mistyped name with the valid ones, nearest first."""
+"""Words of messages: valid names, nearest first, for a mistyped one; a number with its noun."""
 
 from collections.abc import Iterable
 from difflib import SequenceMatcher
@@ -15,6 +15,11 @@ def sort_by_similarity(name: str, valid: Iterable[str]) -> list[str]:
         return -ratio, candidate
 
     return sorted(valid, key=distance)
+
+
+def count_noun(number: int, noun: str) -> str:
+    """A number with its noun: "1 rank", "2 ranks"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 class UnknownNameError(LookupError):

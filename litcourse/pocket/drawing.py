@@ -6,6 +6,7 @@ import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from litcourse.core.names import count_noun
 from litcourse.pocket.allocation import Allocation, Share
 from litcourse.pocket.outcome import Outcome, Process
 
@@ -79,8 +80,9 @@ def _summary(allocation: Allocation) -> str:
     nodes = len(allocation.nodes)
     hours, minutes = divmod(allocation.minutes, 60)
     return (
-        f"{nodes} node{'s' if nodes > 1 else ''}, {allocation.cores} cores, "
-        f"{allocation.gpus_held} GPUs, {sum(s.memory for s in allocation.shares)} MB, "
+        f"{count_noun(nodes, 'node')}, {count_noun(allocation.cores, 'core')}, "
+        f"{count_noun(allocation.gpus_held, 'GPU')}, "
+        f"{sum(s.memory for s in allocation.shares)} MB, "
         f"{hours}:{minutes:02d} h in partition {allocation.partition}"
     )
 
@@ -89,11 +91,18 @@ def _on_node(share: Share, outcome: Outcome) -> list[_Seen]:
     return [_seen(process) for process in last_run(outcome) if process.host == share.node]
 
 
+def _size(share: Share) -> str:
+    return f"{count_noun(share.cores, 'core')}, {share.memory} MB"
+
+
 def _box(share: Share, outcome: Outcome) -> list[str]:
-    lines = [f"{share.cores} cores, {share.memory} MB", "GPUs " + _blocks(share.gpus_held)]
+    lines = [
+        _size(share),
+        "GPUs " + _blocks(share.gpus_held),
+    ]
     for seen in _on_node(share, outcome)[:16]:
         who = f"rank {seen.rank}" if seen.rank != "-" else "batch"
-        lines.append(f"{who}: GPU {seen.gpus}, {seen.cores} cores")
+        lines.append(f"{who}: GPU {seen.gpus}, {count_noun(seen.cores, 'core')}")
     width = max(len(share.node) + 3, *map(len, lines))
     top = f"┌─ {share.node} " + "─" * (width - len(share.node) - 1) + "┐"
     body = [f"│ {line.ljust(width)} │" for line in lines]
@@ -143,7 +152,7 @@ def _node(share: Share, outcome: Outcome, left: int, top: int, height: int) -> l
     parts = [
         f'<rect x="{left}" y="{top}" width="{_BOX}" height="{height}" rx="6"/>',
         _text(left + 8, top + 18, share.node, "b"),
-        _text(left + 48, top + 18, f"{share.cores} cores, {share.memory} MB"),
+        _text(left + 48, top + 18, _size(share)),
     ]
     for index in range(8):
         kind = "g" if index < share.gpus_held else "e"
@@ -151,7 +160,7 @@ def _node(share: Share, outcome: Outcome, left: int, top: int, height: int) -> l
         parts.append(f'<rect class="{kind}" x="{x}" y="{top + 28}" width="{_GPU}" height="14"/>')
     for index, seen in enumerate(_on_node(share, outcome)[:16]):
         who = f"rank {seen.rank}" if seen.rank != "-" else "batch"
-        text = f"{who}: GPU {seen.gpus}, {seen.cores} cores"
+        text = f"{who}: GPU {seen.gpus}, {count_noun(seen.cores, 'core')}"
         parts.append(_text(left + 8, top + 62 + index * _ROW, text))
     return parts
 

@@ -12,7 +12,6 @@ Read in this order:
 
 from litcourse.scripts.script_outcomes import (
     all_trainers,
-    count_noun,
     fitted_trainers,
     script_findings,
 )
@@ -20,7 +19,6 @@ from litcourse.scripts.script_runner import format_command, import_script, run_f
 
 __all__ = [
     "all_trainers",
-    "count_noun",
     "fitted_trainers",
     "format_command",
     "import_script",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from litcourse.core.evidence import Evidence
 from litcourse.core.known_errors import RAISED
+from litcourse.core.names import count_noun
 from litcourse.core.question import Finding
 from litcourse.ranks.rank_outcomes import is_cause, rank_findings
 
@@ -48,11 +49,6 @@ def _training_findings(seen: Evidence, criteria: tuple[str, ...], asked: int) ->
         got = f"{len(ranks)}, world size {max(sizes)}"
         return [Finding("LIT943", criteria, called, count_noun(asked, "rank"), got)]
     return []
-
-
-def count_noun(number: int, noun: str) -> str:
-    """A number with its noun: "1 rank", "2 ranks"."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def all_trainers(seen: Evidence) -> list[Evidence]:

@@ -18,6 +18,7 @@ from litcourse.clusters import resolved, simulated_cluster
 from litcourse.core.evidence import Evidence
 from litcourse.core.known_errors import RAISED, error_finding
 from litcourse.core.marks import find_findings, merge
+from litcourse.core.names import count_noun
 from litcourse.core.namespace import Student
 from litcourse.core.question import (
     Criterion,
@@ -187,15 +188,11 @@ def _format_view(case: dict[str, Any], view: str) -> str:
     slurm = "under Slurm" if case["slurm"] else "without Slurm"
     if view == ELSEWHERE:
         return "called in a Slurm job of another shape"
-    return f"{view} process, nodes with {_count_noun(case['on_node'], 'GPU')}, {slurm}"
-
-
-def _count_noun(number: int, thing: str) -> str:
-    return f"{number} {thing}{'s' * (number != 1)}"
+    return f"{view} process, nodes with {count_noun(case['on_node'], 'GPU')}, {slurm}"
 
 
 def _format_shape(nodes: int, gpus: int) -> str:
-    return f"{_count_noun(nodes, 'node')}, {_count_noun(gpus, 'GPU')}{' each' * (nodes != 1)}"
+    return f"{count_noun(nodes, 'node')}, {count_noun(gpus, 'GPU')}{' each' * (nodes != 1)}"
 
 
 def _judge_view(case: dict[str, Any], view: str, seen: Evidence) -> list[Mark]:

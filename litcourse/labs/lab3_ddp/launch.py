@@ -13,6 +13,7 @@ from random import Random
 from typing import Any
 
 from litcourse.core.evidence import Evidence
+from litcourse.core.names import count_noun
 from litcourse.core.namespace import Student
 from litcourse.core.question import (
     Criterion,
@@ -164,7 +165,7 @@ def _judge_fits(
         return [Finding("LIT903", cost, called, f"{asked} ranks", "a run of others")]
     again = max((record["fits"].integer() for record in fits if "fits" in record), default=1)
     if len(fits) != asked or again > 1:
-        got = f"{len(fits) * again} on {asked} rank{'s' * (asked > 1)}"
+        got = f"{len(fits) * again} on {count_noun(asked, 'rank')}"
         return [Finding("LIT3712", cost, called, "one fit per rank", got)]
     return []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from litcourse.core.names import count_noun
 from litcourse.core.question import Earned, Finding, Mark
 from litcourse.labs.lab5_slurm._meeting import Size
 from litcourse.labs.lab5_slurm._placed import Placed
@@ -43,7 +44,7 @@ def _nodes(job: Submitted, size: Size) -> Finding | None:
     if len(job.shares) == size.nodes:
         return None
     got = f"{len(job.shares)}: {', '.join(share.node for share in job.shares)}"
-    return _finding("LIT5040", job, f"{size.nodes} node{'s' * (size.nodes > 1)}", got,
+    return _finding("LIT5040", job, count_noun(size.nodes, "node"), got,
                     job.quote("nodes") + _more(job.quote_given("ntasks")))  # fmt: skip
 
 

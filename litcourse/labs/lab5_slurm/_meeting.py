@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from litcourse.core.names import count_noun
 from litcourse.core.question import Finding
 from litcourse.labs.lab5_slurm._placed import Placed, place_all
 from litcourse.labs.lab5_slurm._sbatch_refusals import quote
@@ -33,7 +34,7 @@ class Size:
         return self.nodes * self.per_node
 
     def __str__(self) -> str:
-        ranks = f"{self.ranks} rank{'s' * (self.ranks > 1)}"
+        ranks = count_noun(self.ranks, "rank")
         return (
             ranks if self.nodes == 1 else f"{ranks}, {self.per_node} on each of {self.nodes} nodes"
         )

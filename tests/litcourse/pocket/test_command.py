@@ -77,7 +77,7 @@ def test_explain(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["sbatch", "--explain", "job.sbatch"]) == 0
     text = capsys.readouterr().out
     assert "2 nodes, 16 cores, 4 GPUs" in text
-    assert "rank 3: GPU 0,1, 1 cores" in text
+    assert "rank 3: GPU 0,1, 1 core" in text
     assert "COMPLETED 0:0, log: slurm-1001.out" in text
 
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from litcourse.core.evidence import Evidence, MalformedError
 from litcourse.core.marks import find_findings
+from litcourse.core.names import count_noun
 from litcourse.core.question import Earned, Finding, Mark, NotLookedAt
-from litcourse.scripts import count_noun, fitted_trainers, script_findings
+from litcourse.scripts import fitted_trainers, script_findings
 
 COMPLETE = 2
 """Number of epochs before the one in which `litcourse.scripts.interruption` interrupts a run."""
