@@ -26,6 +26,7 @@ from autograder.course import Course, Lab
 from autograder.demo.demo_class import Bank, GradedQuestion, Member, members
 from autograder.demo.made_up_students import copy_course, hand_in, read_points
 from autograder.engine.client import EngineError, engine
+from autograder.term.report import class_report
 from litcourse.core.exit_codes import ExitCode
 
 CELL_SECONDS = 60
@@ -66,6 +67,7 @@ def run(course: Course) -> int:
     _grade(console, demo)
     right = [_print_table(console, demo, lab_class) for lab_class in classes]
     _print_paths(console, demo, classes)
+    class_report.report(Course(demo), (), demo / "report.html")
     count = sum(len(lab_class.class_) for lab_class in classes)
     console.print(f"{count} submissions in {time.perf_counter() - started:.0f} s.")
     return ExitCode.DONE if all(right) else ExitCode.INCOMPLETE

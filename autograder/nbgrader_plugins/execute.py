@@ -55,12 +55,14 @@ class QuestionEvidence:
         code: without evidence, the finding that gives the reason; with it, the finding that takes
             the place of LIT901 if a cell failed.
         detail: text for that finding.
+        seconds: seconds that the probe had for itself.
     """
 
     inputs: EncodedInputs
     evidence: bytes | None = None
     code: str = "LIT905"
     detail: str = "the kernels before it had died, or none started"
+    seconds: float = 0.0
 
 
 class RunSubmission(NbGraderPreprocessor):
@@ -321,6 +323,7 @@ class _NotebookRun:
                 return Outcome("done")
             question.evidence = encoded or None
         self._check_machine(outcome, seconds, self.limits.cell_seconds)
+        question.seconds = outcome.own_seconds
         question.code, question.detail = explain_end(outcome, self.limits.cell_seconds)
         if question.evidence is not None:
             missing = self._explain_missing(question_id)

@@ -75,6 +75,7 @@ class GradeEvidence(NbGraderPreprocessor):
             "submission": metadata.submission,
             "reason": question.code if has_reason else "",
             "detail": question.detail if has_reason else "",
+            "seconds": round(question.seconds, 3),
         }
         resources["question_results"][question_id] = evidence_store.keep(
             resources[EVIDENCE], question.inputs.all_inputs, question.evidence, verdict, more

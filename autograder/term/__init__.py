@@ -9,5 +9,6 @@ Read in this order:
 5. `extending`: `extend`; `removal`: `remove`.
 6. `marks`: `marks`, the points as Moodle and Canvas import them.
 7. `showing`: `show`, one submission in words.
-8. `backups`: `backup` and `restore`.
+8. `report`: `report`, the class on one page.
+9. `backups`: `backup` and `restore`.
 """

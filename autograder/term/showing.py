@@ -75,7 +75,7 @@ def _show_submission(to: Console, settings: CourseSettings, row: Row) -> None:
         to.print(f"  try {number}, {one.hand_in.at:%Y-%m-%d %H:%M:%S} UTC: {points}{mark}")
     for name, most in row.maximum.items():
         got = format_points(row.points[name]) if name in row.points else "no score"
-        by = " (a person's)" if name not in row.automatic and name in row.points else ""
+        by = " (a person's)" if name in row.by_hand else ""
         codes = row.record.findings.get(name, []) if row.record else []
         found = "".join(f"; {code} {explain(code).title}" for code in codes)
         to.print(f"  {name}: {got} of {format_points(most)}{by}{found}", soft_wrap=True)

@@ -148,3 +148,25 @@ def restore(file: Path, folder: Path) -> None:
     from autograder.term import backups
 
     raise typer.Exit(backups.restore(file, folder))
+
+
+@app.command()
+def report(
+    labs: Annotated[
+        list[str] | None, typer.Argument(help="Labs; all that were handed in unless named.")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="The page to write, for its owner alone.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    pseudonyms: Annotated[
+        bool, typer.Option("--pseudonyms", help="Numbers for students, for a slide.")
+    ] = False,
+) -> None:
+    """Tell on one page how the class fares: points, misconceptions, who may need help."""
+    from autograder.term.report import class_report
+
+    if html is None and not as_json:
+        html = Path("report.html")
+    code = class_report.report(_course(), labs or (), html, as_json=as_json, pseudonyms=pseudonyms)
+    raise typer.Exit(code)

@@ -42,6 +42,7 @@ class Row:
             without a score is not among them.
         maximum: maximum points by question id.
         automatic: ids of the questions with an automatic score.
+        by_hand: ids of those whose points a person entered.
         penalty: late penalty in points; None if there was never one.
         late_seconds: seconds after the due date.
         submitted_at: time of submission, UTC; "" if not known.
@@ -57,6 +58,7 @@ class Row:
     points: dict[str, float] = field(default_factory=dict)
     maximum: dict[str, float] = field(default_factory=dict)
     automatic: set[str] = field(default_factory=set)
+    by_hand: set[str] = field(default_factory=set)
     penalty: float | None = None
     late_seconds: float = 0.0
     submitted_at: str = ""
@@ -123,6 +125,8 @@ def read_rows(settings: CourseSettings, lab: str) -> dict[str, Row]:
             row.notebook, row.penalty = notebook, penalty
             if grade.auto_score is not None:
                 row.automatic.add(name)
+            if grade.manual_score is not None:
+                row.by_hand.add(name)
             row.look_again |= grade.needs_manual_grade and grade.manual_score is not None
     return found
 

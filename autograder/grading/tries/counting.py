@@ -83,8 +83,12 @@ class Counting:
         """The student's due date, extension included; None if the lab has none."""
         if self._due is None:
             return None
-        extension = self._extensions.get((self.lab, student), self._granted.get(student))
-        return self._due + extension if extension else self._due
+        return self._due + self.extension(student)
+
+    def extension(self, student: str) -> timedelta:
+        """The student's time beyond the due date."""
+        granted = self._granted.get(student, timedelta())
+        return self._extensions.get((self.lab, student), granted)
 
     def graded(self, student: str) -> list[GradedTry]:
         """The tries of a student, the oldest first."""

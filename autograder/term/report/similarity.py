@@ -1,0 +1,170 @@
+"""Answers that are the same or nearly so: evidence for a person, never a reason for points.
+
+Only solution cells count, without what the stub brings. Right answers to small tasks look alike, so
+a pair is told with the lines that nobody else in the class has.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from pathlib import Path
+
+import nbformat
+
+from autograder.course import Lab, grade_id
+from autograder.grading.records import Record, RecordStore
+from autograder.stubs import clear_answers
+from autograder.term.report.class_facts import Look
+from litcourse.core.atomic_write import write_atomically
+
+FILE = "_answers.json"
+"""Beside a record: what is compared of its answers, so that it is made once a submission."""
+NEAR = 0.9
+"""Answers are nearly the same with this part of both in common, names and strings left out."""
+LEAST = 40
+"""Characters of a normalised text below which it says nothing."""
+MOST_PAIRS = 10
+_GRAM, _WINDOW = 25, 1
+"""As copydetect uses them: the shortest passage that counts, and every one of them."""
+_LEAST_LINE = 12
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The answers of one submission, for comparison.
+
+    Args:
+        notebook: SHA-256 of the graded notebook, hex.
+        digest: SHA-256 of the bytes of the solution cells, hex; "" if all are stubs.
+        text: the code without comments, names and strings, as copydetect makes it.
+        lines: lines that are no line of the stub, stripped.
+    """
+
+    notebook: str
+    digest: str
+    text: str
+    lines: list[str]
+
+
+def find_similar(lab: Lab, records: Sequence[Record], store: RecordStore) -> list[Look]:
+    """Groups with the same answers, then the pairs with the most in common.
+
+    Args:
+        lab: the lab.
+        records: those of its submissions.
+        store: the course's records.
+    """
+    stub = _Stub(lab)
+    found = {one.student: answers for one in records if (answers := _read(stub, one, store))}
+    written = {student: answers for student, answers in found.items() if answers.digest}
+    groups = defaultdict(list)
+    for student, answers in sorted(written.items()):
+        groups[answers.digest].append(student)
+    same = [who for who in groups.values() if len(who) > 1]
+    looks = [Look(who, "the same answers, letter by letter") for who in same]
+    alone = {who[0]: written[who[0]] for who in groups.values()}  # one of each group
+    return [*looks, *_near(alone, stub)]
+
+
+class _Stub:
+    """The lab's unsolved cells."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.questions = list(lab.questions)
+        self.cells = cells_of(clear_answers(lab.notebook), self.questions)
+        self.lines = {line.strip() for cell in self.cells.values() for line in cell.splitlines()}
+        self.text = normalise("\n".join(self.cells.values()))
+
+
+def cells_of(notebook: nbformat.NotebookNode, questions: Sequence[str]) -> dict[str, str]:
+    """Source of the solution cell of each question."""
+    found = {grade_id(cell): str(cell.source) for cell in notebook.cells}
+    return {name: found[name] for name in questions if name in found}
+
+
+def normalise(source: str) -> str:
+    """Python code without comments, names and strings."""
+    from copydetect.utils import filter_code  # it imports pyplot, which takes half a second
+
+    text: str = filter_code(source, "answers.py", "python")[0]
+    return text
+
+
+def _read(stub: _Stub, record: Record, store: RecordStore) -> Answers | None:
+    """What is kept of a submission's answers; made if it is of another notebook."""
+    path = store.folder(record.lab, record.student) / FILE
+    try:
+        kept = Answers(**json.loads(path.read_text(encoding="utf-8")))
+        if kept.notebook == record.notebook:
+            return kept
+    except (OSError, ValueError, TypeError):
+        pass
+    text = store.notebook(record)
+    if text is None:
+        return None
+    answers = _make(stub, record.notebook, nbformat.reads(text, as_version=4))
+    _keep(path, answers)
+    return answers
+
+
+def _make(stub: _Stub, digest: str, notebook: nbformat.NotebookNode) -> Answers:
+    cells = cells_of(notebook, stub.questions)
+    written = {name: cell for name, cell in cells.items() if cell != stub.cells.get(name)}
+    if not written:
+        return Answers(digest, "", "", [])
+    source = "\n".join(written.values())
+    lines = [line.strip() for line in source.splitlines()]
+    own = [line for line in lines if line not in stub.lines and len(line) >= _LEAST_LINE]
+    same = hashlib.sha256(json.dumps(written, sort_keys=True).encode("utf-8", "replace"))
+    return Answers(digest, same.hexdigest(), normalise(source), sorted(set(own)))
+
+
+def _keep(path: Path, answers: Answers) -> None:
+    try:
+        text = json.dumps(asdict(answers), ensure_ascii=True)
+        write_atomically(path, text.encode())
+    except OSError:
+        return  # a folder that this account may only read: made again next time
+
+
+def _near(found: Mapping[str, Answers], stub: _Stub) -> list[Look]:
+    """The pairs that are nearly the same, those with the most lines of their own first."""
+    owners = Counter(line for answers in found.values() for line in answers.lines)
+    pairs = []
+    for one, other, part in _alike(found, stub):
+        lines = set(found[one].lines) & set(found[other].lines)
+        shared = sum(owners[line] == 2 for line in lines)  # noqa: PLR2004 (these two)
+        pairs.append((shared, part, one, other))
+    looks = []
+    for shared, part, one, other in sorted(pairs, key=lambda p: (-p[0], -p[1], p[2:]))[:MOST_PAIRS]:
+        own = f", {shared} lines that nobody else has" if shared else ", no line that others lack"
+        text = f"nearly the same answers: {part:.0%} alike without names{own}"
+        looks.append(Look([one, other], text))
+    return looks
+
+
+def _alike(found: Mapping[str, Answers], stub: _Stub) -> Iterator[tuple[str, str, float]]:
+    """Pairs whose texts have `NEAR` of both in common, with the smaller part."""
+    from copydetect import CodeFingerprint, compare_files
+
+    def marks(text: str, but: Sequence[int] = ()) -> CodeFingerprint:
+        return CodeFingerprint(
+            "answers.py", _GRAM, _WINDOW, boilerplate=but, filter=False, fp=io.StringIO(text)
+        )
+
+    of_stub = sorted(marks(stub.text).hashes)
+    texts = {who: answers.text for who, answers in found.items() if len(answers.text) >= LEAST}
+    prints = {who: marks(text, of_stub) for who, text in sorted(texts.items())}
+    for (one, left), (other, right) in combinations(prints.items(), 2):
+        common = len(left.hashes & right.hashes)
+        if common < NEAR * 0.5 * max(len(left.hashes), len(right.hashes), 1):
+            continue  # far from it: the exact comparison takes longer
+        part = float(min(compare_files(left, right)[1]))
+        if part >= NEAR:
+            yield one, other, min(part, 1.0)
