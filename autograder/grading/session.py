@@ -38,11 +38,13 @@ from autograder.grading.submission_grader import (
     Task,
     describe_full_disk,
 )
-from autograder.grading.worker_pool import FinishedTask, WorkerPool
+from autograder.grading.worker_pool import FinishedTask, WorkerPool, freeze_objects
 from autograder.grading.writer import Writer
 from autograder.nbgrader_plugins import canary, register
 from autograder.nbgrader_plugins.submissions import submission_files
 
+_contexts = 0
+"""Number of contexts of `run_engine` that this program is in."""
 _LOCK_SECONDS = 15
 """Seconds that workers of a killed run may need to end."""
 
@@ -183,7 +185,7 @@ class Session:
             self.settings.most_seconds(),
         )
         pool = WorkerPool(make_grader, min(jobs, len(tasks)), seconds)
-        with _freeze_objects(), pool:
+        with freeze_objects(), pool:
             self._fly_canaries(pool, sorted({t.lab for t in tasks if t.action == GRADE}))
             tasks = deque(replace(t, skipped=self._skipped(t.lab)) for t in tasks)
             for done in pool.run(tasks):
@@ -327,20 +329,17 @@ def without_collector() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _freeze_objects() -> Iterator[None]:
-    """Keep collectors from the objects of now: a worker's would copy every page of ours."""
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
-
-
-@contextlib.contextmanager
 def run_engine() -> Iterator[None]:
-    """Start the warm process that the workers share; it imports while this one continues."""
+    """Start the warm process that the workers share; it imports while this one continues.
+
+    Inside of another such context it is that one's, which ends it.
+    """
+    global _contexts  # noqa: PLW0603 (one engine per program)
     engine()
+    _contexts += 1
     try:
         yield
     finally:
-        stop()
+        _contexts -= 1
+        if not _contexts:
+            stop()

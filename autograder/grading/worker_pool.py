@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import gc
 import json
 import math
 import multiprocessing
@@ -63,6 +64,16 @@ class _Worker:
     seconds: float = math.inf
     end: float = math.inf
     late: bool = False
+
+
+@contextlib.contextmanager
+def freeze_objects() -> Iterator[None]:
+    """Keep collectors from the objects of now: a worker's would copy every page of ours."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 class WorkerPool:

@@ -10,5 +10,6 @@ Read in this order:
 6. `marks`: `marks`, the points as Moodle and Canvas import them.
 7. `showing`: `show`, one submission in words.
 8. `report`: `report`, the class on one page.
-9. `backups`: `backup` and `restore`.
+9. `watching`: `watch`, which does collect, grade and release as hand-ins come.
+10. `backups`: `backup` and `restore`.
 """

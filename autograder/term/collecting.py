@@ -12,7 +12,7 @@ from autograder.grading.reporting.progress import console, printable
 from autograder.grading.settings import CourseSettings
 from autograder.grading.tries.arrivals import Arrival, open_inbound
 from autograder.grading.tries.counting import Counting
-from autograder.grading.tries.try_store import stamped
+from autograder.grading.tries.try_store import Try, stamped
 from autograder.nbgrader_plugins.submissions import submission_files
 from autograder.term.open_course import open_course
 from litcourse.core.exit_codes import ExitCode
@@ -89,14 +89,21 @@ def collect_tries(
     return found
 
 
-def _take(settings: CourseSettings, counting: Counting, arrival: Arrival, found: Collected) -> None:
+def take(settings: CourseSettings, counting: Counting, arrival: Arrival) -> Try | None:
+    """Copy a hand-in; None if it is kept already, or was removed.
+
+    Raises:
+        OSError: it can't be read, or with a number of `NO_ROOM` there is no room for it.
+    """
     counting.adopt(arrival.student)
-    found.students.add(arrival.student)
     sent = submission_files.scan(settings.course, arrival.folder)
+    return counting.store.enter(arrival.lab, arrival.student, arrival.at, sent, stamped(arrival.at))
+
+
+def _take(settings: CourseSettings, counting: Counting, arrival: Arrival, found: Collected) -> None:
+    found.students.add(arrival.student)
     try:
-        made = counting.store.enter(
-            arrival.lab, arrival.student, arrival.at, sent, stamped(arrival.at)
-        )
+        made = take(settings, counting, arrival)
     except OSError as error:
         if error.errno in NO_ROOM:
             raise  # of our disk: all others would fail, too

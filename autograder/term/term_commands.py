@@ -170,3 +170,20 @@ def report(
         html = Path("report.html")
     code = class_report.report(_course(), labs or (), html, as_json=as_json, pseudonyms=pseudonyms)
     raise typer.Exit(code)
+
+
+@app.command()
+def watch(
+    labs: Annotated[
+        list[str] | None, typer.Argument(help="Labs; all of them unless named.")
+    ] = None,
+    status: Annotated[bool, typer.Option("--status", help="Tell what waits, and end.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="End as soon as nothing is due.")] = False,
+    jobs: Annotated[int, typer.Option(min=0, help="Workers; 0: four per core.")] = 0,
+) -> None:
+    """Grade hand-ins as they come to the exchange, and release each page at once."""
+    from autograder.term.watching import watch_command
+
+    if status:
+        raise typer.Exit(watch_command.show_status(_course()))
+    raise typer.Exit(watch_command.watch(_course(), labs or (), jobs=jobs, once=once))

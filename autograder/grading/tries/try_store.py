@@ -7,6 +7,7 @@ counts. `tries/removed.txt` names those that a person removed, so that none come
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -31,6 +32,8 @@ LEFT_OUT = "left-out-when-it-was-collected"
 """Where a link leads that stands for a file which does not count; there is no such file."""
 _FORMAT = "%Y-%m-%dT%H-%M-%S.%fZ"
 _EVIDENCE = ".evidence"
+_SAME_TIME = timedelta(milliseconds=1)
+"""`enter` moves a try by a few microseconds if another file came at the same time."""
 
 
 @dataclass(frozen=True, order=True)
@@ -80,6 +83,19 @@ class TryStore:
         folder = self.root / student / lab
         keys = sorted(p.name for p in folder.glob("*Z") if p.is_dir() and p.name[0] != ".")
         return [Try(lab, student, key, folder / key) for key in keys]
+
+    def students(self, lab: str) -> list[str]:
+        """Ids of the students with a try for `lab`."""
+        return sorted(path.parent.name for path in self.root.glob(f"*/{glob.escape(lab)}"))
+
+    def is_kept(self, lab: str, student: str, at: datetime, fingerprint: str) -> bool:
+        """Whether this hand-in is kept, or was removed by a person."""
+        if f"{student}/{lab}/{at.strftime(_FORMAT)}" in self.removed():
+            return True
+        return any(
+            abs(one.at - at) < _SAME_TIME and self.contents(one).matches(fingerprint)
+            for one in self.of(lab, student)
+        )
 
     def enter(
         self,

@@ -1,0 +1,73 @@
+"""The hand-ins in the exchange that are complete, genuine and not kept yet."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from autograder.course import AuthorError
+from autograder.grading.reporting.progress import printable
+from autograder.grading.settings import CourseSettings
+from autograder.grading.tries.arrivals import Arrival, Inbound, open_inbound
+
+Seen = tuple[tuple[str, int, int, int], ...]
+"""What a look at a folder saw: name, size, and times of each entry, in nanoseconds."""
+
+
+@dataclass
+class Inbox:
+    """The inbound folder of the exchange, over all looks at it."""
+
+    _seen: dict[Path, Seen] = field(default_factory=dict)
+    _doubts: dict[str, str] = field(default_factory=dict)
+    _told: set[str] = field(default_factory=set)
+
+    def find_complete(self, settings: CourseSettings, lab: str) -> list[Arrival]:
+        """The hand-ins that two looks found complete and unchanged, the oldest first.
+
+        `news` then says which others are held back.
+        """
+        inbound = _open(settings)
+        if inbound is None:
+            return []
+        found = []
+        for one in inbound.arrivals(lab):
+            if one.doubt:
+                self._doubts[one.folder.name] = one.doubt
+            elif one.complete and self._is_settled(one.folder):
+                found.append(one)
+        return found
+
+    def news(self) -> list[str]:
+        """A line for each hand-in that is held back, once."""
+        new = [name for name in self._doubts if name not in self._told]
+        self._told |= {*new}
+        return [f"held back: {printable(name)}: {printable(self._doubts[name])}" for name in new]
+
+    def _is_settled(self, folder: Path) -> bool:
+        """Whether the last look saw the same; on a network file system nothing else tells."""
+        before, now = self._seen.get(folder), _look(folder)
+        self._seen[folder] = now
+        return bool(now) and before == now
+
+
+def _open(settings: CourseSettings) -> Inbound | None:
+    """The inbound folder; None where hand-ins come by another road."""
+    try:
+        return open_inbound(settings, trust_times=False)
+    except AuthorError:
+        return None
+
+
+def _look(folder: Path) -> Seen:
+    found = []
+    try:
+        for place, _, names in os.walk(folder):
+            for name in sorted(names):
+                status = os.lstat(os.path.join(place, name))  # noqa: PTH118  many files
+                key = os.path.join(os.path.relpath(place, folder), name)  # noqa: PTH118
+                found.append((key, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
+    except OSError:  # it is being removed
+        return ()
+    return tuple(sorted(found))

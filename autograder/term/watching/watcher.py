@@ -1,0 +1,164 @@
+"""The loop of `autograder watch`."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from autograder.course import AuthorError, Course
+from autograder.engine.machine_faults import NO_ROOM
+from autograder.grading import run as grading
+from autograder.grading.settings import CourseSettings
+from autograder.grading.tries.arrivals import Arrival
+from autograder.grading.tries.counting import Counting, copy_evidence
+from autograder.grading.tries.try_store import Try
+from autograder.nbgrader_plugins.submissions import submission_files
+from autograder.term.collecting import take
+from autograder.term.open_course import open_course
+from autograder.term.watching.inbox import Inbox
+from autograder.term.watching.queue import Queue, Turn, line_up
+from autograder.term.watching.released_pages import ReleasedPages
+from autograder.term.watching.try_limits import time_of_now, watch_settings
+from litcourse.core.exit_codes import ExitCode
+
+_AGAIN = timedelta(minutes=10)
+"""A try that could not be graded is graded again after so long."""
+Say = Callable[[str], None]
+Who = tuple[str, str]
+"""Ids of a lab and of a student."""
+
+
+@dataclass
+class Watcher:
+    """Watches the hand-ins of a course.
+
+    Args:
+        course: the course.
+        labs: ids of labs.
+        say: tells what was done, a line at a time; no answer stands in it.
+        jobs: workers; 0: four per core.
+        queue: what waited at the last look.
+    """
+
+    course: Course
+    labs: Sequence[str]
+    say: Say
+    jobs: int = 0
+    queue: Queue = field(default_factory=Queue)
+    _inbox: Inbox = field(default_factory=Inbox)
+    _handled: set[Path] = field(default_factory=set)
+    _graded: set[Try] = field(default_factory=set)
+    _again: dict[Try, datetime] = field(default_factory=dict)
+
+    def round(self) -> list[Who]:
+        """Grade and release what is due; lab and student of what that was.
+
+        Raises:
+            AuthorError: something has to be mended first; what was done stays.
+        """
+        with open_course(self.course, wait=True) as settings:
+            counting = {lab: Counting(settings, lab) for lab in self.labs}
+            self.queue = self._look(settings, counting)
+            most = watch_settings(settings).at_once
+            for turn in self.queue.due[:most]:
+                self._take(settings, counting[turn.arrival.lab], turn)
+            del self.queue.due[:most]
+            todo = [who for lab in self.labs for who in self._ungraded(counting[lab])]
+        for lab in self.labs:
+            if students := [student for name, student in todo if name == lab]:
+                self._grade(lab, students)
+        self._finish(todo)
+        return todo
+
+    def _look(self, settings: CourseSettings, counting: dict[str, Counting]) -> Queue:
+        rules = watch_settings(settings)
+        complete = [
+            one
+            for lab in self.labs
+            for one in self._inbox.find_complete(settings, lab)
+            if not self._is_handled(settings, counting[lab], one)
+        ]
+        for line in self._inbox.news():
+            self.say(line)
+        limits = {lab: rules.limit(lab) for lab in self.labs}
+        return line_up(complete, counting, limits, time_of_now())
+
+    def _is_handled(self, settings: CourseSettings, counting: Counting, one: Arrival) -> bool:
+        if one.folder not in self._handled:
+            with contextlib.suppress(OSError):  # `take` will say so
+                bytes_of = submission_files.scan(settings.course, one.folder).fingerprint()
+                if counting.store.is_kept(one.lab, one.student, one.at, bytes_of):
+                    self._handled.add(one.folder)
+        return one.folder in self._handled
+
+    def _take(self, settings: CourseSettings, counting: Counting, turn: Turn) -> None:
+        """Copy a hand-in; if its bytes were graded before, their result is its result."""
+        one = turn.arrival
+        try:
+            made = take(settings, counting, one)
+        except OSError as error:
+            if error.errno in NO_ROOM:
+                raise
+            self.say(f"held back: {one.folder.name}: it can't be read: {error.strerror}")
+            made = None
+        self._handled.add(one.folder)
+        kept = made and _find_same(counting, made)
+        if made and kept:
+            copy_evidence(kept.evidence, made.evidence)
+        counting.install(one.student)
+
+    def _ungraded(self, counting: Counting) -> list[Who]:
+        """The students of a lab with a try that this watcher has not seen through.
+
+        Of those that an earlier one graded it does not know whether they are in the gradebook.
+        """
+        now, found = time_of_now(), []
+        for student in counting.store.students(counting.lab):
+            tries = {*counting.store.of(counting.lab, student)} - self._graded
+            if any(self._again.get(one, now) <= now for one in tries):
+                self._again |= dict.fromkeys(tries, now + _AGAIN)
+                found.append((counting.lab, student))
+        return found
+
+    def _grade(self, lab: str, students: Sequence[str]) -> None:
+        options = grading.Options([lab], students, self.jobs, json=True, wait=True)
+        said, began = io.StringIO(), time.monotonic()
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(io.StringIO()):
+            code = grading.grade(self.course, options)
+        if code == ExitCode.INTERRUPTED:
+            raise KeyboardInterrupt
+        result = json.loads(said.getvalue().strip().splitlines()[-1])
+        if "error" in result:
+            step = f"autograder grade {lab} --student {students[0]}"
+            raise AuthorError(self.course.root, "", result["error"], step)
+        self.say(f"{lab}: {', '.join(students)} in {time.monotonic() - began:.1f} s")
+        for one in result["failed"]:
+            self.say(f"{lab}: {one['student']} could not be graded: {one['detail']}")
+        for one in result["strangers"]:
+            self.say(f"{lab}: {one['student']} is not on the roster, and held back")
+
+    def _finish(self, todo: Sequence[Who]) -> None:
+        """Release the pages of `todo`, and note which tries are seen through."""
+        if not todo:
+            return
+        with open_course(self.course, wait=True) as settings:
+            pages, counting = ReleasedPages(settings), dict[str, Counting]()
+            for lab, student in todo:
+                tries = counting.setdefault(lab, Counting(settings, lab))
+                pages.release(tries, student)
+                self._graded |= {one for one in tries.store.of(lab, student) if tries.load(one)}
+
+
+def _find_same(counting: Counting, made: Try) -> Try | None:
+    """An earlier try of the student with the bytes of `made`, which is graded."""
+    bytes_of = counting.store.contents(made).fingerprint()
+    for one in counting.store.of(counting.lab, made.student):
+        if one != made and counting.store.contents(one).matches(bytes_of) and counting.load(one):
+            return one
+    return None
