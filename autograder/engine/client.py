@@ -151,7 +151,8 @@ def _place() -> Path:
 
 def _sweep() -> None:
     """Remove what runs left behind that were killed with all their processes: students' work."""
-    for path in _place().glob(f"{_PREFIX}*/{_LOCK}"):
+    places = {Path(tempfile.gettempdir()), _place()}
+    for path in (found for place in places for found in place.glob(f"{_PREFIX}*/{_LOCK}")):
         with contextlib.suppress(OSError):
             if path.lstat().st_uid != os.geteuid():
                 continue
