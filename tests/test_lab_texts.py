@@ -49,7 +49,6 @@ MENTIONS = {
         "`Requeue` is for question {requeue}.",
         "**How it is judged.** As in question {one_gpu}. The node has at least",
         "the job of question {one_node} for a training of two and a half hours",
-        "Three directives more than in question {one_node}, and one argument",
         "**If you have a cluster:** the files of questions {one_gpu} to {requeue} are real",
         "the checks of questions {one_gpu} to {requeue} remind you of it",
     ),

@@ -211,7 +211,9 @@ def _cells(name: str, answer: str) -> list[NotebookNode]:
     """Task, solution and check cell of the question `name`."""
     title = name.replace("_", " ")
     task = f"## Question 0 · `{name}`: {title}\n\n### Your task: `{name}` ({POINTS} points)\n\n"
-    task += "Say what to write, why, and how it is judged."
+    task += "Say what to write, why, and how it is judged.\n\n"
+    task += f"**Stuck?** `check.{name}.hint()` helps in three steps, "
+    task += f"`check.{name}.others()` tells what comes up most often."
     check = {"grade": True, "locked": True, "points": POINTS}
     solution = new_code_cell(answer.rstrip(), id=name)
     solution.metadata = _cell_metadata(name, solution=True)

@@ -9,7 +9,7 @@ from litcourse.feedback.catalogue import Entry, shown_entry
 from litcourse.feedback.guidance import Guidance, find_guidance
 from litcourse.feedback.rendering import load_template, wrap_text
 
-NONE_YET = "There are no hints for this question yet: open the hint under its task."
+NONE_YET = "There are no hints for this question yet: ask your instructor."
 
 
 _steps: dict[tuple[str, str], int] = {}

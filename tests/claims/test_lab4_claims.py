@@ -8,6 +8,7 @@ from typing import Any
 import lightning as L
 import pytest
 import torch
+from lightning.pytorch.plugins.precision import FSDPPrecision
 from lightning.pytorch.strategies import (
     DeepSpeedStrategy,
     FSDPStrategy,
@@ -16,11 +17,12 @@ from lightning.pytorch.strategies import (
 )
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import CPUOffload, fully_shard
+from torch.distributed.fsdp import CPUOffload, FullyShardedDataParallel, fully_shard
 from torch.distributed.fsdp.wrap import CustomPolicy, size_based_auto_wrap_policy
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
+from litcourse.models import BasicBlock, ResNet
 from litcourse.ranks import run_ranks
 from litcourse.sharding import (
     fake_group,
@@ -95,6 +97,41 @@ def test_a_policy_that_is_called_at_once() -> None:
     """Whoever calls it at once reads `missing 3 required positional arguments`."""
     made = said(lambda: size_based_auto_wrap_policy(min_num_params=3))  # type: ignore[call-arg]
     assert "missing 3 required positional arguments" in made
+
+
+class OfThePolicy(FSDPStrategy):
+    """FSDP1 that is told no precision."""
+
+    mixed_precision_config = None
+
+
+def units_of_resnet18(made: type[FSDPStrategy], precision: Any) -> str:
+    """How many units FSDP1 makes as Lightning calls it, the root included."""
+    strategy = made(auto_wrap_policy={BasicBlock})
+    strategy.precision_plugin = FSDPPrecision(precision)
+    wrapped = FullyShardedDataParallel(
+        nn.Sequential(ResNet(blocks=(2, 2, 2, 2), width=8)),  # in place of a LightningModule
+        device_id=torch.device("cpu"),
+        mixed_precision=strategy.mixed_precision_config,
+        **strategy.kwargs,
+    )
+    names = [type(unit.module).__name__ for unit in FullyShardedDataParallel.fsdp_modules(wrapped)]
+    return f"{len(names)}, {sum('BatchNorm' in name for name in names)} of batch norms"
+
+
+def test_batch_norms_under_fsdp1() -> None:
+    """Lightning tells it one even at `32-true`. So a ResNet-18 whose eight blocks are units has 29
+    of them, root and 20 batch norms included, in place of 9. A class derived from `FSDPStrategy`
+    whose property `mixed_precision_config` is `None` has the 9.
+    """
+    cases = [(made, p) for made in (FSDPStrategy, OfThePolicy) for p in ("32-true", "bf16-mixed")]
+    seen = as_rank_0(lambda: {f"{c.__name__} {p}": units_of_resnet18(c, p) for c, p in cases})
+    assert seen == {
+        "FSDPStrategy 32-true": "29, 20 of batch norms",
+        "FSDPStrategy bf16-mixed": "29, 20 of batch norms",
+        "OfThePolicy 32-true": "9, 0 of batch norms",
+        "OfThePolicy bf16-mixed": "9, 0 of batch norms",
+    }
 
 
 def test_arguments_of_fsdp1() -> None:

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 
 from litcourse.core.environment import only_variables
+from litcourse.pocket import run_script
+from litcourse.probing.trainers import quiet_trainer
+from litcourse.requeue import Requeue, slurm_warning
+from tests.claims.lessons import Weight, numbers
+from tests.claims.test_jobs_claims import TASK
+from tests.course import ROOT
 
 pytestmark = pytest.mark.filterwarnings("ignore")
+LISTEN = "from litcourse.requeue import listen\nlisten()"
+ONE_FAILS = """#!/bin/bash
+#SBATCH --ntasks-per-node=3
+#SBATCH --gpus-per-node=3
+
+srun OPTION bash -c '[ $SLURM_PROCID = 2 ] && exit 3; exec python train.py --devices 3'
+"""
 
 
 def becomes_python(command: str) -> bool:
@@ -40,3 +56,45 @@ def test_shells_and_notebooks_in_a_job(name: str, *, looks: bool) -> None:
     """
     with only_variables({"SLURM_NTASKS": "1", "SLURM_JOB_NAME": name}):
         assert SLURMEnvironment.detect() is looks
+
+
+@pytest.mark.parametrize(("option", "state"), [("", "TIMEOUT"), ("--kill-on-bad-exit=1", "FAILED")])
+def test_a_rank_that_ends_early(option: str, state: str, tmp_path: Path) -> None:
+    """The others wait for such a rank all the same; `srun --kill-on-bad-exit=1` ends the step, and
+    with it the job, with the first rank that fails.
+    """
+    (tmp_path / "train.py").touch()
+    outcome = run_script(ONE_FAILS.replace("OPTION", option), tmp_path, name="job.sbatch")
+    assert outcome.state == state
+
+
+@pytest.mark.parametrize(
+    ("first_lines", "ends_by"), [("", signal.SIGUSR1), (LISTEN, 0)], ids=["deaf", "listens"]
+)
+def test_a_warning_during_the_imports(first_lines: str, ends_by: int) -> None:
+    """USR1, too, ends a program that does not listen yet … A program of your own hears a warning
+    during its imports … if its first lines are `from litcourse.requeue import listen` and
+    `listen()`.
+    """
+    program = f"import os, signal, sys\n{first_lines}\nos.kill(os.getpid(), signal.SIGUSR1)\n"
+    program += "assert not {'torch', 'lightning'} & set(sys.modules)"  # they come after it
+    words = [sys.executable, "-c", program]
+    with only_variables({**os.environ, "SLURM_JOB_ID": "7"}):
+        assert subprocess.run(words, check=False, cwd=ROOT).returncode == -ends_by
+
+
+def test_a_note_of_the_imports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is acted on before the first batch."""
+    (tmp_path / "scontrol").write_text("#!/bin/sh\necho $* > scontrol.txt\n")
+    (tmp_path / "scontrol").chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(slurm_warning, "_noted", True)
+    before, module = signal.getsignal(signal.SIGUSR1), Weight()
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    trainer = quiet_trainer(callbacks=[Requeue()], default_root_dir=tmp_path)
+    with only_variables({**os.environ, **TASK, "PATH": path}), pytest.raises(SystemExit):
+        trainer.fit(module, numbers(2))
+    signal.signal(signal.SIGUSR1, before)
+    assert not module.seen
+    assert (tmp_path / "scontrol.txt").read_text() == f"requeue {TASK['SLURM_JOB_ID']}\n"
+    assert (tmp_path / "hpc_ckpt_1.ckpt").exists()

@@ -53,6 +53,15 @@ CASES = [
     ),
     right("modules synced from rank 0", (RETURN, "return FSDPStrategy(sync_module_states=True,")),
     right("a class of its own", derived("self.seen = trainer")),
+    right(
+        "told no precision, as the lesson has it for batch norms",
+        (
+            RETURN,
+            "class OfThePolicy(FSDPStrategy):\n"
+            "        mixed_precision_config = None\n\n"
+            "    return OfThePolicy(",
+        ),
+    ),
     right("lower case", (SHARDING, "sharding_strategy=sharding.lower().upper(),")),
     right(
         "an empty checkpoint policy",

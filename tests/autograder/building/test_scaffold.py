@@ -158,9 +158,9 @@ def test_what_it_writes_passes_mypy(of_every_kind: Course, root: Path, run_in: R
 def test_the_next_steps_name_what_is_there(root: Path) -> None:
     text = next_steps("lab1_mnist", "wrap")
     files = re.findall(r"^  \d\. ([\w/]+\.\w+)", text, re.MULTILINE)
-    assert len(files) == 5
+    assert len(files) == 6
     assert all((root / file).is_file() for file in files), files
-    assert text.endswith("  6. make release\n  7. make verify LAB=lab1_mnist Q=wrap\n")
+    assert text.endswith("  7. make release\n  8. make verify LAB=lab1_mnist Q=wrap\n")
 
 
 @pytest.mark.parametrize(

@@ -3,42 +3,58 @@
 from __future__ import annotations
 
 import ast
-import re
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 import pytest
 
-from autograder.course import Course, Lab
+from autograder.bank import Case, load
+from autograder.building.leak_scan import solutions
 from litcourse.check import Check
 from litcourse.core.names import UnknownNameError
 from litcourse.feedback import hints
 from litcourse.feedback.catalogue import catalogue
 from litcourse.feedback.guidance import find_guidance
-
-LABS = Course(Path(__file__).resolve().parents[3]).labs
-HELPED = [
-    (lab, name)
-    for lab in LABS.values()
-    for name in lab.questions
-    if lab.id in {"lab1_mnist", "lab2_cifar10", "lab3_ddp"}
-]
-LONG = 30
-"""Characters from which a line of a solution is told from any other text."""
+from tests.course import EVERY_QUESTION, LABS
 
 
-@pytest.mark.parametrize(("lab", "name"), HELPED, ids=[f"{lab.id} {n}" for lab, n in HELPED])
-def test_help_is_complete_and_holds_no_line_of_an_answer(lab: Lab, name: str) -> None:
-    guidance = find_guidance(lab.id, name)
+@pytest.fixture(scope="module")
+def banks() -> Mapping[str, Mapping[str, Sequence[Case]]]:
+    """Every answer of the banks, by lab and question."""
+    return {lab.id: load(lab) for lab in LABS.values()}
+
+
+@pytest.mark.parametrize(("lab_id", "name"), EVERY_QUESTION)
+def test_help_is_complete_and_holds_no_line_of_an_answer(lab_id: str, name: str) -> None:
+    guidance = find_guidance(lab_id, name)
     assert len(guidance.hints) == 3
     assert 4 <= len(guidance.common) <= 6
     assert len(guidance.think) == 2
     assert set(guidance.common) <= set(catalogue())
     if not guidance.call.startswith("!"):
         ast.parse(guidance.call)
-    own = re.findall(r"### BEGIN SOLUTION(.*?)### END", lab.questions[name].solution, re.DOTALL)
-    lines = {line.strip() for part in own for line in part.splitlines() if len(line.strip()) > LONG}
-    shown = " ".join([*guidance.hints, *guidance.think, str(hints.tell_others(lab.id, name))])
-    assert not [line for line in lines if line in shown]
+    others = str(hints.tell_others(lab_id, name))
+    shown = " ".join(" ".join([*guidance.hints, *guidance.think, guidance.call, others]).split())
+    answer = [passage for passage in solutions(LABS[lab_id], "") if passage.question_id == name]
+    assert answer, "nothing to look for"
+    assert not [line for passage in answer for line in passage.lines if line in shown]
+
+
+@pytest.mark.parametrize(("lab_id", "name"), EVERY_QUESTION)
+def test_the_commonest_findings_are_those_of_wrong_answers_to_this_question(
+    lab_id: str, name: str, banks: Mapping[str, Mapping[str, Sequence[Case]]]
+) -> None:
+    found = {case.expects for case in banks[lab_id][name] if not case.right}
+    assert set(find_guidance(lab_id, name).common) <= found
+
+
+@pytest.mark.parametrize(("lab_id", "name"), EVERY_QUESTION)
+def test_a_task_names_its_hints_and_has_no_other(lab_id: str, name: str) -> None:
+    (task,) = [
+        cell.source for cell in LABS[lab_id].notebook.cells if f"Your task: `{name}`" in cell.source
+    ]
+    assert f"`check.{name}.hint()` helps in three steps" in task
+    assert f"`check.{name}.others()`" in task
+    assert "<details><summary>Hint" not in task
 
 
 def test_each_call_shows_one_step_more(monkeypatch: pytest.MonkeyPatch) -> None:
