@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.litcourse.pocket.corpus import cases, differences, replay
-from tests.slurm.remaking import remake
+from tests.slurm.remaking import OVER, remake
 from tests.slurm.rootless import RootlessSlurm
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
@@ -17,6 +18,10 @@ APART = ("limit_", "array_", "hold")
 NAMES = [name for name, case in cases().items() if "act" not in case and not name.startswith(APART)]
 SAMPLE = [name for name in NAMES[::9] if "parallel" not in name]
 """Slurm itself starts steps that run side by side in either order."""
+EARLY = """#!/bin/bash
+#SBATCH --ntasks-per-node=3
+srun OPTION bash -c '[ $SLURM_PROCID = 2 ] && exit 3; sleep 600'
+"""
 
 
 @pytest.mark.parametrize("name", SAMPLE)
@@ -30,3 +35,19 @@ def test_the_pocket_does_what_slurm_does_today(
 
 def test_the_sample_is_large_enough() -> None:
     assert len(SAMPLE) >= 20
+
+
+def test_a_rank_that_ends_early(rootless: RootlessSlurm) -> None:
+    """As lab 5 has it: the others wait for it, unless srun is told to end the step."""
+    jobs = []
+    for option in ("", "--kill-on-bad-exit=1"):
+        script = EARLY.replace("OPTION", option)
+        asked = ["sbatch", "--parsable", "--output=/dev/null", "/dev/stdin"]
+        jobs.append(rootless.run(*asked, stdin=script).stdout.strip())
+    waits, ends = jobs
+    deadline = time.monotonic() + 60
+    while rootless.fields(ends).get("JobState") not in OVER and time.monotonic() < deadline:
+        time.sleep(0.1)
+    states = [rootless.fields(job)["JobState"] for job in jobs]
+    rootless.run("scancel", waits)
+    assert states == ["RUNNING", "FAILED"]
