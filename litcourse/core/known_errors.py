@@ -35,6 +35,8 @@ _OWN_NETWORKS = (
     "Head",
     "TransformerClassifier",
 )
+_MODULES_OF_NETWORKS = r"__main__|litcourse|torchvision\.models|torch\.nn\.modules\.(?!loss)\w+"
+"""Where classes of networks are defined; of all else that a pickle names, none is one."""
 _ARGUMENTS = (
     "lr", "max_lr", "weight_decay", "data_dir", "batch_size", "val_size", "seed", "num_workers",
 )  # fmt: skip
@@ -65,7 +67,7 @@ def _class_names(module: object) -> list[str]:
 
 PATTERNS: tuple[tuple[str, str], ...] = (
     ("LIT945", r"^TrainedTooEarlyError"),
-    ("LIT921", r"MemoryError|can't allocate memory|not enough memory|Cannot allocate memory"),
+    ("LIT921", r"(?<!OutOf)MemoryError|[Cc]an('t|not) allocate memory|not enough memory"),
     ("LIT922", r"Resource temporarily unavailable|can't start new thread"),
     ("LIT923", r"Too many open files"),
     ("LIT924", r"\[Errno 27\]"),
@@ -97,7 +99,7 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     ("LIT019", r"^RuntimeError: .*([Ii]nference tensor|view was created in inference mode)"),
     ("LIT2107", r"is not attached to a `Trainer`"),
     ("LIT403", r"a loader was asked for before setup"),
-    ("LIT507", r"Weights only load failed.*(Unsupported global|GLOBAL)"),
+    ("LIT507", rf"Weights only load failed.* GLOBAL ({_MODULES_OF_NETWORKS})\."),
     ("LIT021", rf"{_NO_MODULE} `(NETWORKS|\w*Data(Module)?)`"),
     ("LIT014", _NO_MODULE),
 )  # fmt: skip

@@ -221,9 +221,12 @@ class Unprepared(L.LightningDataModule):
         return one_batch()
 
 
-def a_pickled_network() -> None:
-    torch.save({"model": nn.Linear(1, 1)}, "whole.ckpt")  # in the scratch folder
-    torch.load("whole.ckpt", weights_only=True)
+def pickled(network: nn.Module) -> Callable[[], None]:
+    def action() -> None:
+        torch.save({"model": network}, "whole.ckpt")  # in the scratch folder
+        torch.load("whole.ckpt", weights_only=True)
+
+    return action
 
 
 def name_of_nothing() -> None:
@@ -308,7 +311,8 @@ REAL: list[tuple[str, str, Callable[[], Any]]] = [
     ("LIT2107", "a module alone", lambda: Module().trainer),
     ("LIT2107", "a call by hand", lambda: Module().optimizers()),
     ("LIT403", "loaders before setup", lambda: NumberedDataModule().train_dataloader()),
-    ("LIT507", "a pickled network", a_pickled_network),
+    ("LIT507", "a pickled network of torch", pickled(nn.Linear(1, 1))),
+    ("LIT507", "a pickled network of the course", pickled(MLP())),
     ("LIT2112", "a cycle of inf steps", lambda: a_cycle(steps_per_epoch=float("inf"), epochs=2)),
     ("LIT2112", "a cycle of no steps", lambda: a_cycle(total_steps=-1)),
     ("LIT130", "no configure_optimizers", without_optimizer),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import numpy as np
 import torch
 from lightning.pytorch.callbacks import LearningRateMonitor
 from torch import nn
@@ -29,6 +30,20 @@ def old_pickle() -> None:
     """What is no checkpoint at all, but some pickle: nothing of it was stored by a module."""
     Path("old.ckpt").write_bytes(pickle.dumps({"a": Ellipsis})[:-3])
     torch.load("old.ckpt", weights_only=True)
+
+
+def stored(value: Any) -> Callable[[], Any]:
+    """Reads a checkpoint with a value that is no tensor, and no network either."""
+
+    def action() -> None:
+        torch.save({"hyper_parameters": {"a": value}}, "stored.ckpt")
+        torch.load("stored.ckpt", weights_only=True)
+
+    return action
+
+
+def full_gpu() -> None:
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
 
 def named_in_a_message() -> None:
@@ -93,6 +108,7 @@ class WithoutLoader(L.LightningDataModule):
 
 RESEMBLING: list[tuple[str, str, str, Callable[[], Any]]] = [
     ("LIT921", "LIT902", "shapes that do not fit", lambda: torch.ones(2) @ torch.ones(3)),
+    ("LIT921", "LIT902", "a full GPU", full_gpu),
     ("LIT922", "LIT902", "no such process", lambda: os.kill(2**22 + 1, 0)),
     ("LIT923", "LIT902", "a file that is not there", lambda: Path("nothing").read_text()),
     ("LIT924", "LIT902", "a file for a folder", hidden_folder),
@@ -141,6 +157,10 @@ RESEMBLING: list[tuple[str, str, str, Callable[[], Any]]] = [
     ),
     ("LIT403", "LIT902", "a loader that is none", lambda: fit(Module(), data=WithoutLoader())),
     ("LIT507", "LIT902", "half a pickle", old_pickle),
+    ("LIT507", "LIT902", "a path among the arguments", stored(Path("data"))),
+    ("LIT507", "LIT902", "a number of NumPy's", stored(np.float64(1e-3))),
+    ("LIT507", "LIT902", "a loss among the arguments", stored(nn.CrossEntropyLoss())),
+    ("LIT507", "LIT902", "an optimizer's class", stored(torch.optim.Adam)),
     ("LIT021", "LIT014", "a class of one's own", lambda: fit(type("Net", (nn.Module,), {})())),
     ("LIT945", "LIT902", "an error of that name in a message", named_in_a_message),
     ("LIT014", "LIT902", "no data", lambda: L.Trainer(logger=False).fit(Module())),
