@@ -13,7 +13,8 @@ from lightning.pytorch.strategies import DDPStrategy
 from torch import nn
 
 from litcourse.probing.trainers import quiet_trainer
-from tests.claims.lessons import Batch, Weight, numbers
+from litcourse.ranks import run_ranks
+from tests.claims.lessons import Batch, Weight, numbers, on_two_ranks, two_ranks_trainer
 
 if TYPE_CHECKING:
     import lightning as L
@@ -177,3 +178,123 @@ def test_a_strategy_object_of_another_trainer() -> None:
     quiet_trainer(strategy=strategy)
     with pytest.raises(Exception, match="set through"):
         quiet_trainer(strategy=strategy)
+
+
+def test_names_of_a_value_of_steps_and_epoch() -> None:
+    """_step or _epoch behind a key comes from on_step=True."""
+
+    class Logs(Weight):
+        def validation_step(self, *_: Any) -> None:
+            self.log("val_loss", 1.0, on_step=True)
+
+    trainer = quiet_trainer(max_epochs=1)
+    trainer.fit(Logs(), numbers(1), numbers(1))
+    assert set(trainer.logged_metrics) == {"val_loss_step", "val_loss_epoch"}
+
+
+def test_a_schedule_under_another_key() -> None:
+    """And the rate stays at its first value: a warning at most, no error."""
+
+    class Misspelt(Weight):
+        def configure_optimizers(self) -> Any:
+            optimizer = torch.optim.SGD(self.parameters(), lr=1.0)
+            schedule = torch.optim.lr_scheduler.StepLR(optimizer, 1, gamma=0.5)
+            return {"optimizer": optimizer, "scheduler": schedule}
+
+    trainer = quiet_trainer(max_epochs=2)
+    with pytest.warns(RuntimeWarning, match="unsupported keys in the optimizer configuration"):
+        trainer.fit(Misspelt(), numbers(1))
+    assert trainer.optimizers[0].param_groups[0]["lr"] == 1
+
+
+class ByHand(Weight):
+    """Does in training_step what Lightning does as well, and notes the gradient of each step."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self.what, self.gradients = what, []  # type: tuple[str, list[float]]
+
+    def training_step(self, batch: Batch, index: int) -> Any:
+        loss = super().training_step(batch, index)
+        if self.what == "zero_grad":
+            self.optimizers().zero_grad()  # type: ignore[union-attr]
+        if self.what == "backward":
+            loss.backward(retain_graph=True)
+        return loss
+
+    def on_before_optimizer_step(self, _: Any) -> None:
+        self.gradients.append(self.weight.grad.item())  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("what", "accumulated"), [("", 0.5), ("zero_grad", 0.5), ("backward", 1.5)]
+)
+def test_what_shows_with_accumulation_alone(what: str, accumulated: float) -> None:
+    """In a plain run Lightning happens to set it back in between; with accumulation it stays …
+    so a plain run shows nothing of yours.
+    """
+    plain, both = ByHand(what), ByHand(what)
+    quiet_trainer(max_epochs=1).fit(plain, numbers(2))
+    quiet_trainer(max_epochs=1, accumulate_grad_batches=2).fit(both, numbers(2))
+    assert (plain.gradients, both.gradients) == ([0, 1], [accumulated])
+
+
+# --- several ranks -----------------------------------------------------------------------
+
+
+def test_syncing_is_switched_off_again() -> None:
+    """Rank_zero_only=True switches the syncing off again."""
+
+    class Logs(Weight):
+        def validation_step(self, *_: Any) -> None:
+            for name, alone in (("synced", False), ("alone", True)):
+                rank = float(self.global_rank)
+                self.log(name, rank, sync_dist=True, rank_zero_only=alone, batch_size=1)
+
+    def work(_: int) -> dict[str, Any]:
+        trainer = two_ranks_trainer(max_epochs=1)
+        trainer.fit(Logs(), numbers(2), numbers(2))
+        return {key: value.item() for key, value in trainer.callback_metrics.items()}
+
+    assert on_two_ranks(work) == [{"synced": 0.5, "alone": rank} for rank in (0.0, 1.0)]
+
+
+def test_a_rank_that_returns_nothing() -> None:
+    """With several it refuses, since the other ranks would wait for this rank's gradient for
+    ever.
+    """
+
+    class Skips(Weight):
+        def training_step(self, *arguments: Any) -> Any:
+            return super().training_step(*arguments) if self.global_rank == 0 else None
+
+    def work(_: int) -> dict[str, Any]:
+        two_ranks_trainer(max_epochs=1).fit(Skips(), numbers(2))
+        return {}
+
+    message = run_ranks(work, 2)["ranks"][1]["error"]["message"]
+    assert "by returning None in distributed training is not supported" in message
+
+
+def test_backward_in_manual_optimization() -> None:
+    """In manual optimization call self.manual_backward(loss) and never loss.backward()."""
+
+    class Manual(Weight):
+        def __init__(self, *, own: bool) -> None:
+            super().__init__()
+            self.own, self.automatic_optimization = own, False
+
+        def training_step(self, *_: Any) -> None:
+            loss = self.weight * (1 + self.global_rank)
+            (loss.backward if self.own else lambda: self.manual_backward(loss))()
+            self.optimizers().step()  # type: ignore[union-attr]
+
+    def work(_: int) -> dict[str, Any]:
+        weights = {}
+        for own in (True, False):
+            module = Manual(own=own)
+            two_ranks_trainer(max_epochs=1).fit(module, numbers(2))
+            weights[str(own)] = round(module.weight.item(), 3)
+        return weights
+
+    assert on_two_ranks(work) == [{"True": 0.99, "False": 0.985}, {"True": 0.98, "False": 0.985}]

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -206,6 +207,55 @@ def test_gradients_of_what_is_not_used() -> None:
         return {**module.gradients, "left": module.none.item()}
 
     assert on_two_ranks(work) == 2 * [{"both": 1.0, "one": 0.5, "none": None, "left": 1.0}]
+
+
+class Skipping(L.LightningModule):
+    """Has three weights; `uses(rank, step)` says which of them a step uses."""
+
+    def __init__(self, uses: Callable[[int, int], str]) -> None:
+        super().__init__()
+        self.uses, self.weights = uses, nn.ParameterDict({name: torch.ones(1) for name in "abc"})
+
+    def training_step(self, _: Any, step: int) -> Any:
+        used = [self.weights[name] for name in self.uses(self.global_rank, step)]
+        return torch.stack(used).sum() * (1 + self.global_rank)
+
+    def configure_optimizers(self) -> Any:
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+def skipping(uses: Callable[[int, int], str], steps: int = 3) -> list[dict[str, Any]]:
+    """What becomes of two ranks under plain DDP."""
+
+    def work(_: int) -> dict[str, Any]:
+        module = Skipping(uses)
+        two_ranks_trainer(max_epochs=1).fit(module, numbers(2 * steps))
+        return {"a": round(module.weights["a"].item(), 3)}
+
+    ranks: list[dict[str, Any]] = run_ranks(work, 2)["ranks"]
+    return ranks
+
+
+@pytest.mark.parametrize("other", ["ab", "ac"])
+def test_branches_that_every_rank_skips(other: str) -> None:
+    """DDP notices in the *next* step and raises … a network as small as ours fits into one bucket,
+    and DDP raises as above.
+    """
+    for rank in skipping(lambda rank, _: "ab" if rank == 0 else other):
+        assert "parameters that were not used in producing the loss" in rank["error"]["message"]
+
+
+def test_a_branch_that_one_rank_skips() -> None:
+    """The first waits in `backward` for the other's bucket: a deadlock, without a word."""
+    first, second = skipping(lambda rank, _: "abc" if rank == 0 else "ab")
+    assert first["stuck"]["waits_for"] == "all_reduce (gradients, in backward)"
+    assert second["stuck"]["waits_for"].startswith("broadcast")
+
+
+def test_a_branch_that_is_skipped_at_last() -> None:
+    """That step's gradients were never averaged, and the ranks end with different weights."""
+    ranks = skipping(lambda _, step: "abc" if step == 0 else "ab", steps=2)
+    assert [rank["value"] for rank in ranks] == [{"a": 0.75}, {"a": 0.65}]
 
 
 def test_values_of_find_unused_parameters() -> None:
