@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import CPUOffload, FullyShardedDataParallel, fully_shard
 from torch.distributed.fsdp.wrap import CustomPolicy, size_based_auto_wrap_policy
+from torch.distributed.tensor import DTensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -289,3 +290,37 @@ def test_arguments_of_zero() -> None:
         beside = DeepSpeedStrategy(stage=1, config={"train_batch_size": 8}, load_full_weights=True)
     assert beside.config == {"train_batch_size": 8}
     assert beside.load_full_weights
+
+
+# --- what sharding saves -------------------------------------------------------------------------
+
+
+def whole_and_sharded() -> dict[str, str]:
+    """Parameters that are whole in the last layer's forward, and moments of Adam on this rank."""
+    found = {}
+    for name, units in (("root", 0), ("layers", 2)):
+        model, whole = two_layers(), []  # type: nn.Sequential, list[int]
+
+        def note(*_: Any, model: nn.Module = model, whole: list[int] = whole) -> None:
+            whole.append(sum(p.numel() for p in model.parameters() if not isinstance(p, DTensor)))
+
+        for layer in list(model)[:units]:
+            fully_shard(layer)
+        fully_shard(model)
+        model[1].register_forward_pre_hook(note)
+        optimizer = torch.optim.Adam(model.parameters())
+        model(torch.ones(2, 8)).sum().backward()
+        optimizer.step()
+        moments = sum(state["exp_avg"].to_local().numel() for state in optimizer.state.values())
+        found[name] = f"{whole[0]} whole, {moments} moments"
+    return found
+
+
+def test_the_root_alone() -> None:
+    """Weights and gradients are whole at once, as under DDP; only the optimizer's state stays
+    sharded.
+    """
+    assert as_rank_0(whole_and_sharded) == {
+        "root": "144 whole, 18 moments",
+        "layers": "72 whole, 18 moments",
+    }
