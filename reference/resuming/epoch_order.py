@@ -1,4 +1,4 @@
-"""Each sample once per epoch, however often the run is cut, on any number of ranks and workers.
+"""No sample twice in an epoch, however often the run is cut, on any number of ranks and workers.
 
 Lightning 2.6.6 goes on in the middle of an epoch with as many batches as are left, but loaders
 begin at the front again: the first samples come twice and the last never (lightning issue 19764).
