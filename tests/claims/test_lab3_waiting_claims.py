@@ -74,6 +74,25 @@ def test_how_long_ranks_wait() -> None:
     assert DDPStrategy()._timeout == timedelta(minutes=30)
 
 
+def test_a_shorter_wait() -> None:
+    """While you search, let torch give up sooner than after half an hour."""
+
+    class Alone(L.Callback):
+        def on_train_start(self, trainer: L.Trainer, _: Any) -> None:
+            if trainer.is_global_zero:
+                trainer.strategy.barrier()
+            time.sleep(2)
+
+    def work(_: int) -> dict[str, Any]:
+        strategy = DDPStrategy(timeout=timedelta(seconds=1))
+        two_ranks_trainer(max_epochs=1, strategy=strategy, callbacks=[Alone()]).fit(
+            Weight(), numbers(2)
+        )
+        return {}
+
+    assert "Timed out" in run_ranks(work, 2)["ranks"][0]["error"]["message"]
+
+
 CRASH = """
 import torch
 from torch import nn
