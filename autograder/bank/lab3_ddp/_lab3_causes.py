@@ -42,6 +42,16 @@ RANK_ZERO: list[Case] = [
         (OWN, "while trainer.global_rank == 1:\n            pass\n        " + OWN),
     ),
     wrong("one rank raises", "LIT902", (OWN, ON_ONE.format('raise ValueError("no")'))),
+    wrong(
+        "makes the folder that is there",
+        "LIT902",
+        (OWN, f"self.path.parent.mkdir()\n        {OWN}"),
+    ),
+    wrong(
+        "a path in the report",
+        "LIT902",
+        ('"samples_seen": int(total)', '"samples_seen": int(total), "path": self.path'),
+    ),
 ]
 """Answers to `rank_zero`."""
 
@@ -82,6 +92,7 @@ SYNCED: list[Case] = [
 """Answers to `synced`."""
 
 REPLICAS = "num_replicas=self.trainer.world_size"
+MAKES = "sampler = DistributedSampler("
 SAMPLER: list[Case] = [
     wrong(
         "as many as this node has",
@@ -94,6 +105,11 @@ SAMPLER: list[Case] = [
         "LIT3417",
         (REPLICAS, "num_replicas=2"),
         costs=("batches", "once", "order", "val"),
+    ),
+    wrong(
+        "asks a sampler that is not there",
+        "LIT902",
+        (MAKES, f"sampler = None\n        ranks = sampler.num_replicas\n        {MAKES}"),
     ),
 ]
 """Answers to `sampler`."""

@@ -11,6 +11,8 @@ SIZES = "data_parallel_size=world_size, tensor_parallel_size=1"
 CHECK = "if flag not in makers:"
 
 FSDP2 = [
+    wrong("a mesh of another name", "LIT902", (MESH, 'mesh = self.device_mesh["data"]')),
+    wrong("each block twice", "LIT4506", (LOOP, LOOP + LOOP)),
     wrong("eight blocks", "LIT4502", ("in self.model.blocks:", "in self.model.blocks[:8]:")),
     wrong(
         "four blocks, by their numbers",

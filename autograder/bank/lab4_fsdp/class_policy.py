@@ -167,6 +167,7 @@ CASES = [
         (RETURN, "return lambda module: isinstance(module, Block)"),
     ),
     wrong("the class", "LIT4112", (RETURN, "return Block")),
+    wrong("a Block in its place", "LIT902", (RETURN, "return {Block()}")),
     wrong(
         "an old name",
         "LIT4113",

@@ -37,9 +37,10 @@ RUNS = ("first", "again", "other")
 DEFAULT_BATCH = 32
 OF_NODES = ("once", "val")
 """Criteria that a failure on three nodes costs."""
+_OF_A_TRAINER = r"world_size|\w+_rank|num_(devices|nodes)|strategy"
 _KNOWN = (
     ("LIT3404", r"[Dd]efault process group has not been initialized"),
-    ("LIT3404", r"'NoneType' object has no attribute '\w*(world|rank|num_|strategy)"),
+    ("LIT3404", rf"'NoneType' object has no attribute '({_OF_A_TRAINER})'"),
     ("LIT3417", r"Invalid rank \d+, rank should be in the interval"),
     ("LIT3405", r"sampler option is mutually exclusive with shuffle"),
 )

@@ -37,7 +37,7 @@ _REFUSALS = (
     ("LIT4112", r"keyword argument '(recurse|module)'|takes \d+ positional argument"),
     ("LIT4121", r"multiple values for (keyword )?argument 'module'"),
     ("LIT4122", r"unexpected keyword argument"),
-    ("LIT4111", r"missing \d+ required positional argument"),
+    ("LIT4111", r"(?<!__init__\(\) )missing \d+ required positional argument"),
     ("LIT4114", r"should return False/True or a kwarg dict"),
     ("LIT4109", r"isinstance\(\) arg 2 must be|issubclass\(\) arg|not callable"),
 )

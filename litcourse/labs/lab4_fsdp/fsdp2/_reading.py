@@ -10,7 +10,7 @@ from litcourse.core.known_errors import RAISED
 from litcourse.core.question import Finding
 
 _ERRORS = (
-    ("LIT4505", r"Cannot concatenate overlapping meshes|Invalid mesh_dim_names"),
+    ("LIT4505", r"Cannot concatenate overlapping meshes|mesh_dim_names.* ascending order"),
     ("LIT4506", r"has already been applied"),
     ("LIT4508", r"does not support containers"),
     ("LIT4509", r"required to override the `configure_model"),
