@@ -255,10 +255,19 @@ class ReferenceCLI(LightningCLI):
             raise MisconfigurationException(str(error)) from error
 
     def _add_configure_optimizers_method_to_model(self, subcommand: str | None) -> None:
-        """Take `--optimizer` and `--lr_scheduler` when there are parameters: not before `fit`."""
+        """Take `--optimizer` and `--lr_scheduler` when there are parameters: not before `fit`.
+
+        Raises:
+            RefusalError: a schedule alone, which Lightning ignores without a word.
+        """
         optimizer, schedule = (
             self._get(self.config_init, name) for name in ("optimizer", "lr_scheduler")
         )
+        if schedule and not optimizer:
+            raise RefusalError(
+                "--lr_scheduler goes with an optimizer of the command line, and there is none",
+                "--optimizer=SGD --optimizer.lr=0.1 beside it, or leave it out",
+            )
         if optimizer:
 
             def configure() -> Any:

@@ -169,6 +169,7 @@ def refusal(found: list[Any]) -> str:
         (["fit", "--model.network=x.y"], "x.y"),
         (["fit", "--best.monitor=nothing"], "nothing"),
         (["fit", "--trainer.max_epochs=many"], "max_epochs"),
+        (["fit", "--lr_scheduler=StepLR", "--lr_scheduler.step_size=1"], "Next: --optimizer"),
     ],
 )
 def test_a_wrong_command_is_refused_in_one_line(run: Run, args: list[str], says: str) -> None:
