@@ -19,6 +19,8 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 from traitlets import Type
 
+from litcourse.core.serialization import writable
+
 MAX_OUTPUT = 2**20
 """Bytes of output, as JSON, that are kept of one cell."""
 _SLICE = 1.0
@@ -178,7 +180,7 @@ class CellClient(NotebookClient):
         content = self.reply["content"] if self.reply else {}
         if content.get("status") != "error":
             return ""
-        return f"{content.get('ename')}: {content.get('evalue')}"[:500]
+        return writable(f"{content.get('ename')}: {content.get('evalue')}"[:500])
 
     async def _async_handle_timeout(
         self,

@@ -2,9 +2,11 @@
 
 Namespaces do not cover everything: the key ring belongs to a user of the whole machine, a vsock
 reaches the host of a virtual machine, and System V segments and anonymous files are memory that
-Linux charges to no process. A filter (seccomp, <linux/seccomp.h>) refuses these, and the calls
-through which most faults of Linux were exploited: mounts, namespaces, bpf, perf, io_uring,
-userfaultfd, modules. It also holds for every process that the kernel starts, for good.
+Linux charges to no process. Contexts of asynchronous input and output (`io_setup`) are counted for
+the whole machine, where a database may need them. A filter (seccomp, <linux/seccomp.h>) refuses
+these, and the calls through which most faults of Linux were exploited: mounts, namespaces, bpf,
+perf, io_uring, userfaultfd, modules. It also holds for every process that the kernel starts, for
+good.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ _REFUSED = {  # <asm/unistd.h> of x86_64 and of aarch64
     "acct": (163, 89), "add_key": (248, 217), "bpf": (321, 280), "chroot": (161, 51),
     "clock_settime": (227, 112), "delete_module": (176, 106), "fanotify_init": (300, 262),
     "finit_module": (313, 273),
-    "init_module": (175, 105), "kexec_load": (246, 104), "keyctl": (250, 219),
+    "init_module": (175, 105), "io_setup": (206, 0), "kexec_load": (246, 104), "keyctl": (250, 219),
     "memfd_create": (319, 279), "memfd_secret": (447, 447), "mount": (165, 40),
     "move_mount": (429, 429), "msgctl": (71, 187), "msgget": (68, 186), "msgrcv": (70, 188),
     "msgsnd": (69, 189), "name_to_handle_at": (303, 264), "open_by_handle_at": (304, 265),

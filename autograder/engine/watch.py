@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 import time
 from bisect import bisect_right
 from dataclasses import dataclass, field
@@ -21,7 +22,13 @@ _START, _STACK = 19, 25
 """Fields of /proc/PID/stat, counted behind the name: the start time and the start of the stack.
 stime, cutime and cstime follow utime."""
 _SHARE = 20
-"""The exact measurement of memory may take one part in so many of the time."""
+"""The exact measurement of memory may take one part in so many of the time, ..."""
+_UNSEEN = 1.0
+"""... but seconds without one may be no more: meanwhile memory can grow that nobody sees."""
+_LONGEST = 1.0
+"""Processor seconds that one exact measurement may take; what takes more is too much. Honest code
+takes a tenth. A hundred forks with thousands of maps take many, in which nobody else is measured
+and no kernel starts."""
 _SAMPLE = 0.5
 """Seconds between two samples of the time that a kernel has for itself."""
 
@@ -75,9 +82,19 @@ class Watch:
             return memory
         if now < self._next_walk:  # see `_SHARE`
             return memory
-        exact = sum(map(_own_pages, pids)) - self.baseline
-        self._next_walk = now + _SHARE * (time.monotonic() - now)
+        exact = self._exact_memory(pids)
+        took = time.monotonic() - now
+        self._next_walk = now + took + min(_UNSEEN, _SHARE * took)
         return max(memory, exact)
+
+    def _exact_memory(self, pids: list[int]) -> int:
+        """As `_memory_used`, by a look at each page; what takes too long to look at is too much."""
+        began, total = time.thread_time(), -self.baseline
+        for pid in pids:
+            total += _own_pages(pid)
+            if time.thread_time() - began > _LONGEST:
+                return sys.maxsize
+        return total
 
     def _sample(self, pids: list[int]) -> None:
         self._clock.count(pids)

@@ -32,6 +32,8 @@ from autograder.nbgrader_plugins.submissions.submission_files import (
     SUBMISSION_SECRET,
     TIMESTAMP,
     copy_files,
+    is_in_the_way,
+    read_timestamp,
 )
 from autograder.secret import seed_for
 
@@ -188,24 +190,27 @@ class Pages:
     def write(self, lab: str, student: str, folder: Path) -> None:
         """Write the page and the other files into the empty `folder`."""
         graded = self._settings.autograded_folder(lab, student)
-        ignored = [*self._settings.course.ignore, "*.ipynb"]
-        others = utils.find_all_files(str(graded), ignored)
-        copy_files({str(Path(path).relative_to(graded)): Path(path) for path in others}, folder)
-        self._add_exchange_files(lab, student, folder)
         name = f"{lab}{self._exporter.file_extension}"
+        ignored = [*self._settings.course.ignore, "*.ipynb"]
+        found = map(Path, utils.find_all_files(str(graded), ignored))
+        others = {str(path.relative_to(graded)): path for path in found}
+        ours = dict.fromkeys((name, TIMESTAMP, SUBMISSION_SECRET), folder)
+        copy_files({n: p for n, p in others.items() if not is_in_the_way(n, ours)}, folder)
+        self._add_exchange_files(lab, student, folder)
         page = self._page(lab, student, graded / f"{lab}.ipynb")
         (folder / name).write_text(page, encoding="utf-8", errors="replace")
 
     def _add_exchange_files(self, lab: str, student: str, folder: Path) -> None:
-        """Write the two files that `nbgrader release_feedback` reads, where nobody wrote them.
+        """Write the two files that `nbgrader release_feedback` reads, where none can be read.
 
-        nbgrader 0.9.6 releases nobody's feedback if one student has no `timestamp.txt`. The digits
-        name the released file; a student finds it by those of her own submission.
+        nbgrader 0.9.6 releases nobody's feedback if one student has no `timestamp.txt`, or one that
+        is no text, and prints what is in it. The digits name the released file; a student finds it
+        by those of her own submission.
         """
-        time, digits = folder / TIMESTAMP, folder / SUBMISSION_SECRET
-        if not time.exists():
-            time.write_text(_NO_TIME, encoding="utf-8")
-        if not digits.exists():
+        digits = folder / SUBMISSION_SECRET
+        if not read_timestamp(folder):
+            (folder / TIMESTAMP).write_text(_NO_TIME, encoding="utf-8")
+        if not _is_text(digits):
             root = self._settings.root
             seed = seed_for(root, student, lab, SUBMISSION_SECRET, "")  # the same for each page
             digits.write_text(f"{seed:064x}", encoding="utf-8")
@@ -241,6 +246,15 @@ class Pages:
     def finish(self, lab: str, student: str) -> None:
         """Set permissions as nbgrader does, after the folder is in its place."""
         self._converter.set_permissions(lab, student)
+
+
+def _is_text(path: Path) -> bool:
+    """Whether there is a file that programs can read as text."""
+    try:
+        path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def without_the_lab(notebook: NotebookNode) -> NotebookNode:

@@ -73,7 +73,7 @@ class SubmissionExporter(NotebookExporter):
             place = found.contents.files.get(path.name, path)
             notebook = reading.read(place, context.unsolved, found.missing)
             if found.place:
-                self.log.warning("%s: the notebook is %s", context.student, found.place)
+                self.log.warning("%s: the notebook is %r", context.student, found.place)
                 files = submission_files.add_master_files(converter, lab, found.contents.files)
                 context.files.mkdir(parents=True, exist_ok=True)
                 shutil.rmtree(context.files)  # nbgrader has just copied the files as they lay

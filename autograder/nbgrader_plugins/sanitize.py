@@ -22,6 +22,7 @@ from nbformat import NotebookNode
 
 from autograder.course import grade_id
 from autograder.nbgrader_plugins.submission_metadata import KEY
+from litcourse.core.serialization import writable
 
 _SHOWN = ("image/png", "image/jpeg")
 """Kinds of pictures that nbconvert shows among outputs."""
@@ -161,4 +162,4 @@ def _count(cell: NotebookNode) -> int | None:
 
 
 def _text(found: object) -> str:
-    return "".join(map(str, found)) if isinstance(found, list) else str(found)
+    return writable("".join(map(str, found)) if isinstance(found, list) else str(found))

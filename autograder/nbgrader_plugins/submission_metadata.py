@@ -6,12 +6,13 @@ Reading a submission overwrites it, so that nothing a student wrote there counts
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autograder.course import Lab
+from litcourse.core.serialization import writable
 from litcourse.feedback.catalogue import explain
 
 if TYPE_CHECKING:
@@ -76,8 +77,13 @@ class SubmissionMetadata:
     notices: list[Notice] = field(default_factory=list)
 
     def write(self, notebook: NotebookNode) -> None:
-        """Write into `notebook`, in place of older metadata; only the first notices are kept."""
-        self.notices = self.notices[:MAX_NOTICES]
+        """Write into `notebook`, in place of older metadata; only the first notices are kept.
+
+        Details may name files, and a file's name may be bytes that no text can hold.
+        """
+        kept = self.notices[:MAX_NOTICES]
+        self.notices = [replace(notice, detail=writable(notice.detail)) for notice in kept]
+        self.detail = writable(self.detail)
         notebook.metadata[KEY] = asdict(self)
 
 

@@ -127,7 +127,7 @@ class _Reader:
         if self._entries > MAX_ENTRIES:
             raise SerializationError(f"They hold more than {MAX_ENTRIES} entries.")
         if isinstance(node, str):
-            return _writable(node)
+            return writable(node)
         if isinstance(node, list):
             return [self.tree(child) for child in node]
         if isinstance(node, dict):
@@ -135,10 +135,10 @@ class _Reader:
                 return self._tensors.pop(node[_KEY])
             if set(node) == {_NUMBER}:
                 return float(node[_NUMBER])
-            return {_writable(key): self.tree(child) for key, child in node.items()}
+            return {writable(key): self.tree(child) for key, child in node.items()}
         return node
 
 
-def _writable(text: str) -> str:
+def writable(text: str) -> str:
     """`text` without lone surrogates, which UTF-8 can't encode."""
     return text.encode("utf-8", "replace").decode("utf-8")

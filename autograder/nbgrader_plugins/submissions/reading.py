@@ -8,6 +8,7 @@ import json
 import re
 import stat
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,17 @@ from nbformat.corpus.words import generate_corpus_id as random_cell_id
 
 from autograder.nbgrader_plugins.submission_metadata import SubmissionMetadata
 from autograder.nbgrader_plugins.submissions import wrong_notebook
+from litcourse.core.serialization import writable
 
 MAX_BYTES = 50 * 2**20
 """Limit of a notebook's size: outputs are dropped anyway, and text needs far less."""
 MAX_CELLS = 2000
 """Limit of a notebook's cells: the labs have some 60."""
+MAX_TEXT = 4 * 2**20
+"""Limit of the characters in all cells: the labs have 100,000. Each may be a line, and the graded
+notebook has a string of JSON for each line."""
+MAX_PICTURES = 100
+"""Limit of the pictures that are attached to one cell."""
 _MORE: dict[str, dict[str, Any]] = {
     "code": {"execution_count": None, "outputs": []},
     "markdown": {},
@@ -164,6 +171,8 @@ def _rebuild(found: Mapping[str, Any]) -> NotebookNode:
     if not isinstance(found.get("cells"), list):
         raise ValueError("there is no list of cells in it")  # noqa: TRY004 (of a file, not a call)
     cells = [_cell(cell) for cell in found["cells"] if isinstance(cell, Mapping)]
+    if (count := sum(len(cell.source) for cell in cells)) > MAX_TEXT:
+        raise _TooLargeError(f"{count:,} characters in its cells; at most {MAX_TEXT:,} are read")
     taken: set[str] = set()
     for cell in cells:
         if cell["id"] in taken:
@@ -199,7 +208,8 @@ def _cell(found: Mapping[str, Any]) -> NotebookNode:
 def _set_attachments(cell: NotebookNode, found: object) -> None:
     """Keep pictures of a text cell; nbconvert 7.17 fails on a named picture that is missing."""
     files = found.items() if isinstance(found, Mapping) else ()
-    kept = {name: kinds for name, kinds in files if _is_picture(kinds)}
+    pictures = ((name, kinds) for name, kinds in files if _is_picture(kinds))
+    kept = dict(islice(pictures, MAX_PICTURES))
     if kept:
         cell["attachments"] = kept
     cell.source = _ATTACHED.sub(
@@ -217,4 +227,4 @@ def _is_picture(kinds: object) -> bool:
 
 def _join_source(source: object) -> str:
     text = "".join(map(str, source)) if isinstance(source, list) else str(source)
-    return text.encode("utf-8", "replace").decode("utf-8")  # lone surrogates can't be written
+    return writable(text)

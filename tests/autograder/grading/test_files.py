@@ -51,6 +51,48 @@ def test_a_folder_of_the_notebooks_name_is_no_notebook(group: Class) -> None:
     assert group.students() == {"eve": 0}
 
 
+# --- names of the grader's own files, and names that are no text ---------------------------------
+
+
+@pytest.mark.parametrize("name", [f"{LAB}.html", "timestamp.txt", "submission_secret.txt"])
+@pytest.mark.parametrize("inner", ["", "/x"])
+def test_files_by_the_names_of_ours_keep_nobody_from_feedback(
+    group: Class, name: str, inner: str
+) -> None:
+    """By `nbgrader release_feedback`, which reads two texts of each student, and prints one."""
+    place = group.hand_in("eve", RIGHT) / f"{name}{inner}"
+    place.parent.mkdir(exist_ok=True)
+    place.write_bytes(b"\x1b[31m\xff")
+    assert group.grade() == 0
+    assert group.record("eve").feedback
+    page = group.page("eve")
+    assert "litcourse-card" in page.read_text(encoding="utf-8")
+    assert page.with_name("timestamp.txt").read_text(encoding="utf-8") == "at no known time"
+    assert page.with_name("submission_secret.txt").read_text(encoding="utf-8").isprintable()
+
+
+ODD = os.fsdecode(b"\xff\x1b[31m\nforged")
+
+
+def test_names_that_are_no_text_are_shown_as_well_as_can_be(
+    group: Class, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (group.hand_in("link", RIGHT) / ODD).symlink_to(tmp_path)
+    for student, folders in {"moved": ("a",), "two": ("a", "b")}.items():
+        notebook = group.hand_in(student, RIGHT) / f"{LAB}.ipynb"
+        for folder in folders:
+            place = notebook.parent / f"{ODD}{folder}" / notebook.name
+            place.parent.mkdir()
+            text = notebook.read_text(encoding="utf-8")
+            place.write_text(text + " " * len(folders) * (folder == "b"), encoding="utf-8")
+        notebook.unlink()
+    assert group.grade() == 0
+    assert group.students() == {"link": POINTS, "moved": POINTS, "two": 0}
+    for student in ("link", "moved", "two"):
+        assert "forged" in group.page(student).read_text(encoding="utf-8")
+    assert "\x1b" not in capsys.readouterr().out
+
+
 # --- names that are too long, files that can't be read -----------------------------------------
 
 
