@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -18,6 +17,7 @@ from typing import Any
 
 from autograder.engine import interpreter
 from autograder.engine.interpreter import SERVER
+from litcourse.swept_folders import hold, sweep
 
 KEPT_VARIABLES = ("LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "TMPDIR")
 """What the warm process takes over of the environment, and kernels from it."""
@@ -31,8 +31,8 @@ LOST = -1
 """In place of a wait status: the warm process has ended, and its kernels with it."""
 
 
-_PREFIX, _LOCK = "warm-", ".lock"
-"""Of the folder of a run, and the name of the file that its processes hold a lock of."""
+_PREFIX = "warm-"
+"""Of the folder of a run, which holds students' work: the next run removes what a kill left."""
 _LONGEST_PLACE = 50
 """Characters of the folder above that of a run: a socket's path in it has at most 107."""
 
@@ -49,9 +49,10 @@ class Engine:
     """
 
     def __init__(self) -> None:
-        _sweep()
+        for place in {Path(tempfile.gettempdir()), _place()}:
+            sweep(place, _PREFIX)
         self.folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_place()))
-        self._lock = _lock(self.folder)
+        self._lock = hold(self.folder)
         self.socket = self.folder / "socket"
         self._owner, self._deaths = os.getpid(), 0
         self._process = self._start()
@@ -134,34 +135,10 @@ class Engine:
         os.close(self._lock)
 
 
-def _lock(folder: Path) -> int:
-    """Lock the folder of a run for as long as this process or a fork of it lives."""
-    made = folder / f"{_LOCK}-"
-    handle = os.open(made, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    fcntl.flock(handle, fcntl.LOCK_EX)
-    made.rename(folder / _LOCK)  # now: so that nobody finds it without the lock
-    return handle
-
-
 def _place() -> Path:
     """The folder above that of a run: TMPDIR, or /tmp if that is too long for sockets."""
     place = tempfile.gettempdir()
     return Path(place if len(place) <= _LONGEST_PLACE else "/tmp")  # noqa: S108 (mkdtemp is private)
-
-
-def _sweep() -> None:
-    """Remove what runs left behind that were killed with all their processes: students' work."""
-    places = {Path(tempfile.gettempdir()), _place()}
-    for path in (found for place in places for found in place.glob(f"{_PREFIX}*/{_LOCK}")):
-        with contextlib.suppress(OSError):
-            if path.lstat().st_uid != os.geteuid():
-                continue
-            handle = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(path.parent, ignore_errors=True)
-            finally:
-                os.close(handle)
 
 
 _shared: Engine | None = None

@@ -14,6 +14,7 @@ from pathlib import Path
 from autograder.engine import sandbox, syscalls
 from autograder.engine.limits import Limits
 from autograder.verifying.warm_runner import Run, probe
+from litcourse.swept_folders import swept_folder
 
 LIMITS = Limits(cpu_seconds=120)
 
@@ -43,12 +44,12 @@ def work_in_sandbox(run: Run, folder: Path) -> None:
 
 def check_sandbox() -> str:
     """Why this machine gives no sandbox, or ""."""
-    with tempfile.TemporaryDirectory(prefix="litcourse-warm-") as name:
+    with swept_folder("warm") as folder:
         read_end, write_end = os.pipe()
         pid = os.fork()
         if not pid:
             try:
-                os.write(write_end, _try_sandbox(Path(name)).encode())
+                os.write(write_end, _try_sandbox(folder).encode())
             finally:
                 os._exit(0)
         os.close(write_end)

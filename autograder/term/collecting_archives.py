@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -39,6 +38,7 @@ from autograder.term.lms_tables import TableRow, read_table
 from autograder.term.open_course import open_course
 from litcourse.core.exit_codes import ExitCode
 from litcourse.core.names import UnknownNameError
+from litcourse.swept_folders import swept_folder
 
 _KILO = 1000  # nbgrader's limits of sizes are in kilobytes
 _MOST_MEMBERS = 20_000
@@ -159,16 +159,16 @@ class _Taking:
 
     @contextmanager
     def _unpacked(self, path: Path) -> Iterator[Path]:
-        with tempfile.TemporaryDirectory(prefix="archive-") as place:
+        with swept_folder("archive") as place:
             room = shutil.disk_usage(place).free // 2
             students = max(10, len(self.roster.students))
             most = min(room, self.settings.course.max_dir_size * _KILO * students)
             try:
-                self.found.left_out += unpack(path, Path(place), most, _MOST_MEMBERS)
+                self.found.left_out += unpack(path, place, most, _MOST_MEMBERS)
             except (ZipFileError, OSError) as error:
                 fault = f"it is not unpacked: {error}"
                 raise AuthorError(path, "", fault, "download it from the LMS again") from error
-            yield Path(place)
+            yield place
 
     def _newest(self, persons: Sequence[Sent]) -> list[tuple[str, Sent]]:
         """The newest submission of each student who is found.
@@ -206,7 +206,7 @@ class _Taking:
         if row is not None and row.time:
             try:
                 return _read_time(row.time, self.zone)
-            except (ValueError, OverflowError):
+            except (ValueError, ArithmeticError):
                 self.found.notes.append(f"{student}: the table's time {row.time!r} is not read")
         due = self.counting.due(student)
         if self.kind != CANVAS or due is None:
@@ -217,12 +217,12 @@ class _Taking:
         return min(sent.at, due)  # the entry's time is that of the download
 
     def _enter(self, student: str, folder: Path, sent: Sent, at: datetime) -> None:
-        with tempfile.TemporaryDirectory(prefix="submission-") as place:
+        with swept_folder("submission") as place:
             for inner, name in sent.files.items():
-                target = Path(place, inner)
+                target = place / inner
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(folder / name, target)
-            self._keep(student, Path(place), at)
+            self._keep(student, place, at)
 
     def _keep(self, student: str, folder: Path, at: datetime, *, exact: bool = False) -> None:
         self.counting.adopt(student)
@@ -245,8 +245,8 @@ class _Taking:
         if not student or done.returncode:
             self.found.unmapped.append(clone.name)
             return
-        with tempfile.TemporaryDirectory(prefix="clone-") as place:
-            packed, folder = Path(place, "head.zip"), Path(place, "head")
+        with swept_folder("clone") as place:
+            packed, folder = place / "head.zip", place / "head"
             folder.mkdir()
             command = [*git, "archive", "--format=zip", "-o", str(packed), "HEAD"]
             subprocess.run(command, check=True, capture_output=True)

@@ -12,7 +12,6 @@ import gc
 import os
 import shutil
 import signal
-import tempfile
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from typing import Any
 from autograder.engine.imports import import_all
 from litcourse.ranks.own_time import OwnTime
 from litcourse.ranks.processes import process_tree
+from litcourse.swept_folders import swept_folder
 
 POLL = 0.005
 """Seconds between two polls of the children."""
@@ -96,7 +96,7 @@ def run_all(
         work: what a child does, by default `work_in_folder`: reads `inputs` and writes `evidence`
             in the folder that it gets.
     """
-    with tempfile.TemporaryDirectory(prefix="litcourse-warm-") as folder:
+    with swept_folder("warm") as folder:
         waiting = enumerate(runs)  # drawn when needed: inputs can be megabytes
         upcoming = next(waiting, None)
         children: dict[int, tuple[Run, Path, OwnTime]] = {}
@@ -106,7 +106,7 @@ def run_all(
                 while upcoming and len(children) < jobs:
                     number, run = upcoming
                     upcoming = next(waiting, None)
-                    folder_of_run = Path(folder) / str(number)
+                    folder_of_run = folder / str(number)
                     folder_of_run.mkdir()
                     children[_start(run, folder_of_run, work or work_in_folder)] = (
                         run,

@@ -8,13 +8,13 @@ import io
 import logging
 import os
 import sys
-import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 from litcourse.core.environment import drop_job_variables, only_variables
 from litcourse.core.torch_state import keep_torch_state
+from litcourse.swept_folders import swept_folder
 
 
 class Printed(io.TextIOBase):
@@ -59,7 +59,7 @@ def scratch_folder(printed: Printed | None = None) -> Iterator[Path]:
         printed: gets what is printed to stdout.
     """
     with contextlib.ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="litcourse-"))
+        folder = stack.enter_context(swept_folder("check"))
         stack.callback(os.chdir, os.getcwd())  # noqa: PTH109 (a path that chdir accepts back)
         os.chdir(folder)
         stack.enter_context(only_variables(drop_job_variables(os.environ)))
@@ -70,7 +70,7 @@ def scratch_folder(printed: Printed | None = None) -> Iterator[Path]:
         stack.enter_context(_skip_breakpoints())
         stack.enter_context(_silence_displays())
         stack.enter_context(_cache_entry_points())
-        yield Path(folder)
+        yield folder
 
 
 @contextlib.contextmanager

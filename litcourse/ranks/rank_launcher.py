@@ -11,7 +11,6 @@ import contextlib
 import json
 import os
 import sys
-import tempfile
 import time
 import warnings
 import zlib
@@ -25,6 +24,7 @@ from litcourse.core.tree import Tree
 from litcourse.ranks import spawned_supervisor, supervisor
 from litcourse.ranks.messages import MOST_STRETCH, Job, RankSpec
 from litcourse.ranks.processes import terminate
+from litcourse.swept_folders import swept_folder
 
 FRESH = "LITCOURSE_FRESH_RANKS"
 """If this variable is 1, ranks start from a new program and not from a fork of the caller."""
@@ -40,8 +40,8 @@ _SHOWN_OUTPUT = 2000
 @contextlib.contextmanager
 def job_folder() -> Iterator[Path]:
     """Make a folder for the files of a job, and remove it afterwards."""
-    with tempfile.TemporaryDirectory(prefix="litcourse-ranks-") as path:
-        yield Path(path)
+    with swept_folder("ranks") as folder:
+        yield folder
 
 
 def run_job(job: Job) -> list[dict[str, Tree]]:

@@ -25,8 +25,6 @@ ENDED = {
     "client.py: Connection.signal: sendall": "the socket's timeout",
     "client.py: Engine.revive: poll": "asks a child, and does not wait",
     "client.py: Connection.wait_for_end: poll": "the socket's timeout",
-    "client.py: _lock: flock": "nobody else knows the file",
-    "client.py: _sweep: flock": "LOCK_NB",
     "graded_kernel.py: Kernel.run: poll": "the socket's timeout, of 0",
     "judge_client.py: JudgeClient._connect: sendall": "the socket's timeout",
     "judge_client.py: JudgeClient._connect: settimeout": "SO_RCVTIMEO and SO_SNDTIMEO come next",
