@@ -50,6 +50,9 @@ c.GenerateAssignment.preprocessors = [
     CheckCellMetadata,
 ]
 
+# nbgrader's own `collect` and the formgrader's button, without following links of students.
+c.ExchangeFactory.collect = "autograder.nbgrader_plugins.collect.CollectPlainFiles"
+
 # Limits while grading: c.RunSubmission.cell_seconds and .notebook_seconds of wall time, and
 # c.RunSubmission.limits = {"memory_mib": 4096, ...}; all names: autograder/engine/limits.py.
 c.Autograde.exporter_class = SubmissionExporter

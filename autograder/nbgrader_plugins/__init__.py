@@ -17,5 +17,6 @@ same steps:
    saves the points in the gradebook.
 5. `penalties` assigns the late penalty, unless a person entered one.
 
+`collect` copies from the exchange for nbgrader's own command and the formgrader's button.
 `submission_metadata` travels with the notebook between these steps.
 """

@@ -10,12 +10,14 @@ from autograder.course import Course
 from autograder.engine.machine_faults import NO_ROOM
 from autograder.grading.reporting.progress import console, printable
 from autograder.grading.settings import CourseSettings
-from autograder.grading.tries.arrivals import Arrival, open_inbound
+from autograder.grading.tries.arrivals import Arrival, Inbound, open_inbound
 from autograder.grading.tries.counting import Counting
 from autograder.grading.tries.try_store import Try, stamped
 from autograder.nbgrader_plugins.submissions import submission_files
+from autograder.nbgrader_plugins.submissions.private_copy import copy_hand_in
 from autograder.term.open_course import open_course
 from litcourse.core.exit_codes import ExitCode
+from litcourse.swept_folders import swept_folder
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -83,33 +85,52 @@ def collect_tries(
         elif not arrival.complete:
             found.unfinished.append(arrival)
         else:
-            _take(settings, counting, arrival, found)
+            _take(settings, counting, inbound, arrival, found)
     for student in found.students:  # also of those known: a run may have been killed before this
         counting.install(student)
     return found
 
 
-def take(settings: CourseSettings, counting: Counting, arrival: Arrival) -> Try | None:
-    """Copy a hand-in; None if it is kept already, or was removed.
+def take(
+    settings: CourseSettings, counting: Counting, inbound: Inbound, arrival: Arrival
+) -> tuple[Try | None, str]:
+    """Keep a hand-in: what is looked at, and then kept, is a copy, which nobody changes.
+
+    Returns:
+        the try, None if it is kept already or was removed; and why it is not taken, or "".
 
     Raises:
         OSError: it can't be read, or with a number of `NO_ROOM` there is no room for it.
     """
-    counting.adopt(arrival.student)
-    sent = submission_files.scan(settings.course, arrival.folder)
-    return counting.store.enter(arrival.lab, arrival.student, arrival.at, sent, stamped(arrival.at))
+    lab, student, at = arrival.lab, arrival.student, arrival.at
+    with swept_folder("collected") as place:
+        copied = copy_hand_in(settings.course, arrival.folder, place)
+        if doubt := inbound.doubt(student, at, copied):
+            return None, doubt
+        counting.adopt(student)
+        sent = submission_files.scan(settings.course, place)
+        return counting.store.enter(lab, student, at, sent, stamped(at)), ""
 
 
-def _take(settings: CourseSettings, counting: Counting, arrival: Arrival, found: Collected) -> None:
-    found.students.add(arrival.student)
+def _take(
+    settings: CourseSettings,
+    counting: Counting,
+    inbound: Inbound,
+    arrival: Arrival,
+    found: Collected,
+) -> None:
     try:
-        made = take(settings, counting, arrival)
+        made, doubt = take(settings, counting, inbound, arrival)
     except OSError as error:
         if error.errno in NO_ROOM:
             raise  # of our disk: all others would fail, too
         doubt = f"it can't be read: {error.strerror or error}"
         found.held_back.append(replace(arrival, doubt=doubt))
         return
+    if doubt:
+        found.held_back.append(replace(arrival, doubt=doubt))
+        return
+    found.students.add(arrival.student)
     if made is None:
         found.known += 1
     else:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import pwd
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,7 +22,12 @@ from traitlets.config import Configurable
 
 from autograder.course import AuthorError
 from autograder.grading.settings import CONFIG, CourseSettings
-from autograder.nbgrader_plugins.submissions.submission_files import SUBMISSION_SECRET, TIMESTAMP
+from autograder.nbgrader_plugins.submissions.private_copy import MOST_ENTRIES, Copied
+from autograder.nbgrader_plugins.submissions.submission_files import (
+    DEEPEST,
+    SUBMISSION_SECRET,
+    TIMESTAMP,
+)
 
 LAST, BEST, LAST_ON_TIME = "last", "best", "last_on_time"
 """Which try counts: the last one, the one with the most points, or the last before the due date."""
@@ -129,18 +133,29 @@ class Inbound:
         student, lab = parts[0], parts[1]
         try:
             at = parse_utc(parts[2]).replace(tzinfo=UTC)
-        except (ValueError, OverflowError):
+        except (ValueError, ArithmeticError):  # dateutil calculates with what stands there
             return Arrival(lab, student, now, folder, "its name holds no time")
+        if not student or student.startswith("."):
+            return Arrival(lab, student, at, folder, "its name holds no student's id")
         try:
-            owner, changed, complete = _look(folder)
+            copied, complete = _look(folder)
         except OSError as error:
             return Arrival(lab, student, at, folder, f"it can't be read: {error.strerror}")
-        doubt = self._doubt(student, owner, at, changed, now)
-        return Arrival(lab, student, at, folder, doubt, complete or now - changed > _SETTLED)
+        doubt = self.doubt(student, at, copied, now)
+        settled = now.timestamp() - copied.changed > _SETTLED.total_seconds()
+        return Arrival(lab, student, at, folder, doubt, complete or settled)
 
-    def _doubt(
-        self, student: str, owner: str, at: datetime, changed: datetime, now: datetime
-    ) -> str:
+    def doubt(self, student: str, at: datetime, copied: Copied, now: datetime | None = None) -> str:
+        """Why a hand-in is not taken, or "".
+
+        Args:
+            student: the student whom its name names.
+            at: the time that its name names, UTC.
+            copied: owners and times of what is there.
+            now: the time of now, UTC.
+        """
+        now, changed = now or datetime.now(UTC), datetime.fromtimestamp(copied.changed, UTC)
+        owner = _name_owner(copied.owners)
         if self.check_owner and owner != student:
             return f"it says that it is {student}'s, and its owner is {owner}"
         if self.apart is None:
@@ -155,22 +170,34 @@ class Inbound:
         return ""
 
 
-def _look(folder: Path) -> tuple[str, datetime, bool]:
-    """Owner of `folder`, the last change of anything in it, and whether it has nbgrader's files."""
-    status = folder.lstat()
-    try:
-        owner = pwd.getpwuid(status.st_uid).pw_name
-    except KeyError:
-        owner = f"the user {status.st_uid}, who has no name"
-    changed = status.st_ctime
+def _look(folder: Path) -> tuple[Copied, bool]:
+    """Owners and times of what is in `folder`, and whether it has nbgrader's files.
+
+    Its student can change it a moment later, so this does no more than leave out what is wrong now.
+    """
+    found, top = Copied(), str(folder).count(os.sep)
+    found.note(folder.lstat())
+    count = 0
     for place, folders, names in os.walk(folder):
         for name in folders + names:
-            inner = os.lstat(os.path.join(place, name))  # noqa: PTH118  many files
-            changed = max(changed, inner.st_ctime)
-            if inner.st_uid != status.st_uid and not stat.S_ISLNK(inner.st_mode):
-                owner = f"{owner} and others"
+            found.note(os.lstat(os.path.join(place, name)))  # noqa: PTH118  many files
+        count += len(folders) + len(names)
+        if count > MOST_ENTRIES:
+            raise OSError(0, f"it holds more than {MOST_ENTRIES:,} files")
+        if place.count(os.sep) - top >= DEEPEST:  # os.walk calls itself for each
+            folders.clear()
     complete = all((folder / name).is_file() for name in (TIMESTAMP, SUBMISSION_SECRET))
-    return owner, datetime.fromtimestamp(changed, UTC), complete
+    return found, complete
+
+
+def _name_owner(owners: set[int]) -> str:
+    names = []
+    for number in sorted(owners):
+        try:
+            names.append(pwd.getpwuid(number).pw_name)
+        except KeyError:
+            names.append(f"the user {number}, who has no name")
+    return " and ".join(names)
 
 
 def open_inbound(settings: CourseSettings, *, trust_times: bool) -> Inbound:

@@ -20,6 +20,7 @@ from autograder.grading.records import RecordStore
 from autograder.grading.replaced_folder import replace_folder
 from autograder.grading.settings import CourseSettings
 from autograder.nbgrader_plugins.submissions import submission_files
+from autograder.nbgrader_plugins.submissions.private_copy import LEFT_OUT
 from autograder.nbgrader_plugins.submissions.submission_files import TIMESTAMP, Contents
 from litcourse.core.atomic_write import write_atomically
 
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 TRIES = "tries"
 _REMOVED = "removed.txt"
-LEFT_OUT = "left-out-when-it-was-collected"
-"""Where a link leads that stands for a file which does not count; there is no such file."""
 _FORMAT = "%Y-%m-%dT%H-%M-%S.%fZ"
 _EVIDENCE = ".evidence"
 _SAME_TIME = timedelta(milliseconds=1)

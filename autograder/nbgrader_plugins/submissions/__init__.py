@@ -4,5 +4,6 @@
 2. `locate` decides which notebook is the lab's, also under another name or in another place.
    `zip_files` unpacks the zip files of a submission for it; they may be hostile.
 3. `reading` reads the notebook, or says why it can't be read.
-4. `wrong_notebook` recognizes a notebook that is untouched or of another lab.
+4. `private_copy` copies a hand-in out of the exchange, where its student can still change it.
+5. `wrong_notebook` recognizes a notebook that is untouched or of another lab.
 """

@@ -32,10 +32,10 @@ SUBMISSION_SECRET = "submission_secret.txt"  # noqa: S105 (its name, not the sec
 student finds the page of feedback. In any folder, since a student may hand in a folder that she
 had handed in before."""
 _KILO = 1000  # nbgrader's limits of sizes are in kilobytes
-_LONGEST_NAME = 1000
+LONGEST_NAME = 1000
 """Bytes of a file's path within the submission: it is copied into other folders, and Linux allows
 4,095 in all."""
-_DEEPEST = 100
+DEEPEST = 100
 """Folders within folders."""
 _LONGEST_TIMESTAMP = 100
 
@@ -183,12 +183,12 @@ def _is_linked(folder: Path) -> bool:
 def _may_enter(folder: Path, inner: Path) -> bool:
     relative = str(inner.relative_to(folder))
     return (
-        _fits(relative) and relative.count("/") < _DEEPEST and not os.path.islink(inner)  # noqa: PTH114 (Path.is_symlink of Python 3.11 raises)
+        _fits(relative) and relative.count("/") < DEEPEST and not os.path.islink(inner)  # noqa: PTH114 (Path.is_symlink of Python 3.11 raises)
     )
 
 
 def _fits(relative: str) -> bool:
-    return len(os.fsencode(relative)) <= _LONGEST_NAME
+    return len(os.fsencode(relative)) <= LONGEST_NAME
 
 
 def _relative(folder: Path, folder_name: str, name: str) -> str:
@@ -209,7 +209,7 @@ def _timestamp(path: Path) -> str:
         with open_plain(path) as file:
             text = file.read(_LONGEST_TIMESTAMP).decode().strip()
         parse_utc(text)
-    except (OSError, ValueError, OverflowError):
+    except (OSError, ValueError, ArithmeticError):  # dateutil calculates with what stands there
         return ""
     return text
 

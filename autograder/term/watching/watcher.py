@@ -14,11 +14,13 @@ from pathlib import Path
 from autograder.course import AuthorError, Course
 from autograder.engine.machine_faults import NO_ROOM
 from autograder.grading import run as grading
+from autograder.grading.reporting.progress import printable
 from autograder.grading.settings import CourseSettings
-from autograder.grading.tries.arrivals import Arrival
+from autograder.grading.tries.arrivals import Arrival, open_inbound
 from autograder.grading.tries.counting import Counting, copy_evidence
 from autograder.grading.tries.try_store import Try
 from autograder.nbgrader_plugins.submissions import submission_files
+from autograder.nbgrader_plugins.submissions.private_copy import copy_hand_in
 from autograder.term.collecting import take
 from autograder.term.open_course import open_course
 from autograder.term.watching.inbox import Inbox
@@ -26,6 +28,7 @@ from autograder.term.watching.queue import Queue, Turn, line_up
 from autograder.term.watching.released_pages import ReleasedPages
 from autograder.term.watching.try_limits import time_of_now, watch_settings
 from litcourse.core.exit_codes import ExitCode
+from litcourse.swept_folders import swept_folder
 
 _AGAIN = timedelta(minutes=10)
 """A try that could not be graded is graded again after so long."""
@@ -91,8 +94,9 @@ class Watcher:
 
     def _is_handled(self, settings: CourseSettings, counting: Counting, one: Arrival) -> bool:
         if one.folder not in self._handled:
-            with contextlib.suppress(OSError):  # `take` will say so
-                bytes_of = submission_files.scan(settings.course, one.folder).fingerprint()
+            with contextlib.suppress(OSError), swept_folder("collected") as place:  # `take` tells it
+                copy_hand_in(settings.course, one.folder, place)
+                bytes_of = submission_files.scan(settings.course, place).fingerprint()
                 if counting.store.is_kept(one.lab, one.student, one.at, bytes_of):
                     self._handled.add(one.folder)
         return one.folder in self._handled
@@ -101,12 +105,13 @@ class Watcher:
         """Copy a hand-in; if its bytes were graded before, their result is its result."""
         one = turn.arrival
         try:
-            made = take(settings, counting, one)
+            made, doubt = take(settings, counting, open_inbound(settings, trust_times=False), one)
         except OSError as error:
             if error.errno in NO_ROOM:
                 raise
-            self.say(f"held back: {one.folder.name}: it can't be read: {error.strerror}")
-            made = None
+            made, doubt = None, f"it can't be read: {error.strerror or error}"
+        if doubt:
+            self.say(f"held back: {printable(one.folder.name)}: {printable(doubt)}")
         self._handled.add(one.folder)
         kept = made and _find_same(counting, made)
         if made and kept:
