@@ -24,7 +24,7 @@ from autograder.engine.machine_faults import NO_ROOM
 from autograder.grading.records import GRADE, GRADED, REJUDGE, Record
 from autograder.grading.reporting.progress import Meter
 from autograder.grading.settings import CourseSettings
-from autograder.grading.shared_folder import share
+from autograder.grading.shared_folder import close, share
 from autograder.grading.signals import raising
 from autograder.grading.submission_grader import (
     AUTHOR,
@@ -70,6 +70,8 @@ def hold_run_lock(settings: CourseSettings, *, wait: bool = False) -> Iterator[N
         AuthorError: the course can't be written.
     """
     path = settings.records.folder("", "") / ".lock"
+    if not settings.course.groupshared:
+        close(settings.made())
     with lock_file(path) as file:
         deadline = time.monotonic() + _LOCK_SECONDS
         while True:

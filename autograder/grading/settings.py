@@ -25,10 +25,12 @@ from traitlets.utils.importstring import import_item
 from autograder.course import AuthorError, Course, unwritable_error
 from autograder.grading.gradebook import commit_once
 from autograder.grading.records import NOTEBOOK, RecordStore
+from autograder.grading.shared_folder import private_files
 from autograder.nbgrader_plugins.execute import RunSubmission
 from autograder.nbgrader_plugins.grade import GradeEvidence, SaveScores
 from autograder.nbgrader_plugins.penalties import LatePenalties
 from autograder.nbgrader_plugins.submission_metadata import KEY, Context
+from autograder.secret import is_shared
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -195,7 +197,8 @@ def open_settings(course: Course, *, sandbox: bool) -> Iterator[CourseSettings]:
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), programs])
     try:
         settings = CourseSettings(_application(course.root, sandbox=sandbox), sandbox=sandbox)
-        with _log_to_file(settings), commit_once():
+        shared = settings.course.groupshared and is_shared(settings.root)
+        with private_files(shared=shared), _log_to_file(settings), commit_once():
             yield settings
     finally:
         os.chdir(before)

@@ -35,6 +35,7 @@ from autograder.grading.session import (
     without_collector,
 )
 from autograder.grading.settings import CourseSettings, open_settings
+from autograder.grading.shared_folder import close
 from autograder.grading.submission_grader import PreparedLab, Task
 from autograder.grading.tries.rounds import RecordsOnly
 from autograder.nbgrader_plugins import register
@@ -141,6 +142,8 @@ def _hold_shard_lock(settings: CourseSettings, shard: Shard, *, wait: bool) -> I
     """
     folder = settings.records.folder("", "")
     own = folder / f".lock-{shard.index}-of-{shard.count}"
+    if not settings.course.groupshared:
+        close([folder])
     with lock_file(folder / ".lock") as common, lock_file(own) as mine:
         _lock(
             common,

@@ -28,6 +28,7 @@ import litcourse
 from autograder.bank import without_markers
 from autograder.course import Lab, grade_id
 from autograder.engine.client import KEPT_VARIABLES, scratch
+from autograder.nbgrader_plugins.evidence_store import make_private
 from autograder.nbgrader_plugins.failures import judge_answer
 from autograder.nbgrader_plugins.submission_metadata import KEY, Context, SubmissionMetadata
 from autograder.nbgrader_plugins.submissions.submission_files import copy_files, find_visible
@@ -162,7 +163,7 @@ def is_kept(step: RunSubmission, evidence: Path, lab: Lab) -> bool:
 def keep(step: RunSubmission, evidence: Path, lab: Lab) -> None:
     """Keep that the solution passed."""
     file, now = _file(step, evidence, lab), datetime.now(UTC).isoformat(timespec="seconds")
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private(file.parent)
     text = json.dumps({"digest": _digest(step, lab), "at": now})
     write_atomically(file, text.encode(), durable=True)
 

@@ -37,6 +37,16 @@ def read_untrusted(path: Path) -> bytes:
     return data
 
 
+def make_private(folder: Path) -> None:
+    """Make `folder`, and what is missing above it, for this account alone.
+
+    Path.mkdir closes only the last one; whoever can read a folder can lock the files in it.
+    """
+    if not folder.is_dir():
+        make_private(folder.parent)
+        folder.mkdir(exist_ok=True, mode=0o700)
+
+
 def keep(
     folder: Path, inputs: bytes, evidence: bytes | None, verdict: Judgement, entries: dict[str, Any]
 ) -> dict[str, Any]:
@@ -52,7 +62,7 @@ def keep(
     Returns:
         the entries of the JSON file.
     """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private(folder)
     name = verdict.question_id
     write_atomically(folder / f"{name}.inputs", inputs)
     if evidence is None:

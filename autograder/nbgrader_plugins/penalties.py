@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from nbgrader.api import Gradebook
 from nbgrader.preprocessors import AssignLatePenalties
 
+from autograder.nbgrader_plugins.evidence_store import make_private
 from autograder.nbgrader_plugins.submission_metadata import KEY
 from autograder.students.extensions import apply_extension, read_extensions
 from litcourse.core.atomic_write import write_atomically
@@ -118,6 +119,6 @@ def _keep_assigned(
     distinct = list(dict.fromkeys(values))
     if distinct == (known or [None]):  # most submissions are on time, and need no file
         return
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private(folder)
     text = json.dumps({"notebook": notebook, "assigned": distinct})
     write_atomically(folder / FILE, (text + "\n").encode(), durable=True)

@@ -92,7 +92,7 @@ def keep_trials(course: Course, chosen: Sequence[Lab]) -> Iterator[KeptTrials]:
         for lab in chosen:
             path = folder / f"{lab.id}.jsonl"
             try:
-                folder.mkdir(exist_ok=True)
+                folder.mkdir(exist_ok=True, mode=0o700)  # who may read a file may lock it
                 file = stack.enter_context(path.open("a+", encoding="utf-8"))
             except OSError as error:
                 raise unwritable_error(path, error) from error

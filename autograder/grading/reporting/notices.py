@@ -11,6 +11,7 @@ from autograder.grading.records import RECORD
 from autograder.grading.reporting.progress import name_few, printable
 from autograder.grading.reporting.table import Row
 from autograder.grading.settings import CourseSettings
+from autograder.grading.shared_folder import is_open
 from autograder.nbgrader_plugins.submissions import submission_files
 from autograder.secret import SECRET_FILE
 from autograder.students.roster import Roster
@@ -35,6 +36,7 @@ class RunNotices:
         nearest: by such a student, the id on the roster that is the most similar.
         passed_over: what lies in `submitted/` and is no submission, with the reason.
         new_secret: whether the run makes a course secret although evidence of another one exists.
+        readable: folders with answers that other users of this machine can read.
     """
 
     look_again: list[Who] = field(default_factory=list)
@@ -48,6 +50,7 @@ class RunNotices:
     nearest: dict[str, str] = field(default_factory=dict)
     passed_over: list[str] = field(default_factory=list)
     new_secret: bool = False
+    readable: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
         """A line for each kind of notice that there is."""
@@ -68,6 +71,8 @@ class RunNotices:
             "mistake: autograder remove LAB STUDENT": _name_students(self.nameless),
             "In submitted/, but not graded: {}. Next: give it another name, or hand it in as a "
             "folder": self.passed_over,
+            "Other users of this machine can read the answers in {}. Next: chmod go-rwx of that "
+            "folder": self.readable,
         }
         return self.stranger_lines() + [
             text.format(name_few(names)) for text, names in texts.items() if names
@@ -160,6 +165,8 @@ def gather(
         whole_class: whether all students were.
     """
     gathered = from_rows(found)
+    source = settings.root / settings.course.source_directory
+    gathered.readable = [str(source)] if is_open(source) else []
     gathered.passed_over = find_passed_over(settings, labs or list(course.labs))
     if whole_class:
         gathered.gone = [who for lab in rows for who in find_gone(settings, lab, rows[lab])]

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,22 @@ def test_a_roster_of_ids_alone_is_a_setting(group: Class) -> None:
         group.hand_in(student, RIGHT)
     assert group.grade() == 1
     assert group.students() == {"ada": POINTS}
+
+
+def test_what_a_run_makes_is_its_own_accounts_alone(group: Class) -> None:
+    """Also what nbgrader or an older run made, open to all users of the machine."""
+    group.hand_in("ada", RIGHT)
+    submitted = group.root / "submitted"
+    submitted.chmod(0o755)
+    assert group.grade() == 0
+    names = ["submitted", "autograded", "feedback", "evidence", "gradebook.db", ".course-secret"]
+    opened = [name for name in names if (group.root / name).stat().st_mode & 0o077]
+    assert not opened
+    assert os.umask(0o022) == 0o022
+    for name in names[:-1]:
+        (group.root / name).chmod(0o755)
+    assert group.grade() == 0
+    assert not [name for name in names if (group.root / name).stat().st_mode & 0o077]
 
 
 def test_a_group_that_shares_the_folder_gets_what_a_run_makes(group: Class) -> None:
