@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import stat
 import sys
 import traceback
 from dataclasses import dataclass
@@ -247,12 +248,16 @@ def unwritable_error(path: Path, error: OSError) -> AuthorError:
 def find_course(start: Path | None = None) -> Course:
     """The course that holds the folder `start`, by default $LITCOURSE_COURSE or the working folder.
 
+    A folder above it that everybody may write in, such as /tmp, is none: a course's settings are
+    code, and anybody could have put them there.
+
     Raises:
         AuthorError: no folder upwards holds `source/`.
     """
     here = (start or Path(os.environ.get("LITCOURSE_COURSE", "."))).resolve()
     for folder in (here, *here.parents):
-        if (folder / "source").is_dir():
+        public = folder != here and folder.stat().st_mode & stat.S_IWOTH
+        if not public and (folder / "source").is_dir():
             return Course(folder)
     raise AuthorError(here, "", "this is no course: no source/ here or above", "cd into the course")
 

@@ -168,14 +168,20 @@ def _real(
 def _lock(root: Path, *, alone: bool) -> Iterator[None]:
     """Wait while another process downloads into a folder; nodes and jobs share a disk.
 
-    `alone` is for who downloads. Where nobody may write, or the disk has no locks, nobody waits.
+    `alone` is for who downloads. Where one may not write, or the disk has no locks, one does not
+    wait.
     """
     held, made = ExitStack(), alone and not root.exists()
     with suppress(OSError):
         if made:
             root.mkdir(parents=True)
-        file = held.enter_context((root / LOCK).open("a" if alone else "r"))
-        fcntl.flock(file, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        # Who may not download can't open it: else any user could make all others wait for ever.
+        handle = os.open(root / LOCK, os.O_RDWR | os.O_CREAT if alone else os.O_RDONLY, 0o600)
+        held.callback(os.close, handle)
+        fcntl.flock(handle, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        if alone:
+            may_write = root.stat().st_mode & 0o222
+            os.fchmod(handle, may_write | may_write << 1)
     try:
         with held:
             yield

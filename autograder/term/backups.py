@@ -7,6 +7,7 @@ runs nobody's code for that. A gradebook on a server is left to the server's own
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -14,7 +15,6 @@ import os
 import shutil
 import sqlite3
 import tarfile
-import tempfile
 import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -26,11 +26,13 @@ from sqlalchemy.engine import make_url
 from autograder.course import AuthorError, Course
 from autograder.grading.reporting.progress import console
 from autograder.grading.settings import CourseSettings
-from autograder.grading.tries.try_store import LEFT_OUT, TRIES
+from autograder.grading.tries.try_store import TRIES
+from autograder.nbgrader_plugins.submissions.private_copy import LEFT_OUT
 from autograder.secret import SECRET_FILE
 from autograder.students.extensions import FILE as EXTENSIONS
 from autograder.term.open_course import open_course
 from litcourse.core.exit_codes import ExitCode
+from litcourse.swept_folders import swept_folder
 
 _MANIFEST = "backup.json"
 _GRADEBOOK = "gradebook.db"
@@ -54,7 +56,8 @@ def backup(course: Course, out: Path, *, wait: bool = False) -> ExitCode:
     part = out.with_name(f".{out.name}.part")
     with open_course(course, wait=wait) as settings:
         try:
-            handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            part.unlink(missing_ok=True)  # of a killed run; or somebody's who could then read it
+            handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(handle, "wb") as file:
                 server = _pack(settings, out, file)
                 file.flush()
@@ -64,7 +67,8 @@ def backup(course: Course, out: Path, *, wait: bool = False) -> ExitCode:
             fault = f"it can't be written: {error.strerror or error}"
             raise AuthorError(out, "", fault, "name a file elsewhere") from error
         finally:
-            part.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                part.unlink()
     to.print(f"wrote {out}, {out.stat().st_size / _MEGA:.1f} MB. It holds the secret and all work "
              "of all students: keep it as you keep the course.", soft_wrap=True)  # fmt: skip
     if server:
@@ -92,10 +96,11 @@ def _pack(settings: CourseSettings, out: Path, file: io.BufferedWriter) -> str:
                 archive.add(path, name, recursive=False)
             if info.isreg() or info.islnk():
                 digests[name] = _digest(path)
-        if url.drivername.startswith("sqlite") and url.database:
-            with tempfile.TemporaryDirectory() as place:
-                copy = Path(place, _GRADEBOOK)
-                _copy_gradebook(Path(root, url.database), copy)
+        database = url.database if url.drivername.startswith("sqlite") else None
+        if database and (gradebook := Path(root, database)).exists():
+            with swept_folder("backup") as place:
+                copy = place / _GRADEBOOK
+                _copy_gradebook(gradebook, copy)
                 archive.add(copy, _GRADEBOOK)
                 digests[_GRADEBOOK] = _digest(copy)
         manifest = {
@@ -163,6 +168,10 @@ def restore(file: Path, folder: Path) -> ExitCode:
         step = "name a new folder; move it into place when you have looked at it"
         raise AuthorError(folder, "", "it is not empty", step)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if folder.stat().st_uid != os.geteuid():
+        step = "name a new folder of your own"
+        raise AuthorError(folder, "", "it belongs to another account", step)
+    folder.chmod(0o700)
     try:
         with tarfile.open(file) as archive:
             archive.extractall(folder, filter="data")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def write_atomically(path: Path, data: bytes, *, durable: bool = False) -> None:
-    """Write `data` to `<path>.part`, then rename that file to `path`.
+    """Write `data` to `<path>.part`, a new file, then rename that to `path`.
 
     Args:
         path: the file.
@@ -19,7 +19,8 @@ def write_atomically(path: Path, data: bytes, *, durable: bool = False) -> None:
     """
     part = path.with_name(f"{path.name}.part")
     try:
-        with part.open("wb") as file:
+        part.unlink(missing_ok=True)  # of a killed run; or a link that somebody else put there
+        with part.open("xb") as file:
             file.write(data)
             if durable:
                 file.flush()

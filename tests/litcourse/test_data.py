@@ -135,6 +135,21 @@ def test_who_comes_second_waits_until_the_first_has_downloaded(tmp_path: Path) -
     assert len(found[0]) == 6
 
 
+@pytest.mark.parametrize("mode", [0o755, 0o775])
+def test_who_may_not_download_can_not_make_others_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int
+) -> None:
+    """On a shared disk any user could open the lock's file, and hold it for good."""
+    root = tmp_path / "shared"
+    root.mkdir()
+    root.chmod(mode)
+    monkeypatch.setattr(
+        torchvision.datasets.MNIST, "download", lambda self: write_tiny_mnist(Path(self.root))
+    )
+    assert len(data.mnist(root)) == 6
+    assert (root / data.LOCK).stat().st_mode & 0o777 == {0o755: 0o600, 0o775: 0o660}[mode]
+
+
 # --- What a person reads when the images can't be had ---
 
 
