@@ -22,6 +22,7 @@ from autograder.engine.provisioner import WarmProvisioner
 from autograder.engine.sandbox import CHANNEL, EVIDENCE
 from autograder.engine.watch import Watch
 from autograder.nbgrader_plugins.evidence_store import read_untrusted
+from litcourse.frontends.kernel_entry import NoRoomError
 
 KERNEL = "litcourse-graded"
 """Name of the kernel specification, which `autograder` installs."""
@@ -155,6 +156,8 @@ class Kernel:
             outcome = self.run(source, seconds)
             if outcome.error:  # it may have had no room for its evidence
                 require_room(channel)
+                if outcome.error.startswith(f"{NoRoomError.__name__}:"):  # there is some by now
+                    outcome.fault = "the grader's disk had no room for evidence"
             done = outcome.status == "done"
             return outcome, read_untrusted(channel / "evidence") if done else b""
         finally:

@@ -19,6 +19,7 @@ from autograder.engine.machine_faults import (
     was_killed_from_outside,
 )
 from autograder.nbgrader_plugins.graded_kernel import Kernel
+from litcourse.core.serialization import encode
 from tests.litcourse.ranks.test_own_time import busy_machine, pinned
 
 pytestmark = pytest.mark.usefixtures("own_engine")
@@ -154,6 +155,29 @@ def test_a_time_limit_on_a_busy_machine_is_the_machines_fault(tmp_path: Path) ->
     assert "on a busy machine" in starved.fault
     assert (asleep.status, asleep.fault) == ("late", "")
     assert (slow.status, slow.fault) == ("done", ""), "it needs more than its limit on the clock"
+
+
+CLAIM = """
+import errno, pathlib
+def full(*_):
+    raise OSError(errno.ENOSPC, "No space left on device")
+pathlib.Path.write_bytes = full
+"""
+
+
+@pytest.mark.slow
+def test_no_room_for_evidence_is_the_machines_fault_also_when_there_is_some_by_now(
+    tmp_path: Path,
+) -> None:
+    """Another user may fill the disk and free it again; who only says so earns nothing by it."""
+    kernel = Kernel(tmp_path, 120, sandbox=True, limits={})
+    try:
+        kernel.run(CLAIM, 60)
+        shown = encode({"batch": 0.18, "val": 0.18})
+        outcome, evidence = kernel.take_evidence("lab1_mnist", "timer", shown, 60)
+    finally:
+        kernel.stop()
+    assert (outcome.fault, evidence) == ("the grader's disk had no room for evidence", b"")
 
 
 # --- the rules -----------------------------------------------------------------------------------
