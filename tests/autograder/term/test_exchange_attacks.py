@@ -9,22 +9,24 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from nbgrader.apps import CollectApp
 
 from autograder.grading.tries.arrivals import Arrival, Inbound
-from autograder.nbgrader_plugins.submissions import private_copy
+from autograder.nbgrader_plugins.submissions import private_copy, submission_files
 from tests.autograder.grading.conftest import LAB, RIGHT, WRONG, Class
 
 from .conftest import Exchange, Said
 
 ME = getpass.getuser()
 Call = Callable[..., Said]
+Plan = Callable[[Callable[[], object]], None]
 
 
 @pytest.fixture
-def afterwards(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
+def afterwards(monkeypatch: pytest.MonkeyPatch) -> Plan:
     """Do something when all hand-ins were looked at and none is taken: a student can tell when."""
 
     def plan(act: Callable[[], object]) -> None:
@@ -40,6 +42,32 @@ def afterwards(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object
     return plan
 
 
+@pytest.fixture(params=["before it is copied", "while it is copied"])
+def at_worst(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Plan:
+    """Do something once between the moment that a file is looked at, and that it is opened."""
+
+    def plan(act: Callable[[], object]) -> None:
+        left = [act]
+
+        def around(look: Callable[..., Any]) -> Callable[..., Any]:
+            def then(*arguments: Any, **options: Any) -> Any:
+                found = look(*arguments, **options)
+                if look is scan or arguments[0] == "inner":
+                    while left:
+                        left.pop()()
+                return found
+
+            return then
+
+        scan = submission_files.scan
+        if request.param == "before it is copied":
+            monkeypatch.setattr(submission_files, "scan", around(scan))
+        else:
+            monkeypatch.setattr(os, "stat", around(os.stat))
+
+    return plan
+
+
 def files(root: Path, student: str = "ada") -> dict[str, str]:
     folder = root / "submitted" / student / LAB
     plain = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".ipynb"]
@@ -47,7 +75,7 @@ def files(root: Path, student: str = "ada") -> dict[str, str]:
 
 
 def test_no_link_that_comes_meanwhile_leads_to_files_of_others(
-    group: Class, exchange: Exchange, call: Call, afterwards: Callable[..., None]
+    group: Class, exchange: Exchange, call: Call, at_worst: Plan
 ) -> None:
     sent = exchange.submit("ada", RIGHT)
     for name in ("inner", "outer"):
@@ -61,17 +89,15 @@ def test_no_link_that_comes_meanwhile_leads_to_files_of_others(
         (sent / "inner").rename(sent / "away")
         (sent / "inner").symlink_to(others)
 
-    afterwards(swap)
+    at_worst(swap)
     assert call("collect", LAB).code == 0
+    assert (sent / "inner").is_symlink()
     assert "ben's" not in files(group.root).values()
     assert files(group.root)["outer/of-ben.txt"] == "ada's"
-    tried = next((group.root / "tries/ada" / LAB).glob("*Z"))
-    assert (tried / "inner").is_symlink()  # her page says that it was left out
-    assert not (tried / "inner").exists()
 
 
 def test_the_whole_hand_in_is_no_link_either(
-    group: Class, exchange: Exchange, call: Call, afterwards: Callable[..., None]
+    group: Class, exchange: Exchange, call: Call, afterwards: Plan
 ) -> None:
     sent = exchange.submit("ada", RIGHT)
     others = exchange.submit("ben", WRONG)
@@ -87,7 +113,7 @@ def test_the_whole_hand_in_is_no_link_either(
 
 
 def test_what_is_put_there_after_the_look_counts_by_its_own_time(
-    group: Class, exchange: Exchange, call: Call, afterwards: Callable[..., None]
+    group: Class, exchange: Exchange, call: Call, afterwards: Plan
 ) -> None:
     """Else a hand-in from before the due date could be filled when it is collected."""
     group.settings("c.HandIns.minutes_apart = 0.02\n")
@@ -106,7 +132,7 @@ def test_what_is_put_there_after_the_look_counts_by_its_own_time(
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, who can give files away; CI has it")
 def test_the_owner_is_that_of_what_was_copied(
-    group: Class, exchange: Exchange, call: Call, afterwards: Callable[..., None]
+    group: Class, exchange: Exchange, call: Call, afterwards: Plan
 ) -> None:
     group.settings("c.ExchangeCollect.check_owner = True\n")
     sent = exchange.submit(ME, RIGHT)
@@ -117,14 +143,24 @@ def test_the_owner_is_that_of_what_was_copied(
 
 
 def test_a_file_that_grows_costs_no_more_than_a_file_may(
-    group: Class, exchange: Exchange, call: Call, afterwards: Callable[..., None]
+    group: Class, exchange: Exchange, call: Call, at_worst: Plan
 ) -> None:
     group.settings("c.CourseDirectory.max_file_size = 100\n")
     sent = exchange.submit("ada", RIGHT)
-    (sent / "grows.txt").write_text("x", encoding="utf-8")
-    afterwards(lambda: os.truncate(sent / "grows.txt", 2**40))
+    (sent / "inner").write_text("x", encoding="utf-8")
+    at_worst(lambda: os.truncate(sent / "inner", 300_000))
     assert call("collect", LAB).code == 0
-    assert "grows.txt" not in files(group.root)
+    assert (sent / "inner").stat().st_size == 300_000
+    assert len(files(group.root).get("inner", "")) <= 1
+
+
+def test_a_link_that_is_left_out_is_told(group: Class, exchange: Exchange, call: Call) -> None:
+    sent = exchange.submit("ada", RIGHT)
+    (sent / "inner").symlink_to(group.root)
+    assert call("collect", LAB).code == 0
+    tried = next((group.root / "tries/ada" / LAB).glob("*Z"))
+    assert (tried / "inner").is_symlink()  # her page says so
+    assert not (tried / "inner").exists()
 
 
 def deep(folder: Path) -> None:
@@ -171,7 +207,7 @@ def test_nothing_odd_stops_the_collection_of_others(
 
 
 def test_no_more_is_copied_than_is_looked_at(
-    exchange: Exchange, call: Call, afterwards: Callable[..., None],
+    exchange: Exchange, call: Call, afterwards: Plan,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(private_copy, "MOST_ENTRIES", 50)

@@ -3,7 +3,13 @@
 import os
 from pathlib import Path
 
-from autograder.nbgrader_plugins.submissions.submission_files import copy_visible, digest_submission
+import pytest
+
+from autograder.nbgrader_plugins.submissions.submission_files import (
+    copy_visible,
+    digest_submission,
+    read_timestamp,
+)
 
 NOTEBOOK = "0" * 64
 
@@ -45,3 +51,10 @@ def test_a_digest_holds_notebook_names_and_bytes(tmp_path: Path) -> None:
     assert len(set(seen)) == len(seen)
     (files / "timestamp.txt").write_text("2026-11-01 10:00:00 UTC", encoding="utf-8")
     assert digest_submission(NOTEBOOK, files) == seen[-1]
+
+
+@pytest.mark.parametrize("text", ["9" * 20 + "2026" + "9" * 19 + "m.", "W53 D400", "inf", "\0", ""])
+def test_a_time_that_is_none_stops_nobody(tmp_path: Path, text: str) -> None:
+    """The whole class is scanned before the first is graded; dateutil raises what it likes."""
+    (tmp_path / "timestamp.txt").write_text(text, encoding="utf-8")
+    assert not read_timestamp(tmp_path)
