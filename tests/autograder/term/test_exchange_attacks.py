@@ -6,7 +6,7 @@ import getpass
 import os
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -185,6 +185,14 @@ ODD = {"a time that dateutil can't calculate": f"eve+{LAB}+999999999999999999992
        "no id": f"+{LAB}+2026-11-01 10:00:00 UTC+x"}  # fmt: skip
 
 
+@pytest.fixture
+def removed(exchange: Exchange) -> Iterator[None]:
+    """Remove the exchange by a program: Python can't remove what is deep, and pytest stumbles."""
+    yield
+    subprocess.run(["rm", "-r", exchange.inbound], check=True)
+
+
+@pytest.mark.usefixtures("removed")
 @pytest.mark.parametrize("kind", [*ODD, "deep", "crowd"])
 def test_nothing_odd_stops_the_collection_of_others(
     group: Class, exchange: Exchange, call: Call, kind: str, monkeypatch: pytest.MonkeyPatch
@@ -197,7 +205,6 @@ def test_nothing_odd_stops_the_collection_of_others(
         monkeypatch.setattr("autograder.grading.tries.arrivals.MOST_ENTRIES", most)
         {"deep": deep, "crowd": crowd}[kind](exchange.submit("eve", RIGHT))
     said = call("collect", LAB)
-    subprocess.run(["rm", "-r", exchange.inbound], check=True)  # pytest can't remove what is deep
     assert (group.root / "submitted/ada" / LAB).is_dir()
     assert said.code == (0 if kind == "deep" else 1), said.text
     assert ("held back" in said.text) == (kind != "deep")
