@@ -9,7 +9,7 @@ Read in this order:
 5. `supervisor`: starts, watches and ends ranks; `spawned_supervisor` starts it as a new program.
 6. `rank_process`: the process of a rank, before and after its work.
 7. `stack_dumps`: reads stack dumps of a rank; `processes`: reads /proc and ends processes;
-   `own_time`: the clock of a job.
+   `own_time`: the clock of a job; `private_network`: its loopback.
 """
 
 from litcourse.ranks.rank_outcomes import is_cause, rank_findings, read_rank_values

@@ -21,7 +21,7 @@ from pathlib import Path
 from litcourse.core.atomic_write import write_atomically
 from litcourse.core.serialization import SerializationError, decode
 from litcourse.core.tree import Tree
-from litcourse.ranks import spawned_supervisor, supervisor
+from litcourse.ranks import private_network, spawned_supervisor, supervisor
 from litcourse.ranks.messages import MOST_STRETCH, Job, RankSpec
 from litcourse.ranks.processes import terminate
 from litcourse.swept_folders import swept_folder
@@ -88,6 +88,7 @@ def _line_of_a_rank(entries: list[dict[str, Tree]]) -> str:
 
 def _fork_supervisor(job: Job) -> int:
     parent = os.getpid()
+    private_network.is_possible()  # what one job has found out holds for the next
     with warnings.catch_warnings():
         # Python 3.12 and later warn of a fork beside threads; the child uses none of their locks.
         warnings.simplefilter("ignore", DeprecationWarning)

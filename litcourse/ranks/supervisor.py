@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from litcourse.core.atomic_write import write_atomically
-from litcourse.ranks import stack_dumps
+from litcourse.ranks import private_network, stack_dumps
 from litcourse.ranks.messages import MOST_STRETCH, Job, RankSpec
 from litcourse.ranks.own_time import OwnTime
 from litcourse.ranks.processes import (
@@ -71,6 +71,8 @@ def supervise(job: Job, parent: int) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, supervisor.stop)
         os.setsid()
+        if private_network.is_possible():
+            private_network.leave_network()
         adopt_orphans()
         supervisor.run()
     except BaseException:  # noqa: BLE001 (a fork must not return into the parent's code)

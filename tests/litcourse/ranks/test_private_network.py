@@ -1,0 +1,58 @@
+"""Ranks meet where nobody else of the machine is."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import Any
+
+import pytest
+
+from litcourse.core.evidence import Evidence
+from litcourse.ranks import private_network, read_rank_values, run_ranks
+from tests.litcourse.ranks.rank_jobs import join
+
+ALLOWED = pytest.mark.skipif(
+    not private_network.is_possible(),
+    reason="needs a network namespace; to enable: run it as root",
+)
+
+
+@ALLOWED
+def test_no_other_user_of_the_machine_can_reach_them() -> None:
+    """The port of their store was open to all, and whoever connected could spoil the job."""
+    with socket.create_server(("127.0.0.1", 0)) as of_the_machine:
+        port = of_the_machine.getsockname()[1]
+
+        def work(_: int) -> dict[str, Any]:
+            join()
+            try:
+                socket.create_connection(("127.0.0.1", port), 5).close()
+            except ConnectionRefusedError:
+                return {"met": "its own loopback"}
+            return {"met": "the machine's"}
+
+        ranks = read_rank_values(Evidence(run_ranks(work)))
+    assert [rank["met"].text() for rank in ranks] == ["its own loopback"] * 2
+
+
+@ALLOWED
+def test_the_caller_keeps_its_network_and_ranks_have_no_rights() -> None:
+    before = os.readlink("/proc/self/ns/net")  # noqa: PTH115 (no path)
+
+    def work(_: int) -> dict[str, Any]:
+        return {"user": os.geteuid()}
+
+    ranks = read_rank_values(Evidence(run_ranks(work)))
+    assert {rank["user"].integer() for rank in ranks} == {os.geteuid()}
+    assert os.readlink("/proc/self/ns/net") == before  # noqa: PTH115 (as above)
+
+
+def test_where_linux_refuses_they_meet_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(private_network, "is_possible", lambda: False)
+
+    def work(_: int) -> dict[str, Any]:
+        join()
+        return {"met": 1}
+
+    assert len(read_rank_values(Evidence(run_ranks(work)))) == 2
