@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -83,7 +84,8 @@ class Engine:
         """A connection to the warm process; the client's first line says what it wants.
 
         Raises:
-            EngineError: there was no warm process for `timeout` seconds, or it is given up.
+            EngineError: there was no warm process for `timeout` seconds, it is given up, or
+                somebody else's socket is in its place.
         """
         deadline = time.monotonic() + timeout
         while True:
@@ -98,13 +100,14 @@ class Engine:
                     raise EngineError(f"the warm process has ended: {error}") from error
                 time.sleep(_RETRY_SECONDS)
             else:
+                _check_owner(connection)
                 return connection
 
     def revive(self) -> None:
         """Start another warm process if this one was killed; a fork of the owner can't.
 
         Raises:
-            EngineError: it died too often.
+            EngineError: it died too often, or its folder is somebody else's.
         """
         if os.getpid() != self._owner or self._process.poll() is None:
             return
@@ -115,7 +118,13 @@ class Engine:
             raise EngineError(f"the warm process has ended {self._deaths} times in a row")
         if self._process.stdin:
             self._process.stdin.close()
-        self.folder.mkdir(mode=0o700, exist_ok=True)  # one that ends by itself removes it
+        if not self.folder.is_dir():  # one that ends by itself removes it
+            with contextlib.suppress(FileExistsError):
+                self.folder.mkdir(mode=0o700)
+                os.close(self._lock)
+                self._lock = hold(self.folder)
+        if self.folder.lstat().st_uid != os.geteuid():  # who was faster in /tmp
+            raise EngineError(f"{self.folder} is somebody else's")
         self._process = self._start()
 
     def stop(self) -> None:
@@ -133,6 +142,21 @@ class Engine:
                 self._process.wait(_STOP_SECONDS)
         shutil.rmtree(self.folder, ignore_errors=True)
         os.close(self._lock)
+
+
+def _check_owner(connection: socket.socket) -> None:
+    """Check that a process of this user listens at the other end: it gives verdicts.
+
+    A folder that a warm process has removed could come again, by another user of the machine.
+
+    Raises:
+        EngineError: it is somebody else's.
+    """
+    size = struct.calcsize("3i")
+    found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+    if struct.unpack("3i", found)[1] != os.geteuid():
+        connection.close()
+        raise EngineError("the socket of the warm process is somebody else's")
 
 
 def _place() -> Path:

@@ -133,7 +133,10 @@ class Server:
             _kill(handle)
 
     def _accept(self, listener: socket.socket) -> None:
-        connection, _ = listener.accept()
+        try:
+            connection, _ = listener.accept()
+        except OSError:  # no file is left on the machine: the client tries again
+            return
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             connection.settimeout(_LINE_SECONDS)
             line = connection.makefile("rb").readline(MAX_LINE)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import socket
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
@@ -171,6 +172,33 @@ def test_a_course_that_anybody_could_have_put_there_is_none(tmp_path: Path) -> N
     with pytest.raises(AuthorError, match="this is no course"):
         find_course(public / "mine/inner")
     assert find_course(public).root == public
+
+
+@as_root
+def test_no_socket_of_somebody_else_is_taken_for_the_warm_process(shared: Path) -> None:
+    """It would give the verdicts. A folder in /tmp may be gone for a moment, and come again."""
+    told, stop = os.pipe(), os.pipe()
+    pid = os.fork()
+    if not pid:
+        os.close(stop[1])
+        os.setresuid(SOMEBODY, SOMEBODY, SOMEBODY)
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(shared / "socket"))
+            (shared / "socket").chmod(0o777)
+            listener.listen()
+            os.write(told[1], b"ready")
+            os.read(stop[0], 1)
+        os._exit(0)
+    try:
+        assert os.read(told[0], 5) == b"ready"
+        engine = client.Engine.__new__(client.Engine)
+        engine.folder, engine.socket, engine._owner = shared, shared / "socket", 0
+        with pytest.raises(client.EngineError, match="is somebody else's"):
+            engine.connect(5)
+    finally:
+        for end in (*stop, *told):
+            os.close(end)
+        os.waitpid(pid, 0)
 
 
 @as_root

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import signal
 import tempfile
@@ -67,6 +69,20 @@ def test_a_lock_is_of_a_process_and_its_forks(place: Path) -> None:
     os.close(held)
     assert not left.exists()
     assert living.exists()
+
+
+def test_on_a_disk_without_locks_nothing_is_swept(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with swept_folder("check") as folder:
+        swept_folders._swept.clear()
+        with swept_folder("check"):
+            assert folder.exists()
+    assert not list(place.iterdir())
 
 
 def test_code_that_closes_all_files_does_no_harm(place: Path) -> None:
