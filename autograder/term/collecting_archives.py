@@ -236,31 +236,41 @@ class _Taking:
             self.found.new.append((student, made.key))
 
     def _take_clone(self, clone: Path) -> None:
-        """Take the last commit of a clone; its time is the student's own."""
+        """Take the last commit of a clone; its time is the student's own.
+
+        The settings of a repository are programs to run. If it was copied from a student, they are
+        hers, so they are left behind (https://git-scm.com/docs/git#_security).
+        """
         student = self._student(Sent(clone.name.removeprefix(f"{self.lab}-")))
-        git = ("git", "-C", str(clone))
-        done = subprocess.run(
-            [*git, "log", "-1", "--format=%cI"], capture_output=True, text=True, check=False
-        )
-        if not student or done.returncode:
-            self.found.unmapped.append(clone.name)
-            return
         with swept_folder("clone") as place:
-            packed, folder = place / "head.zip", place / "head"
+            bare, packed, folder = place / "bare", place / "head.zip", place / "head"
+            _git("clone", "--quiet", "--bare", "--no-local", str(clone), str(bare))
+            told = _git("-C", str(bare), "log", "-1", "--format=%cI")
+            if not student or not told:
+                self.found.unmapped.append(clone.name)
+                return
             folder.mkdir()
-            command = [*git, "archive", "--format=zip", "-o", str(packed), "HEAD"]
-            subprocess.run(command, check=True, capture_output=True)
-            self.found.left_out += unpack(
-                packed, folder, self.settings.course.max_dir_size * _KILO, _MOST_MEMBERS
-            )
+            _git("-C", str(bare), "archive", "--format=zip", "-o", str(packed), "HEAD")
+            most = self.settings.course.max_dir_size * _KILO
+            try:
+                at = datetime.fromisoformat(told).astimezone(UTC)
+                self.found.left_out += unpack(packed, folder, most, _MOST_MEMBERS)
+            except (ZipFileError, ValueError, OverflowError) as error:
+                self.found.unmapped.append(f"{clone.name} ({error})")
+                return
             inner = folder / self.lab
-            at = datetime.fromisoformat(done.stdout.strip()).astimezone(UTC)
             self._keep(student, inner if inner.is_dir() else folder, at, exact=True)
 
     def install(self) -> None:
         """Put the tries that count into `submitted/`."""
         for student in self.found.students:  # a run may have been killed before this
             self.counting.install(student)
+
+
+def _git(*arguments: str) -> str:
+    """What git prints; "" if it fails."""
+    done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    return "" if done.returncode else done.stdout.strip()
 
 
 def _print(lab: str, found: Mapped) -> None:

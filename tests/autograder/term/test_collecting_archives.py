@@ -212,25 +212,68 @@ def test_what_is_hostile_stays_out(listed: Class, call: Call, tmp_path: Path) ->
     assert (said.code, "unpacks to more" in said.text) == (2, True)
 
 
+def commit(clone: Path, files: dict[str, str], dated: str = "2026-11-01T12:00:00+02:00") -> None:
+    """Make a repository with one commit."""
+    clone.mkdir(parents=True)
+    for name, text in files.items():
+        (clone / name).write_text(text, encoding="utf-8")
+    author = ("-c", "user.name=a", "-c", "user.email=a@x.org")
+    for command in (("init", "-q"), ("add", "."), (*author, "commit", "-qm", "done")):
+        git(clone, *command, date=dated)
+
+
+def git(clone: Path, *command: str, date: str = "", given: str = "") -> str:
+    variables = {"GIT_COMMITTER_DATE": date, "GIT_CONFIG_GLOBAL": "/dev/null"}
+    return subprocess.run(
+        ["git", *command], cwd=clone, check=True, env={**variables, "PATH": "/usr/bin:/bin"},
+        input=given, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+
+
 def test_a_folder_of_clones(listed: Class, call: Call, tmp_path: Path) -> None:
     clone = tmp_path / "clones" / f"{LAB}-ada"
-    clone.mkdir(parents=True)
-    (clone / FILE).write_text(notebook(listed, RIGHT), encoding="utf-8")
-    dated = "2026-11-01T12:00:00+02:00"
-    environment = {
-        "GIT_COMMITTER_DATE": dated,
-        "GIT_CONFIG_GLOBAL": "/dev/null",
-        "PATH": "/usr/bin:/bin",
-    }
-    for command in (("init", "-q"), ("add", "."), (
-        "-c", "user.name=a", "-c", "user.email=a@x.org", "commit", "-qm", "done"
-    )):  # fmt: skip
-        subprocess.run(["git", *command], cwd=clone, check=True, env=environment)
+    commit(clone, {FILE: notebook(listed, RIGHT)})
     (clone / FILE).write_text("not committed", encoding="utf-8")
     assert call("collect-zip", LAB, str(clone.parent), "--from", "git").code == 0
     assert submitted(listed) == {"ada": "2026-11-01 10:00:00"}
     assert listed.grade() == 0
     assert listed.students() == {"ada": POINTS}
+
+
+def test_a_repository_that_was_copied_with_its_settings_runs_nothing(
+    listed: Class, call: Call, tmp_path: Path
+) -> None:
+    """Such as the program that checks signatures, which git's log calls if a student says so."""
+    clone, ran = tmp_path / "clones" / f"{LAB}-ada", tmp_path / "ran"
+    commit(clone, {FILE: notebook(listed, RIGHT)})
+    head, _, text = git(clone, "cat-file", "commit", "HEAD").partition("\n\n")
+    sign = "gpgsig -----BEGIN PGP SIGNATURE-----\n \n x\n -----END PGP SIGNATURE-----"
+    signed = git(clone, "hash-object", "-t", "commit", "-w", "--stdin",
+                 given=f"{head}\n{sign}\n\n{text}")  # fmt: skip
+    git(clone, "update-ref", "HEAD", signed.strip())
+    program = tmp_path / "program"
+    program.write_text(f"#!/bin/sh\ntouch {ran}\n", encoding="utf-8")
+    program.chmod(0o755)
+    git(clone, "config", "gpg.program", str(program))
+    git(clone, "config", "log.showSignature", "true")
+    git(clone, "log", "-1")
+    assert ran.exists(), "by hand it does run"
+    ran.unlink()
+    assert call("collect-zip", LAB, str(clone.parent), "--from", "git").code == 0
+    assert not ran.exists()
+    assert set(submitted(listed)) == {"ada"}
+
+
+def test_a_repository_that_is_too_large_stops_nobody_else(
+    listed: Class, call: Call, tmp_path: Path
+) -> None:
+    listed.settings("c.CourseDirectory.max_dir_size = 100")
+    clones = tmp_path / "clones"
+    commit(clones / "ada", {FILE: notebook(listed, RIGHT), "big.txt": "0" * 200_000})
+    commit(clones / "zoe", {FILE: notebook(listed, RIGHT)})
+    said = call("collect-zip", LAB, str(clones), "--from", "git")
+    assert (said.code, "not mapped: ada (it unpacks to more" in said.text) == (1, True), said.text
+    assert set(submitted(listed)) == {"zoe"}
 
 
 def test_mistakes_name_the_next_step(call: Call, tmp_path: Path) -> None:
