@@ -34,7 +34,7 @@ from autograder.engine import (
     watch,
 )
 from autograder.engine.limits import MEBI, Limits
-from litcourse.ranks.processes import process_tree
+from litcourse.ranks.processes import process_tree, read
 
 _LINE_SECONDS = 10.0
 """Seconds that a client has for the line that says what it wants: the others wait meanwhile."""
@@ -60,7 +60,7 @@ class _KernelHandle:
         status: the kernel's wait status; None until the init process reports it.
         text: an unfinished line of the init process.
         group: its control group, or None.
-        disturbed: what the kernels together took all of, so that this one may have missed it.
+        disturbed: what others took all of, so that this one may have missed it.
     """
 
     connection: socket.socket
@@ -95,7 +95,7 @@ class Server:
     """
 
     def __init__(self, path: str, fault: str) -> None:
-        self._fault = fault
+        self._fault, self._most = fault, user_quotas.most_processes()
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(path)
         self._listener.listen(64)  # clients can connect from now on, and wait for the imports
@@ -116,16 +116,20 @@ class Server:
             self._note_exhausted()
 
     def _note_exhausted(self) -> None:
-        """Note on all kernels of one user that they may have missed what one of them took.
+        """Note on all kernels that they may have missed what others took.
 
-        A kernel that is alone misses what it took itself.
+        Of one user, what one of them took: a kernel that is alone misses what it took itself.
         """
         handles = list(self._kernels.values())
+        if handles and user_quotas.is_crowded(read("/proc/loadavg"), self._most):
+            for handle in handles:
+                handle.disturbed = handle.disturbed or "processes of the machine"
         if os.geteuid() == 0 or len(handles) < 2:  # noqa: PLR2004 (there is another)
             return
         what = user_quotas.find_exhausted(min(handle.limits.open_files for handle in handles))
         for handle in handles:
-            handle.disturbed = handle.disturbed or what
+            if what:
+                handle.disturbed = handle.disturbed or f"{what} of the grader's user"
 
     def stop(self) -> None:
         """End every kernel."""

@@ -1,4 +1,4 @@
-"""Tries what Linux counts for a user of the machine, to tell whether another process took it all.
+"""Tells whether others took all of what Linux counts, for a user or for the whole machine.
 
 Where an ordinary user grades, all kernels are this user's. One of them can then take what the
 others need; who has failed for that must not pay for it. Where root grades, each kernel has a user
@@ -12,6 +12,31 @@ import os
 import resource
 import select
 import socket
+
+from litcourse.ranks.processes import read
+
+_CROWDED = 0.9
+"""A machine with so much of the processes that it can have is about to refuse the next one."""
+
+
+def is_crowded(running: str, most: int) -> bool:
+    """Whether the machine has nearly all processes, threads included, that it can have.
+
+    Another user may start them; then a submission's own are refused with the error that it gets
+    for too many of its own.
+
+    Args:
+        running: text of /proc/loadavg.
+        most: from `most_processes`.
+    """
+    count = running.split()[3].partition("/")[2] if running.count(" ") > 2 else ""  # noqa: PLR2004 (fields)
+    return count.isdecimal() and int(count) > _CROWDED * most
+
+
+def most_processes() -> int:
+    """How many processes and threads the machine can have, as far as Linux tells."""
+    found = [read(f"/proc/sys/kernel/{name}").strip() for name in ("pid_max", "threads-max")]
+    return min((int(text) for text in found if text.isdecimal()), default=2**22)
 
 
 def find_exhausted(open_files: int) -> str:

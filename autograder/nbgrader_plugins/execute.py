@@ -125,7 +125,7 @@ class RunSubmission(NbGraderPreprocessor):
             run = _NotebookRun(self, nb, resources[KEY], questions, Path(folder), stretch)
             run.run_all()
         if run.disturbed:
-            raise MachineError(f"other submissions took all {run.disturbed} of the grader's user")
+            raise MachineError(f"others took all {run.disturbed}")
         if count_memory_kills() > killed:
             raise MachineError("the machine ran out of memory meanwhile")
         run.add_notices()

@@ -112,7 +112,7 @@ def as_ordinary(what: Callable[[], str]) -> str:
 
 def test_where_an_ordinary_user_grades_it_costs_nobody_a_point(tmp_path: Path) -> None:
     """Both run again, alone; and who is alone pays for what it took."""
-    what = "descriptors in flight"
+    what = "descriptors in flight of the grader's user"
     told = as_ordinary(lambda: _in_turn(tmp_path))
     assert told == f"OSError: [Errno 109] Too many references: cannot splice; {what}; {what}; "
 

@@ -18,6 +18,7 @@ from autograder.engine.machine_faults import (
     is_starved,
     was_killed_from_outside,
 )
+from autograder.engine.user_quotas import is_crowded, most_processes
 from autograder.nbgrader_plugins.graded_kernel import Kernel
 from litcourse.core.serialization import encode
 from tests.litcourse.ranks.test_own_time import busy_machine, pinned
@@ -198,6 +199,17 @@ def test_no_room_for_evidence_is_the_machines_fault_also_when_there_is_some_by_n
 )
 def test_who_killed_a_kernel_follows_from_its_wait_status(status: int, *, outside: bool) -> None:
     assert was_killed_from_outside(status) == outside
+
+
+def test_a_machine_without_room_for_processes_is_noticed() -> None:
+    """Another user may fill it: what a submission then can't start is not its fault."""
+    most = most_processes()
+    assert 300 < most < 2**31
+    now = Path("/proc/loadavg").read_text(encoding="ascii")
+    assert not is_crowded(now, most)
+    running = int(now.split()[3].partition("/")[2])
+    assert is_crowded(now, running + 1)
+    assert not is_crowded("", 1)
 
 
 def test_a_limit_counts_if_the_code_had_half_of_it() -> None:

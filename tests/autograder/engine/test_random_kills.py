@@ -144,8 +144,10 @@ def find_victim(run: subprocess.Popen[str], kind: str) -> int:
         if kind == "parent":
             return run.pid
         children = psutil.Process(run.pid).children()
-        servers = [p.pid for p in children if "autograder.engine" in " ".join(p.cmdline())]
-        workers = [p.pid for p in children if p.pid not in servers]
+        servers: list[int] = [
+            p.pid for p in children if "autograder.engine" in " ".join(p.cmdline())
+        ]
+        workers: list[int] = [p.pid for p in children if p.pid not in servers]
         if found := {"server": servers, "worker": workers}[kind]:
             return found[0]
         time.sleep(0.02)
