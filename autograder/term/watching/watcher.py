@@ -94,7 +94,8 @@ class Watcher:
 
     def _is_handled(self, settings: CourseSettings, counting: Counting, one: Arrival) -> bool:
         if one.folder not in self._handled:
-            with contextlib.suppress(OSError), swept_folder("collected") as place:  # `take` tells it
+            # What can't be read `take` tells.
+            with contextlib.suppress(OSError), swept_folder("collected") as place:
                 copy_hand_in(settings.course, one.folder, place)
                 bytes_of = submission_files.scan(settings.course, place).fingerprint()
                 if counting.store.is_kept(one.lab, one.student, one.at, bytes_of):
