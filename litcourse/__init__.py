@@ -12,8 +12,7 @@ What students import:
 
 The parts of a check, in the order to read them:
 
-4. `swept_folders`: temporary folders that outlive no kill for long.
-   `core`: the words, evidence, scoring, the registry of questions.
+4. `core`: the words, evidence, scoring, the registry of questions.
 5. `frontends`: run a check in a notebook, for a grader, under otter.
 6. `feedback`: what a student reads; the catalogue of findings.
 7. `labs`: the questions.

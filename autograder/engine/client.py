@@ -18,7 +18,7 @@ from typing import Any
 
 from autograder.engine import interpreter
 from autograder.engine.interpreter import SERVER
-from litcourse.swept_folders import hold, sweep
+from litcourse.core.environment import hold, sweep
 
 KEPT_VARIABLES = ("LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "TMPDIR")
 """What the warm process takes over of the environment, and kernels from it."""

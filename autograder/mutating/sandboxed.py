@@ -14,7 +14,7 @@ from pathlib import Path
 from autograder.engine import sandbox, syscalls
 from autograder.engine.limits import Limits
 from autograder.verifying.warm_runner import Run, probe
-from litcourse.swept_folders import swept_folder
+from litcourse.core.environment import swept_folder
 
 LIMITS = Limits(cpu_seconds=120)
 

@@ -12,7 +12,7 @@ from typing import Any
 from nbgrader.exchange.default import ExchangeCollect
 
 from autograder.nbgrader_plugins.submissions.private_copy import copy_hand_in
-from litcourse.swept_folders import swept_folder
+from litcourse.core.environment import swept_folder
 
 
 class CollectPlainFiles(ExchangeCollect):

@@ -31,8 +31,8 @@ from autograder.nbgrader_plugins.submissions.private_copy import LEFT_OUT
 from autograder.secret import SECRET_FILE
 from autograder.students.extensions import FILE as EXTENSIONS
 from autograder.term.open_course import open_course
+from litcourse.core.environment import swept_folder
 from litcourse.core.exit_codes import ExitCode
-from litcourse.swept_folders import swept_folder
 
 _MANIFEST = "backup.json"
 _GRADEBOOK = "gradebook.db"

@@ -16,8 +16,8 @@ from autograder.grading.tries.try_store import Try, stamped
 from autograder.nbgrader_plugins.submissions import submission_files
 from autograder.nbgrader_plugins.submissions.private_copy import copy_hand_in
 from autograder.term.open_course import open_course
+from litcourse.core.environment import swept_folder
 from litcourse.core.exit_codes import ExitCode
-from litcourse.swept_folders import swept_folder
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -36,9 +36,9 @@ from autograder.term.archives import (
 )
 from autograder.term.lms_tables import TableRow, read_table
 from autograder.term.open_course import open_course
+from litcourse.core.environment import swept_folder
 from litcourse.core.exit_codes import ExitCode
 from litcourse.core.names import UnknownNameError
-from litcourse.swept_folders import swept_folder
 
 _KILO = 1000  # nbgrader's limits of sizes are in kilobytes
 _MOST_MEMBERS = 20_000

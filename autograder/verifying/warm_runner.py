@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from autograder.engine.imports import import_all
+from litcourse.core.environment import swept_folder
 from litcourse.ranks.own_time import OwnTime
 from litcourse.ranks.processes import process_tree
-from litcourse.swept_folders import swept_folder
 
 POLL = 0.005
 """Seconds between two polls of the children."""

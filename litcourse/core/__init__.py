@@ -15,7 +15,7 @@ Read in this order:
 11. `registry`: finds labs and questions.
 12. `names`: answers an unknown name with the valid ones; a number with its noun.
 13. `torch_state`: restores random states and torch's global modes.
-14. `environment`: replaces environment variables, drops those of a job.
+14. `environment`: replaces variables, drops those of a job; temporary folders, gone after a kill.
 15. `atomic_write`: writes a whole file or none.
 16. `exit_codes`: how a command ended.
 """

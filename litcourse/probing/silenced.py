@@ -12,9 +12,8 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from litcourse.core.environment import drop_job_variables, only_variables
+from litcourse.core.environment import drop_job_variables, only_variables, swept_folder
 from litcourse.core.torch_state import keep_torch_state
-from litcourse.swept_folders import swept_folder
 
 
 class Printed(io.TextIOBase):

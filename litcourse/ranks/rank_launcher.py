@@ -19,12 +19,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 from litcourse.core.atomic_write import write_atomically
+from litcourse.core.environment import swept_folder
 from litcourse.core.serialization import SerializationError, decode
 from litcourse.core.tree import Tree
 from litcourse.ranks import private_network, spawned_supervisor, supervisor
 from litcourse.ranks.messages import MOST_STRETCH, Job, RankSpec
 from litcourse.ranks.processes import terminate
-from litcourse.swept_folders import swept_folder
 
 FRESH = "LITCOURSE_FRESH_RANKS"
 """If this variable is 1, ranks start from a new program and not from a fork of the caller."""

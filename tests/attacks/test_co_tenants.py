@@ -21,7 +21,7 @@ from autograder.engine import client
 from autograder.grading import shared_folder
 from autograder.nbgrader_plugins import evidence_store
 from autograder.term import backups
-from litcourse import swept_folders
+from litcourse.core import environment
 from litcourse.core.atomic_write import write_atomically
 
 SOMEBODY = 54_321
@@ -59,7 +59,7 @@ def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         folder = Path(name)
         folder.chmod(0o1777)
         monkeypatch.setattr(tempfile, "tempdir", name)
-        monkeypatch.setattr(swept_folders, "_swept", set())
+        monkeypatch.setattr(environment, "_swept", set())
         yield folder
 
 
@@ -71,7 +71,7 @@ def test_no_link_in_a_shared_folder_stops_a_start(shared: Path, start: str) -> N
     if start == "engine":
         client.Engine().stop()
     else:
-        with swept_folders.swept_folder("test"):
+        with environment.swept_folder("test"):
             pass
 
 
@@ -81,11 +81,11 @@ def test_a_sweep_follows_no_link(shared: Path, tmp_path: Path) -> None:
     for folder in (course, target):
         folder.mkdir()
         (folder / "work.txt").write_text("a student's", encoding="utf-8")
-        os.close(swept_folders.hold(folder))
+        os.close(environment.hold(folder))
     (shared / "warm-link").symlink_to(course)
     (shared / "warm-folder").mkdir()
     (shared / "warm-folder/.lock").symlink_to(target / ".lock")
-    swept_folders.sweep(shared, "warm-")
+    environment.sweep(shared, "warm-")
     assert (course / "work.txt").exists()
     assert (shared / "warm-folder").exists()
 
@@ -98,7 +98,7 @@ def test_a_sweep_leaves_what_is_somebody_elses(shared: Path) -> None:
         (folder / ".lock").touch(mode=0o666)
 
     assert by_somebody(make) == "None"
-    swept_folders.sweep(shared, "warm-")
+    environment.sweep(shared, "warm-")
     assert (shared / "warm-other").exists()
 
 

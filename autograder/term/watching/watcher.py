@@ -27,8 +27,8 @@ from autograder.term.watching.inbox import Inbox
 from autograder.term.watching.queue import Queue, Turn, line_up
 from autograder.term.watching.released_pages import ReleasedPages
 from autograder.term.watching.try_limits import time_of_now, watch_settings
+from litcourse.core.environment import swept_folder
 from litcourse.core.exit_codes import ExitCode
-from litcourse.swept_folders import swept_folder
 
 _AGAIN = timedelta(minutes=10)
 """A try that could not be graded is graded again after so long."""

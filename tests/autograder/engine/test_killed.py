@@ -20,7 +20,7 @@ from autograder.grading import run
 from autograder.grading.run import Options
 from autograder.grading.submission_grader import Task
 from autograder.grading.worker_pool import FinishedTask, WorkerPool
-from litcourse import swept_folders
+from litcourse.core import environment
 from tests.course import points_of
 
 LAB, QUESTION = "lab1_mnist", "timer"
@@ -101,9 +101,9 @@ def test_what_a_killed_run_left_is_removed_by_the_next(tmp_path: Path) -> None:
         for folder in (left, living, others):
             (folder / "submission-1").mkdir(parents=True)
             (folder / "submission-1/work.txt").write_text("a student's", encoding="utf-8")
-        os.close(swept_folders.hold(left))
-        held = swept_folders.hold(living)
-        swept_folders.sweep(tmp_path, "warm-")
+        os.close(environment.hold(left))
+        held = environment.hold(living)
+        environment.sweep(tmp_path, "warm-")
         os.close(held)
         assert not left.exists()
         assert (living / "submission-1/work.txt").exists()

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from litcourse import swept_folders
-from litcourse.swept_folders import hold, sweep, swept_folder
+from litcourse.core import environment
+from litcourse.core.environment import hold, sweep, swept_folder
 
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(swept_folders, "_swept", set())
+    monkeypatch.setattr(environment, "_swept", set())
     return tmp_path
 
 
@@ -53,7 +53,7 @@ def test_what_somebody_uses_stays(place: Path) -> None:
     """Also a fork whose parent has ended; and a folder without a lock, of which nobody knows."""
     (place / "litcourse-homework").mkdir()
     with swept_folder("check") as folder:
-        swept_folders._swept.clear()
+        environment._swept.clear()
         with swept_folder("check"):
             assert folder.exists()
     assert (place / "litcourse-homework").exists()
@@ -79,7 +79,7 @@ def test_on_a_disk_without_locks_nothing_is_swept(
 
     monkeypatch.setattr(fcntl, "flock", refuse)
     with swept_folder("check") as folder:
-        swept_folders._swept.clear()
+        environment._swept.clear()
         with swept_folder("check"):
             assert folder.exists()
     assert not list(place.iterdir())
@@ -93,6 +93,6 @@ def test_code_that_closes_all_files_does_no_harm(place: Path) -> None:
 
 def _is_lock(handle: int) -> bool:
     try:
-        return Path(f"/proc/self/fd/{handle}").readlink().name == swept_folders.LOCK
+        return Path(f"/proc/self/fd/{handle}").readlink().name == environment.LOCK
     except OSError:
         return False
