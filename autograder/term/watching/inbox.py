@@ -68,6 +68,6 @@ def _look(folder: Path) -> Seen:
                 status = os.lstat(os.path.join(place, name))  # noqa: PTH118  many files
                 key = os.path.join(os.path.relpath(place, folder), name)  # noqa: PTH118
                 found.append((key, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
-    except OSError:  # it is being removed
+    except (OSError, RecursionError):  # it is being removed, or os.walk can't follow it
         return ()
     return tuple(sorted(found))

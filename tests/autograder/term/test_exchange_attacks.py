@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 from nbgrader.apps import CollectApp
 
+from autograder.grading.settings import open_settings
 from autograder.grading.tries.arrivals import Arrival, Inbound
 from autograder.nbgrader_plugins.submissions import private_copy, submission_files
+from autograder.term.watching.inbox import Inbox
 from tests.autograder.grading.conftest import LAB, RIGHT, WRONG, Class
 
 from .conftest import Exchange, Said
@@ -211,6 +213,17 @@ def test_nothing_odd_stops_the_collection_of_others(
     names = {path.name for path in (group.root / "submitted").iterdir()}
     assert names <= {"ada", "eve"}
     assert not (group.root / LAB).exists()
+
+
+@pytest.mark.usefixtures("removed")
+def test_nothing_deep_stops_the_watch(group: Class, exchange: Exchange) -> None:
+    exchange.submit("ada", RIGHT)
+    deep(exchange.submit("eve", RIGHT))
+    with open_settings(group.course, sandbox=True) as settings:
+        inbox = Inbox()
+        for _ in range(2):
+            found = inbox.find_complete(settings, LAB)
+    assert [one.student for one in found] == ["ada"]
 
 
 def test_no_more_is_copied_than_is_looked_at(
