@@ -23,7 +23,7 @@ from autograder.nbgrader_plugins.submissions import submission_files
 from autograder.nbgrader_plugins.submissions.private_copy import copy_hand_in
 from autograder.term.collecting import take
 from autograder.term.open_course import open_course
-from autograder.term.watching.inbox import Inbox
+from autograder.term.watching.inbox import Inbox, Seen
 from autograder.term.watching.queue import Queue, Turn, line_up
 from autograder.term.watching.released_pages import ReleasedPages
 from autograder.term.watching.try_limits import time_of_now, watch_settings
@@ -56,6 +56,7 @@ class Watcher:
     queue: Queue = field(default_factory=Queue)
     _inbox: Inbox = field(default_factory=Inbox)
     _handled: set[Path] = field(default_factory=set)
+    _bytes: dict[Path, tuple[Seen, str]] = field(default_factory=dict)
     _graded: set[Try] = field(default_factory=set)
     _again: dict[Try, datetime] = field(default_factory=dict)
 
@@ -94,13 +95,22 @@ class Watcher:
 
     def _is_handled(self, settings: CourseSettings, counting: Counting, one: Arrival) -> bool:
         if one.folder not in self._handled:
-            # What can't be read `take` tells.
-            with contextlib.suppress(OSError), swept_folder("collected") as place:
-                copy_hand_in(settings.course, one.folder, place)
-                bytes_of = submission_files.scan(settings.course, place).fingerprint()
+            with contextlib.suppress(OSError):  # what can't be read `take` tells
+                bytes_of = self._bytes_of(settings, one.folder)
                 if counting.store.is_kept(one.lab, one.student, one.at, bytes_of):
                     self._handled.add(one.folder)
         return one.folder in self._handled
+
+    def _bytes_of(self, settings: CourseSettings, folder: Path) -> str:
+        """The fingerprint of a hand-in; of one that waits for its turn it is not made each time."""
+        seen = self._inbox.seen(folder)
+        known, bytes_of = self._bytes.get(folder, ((), ""))
+        if known != seen:
+            with swept_folder("collected") as place:
+                copy_hand_in(settings.course, folder, place)
+                bytes_of = submission_files.scan(settings.course, place).fingerprint()
+            self._bytes[folder] = seen, bytes_of
+        return bytes_of
 
     def _take(self, settings: CourseSettings, counting: Counting, turn: Turn) -> None:
         """Copy a hand-in; if its bytes were graded before, their result is its result."""

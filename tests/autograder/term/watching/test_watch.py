@@ -155,6 +155,32 @@ def test_what_is_being_copied_waits(exchange: Exchange, group: Class) -> None:
     assert watching.round() == []
 
 
+def test_what_waits_for_its_turn_is_read_once(
+    exchange: Exchange, group: Class, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a student with many large hand-ins keeps each look, and everybody, busy."""
+    exchange.submit("ada", RIGHT, digits="1")
+    watching, read = Watcher(group.course, [LAB], lambda _: None), list[str]()
+    for _ in range(3):
+        watching.round()
+    copy = watcher.copy_hand_in
+
+    def counted(*arguments: Any) -> Any:
+        read.append(arguments[1].name)
+        return copy(*arguments)
+
+    monkeypatch.setattr(watcher, "copy_hand_in", counted)
+    waits = exchange.submit("ada", WRONG, digits="2")
+    for _ in range(5):
+        watching.round()
+    assert read == [waits.name]
+    assert [turn.arrival.folder for turn in watching.queue.later] == [waits]
+    (waits / f"{LAB}.ipynb").write_bytes(b"{")
+    for _ in range(3):
+        watching.round()
+    assert read == [waits.name] * 2, "what has changed is read again"
+
+
 def test_a_forged_hand_in_is_held_back_and_told_once(
     exchange: Exchange, group: Class, call: Call
 ) -> None:
