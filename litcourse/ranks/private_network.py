@@ -6,6 +6,7 @@ network, could connect, spoil the job, and with effort send a rank a pickle that
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import functools
@@ -41,6 +42,14 @@ def _most_user_namespaces() -> str:
         return Path("/proc/sys/user/max_user_namespaces").read_text(encoding="ascii").strip()
     except OSError:
         return ""
+
+
+@functools.cache
+def leave_if_possible() -> None:
+    """Do so, once in a process; what has more than one thread may have to stay."""
+    if is_possible():
+        with contextlib.suppress(OSError):
+            leave_network()
 
 
 def leave_network() -> None:

@@ -13,6 +13,7 @@ import pickle
 import sys
 from pathlib import Path
 
+from litcourse.ranks import private_network
 from litcourse.ranks.messages import Job
 
 MOST_FOR_IMPORTS = 120.0
@@ -45,6 +46,7 @@ def main() -> None:
     """Supervise the job in the folder that the command line names."""
     parent, file = os.getppid(), Path(sys.argv[1]) / "job"
     data = file.read_bytes()
+    private_network.leave_if_possible()  # before torch, which starts threads
     import torch  # noqa: F401 (before the job, whose limit does not count the import)
 
     content = pickle.loads(data)  # noqa: S301 (the caller's own data, see above)

@@ -71,8 +71,7 @@ def supervise(job: Job, parent: int) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, supervisor.stop)
         os.setsid()
-        if private_network.is_possible():
-            private_network.leave_network()
+        private_network.leave_if_possible()
         adopt_orphans()
         supervisor.run()
     except BaseException:  # noqa: BLE001 (a fork must not return into the parent's code)

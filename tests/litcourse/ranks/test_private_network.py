@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from litcourse.core.evidence import Evidence
 from litcourse.ranks import private_network, read_rank_values, run_ranks
+from litcourse.ranks.rank_launcher import FRESH
 from tests.litcourse.ranks.rank_jobs import join
 
 ALLOWED = pytest.mark.skipif(
@@ -19,8 +21,12 @@ ALLOWED = pytest.mark.skipif(
 
 
 @ALLOWED
-def test_no_other_user_of_the_machine_can_reach_them() -> None:
+@pytest.mark.parametrize("fresh", ["0", "1"])
+def test_no_other_user_of_the_machine_can_reach_them(
+    monkeypatch: pytest.MonkeyPatch, fresh: str
+) -> None:
     """The port of their store was open to all, and whoever connected could spoil the job."""
+    monkeypatch.setenv(FRESH, fresh)
     with socket.create_server(("127.0.0.1", 0)) as of_the_machine:
         port = of_the_machine.getsockname()[1]
 
@@ -48,8 +54,16 @@ def test_the_caller_keeps_its_network_and_ranks_have_no_rights() -> None:
     assert os.readlink("/proc/self/ns/net") == before  # noqa: PTH115 (as above)
 
 
-def test_where_linux_refuses_they_meet_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(private_network, "is_possible", lambda: False)
+def refuse() -> None:
+    raise OSError(errno.EINVAL, "Invalid argument")  # of a process with threads
+
+
+@pytest.mark.parametrize("found", [False, True])
+def test_where_linux_refuses_they_meet_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, *, found: bool
+) -> None:
+    monkeypatch.setattr(private_network, "is_possible", lambda: found)
+    monkeypatch.setattr(private_network, "leave_network", refuse)
 
     def work(_: int) -> dict[str, Any]:
         join()
