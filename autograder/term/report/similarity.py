@@ -33,6 +33,8 @@ MOST_PAIRS = 10
 _GRAM, _WINDOW = 25, 1
 """As copydetect uses them: the shortest passage that counts, and every one of them."""
 _LEAST_LINE = 12
+_LONGEST = 60_000
+"""Characters of all answers of a submission that are compared; a lab's solutions have 10,000."""
 
 
 @dataclass(frozen=True)
@@ -89,10 +91,14 @@ def cells_of(notebook: nbformat.NotebookNode, questions: Sequence[str]) -> dict[
 
 
 def normalise(source: str) -> str:
-    """Python code without comments, names and strings."""
+    """Python code without comments, names and strings; the rest of what is very long is left out.
+
+    Blank lines go first: pygments 2.21 reads all that follow anew for each.
+    """
     from copydetect.utils import filter_code  # it imports pyplot, which takes half a second
 
-    text: str = filter_code(source, "answers.py", "python")[0]
+    lines = [line for line in source[:_LONGEST].splitlines(keepends=True) if line.strip()]
+    text: str = filter_code("".join(lines), "answers.py", "python")[0]
     return text
 
 
