@@ -15,6 +15,8 @@ import torch
 from lightning.fabric.utilities.throughput import get_available_flops, measure_flops
 from lightning.pytorch.callbacks import ModelCheckpoint
 
+from reference.refusals import RefusalError
+
 PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics")
 
 
@@ -103,7 +105,7 @@ def flops_per_image(module: L.LightningModule, images: torch.Tensor) -> float:
             network, image = make(), torch.empty(1, *images.shape[1:])
         network.eval()  # a batch norm refuses to train on one image
         return float(measure_flops(network, lambda: network(image), torch.sum))
-    except (RuntimeError, NotImplementedError):  # what a network of somebody's can't do on meta
+    except Exception:  # noqa: BLE001  what a network of somebody's can't do on meta
         return 0.0
 
 
@@ -114,6 +116,29 @@ def _peak_flops(trainer: L.Trainer) -> float | None:
         return None
     low = "16" in str(trainer.precision)
     return get_available_flops(device, torch.bfloat16 if low else torch.float32)
+
+
+class Monitored(L.Callback):
+    """Refuses a monitor that validation does not log; Lightning would after the first epoch.
+
+    What training logs is not known yet, so names count that begin with `val_`.
+    """
+
+    def on_sanity_check_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        """Look at all callbacks that monitor something: validation has run by now.
+
+        Raises:
+            RefusalError: nobody logs it.
+        """
+        logged = sorted(name for name in trainer.callback_metrics if name.startswith("val_"))
+        for callback in _callbacks(trainer):
+            monitor = str(getattr(callback, "monitor", ""))
+            if monitor.startswith("val_") and monitor not in trainer.callback_metrics:
+                kind = type(callback).__name__
+                raise RefusalError(
+                    f"{kind} monitors {monitor}, which validation_step does not log",
+                    f"one of {', '.join(logged)}",
+                )
 
 
 class EpochLines(L.Callback):

@@ -33,7 +33,7 @@ from lightning.pytorch.utilities import rank_zero_info
 from torch import nn
 
 from litcourse.requeue import Requeue
-from reference.callbacks import EpochLines, Report, Throughput
+from reference.callbacks import EpochLines, Monitored, Report, Throughput
 from reference.classifier import Classifier
 from reference.refusals import (
     Parser,
@@ -47,6 +47,8 @@ from reference.resuming.trainer import ReferenceTrainer
 from reference.resuming.whole_checkpoints import hyperparameters, newest_whole, restarts
 
 SUBCOMMANDS = ("fit", "validate", "test")
+WORDS = ("best", "last")
+"""What `--ckpt_path` may say besides a path."""
 ROOT = Path(__file__).parents[1]
 """Where `python -m reference...` runs."""
 
@@ -170,6 +172,9 @@ class ReferenceCLI(LightningCLI):
         Of `--ckpt_path` all arguments of the model count, of `--weights` those of the network.
         """
         self.subcommand = self.config.get("subcommand")
+        named = self._get(self.config, "ckpt_path")
+        if named in WORDS:
+            self.config[str(self.subcommand)]["ckpt_path"] = self._path_of(named)
         found: dict[str, Any] = {}
         for flag in ("weights", "ckpt_path"):
             path = self._get(self.config, flag)
@@ -180,6 +185,12 @@ class ReferenceCLI(LightningCLI):
             model = {"class_path": self._get(self.config, "model").class_path, "init_args": found}
             given = {str(self.subcommand): {"model": model}}
             self.config = self.parser.parse_object(given, self.config)
+
+    def _path_of(self, word: str) -> str | None:
+        """The checkpoint of this run that `--ckpt_path` means by a word of Lightning's."""
+        path = Path(_checkpoints(self._get(self.config, "run_dir"))) / f"{word}.ckpt"
+        first = self.subcommand == "fit" and word == "last" and not path.exists()
+        return None if first else str(path)  # so it may be given from the first start on
 
     def before_fit(self) -> None:
         """Decide what to go on from.
@@ -237,7 +248,7 @@ class ReferenceCLI(LightningCLI):
         torch.set_float32_matmul_precision("high")  # TF32, where there are such GPUs
         self.report = Report(Path(folder), str(self.subcommand), self._plain())
         # Requeue comes first: what is saved before a batch must not hold anything of it.
-        own: list[L.Callback] = [Requeue(), Draws(), Throughput(), self.report]
+        own: list[L.Callback] = [Requeue(), Draws(), Throughput(), Monitored(), self.report]
         if not sys.stdout.isatty():
             # A bar redraws itself, which in a log file is line after line.
             own.append(EpochLines())

@@ -31,6 +31,7 @@ from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.filesystem import FileSystemReader
 from torch.distributed.checkpoint.metadata import TensorStorageMetadata
 from torch.distributed.checkpoint.state_dict_loader import load
+from torch.serialization import get_unsafe_globals_in_checkpoint
 
 from litcourse.core.exit_codes import ExitCode
 
@@ -49,7 +50,13 @@ _ROOTS = ("state_dict.", "model.")
 """What stands before the names of weights, as Lightning saves them under FSDP2 and FSDP1."""
 _INDEX, _REST = ".metadata", "meta.pt"
 """Written last, first by torch and then by Lightning: where the shards lie, and all but tensors."""
-_READING = (OSError, EOFError, ValueError, LookupError, RuntimeError, pickle.UnpicklingError)
+_LATEST, _STATES, _OPTIMIZER = "latest", "_model_states.pt", "_optim_states.pt"
+"""DeepSpeed's: which folder counts, and in it how the names of the files of ranks end."""
+READING = (
+    *(OSError, EOFError, ValueError, LookupError, RuntimeError, pickle.UnpicklingError),
+    *(ImportError, AttributeError, TypeError),  # of pickles alone
+    CheckpointException,
+)
 """What torch and DeepSpeed raise when a file is damaged, or one is missing."""
 
 
@@ -77,6 +84,7 @@ def convert(checkpoint: Path, out: Path) -> None:
         raise ConvertError(out, "exists already", "give another --out, or remove it")
     if not out.absolute().parent.is_dir():
         raise ConvertError(out.parent, "there is no such folder", f"mkdir -p {out.parent}")
+    check_folder(checkpoint)
     read = _read_zero if folder_kind(checkpoint) == "zero" else _read_shards
     found = read(checkpoint)
     partial = out.with_name(f"{out.name}.partial")
@@ -98,7 +106,7 @@ def folder_kind(folder: Path) -> str:
         raise ConvertError(folder, "there is no such folder", step)
     if (folder / _INDEX).is_file() or (folder / _REST).is_file() or any(folder.glob("*.distcp")):
         return "shards"
-    if (folder / "latest").is_file() or any(folder.glob("*/*_states.pt")):
+    if (folder / _LATEST).is_file() or any(folder.glob("*/*_states.pt")):
         return "zero"
     if any(folder.glob("*_states.pt")):
         raise ConvertError(folder, "it is a part of ZeRO's checkpoint", f"take {folder.parent}")
@@ -121,13 +129,13 @@ def _read_shards(folder: Path) -> dict[str, Any]:
     """What FSDP's sharded checkpoint comes to; only the weights are read, no optimizer state."""
     try:
         reader = FileSystemReader(folder)
-        index = _read_index(folder)
+        index = reader.read_metadata()
         weights = {key: _empty(of) for key, of in index.state_dict_metadata.items() if _root(key)}
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "torch.distributed is disabled")  # as it should be
             load(weights, storage_reader=reader, no_dist=True)
-        rest = torch.load(folder / _REST, map_location="cpu", weights_only=True)
-    except (*_READING, CheckpointException) as error:
+        rest = beside_shards(folder)
+    except READING as error:
         raise _half(folder, f"a file is damaged ({_short(error)})") from error
     return _file(rest, {key.removeprefix(_root(key)): value for key, value in weights.items()})
 
@@ -139,34 +147,79 @@ def check_folder(folder: Path) -> None:
         ConvertError: it is not, or a part of it is missing.
     """
     try:
-        if folder_kind(folder) == "shards":
-            _read_index(folder)
-        else:
-            _check_zero(folder)
-    except (*_READING, CheckpointException) as error:
+        check = _check_zero if folder_kind(folder) == "zero" else _check_shards
+        check(folder)
+    except READING as error:
         raise _half(folder, f"a file is damaged ({_short(error)})") from error
 
 
-def _read_index(folder: Path) -> Any:
-    """The index of FSDP's shards, all of which are there."""
+def beside_shards(folder: Path) -> dict[str, Any]:
+    """What a folder holds beside the shards; tensors among it stay on the disk.
+
+    Raises:
+        ConvertError: it is no checkpoint.
+        Exception: one of `READING`, where a file is damaged or missing.
+    """
+    found: dict[str, Any]
+    if folder_kind(folder) == "shards":
+        found = torch.load(folder / _REST, map_location="cpu", weights_only=True, mmap=True)
+    else:
+        part = _zero_part(folder)
+        names = [path.name for path in sorted(part.glob(f"*{_STATES}"))]
+        if not names:
+            raise _half(folder, f"there is no file {part.name}/*{_STATES}")
+        # As DeepSpeed reads it, which saves what callbacks like beside the weights.
+        found = torch.load(part / names[0], map_location="cpu", weights_only=False, mmap=True)
+    return found
+
+
+def _check_shards(folder: Path) -> None:
+    """Raise ConvertError if a file of FSDP's is missing or cut off."""
     missing = [name for name in (_INDEX, _REST) if not (folder / name).is_file()]
     if missing:
         raise _half(folder, f"{missing[0]} is missing, which is written at the end")
     if not zipfile.is_zipfile(folder / _REST):
-        raise _half(folder, f"a file is damaged ({_REST} is cut off)")
-    index = FileSystemReader(folder).read_metadata()
+        raise _half(folder, f"{_REST} is cut off")
+    try:
+        index = FileSystemReader(folder).read_metadata()
+    except READING as error:
+        raise _half(folder, f"{_INDEX} is damaged ({_short(error)})") from error
     _check_files(folder, index.storage_data.values())
-    return index
+
+
+def _zero_part(folder: Path) -> Path:
+    """Where the files of ZeRO's ranks are."""
+    part = folder / (folder / _LATEST).read_text().strip()
+    if part == folder or not part.is_dir():
+        raise _half(folder, f"{_LATEST} names no folder in it")
+    return part
 
 
 def _check_zero(folder: Path) -> None:
-    """Raise ConvertError if a file of ZeRO's is missing or cut off."""
-    if not (folder / "latest").is_file():
-        raise _half(folder, "latest is missing, which is written at the end")
-    part = folder / (folder / "latest").read_text().strip()
-    cut = [path.name for path in sorted(part.glob("*.pt")) if not zipfile.is_zipfile(path)]
-    if cut or not any(part.glob("*_optim_states.pt")):
-        raise _half(folder, f"{cut[0]} is cut off" if cut else "no optimizer's file is there")
+    """Raise ConvertError if a file of ZeRO's is missing or cut off.
+
+    That `latest` is there says little. DeepSpeed 0.19 writes it when rank 0 is done, though another
+    may still write, and be killed.
+    """
+    if not (folder / _LATEST).is_file():
+        raise _half(folder, f"{_LATEST} is missing, which is written at the end")
+    part = _zero_part(folder)
+    found = {path.name: path for path in sorted(part.glob("*.pt"))}
+    for name, path in found.items():
+        if not zipfile.is_zipfile(path):
+            raise _half(folder, f"{name} is cut off")
+    ranks = [f"zero_pp_rank_{rank}_mp_rank_00" for rank in range(_zero_ranks(folder))]
+    needed = [f"{rank}{_OPTIMIZER}" for rank in ranks]
+    if f"mp_rank_00{_STATES}" not in found:  # stages 1 and 2 keep weights in one file, 3 in many
+        needed += [f"{rank}{_STATES}" for rank in ranks]
+    for name in needed:
+        if name not in found and f"bf16_{name}" not in found:
+            raise _half(folder, f"{name} is missing")
+
+
+def _zero_ranks(folder: Path) -> int:
+    """How many ranks wrote a checkpoint of ZeRO."""
+    return int(beside_shards(folder)["dp_world_size"])
 
 
 def _check_files(folder: Path, shards: Iterable[Any]) -> None:
@@ -183,8 +236,14 @@ def _check_files(folder: Path, shards: Iterable[Any]) -> None:
 
 
 def holds_optimizer(checkpoint: Path) -> bool:
-    """Whether training can go on from a checkpoint, be it a file or a folder."""
+    """Whether training can go on from a checkpoint, be it a file or a folder.
+
+    Raises:
+        Exception: one of `READING`, where a file is damaged.
+    """
     if checkpoint.is_file():
+        if get_unsafe_globals_in_checkpoint(checkpoint):
+            return True  # what callbacks of one's own have saved; who reads it has to allow it
         held = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
         return "optimizer_states" in held
     if not (checkpoint / _INDEX).is_file():
@@ -208,20 +267,15 @@ def _empty(of: Any) -> Tensor | None:
 def _read_zero(folder: Path) -> dict[str, Any]:
     """What ZeRO's checkpoint comes to: the 32-bit weights that its optimizer holds."""
     try:
-        from deepspeed.utils.zero_to_fp32 import (
-            get_fp32_state_dict_from_zero_checkpoint,
-            get_model_state_files,
-        )
+        from deepspeed.utils.zero_to_fp32 import get_fp32_state_dict_from_zero_checkpoint
     except ImportError:
         raise ConvertError(folder, "only DeepSpeed reads ZeRO's files", "make setup") from None
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # DeepSpeed tells of every file
             weights = get_fp32_state_dict_from_zero_checkpoint(str(folder))
-        part = get_model_state_files(str(folder / (folder / "latest").read_text().strip()))[0]
-        rest = torch.load(part, map_location="cpu", weights_only=False)
-    except _READING as error:
+    except READING as error:
         raise _half(folder, _short(error)) from error
-    return _file(rest, {key: value.detach() for key, value in weights.items()})
+    return _file(beside_shards(folder), {key: value.detach() for key, value in weights.items()})
 
 
 def _file(rest: dict[str, Any], weights: dict[str, Any]) -> dict[str, Any]:

@@ -18,9 +18,6 @@ from lightning.pytorch.strategies import (
 from litcourse.core.exit_codes import ExitCode
 from reference.resuming.whole_checkpoints import fault_of, kind_of
 
-CHOSEN_BY_LIGHTNING = ("best", "last", "hpc")
-"""What `--ckpt_path` may say besides a path."""
-
 
 class RefusalError(ValueError):
     """A run can't be what was asked for: what is wrong, and what to type next.
@@ -72,15 +69,13 @@ def check_checkpoint(path: str, strategy: Strategy, *, go_on: bool) -> None:
     """Refuse a checkpoint that can't be read, or not under this strategy.
 
     Args:
-        path: of the checkpoint, or a word of Lightning's.
+        path: of the checkpoint.
         strategy: that reads it.
         go_on: whether training goes on from it, for which weights are not enough.
 
     Raises:
         RefusalError: it can't.
     """
-    if path in CHOSEN_BY_LIGHTNING:
-        return
     place = Path(path)
     if not place.exists():
         near = ", ".join(str(p) for p in sorted(place.parent.glob("*.ckpt")))

@@ -13,6 +13,9 @@ from torch import nn
 from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict
 from torch.distributed.tensor import DTensor
 
+from reference.convert import READING
+from reference.refusals import RefusalError
+
 
 class ZeRO(DeepSpeedStrategy):
     """Lightning's DeepSpeed strategy, able to test what it has trained."""
@@ -43,23 +46,43 @@ def load_weights(module: nn.Module, path: Path) -> None:
     """Fill `module` from a file of weights; under stage 3, where each rank holds shards, too.
 
     Raises:
-        ValueError: the file holds no `state_dict`.
-        RuntimeError: the weights are those of another network.
+        RefusalError: the file holds no `state_dict`, or that of another network.
     """
-    held = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    if not isinstance(held, dict) or "state_dict" not in held:
-        raise ValueError(
-            f"{path}: no state_dict is in it\n"
-            f"  Next: give a checkpoint of Lightning's that is one file, or make one: "
-            f"python -m reference.convert FOLDER --out {path.stem}-weights.ckpt"
+    weights = _state_dict(path)
+    here = {name: _shape(of) for name, of in module.state_dict(keep_vars=True).items()}
+    there = {name: _shape(of) for name, of in weights.items()}
+    differ = [name for name in {**here, **there} if here.get(name) != there.get(name)]
+    if differ:
+        name = differ[0]
+        raise RefusalError(
+            f"{path} holds the weights of another network: {name} is "
+            f"{there.get(name, 'not in it')}, and {here.get(name, 'nowhere')} in this one",
+            "--model.network, and its arguments, of the run that they are from",
         )
     if any(isinstance(parameter, DTensor) for parameter in module.parameters()):  # FSDP2's shards
-        set_model_state_dict(
-            module, held["state_dict"], options=StateDictOptions(full_state_dict=True)
-        )
+        set_model_state_dict(module, weights, options=StateDictOptions(full_state_dict=True))
         return
     with _whole(module):
-        module.load_state_dict(held["state_dict"])
+        module.load_state_dict(weights)
+
+
+def _shape(of: Any) -> list[int]:
+    """The shape of a parameter or buffer; under stage 3 a rank has a shard of it, or nothing."""
+    return list(getattr(of, "ds_shape", getattr(of, "shape", ())))
+
+
+def _state_dict(path: Path) -> dict[str, Any]:
+    """The weights in a file; they stay on the disk until they are asked for."""
+    make_one = "a checkpoint of Lightning's that is one file, or make one: python -m "
+    make_one += f"reference.convert FOLDER --out {path.stem}-weights.ckpt"
+    try:
+        held = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except READING as error:
+        raise RefusalError(f"{path} can't be read ({type(error).__name__})", make_one) from error
+    if not isinstance(held, dict) or "state_dict" not in held:
+        raise RefusalError(f"{path}: no state_dict is in it", make_one)
+    found: dict[str, Any] = held["state_dict"]
+    return found
 
 
 def _whole(module: nn.Module) -> AbstractContextManager[None]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,14 @@ from typing import Any
 import torch
 from lightning.pytorch.utilities import rank_zero_info
 
-from reference.convert import ConvertError, check_folder, folder_kind, holds_optimizer
+from reference.convert import (
+    READING,
+    ConvertError,
+    beside_shards,
+    check_folder,
+    folder_kind,
+    holds_optimizer,
+)
 
 
 def restarts() -> int:
@@ -48,13 +54,20 @@ def kind_of(path: Path) -> str:
 
 
 def hyperparameters(path: Path) -> dict[str, Any]:
-    """The arguments of the model that was trained; none of what can't be read, or of ZeRO's."""
-    file = path if path.is_file() else path / "meta.pt"
-    if not zipfile.is_zipfile(file):
-        return {}
-    held = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+    """The arguments of the model that was trained; none of what can't be read."""
+    try:
+        held = _beside_weights(path)
+    except (ConvertError, *READING):
+        return {}  # who goes on from it is told why: `fault_of`
     found = held.get("hyper_parameters", {}) if isinstance(held, dict) else {}
     return {name: value for name, value in found.items() if name != "_instantiator"}
+
+
+def _beside_weights(path: Path) -> Any:
+    """What a checkpoint holds beside the weights; those are not read."""
+    if path.is_dir():
+        return beside_shards(path)
+    return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
 
 
 def fault_of(path: Path) -> str:
@@ -67,5 +80,5 @@ def fault_of(path: Path) -> str:
         return "" if holds_optimizer(path) else "it holds weights and no optimizer"
     except ConvertError as error:
         return error.fault
-    except (OSError, RuntimeError, ValueError, LookupError, pickle.UnpicklingError) as error:
+    except READING as error:
         return f"it can't be read ({type(error).__name__})"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
+import os
 import shutil
 from collections.abc import Callable
 from functools import partial
@@ -18,6 +17,7 @@ from litcourse.core.exit_codes import ExitCode
 from litcourse.models import MLP
 from reference.convert import main as convert
 from reference.mnist.mnist_model import DigitClassifier
+from reference.resuming.whole_checkpoints import newest_whole
 from tests.reference.fits import PROGRAMS, Ranks, arguments, fit, losses
 
 SHORT = ("--trainer.limit_train_batches=2", "--trainer.limit_val_batches=1",
@@ -133,65 +133,47 @@ def test_what_is_no_folder_of_shards(
     assert not list(tmp_path.iterdir())
 
 
-def remove(folder: Path, pattern: str) -> None:
-    for path in folder.glob(pattern):
-        path.unlink()
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
 
 
 def cut(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    path.write_bytes(path.read_bytes()[:-1])
 
 
-@pytest.mark.parametrize(("damage", "said"), [
-    (lambda folder: (folder / ".metadata").unlink(), ".metadata is missing"),
-    (lambda folder: (folder / "meta.pt").unlink(), "meta.pt is missing"),
-    (lambda folder: (folder / "__1_0.distcp").unlink(), "__1_0.distcp has 0 bytes of"),
-    (lambda folder: cut(folder / "__0_0.distcp"), "__0_0.distcp has "),
-    (lambda folder: cut(folder / ".metadata"), "a file is damaged"),
-    (lambda folder: cut(folder / "meta.pt"), "a file is damaged"),
-])  # fmt: skip
-def test_half_of_a_checkpoint_of_fsdp(
+@pytest.mark.parametrize("damage", [Path.unlink, empty, cut])
+@pytest.mark.parametrize("config", ["fsdp2", "fsdp_blocks", "zero2", "zero3"])
+def test_a_folder_that_lacks_a_file_or_its_end_is_no_checkpoint(
     saved: Saved,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
+    config: str,
     damage: Callable[[Path], None],
-    said: str,
 ) -> None:
-    half = shutil.copytree(saved("fsdp2") / "epoch=1.ckpt", tmp_path / "half.ckpt")
-    damage(half)
-    message = refusal(capsys, half, "--out", tmp_path / "one.ckpt")
-    assert f"{half}: it is half of a checkpoint: " in message
-    assert said in message
-    assert [path.name for path in tmp_path.iterdir()] == ["half.ckpt"]
+    """Each file in turn: it is named, and a job goes on from an older checkpoint."""
+    whole, half = saved(config) / "epoch=1.ckpt", tmp_path / "checkpoints/last.ckpt"
+    older = shutil.copytree(whole, tmp_path / "hpc_ckpt_1.ckpt")
+    os.utime(older, (1000, 1000))
+    files = [path.relative_to(whole) for path in whole.rglob("*") if path.is_file()]
+    files = [path for path in files if path.suffix != ".py"]  # DeepSpeed leaves two scripts
+    assert len(files) >= 4
+    for file in files:
+        shutil.copytree(whole, half)
+        assert newest_whole(tmp_path) == half
+        damage(half / file)
+        message = refusal(capsys, half, "--out", tmp_path / "one.ckpt")
+        assert f"{half}: it is half of a checkpoint: " in message
+        assert file.name in message or "no file checkpoint/*_model_states.pt" in message
+        assert newest_whole(tmp_path) == older
+        shutil.rmtree(half)
 
 
-def test_half_of_a_checkpoint_of_zero(ranks: Ranks, saved: Saved, tmp_path: Path) -> None:
-    """Each damage to a copy of its own, all in one fork, for it imports DeepSpeed."""
-    whole, part = saved("zero3") / "epoch=1.ckpt", "checkpoint/zero_pp_rank_1_mp_rank_00"
-    damages: dict[str, Callable[[Path], None]] = {
-        "latest": lambda folder: (folder / "latest").unlink(),
-        "optimizer": lambda folder: (folder / f"{part}_optim_states.pt").unlink(),
-        "model": lambda folder: remove(folder, "*/*model_states.pt"),
-        "cut": lambda folder: cut(folder / f"{part}_optim_states.pt"),
-    }
-
-    def program() -> dict[str, str]:
-        said = {}
-        for name, damage in damages.items():
-            damage(shutil.copytree(whole, tmp_path / name))
-            error = io.StringIO()
-            with contextlib.redirect_stderr(error):
-                code = convert([str(tmp_path / name), "--out", str(tmp_path / "one.ckpt")])
-            said[name] = f"{int(code)} {error.getvalue()}"
-        return said
-
-    (said,) = ranks(program, 1)
-    for name, message in said.items():
-        assert message.startswith("2 ")
-        assert f"convert: {tmp_path / name}: it is half of a checkpoint: " in message
-    assert not (tmp_path / "one.ckpt").exists()
-    inner = ["--out", str(tmp_path / "one.ckpt")]
-    assert convert([str(whole / "checkpoint"), *inner]) == ExitCode.MISTAKE
+def test_a_part_of_what_zero_saved_is_no_checkpoint(
+    saved: Saved, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    part = saved("zero3") / "epoch=1.ckpt/checkpoint"
+    message = refusal(capsys, part, "--out", tmp_path / "one.ckpt")
+    assert f"take {part.parent}" in message
 
 
 def test_a_file_without_weights_starts_nothing(tmp_path: Path) -> None:

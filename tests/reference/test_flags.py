@@ -110,6 +110,14 @@ def test_several_best_checkpoints_carry_their_epoch(run: Run, tmp_path: Path, ke
     assert names == {"best-epoch=0.ckpt", "best-epoch=1.ckpt", "last.ckpt"}
 
 
+def test_words_for_the_checkpoints_of_a_run(run: Run) -> None:
+    """`last` may stand there from the first start on."""
+    missing = run("test", "--ckpt_path=best")
+    assert "checkpoints/best.ckpt: there is no such checkpoint" in refusal(missing)
+    fit = ("fit", "--ckpt_path=last", "--trainer.max_epochs=1", "--model.lr=0.1")
+    assert [run(*fit)[0], run("test", "--ckpt_path=best")[0], run(*fit)[0]] == [0, 0, 0]
+
+
 def test_each_subcommand_and_run_has_a_summary_of_its_own(
     run: Run, tmp_path: Path, trained: Path
 ) -> None:
@@ -168,6 +176,10 @@ def refusal(found: list[Any]) -> str:
         (["fit", "--ckpt_path=no.ckpt"], "there is no such checkpoint"),
         (["fit", "--model.network=x.y"], "x.y"),
         (["fit", "--best.monitor=nothing"], "nothing"),
+        (
+            ["fit", "--best.monitor=val_eec"],
+            "val_eec, which validation_step does not log. Next: one of val_acc, val_loss",
+        ),
         (["fit", "--trainer.max_epochs=many"], "max_epochs"),
         (["fit", "--lr_scheduler=StepLR", "--lr_scheduler.step_size=1"], "Next: --optimizer"),
     ],
@@ -197,3 +209,16 @@ def test_more_epochs_than_the_schedule_has(run: Run, tmp_path: Path, program: st
     last = shutil.copy(tmp_path / "run/checkpoints/last.ckpt", tmp_path / "old.ckpt")
     more = run("fit", f"--ckpt_path={last}", "--trainer.max_epochs=4", program=program)
     assert "ends after 16 steps" in refusal(more)
+
+
+def test_weights_that_are_none_of_this_network(run: Run, tmp_path: Path, trained: Path) -> None:
+    best = trained / "checkpoints/best.ckpt"
+    other = tmp_path / "other.ckpt"
+    weights = torch.load(best)["state_dict"]
+    name, last = weights.popitem()
+    torch.save({"state_dict": {**weights, name: last[:-1]}}, other)
+    said = refusal(run("fit", f"--weights={other}"))
+    assert f"{name} is [9], and [10] in this one. Next: --model.network" in said
+    cut = tmp_path / "cut.ckpt"
+    cut.write_bytes(best.read_bytes()[:-1])
+    assert "can't be read (RuntimeError)" in refusal(run("test", f"--weights={cut}"))

@@ -29,6 +29,14 @@ def fit(folder: Path, restarts: int, *more: str) -> None:
     mnist(["fit", f"--run_dir={folder}", *config, *own, *more])
 
 
+def measure(folder: Path, weights: Path) -> None:
+    """Test these weights in a job in whose folder there is a checkpoint, too."""
+    os.environ.update(JOB, SLURM_RESTART_COUNT="0")
+    own = ["--trainer.accelerator=cpu", "--trainer.devices=1"]
+    config = ["--config", "reference/mnist/configs/smoke.yaml"]
+    mnist(["test", f"--run_dir={folder}", f"--weights={weights}", *config, *own])
+
+
 def steps(folder: Path) -> int:
     """How many steps a run logged."""
     with (folder / "csv/version_0/metrics.csv").open() as table:
@@ -57,6 +65,10 @@ def test_a_job_started_anew_goes_on_from_its_own_newest_checkpoint(
         ranks(partial(fit, folder, restarts, *given), 1)
         return steps(folder)
 
+    cut = tmp_path / "cut.ckpt"
+    cut.write_bytes(one.read_bytes()[:-1])
+    assert after("cut-off", 1, None, hpc_ckpt_1=cut) == 16
+    ranks(partial(measure, tmp_path / "cut-off", one), 1)
     assert after("named", 0, zero, hpc_ckpt_1=one) == 8
     assert after("signal", 1, one, hpc_ckpt_1=zero) == 8
     assert after("administrator", 1, one, hpc_ckpt_1=one, last=zero) == 8

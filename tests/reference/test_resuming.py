@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from fractions import Fraction
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -18,7 +19,7 @@ import pytest
 import torch
 
 from litcourse.requeue import Requeue, write_then_rename
-from reference.resuming.whole_checkpoints import fault_of, newest_whole
+from reference.resuming.whole_checkpoints import fault_of, hyperparameters, newest_whole
 from tests.reference.fits import PROGRAMS, Ranks, arguments, losses
 from tests.reference.samples_seen import batches, counts
 
@@ -144,11 +145,21 @@ def test_the_newest_whole_checkpoint_counts_whatever_made_it(tmp_path: Path) -> 
     os.utime(cut, (2000, 2000))
     (tmp_path / "shards.ckpt").mkdir()
     (tmp_path / "shards.ckpt/__0_0.distcp").write_bytes(b"")
+    (tmp_path / "empty.ckpt").touch()
+    assert "its end is missing" in fault_of(tmp_path / "empty.ckpt")
     assert fault_of(cut) == "it is half of a checkpoint: its end is missing"
     assert ".metadata is missing" in fault_of(tmp_path / "shards.ckpt")
     assert newest_whole(tmp_path) == tmp_path / "checkpoints/last.ckpt"
     (tmp_path / "checkpoints/last.ckpt").unlink()
     assert newest_whole(tmp_path) == tmp_path / "hpc_ckpt_3.ckpt"
+
+
+def test_what_callbacks_of_ones_own_have_saved_makes_no_checkpoint_half(tmp_path: Path) -> None:
+    """Torch reads such objects only where it is told to; that is no reason to begin anew."""
+    held = {"optimizer_states": [], "callbacks": {"own": Fraction(1, 3)}, "hyper_parameters": {}}
+    torch.save(held, tmp_path / "last.ckpt")
+    assert newest_whole(tmp_path) == tmp_path / "last.ckpt"
+    assert hyperparameters(tmp_path / "last.ckpt") == {}
 
 
 class Saver:
