@@ -23,6 +23,7 @@ from torch.distributed.fsdp import MixedPrecision, MixedPrecisionPolicy, fully_s
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from litcourse.sharding import train_on_cpu
+from reference.on_meta import built_on_meta, own_tensors
 from reference.policies import WrapPolicy
 from reference.refusals import RefusalError
 from reference.zero import ZeRO
@@ -168,8 +169,8 @@ def build_sharded(
     It is built on the meta device, without weights. Then one module after the other gets its own,
     from `reset_parameters`, and each unit is sharded as soon as it is full. Random numbers are
     drawn in the order in which the network's own constructor draws them, so every rank has the
-    weights that it would have under DDP. A network with parameters that no `reset_parameters`
-    fills, or that two modules share, is built whole on each rank, and sharded then.
+    weights that it would have under DDP. A network that this would not give what its constructor
+    does (`on_meta`) is built whole on each rank, and sharded then.
 
     Args:
         make: makes the network.
@@ -182,9 +183,8 @@ def build_sharded(
         RefusalError: batch norms would be computed in low precision, which torch refuses.
     """
     mixed = mixed_precision or MixedPrecisionPolicy()
-    with torch.device("meta"):
-        model = make()
-    if not _fills_itself(model):
+    model = built_on_meta(make)
+    if model is None:
         model = make()
     if mixed.param_dtype and any(isinstance(m, _BatchNorm) for m in model.modules()):
         raise RefusalError(
@@ -194,10 +194,9 @@ def build_sharded(
     units = policy.units(model)
 
     def fill(module: nn.Module) -> None:
-        own = [*module.parameters(recurse=False), *module.buffers(recurse=False)]
-        if any(tensor.is_meta for tensor in own):
+        if any(tensor.is_meta for tensor in own_tensors(module)):
             module.to_empty(device=device, recurse=False)
-            module.reset_parameters()  # type: ignore[operator]  # `_fills_itself` has looked
+            module.reset_parameters()  # type: ignore[operator]  # `built_on_meta` has looked
         for child in module.children():
             fill(child)
         if module is model or any(module is unit for unit in units):
@@ -205,15 +204,3 @@ def build_sharded(
 
     fill(model)
     return model
-
-
-def _fills_itself(model: nn.Module) -> bool:
-    """Whether `reset_parameters` of its modules gives a network on meta all of its weights."""
-    named = list(model.named_parameters(remove_duplicate=False))
-    if len({id(parameter) for _, parameter in named}) < len(named):
-        return False
-    return all(
-        callable(getattr(module, "reset_parameters", None))
-        for module in model.modules()
-        if [*module.parameters(recurse=False), *module.buffers(recurse=False)]
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,15 @@ from typing import Any
 import lightning as L
 import pytest
 import torch
+import torchvision
 from torch import nn
 from torch.distributed import destroy_process_group, init_process_group
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FullyShardedDataParallel
 from torch.distributed.tensor import DTensor
 
-from litcourse.models import MLP
+from litcourse.models import MLP, ResNet
+from reference.on_meta import built_on_meta
 from reference.policies import ByClass
 from reference.strategies import build_sharded
 from tests.reference.fits import Ranks, arguments, fit
@@ -98,29 +101,106 @@ def test_fsdp2_builds_a_network_that_no_rank_ever_holds(ranks: Ranks) -> None:
         assert away == 0
 
 
-def test_a_network_that_cannot_fill_itself_is_built_whole(ranks: Ranks) -> None:
-    assert ranks(tied, 2) == [True, True]
-
-
 class Tied(nn.Module):
-    """Two layers that share their weights, and a parameter of its own."""
+    """Two layers that share their weights."""
 
     def __init__(self) -> None:
         super().__init__()
         self.one, self.other = nn.Linear(4, 4), nn.Linear(4, 4)
         self.other.weight = self.one.weight
-        self.scale = nn.Parameter(torch.full((4,), 3.0))
 
 
-def tied() -> bool:
+class Own(nn.Module):
+    """A parameter of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.scale = nn.Linear(4, 4), nn.Parameter(torch.rand(4))
+
+
+class Masked(nn.Linear):
+    """A buffer of which the `reset_parameters` that it inherits knows nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(4, 4)
+        self.register_buffer("mask", torch.ones(4))
+
+
+class OtherOrder(nn.Module):
+    """Drawn in another order than that of its modules."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        last = nn.Linear(4, 4)
+        self.first = nn.Linear(4, 4)
+        self.last = last
+
+
+class Prepared(nn.Linear):
+    """Its weights get what `prepare` does to them in the constructor."""
+
+    def __init__(self, prepare: Callable[[nn.Linear], Any]) -> None:
+        super().__init__(4, 4)
+        prepare(self)
+
+
+TRAINED = {"weight": torch.full((4, 4), 2.0), "bias": torch.zeros(4)}
+WHOLE: dict[str, Callable[[], nn.Module]] = {
+    "tied": Tied,
+    "own": Own,
+    "masked": Masked,
+    "order": OtherOrder,
+    "init": partial(Prepared, lambda layer: nn.init.trunc_normal_(layer.weight, std=0.02)),
+    "data": partial(Prepared, lambda layer: layer.weight.data.normal_(0, 0.02)),
+    "replaced": partial(Prepared, lambda layer: setattr(layer, "bias", None)),
+    "trained": partial(Prepared, lambda layer: layer.load_state_dict(TRAINED)),
+    "numpy": partial(Prepared, lambda layer: layer.weight.detach().numpy().fill(3.0)),
+    "drawn": partial(Prepared, lambda _: torch.randn(3)),
+    "torchvision": torchvision.models.resnet18,  # other weights than `reset_parameters` draws
+}
+"""Networks that `reset_parameters` of their modules does not give what the constructor does."""
+FILLED: dict[str, Callable[[], nn.Module]] = {
+    "MLP": partial(MLP, hidden=[8]),
+    "ResNet": partial(ResNet, blocks=[1, 1, 1], width=8),
+    "layers": lambda: nn.Sequential(
+        nn.Embedding(4, 4), nn.LSTM(4, 4), nn.LayerNorm(4), nn.Conv2d(1, 1, 3), nn.BatchNorm2d(1)
+    ),
+}
+"""Those of which no rank has to hold all."""
+
+
+@pytest.mark.parametrize("name", WHOLE | FILLED)
+def test_which_networks_are_built_on_meta(name: str) -> None:
+    torch.manual_seed(0)
+    state = torch.get_rng_state()
+    assert (built_on_meta((WHOLE | FILLED)[name]) is None) == (name in WHOLE)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_any_network_has_the_weights_that_it_has_under_ddp(ranks: Ranks) -> None:
+    for differ in ranks(all_built, 2):
+        assert differ == []
+
+
+def all_built() -> list[str]:
+    """Which networks came out otherwise than their constructors make them."""
     init_process_group("gloo")
-    network: Any = build_sharded(
-        Tied, ByClass([]), init_device_mesh("cpu", (2,)), torch.device("cpu")
-    )
-    same = network.one.weight is network.other.weight
-    same = same and bool((network.scale.full_tensor() == 3).all())
+    mesh, differ = init_device_mesh("cpu", (2,)), []
+    for name, make in (WHOLE | FILLED).items():
+        torch.manual_seed(0)
+        network = build_sharded(make, ByClass([]), mesh, torch.device("cpu"))
+        torch.manual_seed(0)
+        plain = make().state_dict()
+        found = {
+            key: value.full_tensor() if isinstance(value, DTensor) else value
+            for key, value in network.state_dict().items()
+        }
+        if found.keys() != plain.keys() or any(not found[k].equal(plain[k]) for k in plain):
+            differ.append(name)
+        if name == "tied" and network.one.weight is not network.other.weight:
+            differ.append("not tied any more")
     destroy_process_group()
-    return same
+    return differ
 
 
 @pytest.mark.parametrize(("program", "code"), [("mnist", 0), ("cifar10", 2)])
