@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from reference.convert import main as convert
 from tests.reference.fits import Ranks
 from tests.reference.test_flags import told
 
@@ -42,21 +43,25 @@ def shapes(folder: Path, args: list[str]) -> list[Any]:
     return told(main, [*args, f"--run_dir={folder}/run", "--trainer.accelerator=cpu"])
 
 
-def commands(page: str) -> list[list[str]]:
-    """What the page types to its program."""
-    lines = page.replace("\\\n", " ").splitlines()
-    return [shlex.split(line)[2:] for line in lines if line.startswith("    python shapes.py")]
+def commands(page: str, folder: Path) -> list[list[str]]:
+    """What the page types to its program and to `convert`, which comes as a word of its own."""
+    page = page.replace("\\\n", " ").replace(" best.ckpt", f" {folder}/best.ckpt")
+    page = page.replace("runs/shapes", f"{folder}/run").replace("-m reference.convert", "- convert")
+    found = re.findall("^    python (?:shapes.py|-) .*", page, re.MULTILINE)
+    return [shlex.split(line)[2:] for line in found]
 
 
 def test_the_commands_of_the_page(ranks: Ranks, tmp_path: Path, page: str) -> None:
-    found = commands(page)
-    assert len(found) == 6
+    found = commands(page, tmp_path)
+    assert len(found) == 8
     few = ["--trainer.limit_train_batches=4", "--trainer.max_epochs=1"]
     for args in found:
+        if args[0] == "convert":
+            assert convert(args[1:]) == 0
+            continue
         on = 2 if any("strategy" in arg for arg in args) else 1
-        given = [arg.replace("runs/shapes", f"{tmp_path}/run") for arg in args]
         rest = [*(few if args[0] == "fit" else []), f"--trainer.devices={on}"]
-        for code, _, error in ranks(partial(shapes, tmp_path, [*given, *rest]), on):
+        for code, _, error in ranks(partial(shapes, tmp_path, [*args, *rest]), on):
             assert code == 0, error
     summaries = tmp_path / "run/summaries"
     assert {"test_acc", "test_f1"} <= json.loads((summaries / "fit-0.json").read_text()).keys()
