@@ -108,7 +108,7 @@ class _Supervisor:
         finally:
             kill_all([rank.pid for rank in self.ranks])
             if os.getppid() != self.parent:  # the calling process is gone and can't remove it
-                shutil.rmtree(self.job.folder, ignore_errors=True)
+                shutil.rmtree(self.job.folder.parent, ignore_errors=True)  # with its lock
 
     def start_rank(self, spec: RankSpec) -> None:
         spec = replace(spec, environment={**self.rendezvous, **spec.environment})
