@@ -16,6 +16,7 @@ from nbgrader.utils import notebook_hash
 
 from autograder.cli import app
 from autograder.grading.records import RECORD
+from autograder.nbgrader_plugins.submissions.private_copy import copy_hand_in
 from autograder.term.watching import watch_command, watcher
 from autograder.term.watching.released_pages import ReleasedPages
 from autograder.term.watching.try_limits import TryLimit
@@ -163,11 +164,10 @@ def test_what_waits_for_its_turn_is_read_once(
     watching, read = Watcher(group.course, [LAB], lambda _: None), list[str]()
     for _ in range(3):
         watching.round()
-    copy = watcher.copy_hand_in
 
     def counted(*arguments: Any) -> Any:
         read.append(arguments[1].name)
-        return copy(*arguments)
+        return copy_hand_in(*arguments)
 
     monkeypatch.setattr(watcher, "copy_hand_in", counted)
     waits = exchange.submit("ada", WRONG, digits="2")
