@@ -136,14 +136,15 @@ class StandInMetrics(L.Callback):
         self.missed: set[str] = set()
 
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Log them: a falling number for a loss, a rising one for anything else."""
+        """Log them: a number that gets better by the callback's mode, epoch by epoch."""
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
             name = getattr(callback, "monitor", None)
-            known = name is None or name in self.always or name in trainer.callback_metrics
+            logged = name in trainer.callback_metrics and name not in self.missed
+            known = name is None or name in self.always or logged
             if known or not isinstance(callback, (ModelCheckpoint, EarlyStopping)):
                 continue
             self.missed.add(str(name))
-            way = -1.0 if "loss" in str(name) else 1.0
+            way = -1.0 if callback.mode == "min" else 1.0
             pl_module.log(str(name), way * trainer.current_epoch, batch_size=1)
 
 

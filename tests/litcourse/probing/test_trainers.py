@@ -54,8 +54,10 @@ def test_hardware_that_is_not_here_is_noted_and_the_run_goes_on(tmp_path: Path) 
 
 
 def test_a_metric_that_nobody_logs_has_a_stand_in(tmp_path: Path) -> None:
-    callbacks = [ModelCheckpoint(tmp_path, monitor="val_los"), EarlyStopping("val_acc", mode="max")]
+    checkpoint = ModelCheckpoint(tmp_path, monitor="val_los")
+    callbacks = [checkpoint, EarlyStopping("val_acc", mode="max")]
     with stand_in_metrics("val_acc") as metrics, record_trainers(here={"accelerator": "cpu"}):
         trainer = train(callbacks=callbacks)
     assert metrics.missed == {"val_los"}
     assert trainer.current_epoch == 2
+    assert checkpoint.best_model_score == -1.0, "it falls in each epoch: the last one is the best"
