@@ -275,10 +275,8 @@ class ReferenceCLI(LightningCLI):
             self._get(self.config_init, name) for name in ("optimizer", "lr_scheduler")
         )
         if schedule and not optimizer:
-            raise RefusalError(
-                "--lr_scheduler goes with an optimizer of the command line, and there is none",
-                "--optimizer=SGD --optimizer.lr=0.1 beside it, or leave it out",
-            )
+            fault = "--lr_scheduler goes with an optimizer of the command line, and there is none"
+            raise RefusalError(fault, "--optimizer=SGD --optimizer.lr=0.1 beside it, or drop it")
         if optimizer:
 
             def configure() -> Any:
