@@ -78,6 +78,7 @@ class Classifier(L.LightningModule):
         super().__init__()
         self.network = network
         self.policy = policy or ByClass([])
+        self.classes = classes
         self.model: nn.Module | None = None
         self.weights: Path | None = None
         """A file of weights to start from, such as `reference.convert` writes."""
@@ -197,11 +198,32 @@ class Classifier(L.LightningModule):
         self._measure("test", self(batch[0]), batch[1])
 
     def _measure(self, part: str, logits: Tensor, labels: Tensor) -> None:
+        if self.trainer.sanity_checking:
+            self._check_classes(logits, labels)
         loss = cast("MeanMetric", self.losses[part])
         accuracy = cast("MulticlassAccuracy", self.accuracies[part])
         loss(functional.cross_entropy(logits, labels), weight=len(labels))
         accuracy(logits, labels)
         self.log_dict({f"{part}_loss": loss, f"{part}_acc": accuracy}, prog_bar=part == "val")
+
+    def _check_classes(self, logits: Tensor, labels: Tensor) -> None:
+        """Refuse what on a GPU would end in an assertion of a kernel.
+
+        Raises:
+            RefusalError: network, data and `classes` are not of one mind.
+        """
+        if logits.shape[1:] != (self.classes,):
+            raise RefusalError(
+                f"the network returns {list(logits.shape)} for {len(labels)} samples, and there "
+                f"are {self.classes} classes",
+                f"--model.classes, or a network that returns (N, {self.classes})",
+            )
+        if not 0 <= int(labels.min()) <= int(labels.max()) < self.classes:
+            raise RefusalError(
+                f"labels go from {int(labels.min())} to {int(labels.max())}, and there are "
+                f"{self.classes} classes",
+                f"labels from 0 to {self.classes - 1}, or --model.classes",
+            )
 
     def configure_gradient_clipping(
         self,

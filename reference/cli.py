@@ -262,7 +262,7 @@ class ReferenceCLI(LightningCLI):
         self.trainer_defaults["callbacks"] = own
         try:
             return super().instantiate_trainer(**kwargs)
-        except ValueError as error:  # Lightning's, of a strategy that it does not know for instance
+        except (TypeError, ValueError) as error:  # Lightning's, of an unknown strategy for instance
             raise MisconfigurationException(str(error)) from error
 
     def _add_configure_optimizers_method_to_model(self, subcommand: str | None) -> None:
@@ -344,6 +344,10 @@ def run(
         )
     except (RefusalError, MisconfigurationException) as error:
         fail(program, str(error))
+    except RuntimeError as error:
+        if "loading state_dict" not in str(error):
+            raise
+        fail(program, f"the checkpoint is that of another network: {str(error)[:300]}")
 
 
 def _checkpoints(run_dir: str) -> str:

@@ -24,8 +24,7 @@ class ImageData(L.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Batches of another order each epoch; a run that was cut goes on with the next one."""
-        size = self.hparams["batch_size"]
-        return train_loader(self.train, self.trainer, size, **self._loading())
+        return train_loader(self.train, self.trainer, self._batch_size(), **self._loading())
 
     def val_dataloader(self) -> DataLoader[Any]:
         """Every validation sample once."""
@@ -36,7 +35,13 @@ class ImageData(L.LightningDataModule):
         return self._loader(self.test)
 
     def _loader(self, samples: Dataset[Any]) -> DataLoader[Any]:
-        return DataLoader(samples, batch_size=self.hparams["batch_size"], **self._loading())
+        return DataLoader(samples, batch_size=self._batch_size(), **self._loading())
+
+    def _batch_size(self) -> int:
+        size = int(self.hparams["batch_size"])
+        if size < 1:
+            raise RefusalError(f"a batch of {size} samples is none", "--data.batch_size, from 1")
+        return size
 
     def _loading(self) -> dict[str, Any]:
         workers = self.hparams["num_workers"]
@@ -66,7 +71,7 @@ class ImageData(L.LightningDataModule):
             )
 
     def _global_batch(self) -> int:
-        return int(self.hparams["batch_size"]) * (self.trainer.world_size if self.trainer else 1)
+        return self._batch_size() * (self.trainer.world_size if self.trainer else 1)
 
 
 def split(

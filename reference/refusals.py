@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import torch
 from lightning.pytorch.cli import LightningArgumentParser
@@ -37,9 +37,18 @@ class Parser(LightningArgumentParser):
     program = "python -m reference"
     """What was typed; the parsers of classes within know nothing of it."""
 
+    def parse_args(self, *arguments: Any, **options: Any) -> Any:
+        """As jsonargparse's, which lets through what importing a class in a list raises."""
+        try:
+            return super().parse_args(*arguments, **options)
+        except (AttributeError, ImportError) as error:
+            self.error(str(error))
+
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """End the program with the message."""
         del ex
+        if "not accepted" in message or "unrecognized arguments" in message:
+            message += f". Next: {self.program} fit --print_config shows all that there are"
         fail(self.program, message)
 
 

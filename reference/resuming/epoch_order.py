@@ -19,6 +19,8 @@ import lightning as L
 import torch
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
+from reference.refusals import RefusalError
+
 
 class Key(NamedTuple):
     """Which sample, in which epoch: a loader's worker knows of no epoch otherwise."""
@@ -122,10 +124,19 @@ def train_loader(
         trainer: whose run it is; None outside of one.
         batch_size: samples in a batch, on each rank.
         options: further ones of torch's DataLoader.
+
+    Raises:
+        RefusalError: there are not enough samples for one batch on each rank.
     """
     shares = (trainer and trainer.distributed_sampler_kwargs) or {"num_replicas": 1, "rank": 0}
+    ranks, count = shares["num_replicas"], len(samples)  # type: ignore[arg-type]  # as in `Drawn`
+    if batch_size > count // ranks:
+        raise RefusalError(
+            f"{count} samples make no batch of {batch_size} on each of {ranks} ranks",
+            f"--data.batch_size, up to {count // ranks}",
+        )
     sampler = EpochSampler(
-        samples, shares["num_replicas"], shares["rank"], run_seed(),
+        samples, ranks, shares["rank"], run_seed(),
         had=lambda: batches_had(trainer) * batch_size,
     )  # fmt: skip
     drawn = Drawn(samples, run_seed())

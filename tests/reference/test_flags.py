@@ -182,6 +182,24 @@ def refusal(found: list[Any]) -> str:
         ),
         (["fit", "--trainer.max_epochs=many"], "max_epochs"),
         (["fit", "--lr_scheduler=StepLR", "--lr_scheduler.step_size=1"], "Next: --optimizer"),
+        (
+            ["fit", "--model.lrr=1"],
+            "'lrr' is not accepted. Next: python -m reference.mnist fit --print_config",
+        ),
+        (["fit", "--trainer.devices=two"], "an int > 0"),
+        (["fit", "--activation_checkpointing=[torch.nn.Liner]"], "no attribute 'Liner'"),
+        (["fit", "--data.batch_size=0"], "Next: --data.batch_size, from 1"),
+        (["fit", "--data.batch_size=100000"], "make no batch of 100000 on each of 1 ranks"),
+        (["fit", "--model.classes=9"], "and there are 9 classes. Next: --model.classes"),
+        (
+            [
+                "fit",
+                "--model.classes=7",
+                "--model.network=litcourse.models.MLP",
+                "--model.network.classes=7",
+            ],
+            "Next: labels from 0 to 6, or --model.classes",
+        ),
     ],
 )
 def test_a_wrong_command_is_refused_in_one_line(run: Run, args: list[str], says: str) -> None:
@@ -219,6 +237,9 @@ def test_weights_that_are_none_of_this_network(run: Run, tmp_path: Path, trained
     torch.save({"state_dict": {**weights, name: last[:-1]}}, other)
     said = refusal(run("fit", f"--weights={other}"))
     assert f"{name} is [9], and [10] in this one. Next: --model.network" in said
+    held = torch.load(best)
+    torch.save({**held, "state_dict": {**weights, name: last[:-1]}}, other)
+    assert "that of another network" in refusal(run("test", f"--ckpt_path={other}"))
     cut = tmp_path / "cut.ckpt"
     cut.write_bytes(best.read_bytes()[:-1])
     assert "can't be read (RuntimeError)" in refusal(run("test", f"--weights={cut}"))
