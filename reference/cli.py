@@ -206,7 +206,8 @@ class ReferenceCLI(LightningCLI):
             self.config_init["fit"]["ckpt_path"] = str(own)
             self.model.weights = None
         elif named is not None:
-            check_checkpoint(named, self.trainer.strategy, go_on=True)
+            ranks = self.trainer.num_nodes * self.trainer.num_devices
+            check_checkpoint(named, self.trainer.strategy, go_on=ranks)
 
     def before_validate(self) -> None:
         """See that there are weights to measure.
@@ -216,7 +217,7 @@ class ReferenceCLI(LightningCLI):
         """
         named = self._get(self.config, "ckpt_path")
         if named is not None:
-            check_checkpoint(named, self.trainer.strategy, go_on=False)
+            check_checkpoint(named, self.trainer.strategy)
         elif self.model.weights is None:
             path = Path(self._get(self.config, "run_dir")) / "checkpoints/best.ckpt"
             raise RefusalError(

@@ -208,7 +208,7 @@ def _check_zero(folder: Path) -> None:
     for name, path in found.items():
         if not zipfile.is_zipfile(path):
             raise _half(folder, f"{name} is cut off")
-    ranks = [f"zero_pp_rank_{rank}_mp_rank_00" for rank in range(_zero_ranks(folder))]
+    ranks = [f"zero_pp_rank_{rank}_mp_rank_00" for rank in range(zero_ranks(folder))]
     needed = [f"{rank}{_OPTIMIZER}" for rank in ranks]
     if f"mp_rank_00{_STATES}" not in found:  # stages 1 and 2 keep weights in one file, 3 in many
         needed += [f"{rank}{_STATES}" for rank in ranks]
@@ -217,8 +217,13 @@ def _check_zero(folder: Path) -> None:
             raise _half(folder, f"{name} is missing")
 
 
-def _zero_ranks(folder: Path) -> int:
-    """How many ranks wrote a checkpoint of ZeRO."""
+def zero_ranks(folder: Path) -> int:
+    """How many ranks wrote a checkpoint of ZeRO.
+
+    Raises:
+        ConvertError: it is none.
+        Exception: one of `READING`, where a file is damaged.
+    """
     return int(beside_shards(folder)["dp_world_size"])
 
 

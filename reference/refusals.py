@@ -16,6 +16,7 @@ from lightning.pytorch.strategies import (
 )
 
 from litcourse.core.exit_codes import ExitCode
+from reference.convert import zero_ranks
 from reference.resuming.whole_checkpoints import fault_of, kind_of
 
 
@@ -60,11 +61,16 @@ def fail(program: str, message: str) -> NoReturn:
 
 
 def check_strategy(strategy: object, accelerator: object) -> None:
-    """Refuse Lightning's own names of strategies that train on GPUs alone, where there is none.
+    """Refuse a class where Lightning reads a name, and names of what trains on GPUs alone.
 
     Raises:
-        RefusalError: it is one of them.
+        RefusalError: it is one of them, and there is no GPU.
     """
+    if isinstance(strategy, str) and "." in strategy:
+        raise RefusalError(
+            f"Lightning takes {strategy} for a name of its own",
+            f"--trainer.strategy.class_path={strategy}",
+        )
     sharded = isinstance(strategy, str) and strategy.startswith(("fsdp", "deepspeed"))
     if sharded and (accelerator == "cpu" or not torch.cuda.is_available()):
         config = "zero2.yaml" if str(strategy).startswith("deepspeed") else "fsdp_blocks.yaml"
@@ -74,13 +80,14 @@ def check_strategy(strategy: object, accelerator: object) -> None:
         )
 
 
-def check_checkpoint(path: str, strategy: Strategy, *, go_on: bool) -> None:
+def check_checkpoint(path: str, strategy: Strategy, go_on: int = 0) -> None:
     """Refuse a checkpoint that can't be read, or not under this strategy.
 
     Args:
         path: of the checkpoint.
         strategy: that reads it.
-        go_on: whether training goes on from it, for which weights are not enough.
+        go_on: on how many ranks training goes on from it, for which weights are not enough; 0 if
+            it is only read.
 
     Raises:
         RefusalError: it can't.
@@ -95,6 +102,11 @@ def check_checkpoint(path: str, strategy: Strategy, *, go_on: bool) -> None:
             raise RefusalError(f"{path} holds weights and no optimizer", _start_from(place))
     elif fault:
         raise RefusalError(f"{path}: {fault}", "take another checkpoint")
+    if go_on and kind_of(place) == "zero" and zero_ranks(place) != go_on:
+        raise RefusalError(
+            f"{path} was written by {zero_ranks(place)} ranks, and ZeRO goes on with as many only",
+            _start_from(place),
+        )
     readers = {"shards": (FSDPStrategy, ModelParallelStrategy), "zero": (DeepSpeedStrategy,)}
     kind = kind_of(place)
     if kind == "file" and isinstance(strategy, DeepSpeedStrategy):

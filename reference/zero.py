@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning.pytorch.strategies import DeepSpeedStrategy
@@ -12,6 +12,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import nn
 from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict
 from torch.distributed.tensor import DTensor
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from reference.convert import READING
 from reference.refusals import RefusalError
@@ -29,6 +30,19 @@ class ZeRO(DeepSpeedStrategy):
         if module is None or module.trainer.state.fn != TrainerFn.FITTING:
             return 1
         return super()._auto_select_batch_size()
+
+    def init_deepspeed(self) -> None:
+        """As Lightning's, with the statistics of batch norms in the type of their weights.
+
+        DeepSpeed 0.19.8 casts weights and leaves buffers in float32 (stages 1 and 2), with which
+        torch's batch norm does not evaluate.
+        """
+        super().init_deepspeed()
+        for module in cast("nn.Module", self.model).modules():
+            if isinstance(module, _BatchNorm) and module.affine:
+                for name, buffer in module.named_buffers():
+                    if buffer.is_floating_point():
+                        setattr(module, name, buffer.to(module.weight.dtype))
 
     def load_checkpoint(self, *arguments: Any, **options: Any) -> dict[str, Any]:
         """As Lightning's.

@@ -201,6 +201,14 @@ def test_weights_alone_are_converted_and_nobody_goes_on_from_them(
         assert f"Next: {step}" in str(caught.value)
 
 
+def test_zero_goes_on_with_as_many_ranks_as_before(
+    ranks: Ranks, saved: Saved, tmp_path: Path
+) -> None:
+    named = f"--ckpt_path={saved('zero3') / 'epoch=0.ckpt'}"
+    with pytest.raises(AssertionError, match="was written by 2 ranks, and ZeRO goes on with"):
+        fit(ranks, "mnist", "zero3", tmp_path, 1, named)
+
+
 # --- the subcommands ----------------------------------------------------------------------------
 
 

@@ -171,6 +171,10 @@ def refusal(found: list[Any]) -> str:
         (["test"], "would measure random weights. Next: --ckpt_path"),
         (["validate"], "would measure random weights. Next: --ckpt_path"),
         (["fit", "--trainer.max_epoch=3"], "--trainer.max_epoch"),
+        (
+            ["fit", "--trainer.strategy=reference.strategies.FSDP2"],
+            "Next: --trainer.strategy.class_path=reference.strategies.FSDP2",
+        ),
         (["fit", "--trainer.strategy=fsdp"], "needs GPUs, and there are none. Next: --config"),
         (["fit", "--trainer.strategy=deepspeed_stage_2"], "zero2.yaml"),
         (["fit", "--ckpt_path=no.ckpt"], "there is no such checkpoint"),

@@ -86,6 +86,17 @@ def test_sharded_ranks_reach_the_loss_of_ddp(
     assert "test_acc" in told  # of the checkpoint, read back in shards
 
 
+@pytest.mark.parametrize("config", [*REPLICATED, *SHARDED])
+def test_a_config_trains_and_tests_in_its_own_precision(
+    ranks: Ranks, tmp_path: Path, config: str
+) -> None:
+    few = ("--trainer.precision=bf16-mixed", "--trainer.max_steps=2")
+    fits.fit(ranks, "cifar10", config, tmp_path, 1, *few)
+    told = json.loads((tmp_path / "summaries/fit-0.json").read_text())
+    assert (told["precision"], told["steps"]) == ("bf16-mixed", 2)
+    assert "test_acc" in told
+
+
 @pytest.mark.parametrize("config", ["ddp", "fsdp_blocks", "fsdp2", "zero3"])
 def test_a_run_goes_on_where_it_stopped(ranks: Ranks, tmp_path: Path, config: str) -> None:
     # MNIST, since nothing is drawn there but the order of samples, which an epoch's number fixes.
