@@ -9,7 +9,7 @@ decision. Read in this order:
    line each. `litcourse.requeue` saves and requeues a job; `resuming` goes on with it.
 4. `cifar10`: a recipe that needs more care, and in `fast` one that is tuned.
 5. `policies` and `strategies`: what a model is cut into, and who shards it; `zero` is ZeRO, and
-   `on_cpu` lets it train without a GPU. `recompute` is activation checkpointing.
+   `devices` lets it train without a GPU. `recompute` is activation checkpointing.
 6. `convert`: one file of weights, from what sharded ranks saved.
 7. `scaling` and `bench`: what the strategies cost, on machines that are not
    here too.

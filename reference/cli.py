@@ -31,9 +31,8 @@ from lightning.pytorch.utilities import rank_zero_info
 from torch import nn
 
 from litcourse.requeue import Requeue
-from reference.callbacks import EpochLines, Monitored, Report, Throughput
+from reference.callbacks import EpochLines, Monitored, Report, Throughput, quiet
 from reference.classifier import Classifier
-from reference.noise import quiet
 from reference.refusals import (
     Parser,
     RefusalError,

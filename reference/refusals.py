@@ -50,6 +50,9 @@ class Parser(LightningArgumentParser):
         del ex
         if "not accepted" in message or "unrecognized arguments" in message:
             message += f". Next: {self.program} fit --print_config shows all that there are"
+        elif "Dict must include a class_path" in message:
+            message += ". Next: what a function is called with stands in a file, as arguments of "
+            message += "reference.classifier.Function (docs/make-it-yours.md)"
         fail(self.program, message)
 
 

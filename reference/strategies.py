@@ -23,7 +23,7 @@ from torch.distributed.fsdp import MixedPrecision, MixedPrecisionPolicy, fully_s
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from litcourse.sharding import train_on_cpu
-from reference.on_meta import built_on_meta, own_tensors
+from reference.devices.on_meta import built_on_meta, own_tensors
 from reference.policies import WrapPolicy
 from reference.refusals import RefusalError
 from reference.zero import ZeRO
@@ -71,7 +71,7 @@ def zero(stage: Literal[1, 2, 3]) -> ZeRO:
     """
     made: type[ZeRO] = ZeRO
     if not torch.cuda.is_available():
-        from reference.on_cpu import ZeROOnCPU
+        from reference.devices.on_cpu import ZeROOnCPU
 
         made = ZeROOnCPU
     # An optimizer in 32 bits with any torch optimizer is fine, but DeepSpeed wants to be told.
@@ -170,7 +170,7 @@ def build_sharded(
     from `reset_parameters`, and each unit is sharded as soon as it is full. Random numbers are
     drawn in the order in which the network's own constructor draws them, so every rank has the
     weights that it would have under DDP. A network that this would not give what its constructor
-    does (`on_meta`) is built whole on each rank, and sharded then.
+    does (`devices.on_meta`) is built whole on each rank, and sharded then.
 
     Args:
         make: makes the network.

@@ -191,6 +191,10 @@ def refusal(found: list[Any]) -> str:
             "'lrr' is not accepted. Next: python -m reference.mnist fit --print_config",
         ),
         (["fit", "--trainer.devices=two"], "an int > 0"),
+        (
+            ["fit", "--model.network=torchvision.models.resnet18", "--model.network.weights=no"],
+            "stands in a file, as arguments of reference.classifier.Function",
+        ),
         (["fit", "--activation_checkpointing=[torch.nn.Liner]"], "no attribute 'Liner'"),
         (["fit", "--data.batch_size=0"], "Next: --data.batch_size, from 1"),
         (["fit", "--data.batch_size=100000"], "make no batch of 100000 on each of 1 ranks"),

@@ -19,7 +19,7 @@ from torch.distributed.fsdp import FullyShardedDataParallel
 from torch.distributed.tensor import DTensor
 
 from litcourse.models import MLP, ResNet
-from reference.on_meta import built_on_meta
+from reference.devices.on_meta import built_on_meta
 from reference.policies import ByClass
 from reference.strategies import build_sharded
 from tests.reference.fits import Ranks, arguments, fit

@@ -21,7 +21,7 @@ from autograder.bank import load, without_markers
 from litcourse.labs.lab4_fsdp._strategies import read_strategy
 from litcourse.probing.trainers import quiet_trainer
 from litcourse.sharding import pretend_deepspeed
-from reference.on_cpu import ZeROOnCPU
+from reference.devices.on_cpu import ZeROOnCPU
 from tests.course import LABS
 from tests.reference.fits import Ranks
 
