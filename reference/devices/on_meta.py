@@ -54,7 +54,7 @@ class _Noted(TorchDispatchMode):
     """Takes note of what writes to a tensor in place, or draws random numbers."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._seen: list[tuple[str, Tensor, str, bool]] = []
 
     def __torch_dispatch__(
@@ -87,4 +87,4 @@ class _Noted(TorchDispatchMode):
 
 def _storage(tensor: Tensor) -> int:
     """What tells tensors apart that live at the same time; on meta none has an address."""
-    return tensor.untyped_storage()._cdata  # noqa: SLF001  it has no public name
+    return int(tensor.untyped_storage()._cdata)  # noqa: SLF001  it has no public name
