@@ -167,6 +167,11 @@ def test_calls_that_would_deceive_or_hold_up_the_grader_are_refused(tmp_path: Pa
     assert said.split() == ["1", "-1", "1", "0", "1"]
 
 
+def test_linux_kills_kernels_before_other_programs(tmp_path: Path) -> None:
+    with kernel(tmp_path) as run:
+        assert run("print(open('/proc/self/oom_score_adj').read())").strip() == "1000"
+
+
 def test_a_killed_warm_process_is_replaced(tmp_path: Path) -> None:
     started = Kernel(tmp_path, 2 * SECONDS, sandbox=True, limits={})
     assert started._provisioner.link is not None
