@@ -237,7 +237,12 @@ def test_no_more_is_copied_than_is_looked_at(
     assert (said.code, "it holds more than 50 files" in said.text) == (1, True)
 
 
-def test_nbgraders_own_collect_follows_no_link(group: Class, exchange: Exchange) -> None:
+def test_nbgraders_own_collect_follows_no_link(
+    group: Class, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does it stop at who is first, with more files than a hand-in may have."""
+    monkeypatch.setattr(private_copy, "MOST_ENTRIES", 50)
+    crowd(exchange.submit("aaron", RIGHT))
     at = datetime.now(UTC) - timedelta(minutes=1)
     sent = exchange.submit("ada", RIGHT, f"{at:%Y-%m-%d %H:%M:%S.%f}")
     secret = group.root / "secret.txt"
@@ -256,6 +261,7 @@ def test_nbgraders_own_collect_follows_no_link(group: Class, exchange: Exchange)
     found = files(group.root)
     assert found.pop("beside.txt") == "ada's"
     assert set(found) == {"timestamp.txt", "submission_secret.txt"}
+    assert not files(group.root, "aaron")
 
 
 def test_a_backup_goes_into_no_file_that_lies_there(
