@@ -45,7 +45,7 @@ class Grading:
 
     def start(self) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-m", "autograder", "grade", "--jobs", "3"],
+            [Path(sys.executable).with_name("autograder"), "grade", "--jobs", "3"],
             cwd=self.root,
             env={**os.environ, "TMPDIR": str(self.temporary)},
             stdout=subprocess.PIPE,
