@@ -173,6 +173,7 @@ class LabFacts:
     Args:
         lab: id of the lab.
         attendance: who handed in.
+        due: the due date without extensions, UTC in ISO format; "" if there is none.
         maximum: points of the lab.
         totals: points in the gradebook by student, late penalties taken off.
         questions: its questions, in the notebook's order.
@@ -184,6 +185,7 @@ class LabFacts:
 
     lab: str
     attendance: Attendance
+    due: str
     maximum: float
     totals: dict[str, float]
     questions: list[QuestionFacts] = field(default_factory=list)
@@ -196,6 +198,18 @@ class LabFacts:
     def mean(self) -> float | None:
         """Mean of the totals; None if there are none."""
         return sum(self.totals.values()) / len(self.totals) if self.totals else None
+
+    @property
+    def to_do(self) -> list[str]:
+        """Students with something that is left to the instructor, sorted."""
+        there = self.attendance
+        lists = (there.strangers, there.ungraded, there.stale_pages, there.open)
+        return sorted({student for one in lists for student in one})
+
+    @property
+    def helpless(self) -> list[str]:
+        """Students who may need help, sorted."""
+        return sorted({one.student for one in self.stuck})
 
 
 @dataclass
@@ -216,5 +230,21 @@ class ClassFacts:
 
     @property
     def students(self) -> list[str]:
-        """Ids of all students with points in some lab, sorted."""
-        return sorted({student for lab in self.labs for student in lab.totals})
+        """Ids of all students with points in some lab or none at all, sorted."""
+        return sorted({who for lab in self.labs for who in (*lab.totals, *lab.attendance.no_shows)})
+
+    def is_over(self, lab: LabFacts) -> bool:
+        """Whether a lab was due when this was read; one without a due date always is."""
+        return not lab.due or lab.due <= self.made_at
+
+    @property
+    def again_and_again(self) -> dict[str, dict[str, str]]:
+        """Students with trouble in two labs or more, those with the most first: why, by lab."""
+        found: dict[str, dict[str, str]] = {}
+        for lab in self.labs:
+            for who in lab.helpless:
+                found.setdefault(who, {})[lab.lab] = "may need help"
+            for who in lab.attendance.no_shows if self.is_over(lab) else ():
+                found.setdefault(who, {})[lab.lab] = "nothing handed in"
+        several = {who: why for who, why in found.items() if len(why) > 1}
+        return dict(sorted(several.items(), key=lambda one: (-len(one[1]), one[0])))

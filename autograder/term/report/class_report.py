@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from datetime import datetime
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -63,8 +64,8 @@ def report(
     if as_json:
         typer.echo(json.dumps(asdict(facts), indent=1))
     elif path is not None:
-        typer.echo(f"wrote {path}: {', '.join(lab.lab for lab in facts.labs)}. It names students: "
-                   "not for the web")  # fmt: skip
+        whom = "It names nobody" if pseudonyms else "It names students: not for the web"
+        typer.echo(f"wrote {path}: {', '.join(lab.lab for lab in facts.labs)}. {whom}")
     return ExitCode.DONE
 
 
@@ -97,6 +98,7 @@ def render(facts: ClassFacts) -> str:
         lstrip_blocks=True,
     )
     environment.filters["points"] = format_points
+    environment.filters["time"] = lambda text: f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M} UTC"
     page = environment.get_template("report.html.jinja")
     return page.render(
         facts=facts,

@@ -66,13 +66,13 @@ def draw_trend(facts: ClassFacts) -> str:
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(6.4, 2.2), layout="constrained")
         axes = figure.add_subplot()
-        names = [lab.lab for lab in facts.labs]
+        names = [f"{lab.lab}\n{len(lab.totals)} handed in" for lab in facts.labs]
         means = [100 * (lab.mean or 0) / (lab.maximum or 1) for lab in facts.labs]
         axes.plot(names, means, marker="o", color=_DARK)
         axes.set_ylim(0, 105)
         axes.set_ylabel("mean, of 100")
-        for name, mean, lab in zip(names, means, facts.labs, strict=True):
-            axes.annotate(f"{mean:.0f}  ({len(lab.totals)} handed in)", (name, mean), (0, 7),
+        for name, mean in zip(names, means, strict=True):
+            axes.annotate(f"{mean:.0f}", (name, mean), (0, -13),
                           textcoords="offset points", ha="center")  # fmt: skip
         axes.margins(x=0.12)
         return _as_svg(figure)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from nbgrader.api import Gradebook
@@ -41,7 +42,7 @@ def gather(
     names = {who.id: who.name for who in roster.students.values() if who.name}
     return ClassFacts(
         settings.course.course_id or course.root.name,
-        now.isoformat(timespec="seconds"),
+        _format_time(now),
         names,
         [lab for lab in found if lab.totals or lab.attendance.ungraded or not skip_empty],
     )
@@ -57,14 +58,19 @@ def _gather_lab(settings: CourseSettings, lab: Lab, roster: Roster) -> LabFacts:
     return LabFacts(
         lab.id,
         _attendance(settings, lab.id, rows, roster, counting),
+        _format_time(counting.due("")),
         sum(cells.points for cells in lab.questions.values()),
         {student: row.total for student, row in sorted(rows.items())},
         question_facts.gather_questions(lab, listed, results),
         misconceptions.gather_misconceptions(results),
-        misconceptions.gather_not_tried(results),
+        misconceptions.gather_not_tried(results, list(lab.questions)),
         stuck.find_stuck(rows, expected, counting, stuck.time_of_now()),
         [*_look_at(settings, lab, rows), *find_similar(lab, records, settings.records)],
     )
+
+
+def _format_time(at: datetime | None) -> str:
+    return at.astimezone(UTC).isoformat(timespec="seconds") if at else ""
 
 
 def _read_results(

@@ -13,11 +13,13 @@ from litcourse.feedback.catalogue import explain
 
 COMMON = 0.2
 """A finding is marked as common from this part of those who tried the question."""
-_NOT_SOLVED = {"LIT900": "not solved", "LIT901": "the name is not there", "LIT904": "waits",
+_NOT_SOLVED = {"LIT900": "not solved", "LIT901": "the name is not there",
+               "LIT904": "waits for an earlier question",
                "LIT915": "the file is not there"}  # fmt: skip
-_NO_NOTEBOOK = {"LIT908": "the file is no notebook", "LIT914": "no notebook of the lab",
-                "LIT917": "the answers are in another file", "LIT918": "another lab's notebook",
-                "LIT919": "a file that is too large", "LIT950": "grading failed"}  # fmt: skip
+NO_NOTEBOOK = {"LIT908": "the file is no notebook", "LIT914": "no notebook of the lab",
+               "LIT917": "the answers are in another file", "LIT918": "another lab's notebook",
+               "LIT919": "a file that is too large", "LIT950": "grading failed"}  # fmt: skip
+"""Why nothing of a submission was judged, by the code that each question has."""
 _LONGEST = 400
 """Characters of what was expected and what came."""
 
@@ -29,7 +31,7 @@ def first_code(entry: Mapping[str, Any]) -> str:
 
 def was_tried(entry: Mapping[str, Any]) -> bool:
     """Whether there was an answer that could be judged."""
-    return first_code(entry) not in {*_NOT_SOLVED, *_NO_NOTEBOOK}
+    return first_code(entry) not in {*_NOT_SOLVED, *NO_NOTEBOOK}
 
 
 def gather_misconceptions(results: Results) -> list[Misconception]:
@@ -77,15 +79,22 @@ def _short(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
-def gather_not_tried(results: Results) -> list[NotTried]:
-    """Why answers were not judged; a reason that concerns a whole submission counts once."""
+def gather_not_tried(results: Results, questions: Sequence[str]) -> list[NotTried]:
+    """Why answers were not judged; a reason that concerns a whole submission counts once.
+
+    Args:
+        results: the verdicts.
+        questions: ids of the lab's questions, in the notebook's order.
+    """
     groups = defaultdict(set)
     for student, question, code in _first_codes(results):
-        if code in _NO_NOTEBOOK:
-            groups[_NO_NOTEBOOK[code], ""].add(student)
+        if code in NO_NOTEBOOK:
+            groups[NO_NOTEBOOK[code], ""].add(student)
         elif code in _NOT_SOLVED:
             groups[_NOT_SOLVED[code], question].add(student)
-    return [NotTried(what, name, sorted(who)) for (what, name), who in sorted(groups.items())]
+    found = [NotTried(what, name, sorted(who)) for (what, name), who in groups.items()]
+    order = {"": -1} | {name: number for number, name in enumerate(questions)}
+    return sorted(found, key=lambda one: (one.what, order[one.question]))
 
 
 def _first_codes(results: Results) -> Iterator[tuple[str, str, str]]:

@@ -1,7 +1,7 @@
 """Answers that are the same or nearly so: evidence for a person, never a reason for points.
 
 Only solution cells count, without what the stub brings. Right answers to small tasks look alike, so
-a pair is told with the lines that nobody else in the class has.
+a pair is told with how much of what it shares hardly anybody else in the class has.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import nbformat
 
@@ -22,6 +23,9 @@ from autograder.grading.records import Record, RecordStore
 from autograder.stubs import clear_answers
 from autograder.term.report.class_facts import Look
 from litcourse.core.atomic_write import write_atomically
+
+if TYPE_CHECKING:
+    from copydetect import CodeFingerprint
 
 FILE = "_answers.json"
 """Beside a record: what is compared of its answers, so that it is made once a submission."""
@@ -32,7 +36,8 @@ LEAST = 40
 MOST_PAIRS = 10
 _GRAM, _WINDOW = 25, 1
 """As copydetect uses them: the shortest passage that counts, and every one of them."""
-_LEAST_LINE = 12
+RARE = 3
+"""What so many answers have at most is rare: those of a pair, and of one more who has theirs."""
 _LONGEST = 60_000
 """Characters of all answers of a submission that are compared; a lab's solutions have 10,000."""
 
@@ -45,13 +50,11 @@ class Answers:
         notebook: SHA-256 of the graded notebook, hex.
         digest: SHA-256 of the bytes of the solution cells, hex; "" if all are stubs.
         text: the code without comments, names and strings, as copydetect makes it.
-        lines: lines that are no line of the stub, stripped.
     """
 
     notebook: str
     digest: str
     text: str
-    lines: list[str]
 
 
 def find_similar(lab: Lab, records: Sequence[Record], store: RecordStore) -> list[Look]:
@@ -80,7 +83,6 @@ class _Stub:
     def __init__(self, lab: Lab) -> None:
         self.questions = list(lab.questions)
         self.cells = cells_of(clear_answers(lab.notebook), self.questions)
-        self.lines = {line.strip() for cell in self.cells.values() for line in cell.splitlines()}
         self.text = normalise("\n".join(self.cells.values()))
 
 
@@ -123,12 +125,10 @@ def _make(stub: _Stub, digest: str, notebook: nbformat.NotebookNode) -> Answers:
     cells = cells_of(notebook, stub.questions)
     written = {name: cell for name, cell in cells.items() if cell != stub.cells.get(name)}
     if not written:
-        return Answers(digest, "", "", [])
+        return Answers(digest, "", "")
     source = "\n".join(written.values())
-    lines = [line.strip() for line in source.splitlines()]
-    own = [line for line in lines if line not in stub.lines and len(line) >= _LEAST_LINE]
     same = hashlib.sha256(json.dumps(written, sort_keys=True).encode("utf-8", "replace"))
-    return Answers(digest, same.hexdigest(), normalise(source), sorted(set(own)))
+    return Answers(digest, same.hexdigest(), normalise(source))
 
 
 def _keep(path: Path, answers: Answers) -> None:
@@ -140,24 +140,28 @@ def _keep(path: Path, answers: Answers) -> None:
 
 
 def _near(found: Mapping[str, Answers], stub: _Stub) -> list[Look]:
-    """The pairs that are nearly the same, those with the most lines of their own first."""
-    owners = Counter(line for answers in found.values() for line in answers.lines)
+    """The pairs that are nearly the same, those first that share what hardly anybody else has.
+
+    Passages are compared without names, so that a copy with other names is as rare as a plain one.
+    """
+    prints = _fingerprints(found, stub)
+    owners = Counter(passage for one in prints.values() for passage in one.hashes)
     pairs = []
-    for one, other, part in _alike(found, stub):
-        lines = set(found[one].lines) & set(found[other].lines)
-        shared = sum(owners[line] == 2 for line in lines)  # noqa: PLR2004 (these two)
-        pairs.append((shared, part, one, other))
+    for one, other, part in _alike(prints):
+        common = prints[one].hashes & prints[other].hashes
+        rare = sum(owners[passage] <= RARE for passage in common) / max(len(common), 1)
+        pairs.append((rare, part, one, other))
     looks = []
-    for shared, part, one, other in sorted(pairs, key=lambda p: (-p[0], -p[1], p[2:]))[:MOST_PAIRS]:
-        own = f", {shared} lines that nobody else has" if shared else ", no line that others lack"
-        text = f"nearly the same answers: {part:.0%} alike without names{own}"
+    for rare, part, one, other in sorted(pairs, key=lambda p: (-p[0], -p[1], p[2:]))[:MOST_PAIRS]:
+        text = f"nearly the same answers: {part:.0%} alike, names aside; of that "
+        text += f"{rare:.0%} is in at most {RARE - 2} other answer"
         looks.append(Look([one, other], text))
     return looks
 
 
-def _alike(found: Mapping[str, Answers], stub: _Stub) -> Iterator[tuple[str, str, float]]:
-    """Pairs whose texts have `NEAR` of both in common, with the smaller part."""
-    from copydetect import CodeFingerprint, compare_files
+def _fingerprints(found: Mapping[str, Answers], stub: _Stub) -> dict[str, CodeFingerprint]:
+    """The passages of each student's answers, without those of the stub."""
+    from copydetect import CodeFingerprint
 
     def marks(text: str, but: Sequence[int] = ()) -> CodeFingerprint:
         return CodeFingerprint(
@@ -166,7 +170,13 @@ def _alike(found: Mapping[str, Answers], stub: _Stub) -> Iterator[tuple[str, str
 
     of_stub = sorted(marks(stub.text).hashes)
     texts = {who: answers.text for who, answers in found.items() if len(answers.text) >= LEAST}
-    prints = {who: marks(text, of_stub) for who, text in sorted(texts.items())}
+    return {who: marks(text, of_stub) for who, text in sorted(texts.items())}
+
+
+def _alike(prints: Mapping[str, CodeFingerprint]) -> Iterator[tuple[str, str, float]]:
+    """Pairs whose texts have `NEAR` of both in common, with the smaller part."""
+    from copydetect import compare_files
+
     for (one, left), (other, right) in combinations(prints.items(), 2):
         common = len(left.hashes & right.hashes)
         if common < NEAR * 0.5 * max(len(left.hashes), len(right.hashes), 1):

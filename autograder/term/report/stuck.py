@@ -10,6 +10,7 @@ from autograder.grading.reporting.progress import format_points
 from autograder.grading.reporting.table import Row
 from autograder.grading.tries.counting import Counting, GradedTry
 from autograder.term.report.class_facts import Stuck
+from autograder.term.report.misconceptions import NO_NOTEBOOK
 from litcourse.core.names import UnknownNameError
 from litcourse.feedback.catalogue import explain
 
@@ -33,7 +34,8 @@ def find_stuck(
     found = []
     for student, row in sorted(rows.items()):
         found += [Stuck(student, why) for why in _in_tries(counting.graded(student))]
-        found += [Stuck(student, why) for why in _zeros(row, rows)]
+        why = _no_notebook(row) or _zeros(row, rows)
+        found += [Stuck(student, why)] if why else []
     for student in sorted(set(expected) - set(rows)):
         due = counting.due(student)
         if due is not None and now <= due <= now + SOON:
@@ -67,7 +69,13 @@ def _title(code: str) -> str:
         return code
 
 
-def _zeros(row: Row, rows: Mapping[str, Row]) -> list[str]:
+def _no_notebook(row: Row) -> str:
+    """Why nothing of a submission could be judged, or "": its zeros say nothing else."""
+    listed = row.record.findings.values() if row.record else ()
+    return next((NO_NOTEBOOK[codes[0]] for codes in listed if codes[0] in NO_NOTEBOOK), "")
+
+
+def _zeros(row: Row, rows: Mapping[str, Row]) -> str:
     """The questions in which a student has nothing, and nearly everybody else all points."""
     solved: Counter[str] = Counter()
     counted: Counter[str] = Counter()
@@ -75,11 +83,12 @@ def _zeros(row: Row, rows: Mapping[str, Row]) -> list[str]:
         for name, points in other.points.items():
             counted[name] += 1
             solved[name] += points >= other.maximum[name] > 0
-    return [
-        f"{name}: no points, where {solved[name]} of {counted[name]} have all"
+    found = [
+        f"{name} ({solved[name]} of {counted[name]} have all)"
         for name, points in row.points.items()
         if points <= 0 < row.maximum[name] and solved[name] >= MOST_SOLVE * counted[name]
     ]
+    return f"no points in {', '.join(found)}" if found else ""
 
 
 def time_of_now() -> datetime:

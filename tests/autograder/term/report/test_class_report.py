@@ -179,7 +179,7 @@ def test_who_is_stuck(
     assert [who for who, _ in told] == ["ada", "ada", "ada", "fay"]
     assert told[0][1] == "no gain in the last two of 2 tries: 0, then 0 points"
     assert re.match(rf"{QUESTION}: the same finding in the last two tries, LIT\d+ ", told[1][1])
-    assert told[2][1] == f"{QUESTION}: no points, where 4 of 5 have all"
+    assert told[2][1] == f"no points in {QUESTION} (4 of 5 have all)"
     assert told[3][1] == "nothing handed in, 30 hours before it is due"
     monkeypatch.setattr(stuck, "time_of_now", lambda: due - timedelta(days=3))
     assert "fay" not in [one["student"] for one in read(call)["labs"][0]["stuck"]]
