@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import getpass
+import json
 import subprocess
 import zipfile
 from collections.abc import Callable
@@ -57,6 +58,7 @@ def term(run_in: Run, tmp_path: Path) -> Term:
         f"c.Exchange.root = {str(tmp_path / 'exchange')!r}\n"
         f"c.Exchange.cache = {str(tmp_path / 'cache')!r}\n"
         "c.HandIns.counts_in = {'lab1_mnist': 'best'}\n"
+        "c.WatchHandIns.minutes_between_in = {'lab1_mnist': 0}\n"
     )
     made = Term(run_in, tmp_path, settings)
     for folder in (made.home, tmp_path / "exchange"):
@@ -82,6 +84,8 @@ def test_a_term(term: Term) -> None:
     hand_in_by_moodle(term, solved)
     grade(term)
     give_back(term)
+    watch(term, solved)
+    report(term)
     settle(term)
     begin_the_next(term)
 
@@ -137,9 +141,38 @@ def give_back(term: Term) -> None:
     """Pages go out, also of who came by the LMS; the student gets hers."""
     term.do("nbgrader", "release_feedback", LAB)
     term.do("nbgrader", "fetch_feedback", LAB, folder=term.home)
-    pages = list((term.home / LAB / "feedback").rglob("*.html"))
-    assert len(pages) == 1
-    assert "Number 1 counts: the best one" in pages[0].read_text(encoding="utf-8")
+    (page,) = fetched_pages(term)
+    assert "Number 1 counts: the best one" in page.read_text(encoding="utf-8")
+
+
+def fetched_pages(term: Term) -> set[Path]:
+    """The pages that the student has."""
+    return {*(term.home / LAB / "feedback").rglob("*.html")}
+
+
+def watch(term: Term, solved: str) -> None:
+    """Another hand-in is graded and given back by one command."""
+    notebook = nbformat.reads(solved, as_version=4)
+    notebook.cells.append(nbformat.v4.new_markdown_cell("I wrote more."))
+    nbformat.write(notebook, term.home / LAB / f"{LAB}.ipynb")
+    term.do("nbgrader", "submit", LAB, folder=term.home)
+    before = fetched_pages(term)
+    assert f"{LAB}: {ME}" in term.do("autograder", "watch", "--once")
+    term.do("nbgrader", "fetch_feedback", LAB, folder=term.home)
+    new = fetched_pages(term) - before
+    assert new
+    assert all("You handed in 3 times" in page.read_text(encoding="utf-8") for page in new)
+    assert "no watcher is at work" in term.do("autograder", "watch", "--status", code=1)
+
+
+def report(term: Term) -> None:
+    """The class on one page, with names."""
+    term.do("autograder", "report")
+    page = (term.folder / "report.html").read_text(encoding="utf-8")
+    assert "Ada Lovelace" in page
+    (lab,) = json.loads(term.do("autograder", "report", "--json"))["labs"]
+    assert lab["totals"] == {ME: MOST, "ben": MOST}
+    assert lab["attendance"]["no_shows"] == ["cyd"]
 
 
 def settle(term: Term) -> None:
