@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nbgrader.apps import AutogradeApp
 from nbgrader.converters import Autograde
@@ -19,7 +19,8 @@ from nbgrader.preprocessors import (
     OverwriteKernelspec,
     SaveAutoGrades,
 )
-from traitlets.config import Config
+from traitlets import TraitError
+from traitlets.config import Config, Configurable
 from traitlets.utils.importstring import import_item
 
 from autograder.course import AuthorError, Course, unwritable_error
@@ -31,6 +32,7 @@ from autograder.nbgrader_plugins.grade import GradeEvidence, SaveScores
 from autograder.nbgrader_plugins.penalties import LatePenalties
 from autograder.nbgrader_plugins.submission_metadata import KEY, Context
 from autograder.secret import is_shared
+from litcourse.core.names import UnknownNameError
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -42,6 +44,7 @@ LOG = "grading.log"
 _OTHER_SECONDS = 600.0
 """Seconds for draws, verdicts and files of one submission; they take about one."""
 
+Section = TypeVar("Section", bound=Configurable)
 Chain = Callable[["NotebookNode", dict[str, Any]], tuple["NotebookNode", dict[str, Any]]]
 """Takes a notebook and nbconvert's resources, applies nbgrader's steps, returns both."""
 
@@ -160,6 +163,51 @@ class CourseSettings:
         if (lab, student) in self._places:
             return self.records.folder(lab, student) / NOTEBOOK
         return self.autograded_folder(lab, student) / f"{lab}.ipynb"
+
+
+def read_section(
+    settings: CourseSettings, kind: type[Section], *, by_lab: Sequence[str] = ()
+) -> Section:
+    """The settings of `kind` in `nbgrader_config.py`.
+
+    Args:
+        settings: the course's settings.
+        kind: the class that has them.
+        by_lab: those that are dicts by lab.
+
+    Raises:
+        AuthorError: a name or a lab is not there, or a value is none of the valid ones.
+    """
+    try:
+        _check_names(settings.app.config, kind)
+        made = kind(parent=settings.app)
+        _check_labs(settings, made, by_lab)
+    except (TraitError, UnknownNameError) as error:
+        step = f"mend that line; docs/term.md tells what stands in c.{kind.__name__}"
+        raise AuthorError(settings.root / CONFIG, "", str(error), step) from None
+    return made
+
+
+def _check_labs(settings: CourseSettings, made: Configurable, by_lab: Sequence[str]) -> None:
+    source = settings.root / settings.course.source_directory
+    labs = [path.name for path in source.glob("*/")]
+    for option in by_lab:
+        for lab in getattr(made, option):
+            if lab not in labs:
+                raise UnknownNameError(
+                    "lab", lab, labs, f"c.{type(made).__name__}.{option}: source/"
+                )
+
+
+def _check_names(config: Config, kind: type[Configurable]) -> None:
+    """Refuse mistyped names: traitlets only warns of a setting, and ignores another class."""
+    name, known = kind.__name__, kind.class_trait_names(config=True)
+    for section in config:
+        if section != name and section.lower() == name.lower():
+            raise UnknownNameError("class", section, [name], "c")
+    for option in config.get(name, {}):
+        if option not in known:
+            raise UnknownNameError("setting", option, known, f"c.{name}")
 
 
 class KeepKernelspec(NbGraderPreprocessor):

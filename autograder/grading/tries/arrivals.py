@@ -17,11 +17,11 @@ from pathlib import Path
 from nbgrader.exchange import Exchange, ExchangeFactory
 from nbgrader.exchange.default import ExchangeCollect
 from nbgrader.utils import parse_utc
-from traitlets import Dict, Enum, Float, TraitError, Unicode
+from traitlets import Dict, Enum, Float, Unicode
 from traitlets.config import Configurable
 
 from autograder.course import AuthorError
-from autograder.grading.settings import CONFIG, CourseSettings
+from autograder.grading.settings import CONFIG, CourseSettings, read_section
 from autograder.nbgrader_plugins.submissions.private_copy import MOST_ENTRIES, Copied
 from autograder.nbgrader_plugins.submissions.submission_files import (
     DEEPEST,
@@ -59,21 +59,9 @@ def hand_in_settings(settings: CourseSettings) -> HandIns:
     """The settings of hand-ins of a course.
 
     Raises:
-        AuthorError: a value is none of the valid ones, or a lab is not there.
+        AuthorError: a name or a lab is not there, or a value is none of the valid ones.
     """
-    config, step = (
-        settings.root / CONFIG,
-        f"c.HandIns.counts = {LAST!r}, {BEST!r} or {LAST_ON_TIME!r}",
-    )
-    try:
-        made = HandIns(parent=settings.app)
-        for lab in made.counts_in:
-            if not Path(settings.root, settings.course.source_directory, lab).is_dir():
-                fault = f"c.HandIns.counts_in names {lab!r}, and there is no such lab in source/"
-                raise AuthorError(config, "", fault, "write the name of its folder")
-    except TraitError as error:
-        raise AuthorError(config, "", f"c.HandIns: {error}", step) from None
-    return made
+    return read_section(settings, HandIns, by_lab=["counts_in"])
 
 
 @dataclass(frozen=True)

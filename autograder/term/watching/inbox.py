@@ -9,7 +9,7 @@ from pathlib import Path
 from autograder.course import AuthorError
 from autograder.grading.reporting.progress import printable
 from autograder.grading.settings import CourseSettings
-from autograder.grading.tries.arrivals import Arrival, Inbound, open_inbound
+from autograder.grading.tries.arrivals import Arrival, open_inbound
 
 Seen = tuple[tuple[str, int, int, int], ...]
 """What a look at a folder saw: name, size, and times of each entry, in nanoseconds."""
@@ -22,14 +22,17 @@ class Inbox:
     _seen: dict[Path, Seen] = field(default_factory=dict)
     _doubts: dict[str, str] = field(default_factory=dict)
     _told: set[str] = field(default_factory=set)
+    _closed: str = ""
 
     def find_complete(self, settings: CourseSettings, lab: str) -> list[Arrival]:
         """The hand-ins that two looks found complete and unchanged, the oldest first.
 
         `news` then says which others are held back.
         """
-        inbound = _open(settings)
-        if inbound is None:
+        try:
+            inbound = open_inbound(settings, trust_times=False)
+        except AuthorError as error:  # none yet, or hand-ins come by another road
+            self._closed = str(error)
             return []
         found = []
         for one in inbound.arrivals(lab):
@@ -40,10 +43,13 @@ class Inbox:
         return found
 
     def news(self) -> list[str]:
-        """A line for each hand-in that is held back, once."""
+        """A line for each hand-in that is held back, and why there are none at all, once."""
+        closed = [self._closed] if self._closed and self._closed not in self._told else []
+        self._told |= {*closed}
         new = [name for name in self._doubts if name not in self._told]
         self._told |= {*new}
-        return [f"held back: {printable(name)}: {printable(self._doubts[name])}" for name in new]
+        held = [f"held back: {printable(name)}: {printable(self._doubts[name])}" for name in new]
+        return [*(f"no hand-in is read: {why}" for why in closed), *held]
 
     def seen(self, folder: Path) -> Seen:
         """What the last look at a hand-in saw: if it is the same, so are its bytes."""
@@ -54,14 +60,6 @@ class Inbox:
         before, now = self._seen.get(folder), _look(folder)
         self._seen[folder] = now
         return bool(now) and before == now
-
-
-def _open(settings: CourseSettings) -> Inbound | None:
-    """The inbound folder; None where hand-ins come by another road."""
-    try:
-        return open_inbound(settings, trust_times=False)
-    except AuthorError:
-        return None
 
 
 def _look(folder: Path) -> Seen:

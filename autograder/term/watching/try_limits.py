@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from traitlets import Dict, Float, Integer, TraitError, Unicode
+from traitlets import Dict, Float, Integer, Unicode
 from traitlets.config import Configurable
 
-from autograder.course import AuthorError
-from autograder.grading.settings import CONFIG, CourseSettings
+from autograder.grading.settings import CourseSettings, read_section
 
 _DAY = timedelta(days=1)
 
@@ -48,13 +47,9 @@ def watch_settings(settings: CourseSettings) -> WatchHandIns:
     """The settings of a course.
 
     Raises:
-        AuthorError: a value is none of the valid ones.
+        AuthorError: a name or a lab is not there, or a value is none of the valid ones.
     """
-    try:
-        return WatchHandIns(parent=settings.app)
-    except TraitError as error:
-        step = "mend that line; autograder watch --help names docs/term.md"
-        raise AuthorError(settings.root / CONFIG, "", f"c.WatchHandIns: {error}", step) from None
+    return read_section(settings, WatchHandIns, by_lab=["minutes_between_in", "tries_a_day_in"])
 
 
 @dataclass(frozen=True)

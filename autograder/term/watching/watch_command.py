@@ -120,13 +120,18 @@ def show_status(course: Course) -> ExitCode:
         else "a watcher is at work, in its first round"
     )  # fmt: skip
     waiting = state.get("waiting", [])
-    typer.echo(f"{len(waiting)} hand-ins wait")
+    typer.echo(f"waiting hand-ins: {len(waiting)}")
     for one in waiting[:_SHOWN]:
         who = f"{one['lab']} {printable(one['student'])}"
         typer.echo(
-            f"  {who}, handed in {one['handed_in'][:19]}, not before {one['not_before'][:19]}"
+            f"  {who}, handed in {_format(one['handed_in'])}, not before "
+            f"{_format(one['not_before'])} UTC"
         )
     return ExitCode.DONE if runs and not hangs else ExitCode.INCOMPLETE
+
+
+def _format(text: str) -> str:
+    return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M:%S}"
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -230,7 +230,7 @@ def test_remove_shows_what_will_go_and_leaves_nothing(
     ("setting", "text"),
     [
         ("counts = 'lst'", "'last_on_time'"),
-        pytest.param("counts_in = {'lab9': 'best'}", "no such lab", marks=pytest.mark.release),
+        pytest.param("counts_in = {'lab9': 'best'}", "no lab 'lab9'", marks=pytest.mark.release),
     ],
 )
 def test_a_mistyped_setting_is_said(

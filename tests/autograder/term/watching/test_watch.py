@@ -79,7 +79,7 @@ def test_a_hand_in_has_its_points_and_its_page(
     state = call("watch", "--status")
     assert state.code == ExitCode.INCOMPLETE
     assert "no watcher is at work" in state.text
-    assert "0 hand-ins wait" in state.text
+    assert "waiting hand-ins: 0" in state.text
     assert "watching" in call("watch", "--once").text
     assert len(tries(group, "ada")) == 1, "not twice"
 
@@ -114,8 +114,8 @@ def test_the_next_try_waits_and_the_newest_comes_first(
     call("watch", "--once")
     assert group.students() == {"ada": 0, "ben": 5}
     state = call("watch", "--status").text
-    assert "2 hand-ins wait" in state
-    assert f"{LAB} ada, handed in 2026-11-09T10:02:00, not before" in state
+    assert "waiting hand-ins: 2" in state
+    assert f"{LAB} ada, handed in 2026-11-09 10:02:00, not before" in state
     watching = Watcher(group.course, [LAB], lambda _: None)
     watching.round()  # what an earlier watcher did
     clock(6)
@@ -281,6 +281,33 @@ def test_a_round_that_fails_is_told_and_tried_again(
     with pytest.raises(StopIteration):
         watch_command._run(watching, group.root / "evidence", 0, once=False)
     assert "this round could not be done" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("c.WatchHandIns.minutes_betwen = 1", "Nearest first: minutes_between"),
+        ("c.WatchHandins.seconds = 1", "Nearest first: WatchHandIns"),
+        ("c.WatchHandIns.tries_a_day_in = {'lab9': 1}", f"Nearest first: {LAB}"),
+        ("c.WatchHandIns.seconds = 'two'", "expected a float"),
+    ],
+)
+def test_a_mistyped_setting_is_said(group: Class, call: Call, line: str, text: str) -> None:
+    """Else it watches all term long by the defaults."""
+    group.settings(line)
+    said = call("watch", "--once")
+    assert (said.code, text in said.text) == (ExitCode.MISTAKE, True), said.text
+
+
+def test_a_course_without_an_exchange_is_told_once(group: Class, tmp_path: Path) -> None:
+    group.settings(f"c.Exchange.root = {str(tmp_path / 'none')!r}")
+    told: list[str] = []
+    watching = Watcher(group.course, [LAB], told.append)
+    for _ in range(2):
+        assert watching.round() == []
+    (line,) = told
+    assert "no hand-in is read" in line
+    assert "nbgrader release_assignment" in line
 
 
 @pytest.mark.parametrize(
