@@ -23,6 +23,7 @@ from autograder.grading.records import Record, RecordStore
 from autograder.stubs import clear_answers
 from autograder.term.report.class_facts import Look
 from litcourse.core.atomic_write import write_atomically
+from litcourse.core.names import count_noun
 
 if TYPE_CHECKING:
     from copydetect import CodeFingerprint
@@ -36,8 +37,10 @@ LEAST = 40
 MOST_PAIRS = 10
 _GRAM, _WINDOW = 25, 1
 """As copydetect uses them: the shortest passage that counts, and every one of them."""
-RARE = 3
-"""What so many answers have at most is rare: those of a pair, and of one more who has theirs."""
+RARE, RARE_PART = 3, 1 / 8
+"""What so many answers have at most is rare: a pair and one more, or this part of a large class."""
+LEAST_RARE = 0.1
+"""A pair with less of it in common shares only what many others have, and says nothing."""
 _LONGEST = 60_000
 """Characters of all answers of a submission that are compared; a lab's solutions have 10,000."""
 
@@ -146,15 +149,16 @@ def _near(found: Mapping[str, Answers], stub: _Stub) -> list[Look]:
     """
     prints = _fingerprints(found, stub)
     owners = Counter(passage for one in prints.values() for passage in one.hashes)
-    pairs = []
+    most, pairs = max(RARE, int(RARE_PART * len(prints))), []
     for one, other, part in _alike(prints):
         common = prints[one].hashes & prints[other].hashes
-        rare = sum(owners[passage] <= RARE for passage in common) / max(len(common), 1)
-        pairs.append((rare, part, one, other))
+        rare = sum(owners[passage] <= most for passage in common) / max(len(common), 1)
+        if rare >= LEAST_RARE:
+            pairs.append((rare, part, one, other))
     looks = []
     for rare, part, one, other in sorted(pairs, key=lambda p: (-p[0], -p[1], p[2:]))[:MOST_PAIRS]:
         text = f"nearly the same answers: {part:.0%} alike, names aside; of that "
-        text += f"{rare:.0%} is in at most {RARE - 2} other answer"
+        text += f"{rare:.0%} is in at most {count_noun(most - 2, 'other answer')}"
         looks.append(Look([one, other], text))
     return looks
 
