@@ -64,6 +64,8 @@ class Engine:
         environment = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
         environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), "/usr/bin:/bin"])
         environment["HOME"] = str(self.folder)  # so that it reads nobody's settings
+        # torch would make a folder in TMPDIR, of a name that other users know, and leave it there.
+        environment["TORCHINDUCTOR_CACHE_DIR"] = str(self.folder / "inductor")
         environment["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # or importing the debugger warns
         module = SERVER if os.geteuid() == 0 else interpreter.__name__
         return subprocess.Popen(
