@@ -22,8 +22,8 @@ from tests.slurm.slurm_conf import host_name
 
 OVER = frozenset({"COMPLETED", "FAILED", "TIMEOUT", "CANCELLED", "NODE_FAIL", "OUT_OF_MEMORY"})
 """States of jobs that have ended; a busy slurmctld may say nothing at all."""
-_LONGEST = 1200
-"""Seconds for all jobs that run side by side."""
+_LONGEST, _LONGEST_ROUND = 1200, 150
+"""Seconds for all jobs, and more for each `NODES` of them, which run side by side."""
 
 
 def remake(cluster: RootlessSlurm, case: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -56,7 +56,8 @@ def remake_warned(
     left, found = dict(cases), {}
     running: dict[str, tuple[_Submitted, str]] = {}
     free = [f"n{number}" for number in range(NODES, 0, -1)]
-    end = time.monotonic() + _LONGEST
+    seconds = _LONGEST + _LONGEST_ROUND * (len(cases) // NODES)
+    end = time.monotonic() + seconds
     while (left or running) and time.monotonic() < end:
         while left and free:
             name, case = left.popitem()
@@ -72,7 +73,7 @@ def remake_warned(
         time.sleep(0.1)
     if running:
         cluster.run("scancel", *(submitted.job for submitted, _ in running.values()))
-        raise TimeoutError(f"did not end within {_LONGEST} s: {', '.join(running)}")
+        raise TimeoutError(f"did not end within {seconds} s: {', '.join(running)}")
     return found
 
 

@@ -60,6 +60,8 @@ DIFFERENT = {
         "`bash -l` resets PATH, and this machine has no module that sets it again",
     "one_gpu: conda":
         "HOME is another folder, which an error of bash names",
+    "one_gpu: an environment of one's own":
+        "HOME is another folder, which an error of bash names",
     "from the home":
         "HOME is another folder, which is named where train.py is not found",
     "the program of the home":
@@ -152,6 +154,7 @@ def _as_expected(found: Mapping[str, list[str]]) -> None:
     assert not wrong, "\n".join(texts)
 
 
+@pytest.mark.timeout(5400)  # all of them take some forty minutes, which are limits and requeues
 @pytest.mark.parametrize(
     "names", [pytest.param(SOON, id="some"),
               pytest.param(WARNED, id="all", marks=pytest.mark.release)],
