@@ -78,7 +78,7 @@ class Class:
     def settings(self, text: str) -> None:
         """Add lines to nbgrader_config.py."""
         with (self.root / "nbgrader_config.py").open("a", encoding="utf-8") as file:
-            file.write(textwrap.dedent(text))
+            file.write(f"{textwrap.dedent(text)}\n")
 
     def hand_in(self, student: str, answer: str | bytes, *, at: str = "") -> Path:
         """Submit an answer, or bytes as a file; returns the folder."""
