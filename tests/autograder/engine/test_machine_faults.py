@@ -178,6 +178,7 @@ def test_no_room_for_evidence_is_the_machines_fault_also_when_there_is_some_by_n
         outcome, evidence = kernel.take_evidence("lab1_mnist", "timer", shown, 60)
     finally:
         kernel.stop()
+        client.stop()  # the tests before it ended the file's own
     assert (outcome.fault, evidence) == ("the grader's disk had no room for evidence", b"")
 
 
