@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 from autograder.grading.tries.arrivals import Arrival
 from autograder.grading.tries.counting import Counting
@@ -47,6 +48,7 @@ def line_up(
     counting: Mapping[str, Counting],
     limits: Mapping[str, TryLimit],
     now: datetime,
+    free: Collection[Path] = (),
 ) -> Queue:
     """Order what is not kept yet.
 
@@ -55,6 +57,7 @@ def line_up(
         counting: the tries of each lab.
         limits: the limit of each lab.
         now: the time of now, UTC.
+        free: folders of hand-ins that no limit holds, since their result is known.
     """
     waiting: dict[str, list[Arrival]] = defaultdict(list)
     for one in arrivals:
@@ -65,7 +68,11 @@ def line_up(
         last = max((at for times in served.values() for at in times), default=_LONG_AGO)
         newest = sorted(found, key=lambda one: (one.at, one.folder.name), reverse=True)
         turns = [
-            Turn(one, limits[one.lab].next_turn(served[one.lab], now), min(last, now))
+            Turn(
+                one,
+                now if one.folder in free else limits[one.lab].next_turn(served[one.lab], now),
+                min(last, now),
+            )
             for one in newest
         ]
         first = next((turn for turn in turns if turn.at <= now), None)

@@ -6,7 +6,7 @@ each of a student's hand-ins leads to the same page, that of the try that counts
 
 from __future__ import annotations
 
-import os
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -51,8 +51,9 @@ class ReleasedPages:
             path = self._folder / f"{notebook_hash(secret=digits, notebook_id=counting.lab)}.html"
             if not path.is_file() or path.read_bytes() != page:
                 write_atomically(path, page)
-                os.chmod(path, _PAGE_MODE)  # noqa: PTH101  of this path, in one call
                 changed = True
+            if stat.S_IMODE(path.stat().st_mode) != _PAGE_MODE:  # also of one that was killed here
+                path.chmod(_PAGE_MODE)
         return changed
 
     def _page(self, lab: str, student: str) -> bytes | None:

@@ -78,7 +78,12 @@ class Watcher:
             if students := [student for name, student in todo if name == lab]:
                 self._grade(lab, students)
         self._finish(todo)
+        self._again |= dict.fromkeys(self._open(counting, todo), time_of_now() + _AGAIN)
         return todo
+
+    def _open(self, counting: dict[str, Counting], todo: Sequence[Who]) -> set[Try]:
+        """The tries of `todo` that could not be graded, though the round went to its end."""
+        return {one for lab, who in todo for one in counting[lab].store.of(lab, who)} - self._graded
 
     def _look(self, settings: CourseSettings, counting: dict[str, Counting]) -> Queue:
         rules = watch_settings(settings)
@@ -91,7 +96,14 @@ class Watcher:
         for line in self._inbox.news():
             self.say(line)
         limits = {lab: rules.limit(lab) for lab in self.labs}
-        return line_up(complete, counting, limits, time_of_now())
+        free = {one.folder for one in complete if self._is_known(counting[one.lab], one)}
+        return line_up(complete, counting, limits, time_of_now(), free)
+
+    def _is_known(self, counting: Counting, one: Arrival) -> bool:
+        """Whether the student handed in these bytes before, so that nothing has to run."""
+        bytes_of = self._bytes.get(one.folder, ((), ""))[1]
+        tries = counting.store.of(one.lab, one.student)
+        return any(counting.store.contents(made).matches(bytes_of) for made in tries)
 
     def _is_handled(self, settings: CourseSettings, counting: Counting, one: Arrival) -> bool:
         if one.folder not in self._handled:
@@ -138,7 +150,6 @@ class Watcher:
         for student in counting.store.students(counting.lab):
             tries = {*counting.store.of(counting.lab, student)} - self._graded
             if any(self._again.get(one, now) <= now for one in tries):
-                self._again |= dict.fromkeys(tries, now + _AGAIN)
                 found.append((counting.lab, student))
         return found
 

@@ -15,6 +15,8 @@ import pytest
 from nbgrader.utils import notebook_hash
 
 from autograder.cli import app
+from autograder.course import AuthorError
+from autograder.grading import run as grading
 from autograder.grading.records import RECORD
 from autograder.nbgrader_plugins.submissions.private_copy import copy_hand_in
 from autograder.term.watching import watch_command, watcher
@@ -136,8 +138,7 @@ def test_the_same_bytes_have_the_kept_result_at_once(
     exchange.submit("ada", RIGHT, "2026-11-09 10:00:00.000000", "1")
     call("watch", "--once")
     at = group.record("ada").graded_at
-    group.settings("c.WatchHandIns.minutes_between = 0")
-    exchange.submit("ada", RIGHT, "2026-11-09 10:01:00.000000", "2")
+    exchange.submit("ada", RIGHT, "2026-11-09 10:01:00.000000", "2")  # within five minutes
     call("watch", "--once")
     assert len(graded(group, "ada")) == 2
     assert group.record("ada").graded_at == at
@@ -261,6 +262,34 @@ def test_a_full_disk_stops_a_round_and_nothing_is_lost(
         assert (said.code, "make room" in said.text) == (ExitCode.MISTAKE, True)
     call("watch", "--once")
     assert group.students() == {"ada": 5}
+
+
+def test_what_a_fault_left_is_graded_in_the_next_round(
+    group: Class, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exchange.submit("ada", RIGHT)
+    watching = Watcher(group.course, [LAB], lambda _: None)
+    watching.round()
+    with monkeypatch.context() as locked:
+
+        def refuse(*_: Any) -> int:
+            raise AuthorError("the gradebook", "", "it is locked", "wait")
+
+        locked.setattr(grading, "grade", refuse)
+        with pytest.raises(AuthorError):
+            watching.round()
+    assert watching.round() == [(LAB, "ada")]
+    assert group.students() == {"ada": 5}
+
+
+def test_a_page_that_its_student_cannot_read_is_opened(exchange: Exchange, call: Call) -> None:
+    """One that was killed between writing it and opening it leaves such a page."""
+    exchange.submit("ada", RIGHT)
+    call("watch", "--once")
+    (page,) = (exchange.inbound.parent / "feedback").glob("*.html")
+    page.chmod(0o600)
+    call("watch", "--once")
+    assert page.stat().st_mode & 0o777 == 0o644
 
 
 def test_a_round_that_fails_is_told_and_tried_again(
