@@ -21,7 +21,6 @@ from autograder.grading.records import RECORD
 from autograder.nbgrader_plugins.submissions.private_copy import copy_hand_in
 from autograder.term.watching import watch_command, watcher
 from autograder.term.watching.released_pages import ReleasedPages
-from autograder.term.watching.try_limits import TryLimit
 from autograder.term.watching.watcher import Watcher
 from litcourse.core.exit_codes import ExitCode
 from tests.autograder.grading.conftest import (
@@ -312,22 +311,6 @@ def test_a_round_that_fails_is_told_and_tried_again(
     assert "this round could not be done" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    ("line", "text"),
-    [
-        ("c.WatchHandIns.minutes_betwen = 1", "Nearest first: minutes_between"),
-        ("c.WatchHandins.seconds = 1", "Nearest first: WatchHandIns"),
-        ("c.WatchHandIns.tries_a_day_in = {'lab9': 1}", f"Nearest first: {LAB}"),
-        ("c.WatchHandIns.seconds = 'two'", "expected a float"),
-    ],
-)
-def test_a_mistyped_setting_is_said(group: Class, call: Call, line: str, text: str) -> None:
-    """Else it watches all term long by the defaults."""
-    group.settings(line)
-    said = call("watch", "--once")
-    assert (said.code, text in said.text) == (ExitCode.MISTAKE, True), said.text
-
-
 def test_a_course_without_an_exchange_is_told_once(group: Class, tmp_path: Path) -> None:
     group.settings(f"c.Exchange.root = {str(tmp_path / 'none')!r}")
     told: list[str] = []
@@ -337,18 +320,6 @@ def test_a_course_without_an_exchange_is_told_once(group: Class, tmp_path: Path)
     (line,) = told
     assert "no hand-in is read" in line
     assert "nbgrader release_assignment" in line
-
-
-@pytest.mark.parametrize(
-    ("minutes_ago", "wait"),
-    [([], 0), ([1], 4), ([5], 0), ([-90], 5), ([1, 2, 3], 1440 - 3), ([60, 120, 1441], 0)],
-)
-def test_limits(minutes_ago: list[float], wait: float) -> None:
-    """A clock that was set back, so that a result lies in the future, locks nobody out."""
-    now = datetime(2026, 11, 9, 12, tzinfo=UTC)
-    graded = [now - timedelta(minutes=minutes) for minutes in minutes_ago]
-    at = TryLimit(timedelta(minutes=5), 3).next_turn(graded, now)
-    assert max(at - now, timedelta()) == timedelta(minutes=wait)
 
 
 def test_turns_go_round(group: Class, exchange: Exchange, call: Call) -> None:
