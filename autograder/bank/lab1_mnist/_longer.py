@@ -57,6 +57,11 @@ LONGER = [
             "        return {'optimizer': optimizer, 'lr_scheduler': {'scheduler': falls, 'interval': 'step'}}",
         ),
     ),
+    wrong(
+        "a variant of Adam that differs after many steps",
+        "LIT139",
+        ("lr=self.hparams.lr", "lr=self.hparams.lr, amsgrad=True"),
+    ),
     right(
         "a schedule that changes nothing",
         (

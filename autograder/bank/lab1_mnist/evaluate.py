@@ -155,6 +155,16 @@ CASES = [
         "the first 16 batches in test", "LIT210", (TEST, f"if batch_idx < 16:\n            {TEST}")
     ),
     wrong(
+        "the first hundred batches in validation",
+        "LIT210",
+        (VAL, f"if batch_idx < 100:\n            {VAL}"),
+    ),
+    wrong(
+        "the first hundred batches in test",
+        "LIT210",
+        (TEST, f"if batch_idx < 100:\n            {TEST}"),
+    ),
+    wrong(
         "a batch counts as 64 at most",
         "LIT210",
         ("batch_size=len(labels)", "batch_size=min(len(labels), 64)"),

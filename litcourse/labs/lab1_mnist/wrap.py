@@ -121,6 +121,10 @@ def _train(module: Any, case: dict[str, Any]) -> dict[str, Any]:
         "weights": copy_tensors(module.model.state_dict()),
         "optimizer_steps": steps(),
         "optimizers": [type(optimizer).__name__ for optimizer in trainer.optimizers],
+        # A few steps end where Adam's do; many do not.
+        "amsgrad": any(
+            group.get("amsgrad") for o in trainer.optimizers for group in o.param_groups
+        ),
         "logged": None if logged is None else to_number(logged),
         "logged_names": sorted(str(key) for key in trainer.callback_metrics),
     }
