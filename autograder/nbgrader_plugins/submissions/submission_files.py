@@ -37,6 +37,7 @@ LONGEST_NAME = 1000
 4,095 in all."""
 DEEPEST = 100
 """Folders within folders."""
+_LONGEST_SECRET = 4096
 _LONGEST_TIMESTAMP = 100
 
 
@@ -174,6 +175,17 @@ def scan(course: CourseDirectory, folder: Path) -> Contents:
 def read_timestamp(folder: Path) -> str:
     """The time of the submission in `folder`, as `Contents.timestamp`."""
     return "" if _is_linked(folder) else _timestamp(folder / TIMESTAMP)
+
+
+def read_secret(folder: Path) -> str:
+    """What nbgrader wrote into a hand-in, by which its page is found; "" without one."""
+    if _is_linked(folder):
+        return ""
+    try:
+        with open_plain(folder / SUBMISSION_SECRET) as file:
+            return file.read(_LONGEST_SECRET).decode()
+    except (OSError, ValueError):  # of an LMS
+        return ""
 
 
 def _is_linked(folder: Path) -> bool:

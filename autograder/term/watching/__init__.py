@@ -9,6 +9,7 @@ Read in this order:
 1. `try_limits`: the settings, and how often the tries of a student are graded.
 2. `inbox`: the hand-ins that are complete and new.
 3. `queue`: whose turn it is.
-4. `released_pages`: puts pages into the exchange.
+4. `waiting_page`: what a student is told whose hand-in waits; `released_pages`: puts pages into
+   the exchange.
 5. `watcher`: one round; `watch_command`: the loop, its lock, and what `--status` tells.
 """

@@ -7,7 +7,6 @@ each of a student's hand-ins leads to the same page, that of the try that counts
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterable
 from pathlib import Path
 
 from nbgrader.exchange import ExchangeFactory
@@ -16,7 +15,8 @@ from nbgrader.utils import notebook_hash
 
 from autograder.grading.settings import CourseSettings
 from autograder.grading.tries.counting import Counting
-from autograder.nbgrader_plugins.submissions.submission_files import SUBMISSION_SECRET
+from autograder.nbgrader_plugins.submissions.submission_files import read_secret
+from autograder.term.watching.waiting_page import HEAD
 from litcourse.core.atomic_write import write_atomically
 
 _PAGE_MODE = 0o644
@@ -47,14 +47,24 @@ class ReleasedPages:
         if page is None or self._folder is None:
             return False
         changed = False
-        for digits in self._digits(counting, student):
-            path = self._folder / f"{notebook_hash(secret=digits, notebook_id=counting.lab)}.html"
-            if not path.is_file() or path.read_bytes() != page:
-                write_atomically(path, page)
-                changed = True
-            if stat.S_IMODE(path.stat().st_mode) != _PAGE_MODE:  # also of one that was killed here
-                path.chmod(_PAGE_MODE)
+        for one in counting.store.of(counting.lab, student):
+            if digits := read_secret(one.folder):
+                changed |= _write(_name(self._folder, counting.lab, digits), page)
         return changed
+
+    def tell(self, lab: str, digits: str, page: str) -> None:
+        """Put a page where a hand-in that waits leads, unless a page with points is there.
+
+        Args:
+            lab: id of the lab.
+            digits: what its `submission_secret.txt` says; "" without one.
+            page: what `waiting_page` makes.
+        """
+        if self._folder is None or not digits:
+            return
+        path = _name(self._folder, lab, digits)
+        if not path.is_file() or path.read_bytes().startswith(HEAD):
+            _write(path, page.encode())
 
     def _page(self, lab: str, student: str) -> bytes | None:
         course = self._settings.course
@@ -64,10 +74,16 @@ class ReleasedPages:
         except OSError:
             return None
 
-    @staticmethod
-    def _digits(counting: Counting, student: str) -> Iterable[str]:
-        for one in counting.store.of(counting.lab, student):
-            try:
-                yield (one.folder / SUBMISSION_SECRET).read_text(encoding="utf-8")
-            except (OSError, ValueError):  # of an LMS
-                continue
+
+def _name(folder: Path, lab: str, digits: str) -> Path:
+    return folder / f"{notebook_hash(secret=digits, notebook_id=lab)}.html"
+
+
+def _write(path: Path, page: bytes) -> bool:
+    """Write a page that students can read; whether it was not there."""
+    changed = not path.is_file() or path.read_bytes() != page
+    if changed:
+        write_atomically(path, page)
+    if stat.S_IMODE(path.stat().st_mode) != _PAGE_MODE:  # also of one that was killed here
+        path.chmod(_PAGE_MODE)
+    return changed

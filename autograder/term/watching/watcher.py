@@ -23,6 +23,7 @@ from autograder.nbgrader_plugins.submissions import submission_files
 from autograder.nbgrader_plugins.submissions.private_copy import copy_hand_in
 from autograder.term.collecting import take
 from autograder.term.open_course import open_course
+from autograder.term.watching import waiting_page
 from autograder.term.watching.inbox import Inbox, Seen
 from autograder.term.watching.queue import Queue, Turn, line_up
 from autograder.term.watching.released_pages import ReleasedPages
@@ -35,6 +36,21 @@ _AGAIN = timedelta(minutes=10)
 Say = Callable[[str], None]
 Who = tuple[str, str]
 """Ids of a lab and of a student."""
+
+
+@dataclass(frozen=True)
+class HandIn:
+    """What stands in a hand-in that waits for its turn: it is not read each time.
+
+    Args:
+        seen: the look at it.
+        bytes_of: its fingerprint.
+        digits: what its `submission_secret.txt` says; "" without one.
+    """
+
+    seen: Seen = ()
+    bytes_of: str = ""
+    digits: str = ""
 
 
 @dataclass
@@ -56,7 +72,8 @@ class Watcher:
     queue: Queue = field(default_factory=Queue)
     _inbox: Inbox = field(default_factory=Inbox)
     _handled: set[Path] = field(default_factory=set)
-    _bytes: dict[Path, tuple[Seen, str]] = field(default_factory=dict)
+    _bytes: dict[Path, HandIn] = field(default_factory=dict)
+    _told: dict[Path, datetime] = field(default_factory=dict)
     _graded: set[Try] = field(default_factory=set)
     _again: dict[Try, datetime] = field(default_factory=dict)
 
@@ -72,6 +89,7 @@ class Watcher:
             most = watch_settings(settings).at_once
             for turn in self.queue.due[:most]:
                 self._take(settings, counting[turn.arrival.lab], turn)
+            self._tell_who_waits(settings)
             del self.queue.due[:most]
             todo = [who for lab in self.labs for who in self._ungraded(counting[lab])]
         for lab in self.labs:
@@ -101,7 +119,7 @@ class Watcher:
 
     def _is_known(self, counting: Counting, one: Arrival) -> bool:
         """Whether the student handed in these bytes before, so that nothing has to run."""
-        bytes_of = self._bytes.get(one.folder, ((), ""))[1]
+        bytes_of = self._bytes.get(one.folder, HandIn()).bytes_of
         tries = counting.store.of(one.lab, one.student)
         return any(counting.store.contents(made).matches(bytes_of) for made in tries)
 
@@ -114,15 +132,32 @@ class Watcher:
         return one.folder in self._handled
 
     def _bytes_of(self, settings: CourseSettings, folder: Path) -> str:
-        """The fingerprint of a hand-in; of one that waits for its turn it is not made each time."""
         seen = self._inbox.seen(folder)
-        known, bytes_of = self._bytes.get(folder, ((), ""))
-        if known != seen:
+        known = self._bytes.get(folder)
+        if known is None or known.seen != seen:
             with swept_folder("collected") as place:
                 copy_hand_in(settings.course, folder, place)
                 bytes_of = submission_files.scan(settings.course, place).fingerprint()
-            self._bytes[folder] = seen, bytes_of
-        return bytes_of
+                known = HandIn(seen, bytes_of, submission_files.read_secret(place))
+            self._bytes[folder] = known
+        return known.bytes_of
+
+    def _tell_who_waits(self, settings: CourseSettings) -> None:
+        """Release a page for each hand-in above the limits, when its turn is known."""
+        rules, now = watch_settings(settings), time_of_now()
+        new = [
+            turn
+            for turn in self.queue.later
+            if turn.at > now and self._told.get(turn.arrival.folder) != turn.at
+        ]
+        if not new:
+            return
+        pages = ReleasedPages(settings)
+        for turn in new:
+            one = turn.arrival
+            page = waiting_page.render(turn, rules.limit(one.lab))
+            pages.tell(one.lab, self._bytes.get(one.folder, HandIn()).digits, page)
+            self._told[one.folder] = turn.at
 
     def _take(self, settings: CourseSettings, counting: Counting, turn: Turn) -> None:
         """Copy a hand-in; if its bytes were graded before, their result is its result."""

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import time
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
-from nbgrader.utils import notebook_hash
 
-from autograder.cli import app
-from autograder.course import AuthorError
-from autograder.grading import run as grading
-from autograder.grading.records import RECORD
 from autograder.nbgrader_plugins.submissions.private_copy import copy_hand_in
 from autograder.term.watching import watch_command, watcher
-from autograder.term.watching.released_pages import ReleasedPages
 from autograder.term.watching.watcher import Watcher
 from litcourse.core.exit_codes import ExitCode
 from tests.autograder.grading.conftest import (
@@ -28,41 +18,18 @@ from tests.autograder.grading.conftest import (
     QUESTION,
     RIGHT,
     WRONG,
-    Apart,
     Class,
     _imported,
-    apart,
     group,
 )
 from tests.autograder.term.conftest import Exchange, Said, call, exchange
+from tests.autograder.term.watching.conftest import graded, released, tries
 
-__all__ = ["_imported", "apart", "call", "exchange", "group"]
+__all__ = ["_imported", "call", "exchange", "group"]
 
 Call = Callable[..., Said]
+pytestmark = pytest.mark.usefixtures("soon")
 OTHER = f"def {QUESTION}(number):\n    return 1 + number"
-
-
-@pytest.fixture(autouse=True)
-def _soon(group: Class, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Looks follow each other at once, and the tests stay at their own priority."""
-    group.settings("c.WatchHandIns.seconds = 0.1")
-    monkeypatch.setattr(os, "nice", lambda _: 0)
-
-
-def released(exchange: Exchange, digits: str = "1") -> str:
-    """The page that the digits of a hand-in lead to; "" without one."""
-    name = notebook_hash(secret=digits * 64, notebook_id=LAB)
-    path = exchange.inbound.parent / "feedback" / f"{name}.html"
-    return path.read_text(encoding="utf-8") if path.is_file() else ""
-
-
-def tries(group: Class, student: str) -> list[str]:
-    return sorted(p.name for p in (group.root / "tries" / student / LAB).glob("*Z"))
-
-
-def graded(group: Class, student: str) -> list[str]:
-    found = (group.root / "tries" / student / LAB).glob(f"*.evidence/{RECORD}")
-    return sorted(p.parent.name.removesuffix(".evidence") for p in found)
 
 
 def test_a_hand_in_has_its_points_and_its_page(
@@ -92,18 +59,6 @@ def test_a_file_that_cannot_be_read_has_its_page(exchange: Exchange, call: Call)
     assert "LIT908" in released(exchange)
 
 
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Sets the watcher's clock so many minutes ahead of ours."""
-
-    def ahead(minutes: float) -> None:
-        monkeypatch.setattr(
-            watcher, "time_of_now", lambda: datetime.now(UTC) + timedelta(minutes=minutes)
-        )
-
-    return ahead
-
-
 def test_the_next_try_waits_and_the_newest_comes_first(
     group: Class, exchange: Exchange, call: Call, clock: Callable[[float], None]
 ) -> None:
@@ -117,6 +72,11 @@ def test_the_next_try_waits_and_the_newest_comes_first(
     state = call("watch", "--status").text
     assert "waiting hand-ins: 2" in state
     assert f"{LAB} ada, handed in 2026-11-09 10:02:00, not before" in state
+    for digits, time in (("2", "10:01"), ("3", "10:02")):
+        page = released(exchange, digits)
+        assert "this hand-in waits" in page
+        assert f"on 2026-11-09 {time} UTC has arrived" in page
+        assert "5 minutes apart, and at most 20 of them in 24 hours" in page
     watching = Watcher(group.course, [LAB], lambda _: None)
     watching.round()  # what an earlier watcher did
     clock(6)
@@ -125,10 +85,25 @@ def test_the_next_try_waits_and_the_newest_comes_first(
     assert group.students() == {"ada": 5, "ben": 5}
     for digits in ("1", "3"):
         assert "Number 2 counts: the last one" in released(exchange, digits)
+    assert "this hand-in waits" in released(exchange, "2")
     clock(12)
     assert watching.round() == [(LAB, "ada")]
     assert [name[11:16] for name in graded(group, "ada")] == ["10-00", "10-01", "10-02"]
     assert group.students()["ada"] == 5
+    assert "Number 3 counts: the last one" in released(exchange, "2")
+
+
+def test_a_page_with_points_stays_where_a_copied_secret_leads(
+    exchange: Exchange, call: Call
+) -> None:
+    """Two hand-ins with one secret lead to one page: the points on it are not taken away."""
+    exchange.submit("ada", RIGHT, "2026-11-09 10:00:00.000000", "1")
+    call("watch", "--once")
+    with_points = released(exchange)
+    exchange.submit("ada", WRONG, "2026-11-09 10:01:00.000000", "1")
+    call("watch", "--once")
+    assert "waiting hand-ins: 1" in call("watch", "--status").text
+    assert released(exchange) == with_points
 
 
 def test_the_same_bytes_have_the_kept_result_at_once(
@@ -203,112 +178,6 @@ def test_a_second_watcher_is_refused(group: Class, call: Call) -> None:
         state = call("watch", "--status")
         assert (state.code, "a watcher is at work" in state.text) == (ExitCode.DONE, True)
     assert call("watch", "--once").code == ExitCode.DONE
-
-
-STATES: dict[str, tuple[type, str, bool]] = {
-    "seen": (Watcher, "_take", False),
-    "copied": (Watcher, "_take", True),
-    "before grading": (Watcher, "_grade", False),
-    "graded": (Watcher, "_grade", True),
-    "page written": (ReleasedPages, "release", False),
-    "released": (ReleasedPages, "release", True),
-}
-"""By state, the call at which the watcher is killed, and whether that call is done then."""
-
-
-@pytest.mark.parametrize("state", STATES)
-def test_killed_in_any_state_nothing_is_lost_and_nothing_twice(
-    group: Class, exchange: Exchange, call: Call, apart: Apart, tmp_path: Path, state: str,
-) -> None:  # fmt: skip
-    exchange.submit("ada", RIGHT)
-    owner, name, after = STATES[state]
-
-    def watch_and_die() -> int:
-        real = getattr(owner, name)
-
-        def die(*args: Any, **options: Any) -> Any:
-            if after:
-                real(*args, **options)
-            os.kill(os.getpid(), signal.SIGKILL)
-
-        setattr(owner, name, die)
-        os.chdir(group.root)
-        app(["watch", "--once"], standalone_mode=False)
-        return 0
-
-    process = apart(tmp_path / "log", watch_and_die)
-    process.join(120)
-    assert process.exitcode == -signal.SIGKILL, (tmp_path / "log").read_text()
-    said = call("watch", "--once")
-    assert said.code == ExitCode.DONE, said.text
-    assert group.students() == {"ada": 5}
-    assert released(exchange)
-    assert len(tries(group, "ada")) == len(graded(group, "ada")) == 1
-    assert not list(group.root.rglob("*.part"))
-
-
-def test_a_full_disk_stops_a_round_and_nothing_is_lost(
-    group: Class, exchange: Exchange, call: Call, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    exchange.submit("ada", RIGHT)
-    with monkeypatch.context() as full:
-
-        def no_room(*_: Any) -> None:
-            raise OSError(28, "No space left on device")
-
-        full.setattr(watcher, "take", no_room)
-        said = call("watch", "--once")
-        assert (said.code, "make room" in said.text) == (ExitCode.MISTAKE, True)
-    call("watch", "--once")
-    assert group.students() == {"ada": 5}
-
-
-def test_what_a_fault_left_is_graded_in_the_next_round(
-    group: Class, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    exchange.submit("ada", RIGHT)
-    watching = Watcher(group.course, [LAB], lambda _: None)
-    watching.round()
-    with monkeypatch.context() as locked:
-
-        def refuse(*_: Any) -> int:
-            raise AuthorError("the gradebook", "", "it is locked", "wait")
-
-        locked.setattr(grading, "grade", refuse)
-        with pytest.raises(AuthorError):
-            watching.round()
-    assert watching.round() == [(LAB, "ada")]
-    assert group.students() == {"ada": 5}
-
-
-def test_a_page_that_its_student_cannot_read_is_opened(exchange: Exchange, call: Call) -> None:
-    """One that was killed between writing it and opening it leaves such a page."""
-    exchange.submit("ada", RIGHT)
-    call("watch", "--once")
-    (page,) = (exchange.inbound.parent / "feedback").glob("*.html")
-    page.chmod(0o600)
-    call("watch", "--once")
-    assert page.stat().st_mode & 0o777 == 0o644
-
-
-def test_a_round_that_fails_is_told_and_tried_again(
-    group: Class, exchange: Exchange, capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    monkeypatch.setattr(watch_command, "_AFTER_A_FAULT", 0)
-    exchange.submit("ada", RIGHT)
-    watching = Watcher(group.course, [LAB], print)
-    config = group.root / "nbgrader_config.py"
-    text = config.read_text(encoding="utf-8")
-    faults: Iterator[str] = iter([f"{text}\nc.WatchHandIns.at_once = -1\n", text])
-
-    def sleep(_: float) -> None:
-        config.write_text(next(faults), encoding="utf-8")
-
-    monkeypatch.setattr(time, "sleep", sleep)
-    with pytest.raises(StopIteration):
-        watch_command._run(watching, group.root / "evidence", 0, once=False)
-    assert "this round could not be done" in capsys.readouterr().out
 
 
 def test_a_course_without_an_exchange_is_told_once(group: Class, tmp_path: Path) -> None:
