@@ -21,7 +21,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from autograder.bank import SOLUTION, Case, load, without_markers
 from autograder.course import AuthorError, Course, Lab
-from autograder.mutating.equivalents import Equivalent, Reasons, load_equivalents, match
+from autograder.mutating.equivalents import (
+    Equivalent,
+    Reasons,
+    load_equivalents,
+    load_free_lines,
+    match,
+)
 from autograder.mutating.kept_mutants import (
     GENERAL,
     OWN,
@@ -123,7 +129,8 @@ def _make(lab: Lab, options: Options) -> tuple[list[Mutant], list[Equivalent], R
     bank = load(lab)
     made = {name: mutants_of(lab, name, cases) for name, cases in bank.items()}
     entries = load_equivalents(lab)
-    reasons = match(lab, entries, [mutant for found in made.values() for mutant in found])
+    every = [mutant for found in made.values() for mutant in found]
+    reasons = match(lab, entries, load_free_lines(lab), every)
     chosen = [
         mutant
         for name, found in made.items()

@@ -35,7 +35,9 @@ LONGER = [
         wrong(f"learns {name}", "LIT143", (RETURN, f"{RETURN} * ({when})"))
         for name, when in (
             ("in three steps alone", "self.global_step < 3"),
+            ("in a hundred steps alone", "self.global_step < 100"),
             ("in twenty batches of an epoch alone", "batch_idx < 20"),
+            ("in fifty batches of an epoch alone", "batch_idx < 50"),
             ("in the first epoch alone", "self.current_epoch < 1"),
             ("from the second epoch on less", "(1 if self.current_epoch < 1 else 0.01)"),
         )
@@ -61,6 +63,15 @@ LONGER = [
         "a variant of Adam that differs after many steps",
         "LIT139",
         ("lr=self.hparams.lr", "lr=self.hparams.lr, amsgrad=True"),
+    ),
+    wrong(
+        "a rate that falls after a hundred steps",
+        "LIT143",
+        (
+            "return " + ADAM,
+            f"optimizer = {ADAM}\n        falls = torch.optim.lr_scheduler.StepLR(optimizer, 100, 0.1)\n"
+            "        return [optimizer], [{'scheduler': falls, 'interval': 'step'}]",
+        ),
     ),
     right(
         "a schedule that changes nothing",

@@ -64,6 +64,17 @@ CASES = [
     ),
     *(
         wrong(
+            f"learns in {name} alone",
+            "LIT2130",
+            (TRAIN_LOG, f"{TRAIN_LOG}\n        loss = loss * ({when})"),
+        )
+        for name, when in (
+            ("a hundred steps", "self.global_step < 100"),
+            ("fifty batches of an epoch", "batch_idx < 50"),
+        )
+    ),
+    *(
+        wrong(
             f"validates {name}",
             "LIT2140",
             ("logits = self(images)", f"{line}\n        logits = self(images)"),
@@ -71,6 +82,7 @@ CASES = [
         for name, line in (
             ("the first 64 of a batch", "images, labels = images[:64], labels[:64]"),
             ("eight batches at most", "if batch_idx >= 8:\n            return"),
+            ("a hundred batches at most", "if batch_idx >= 100:\n            return"),
         )
     ),
     *(
@@ -82,6 +94,7 @@ CASES = [
         for name, line in (
             ("the first 64 of a batch", "images, labels = images[:64], labels[:64]"),
             ("eight batches at most", "if batch_idx >= 8:\n            return"),
+            ("a hundred batches at most", "if batch_idx >= 100:\n            return"),
         )
     ),
     right("lists in place of a dict", (RETURNED, f"[optimizer], [{INTERVAL}]")),
@@ -134,6 +147,14 @@ CASES = [
         ),
     ),
     # --- the schedule
+    wrong(
+        "a cycle that ends high",
+        "LIT2119",
+        (
+            "total_steps=self.trainer.estimated_stepping_batches",
+            "total_steps=self.trainer.estimated_stepping_batches, final_div_factor=10",
+        ),
+    ),
     wrong("no schedule", "LIT2110", (RETURNED, "optimizer")),
     wrong("a misspelt key", "LIT2110", ('"lr_scheduler"', '"scheduler"')),
     wrong("once per epoch", "LIT2111", (', "interval": "step"', "")),

@@ -28,7 +28,21 @@ SIZES = [
             "LIT3317",
             ("return loss", f"return loss * (batch_idx < {count})"),
         )
-        for count in (3, 12)
+        for count in (3, 12, 50)
+    ),
+    wrong(
+        "learns in a hundred steps alone",
+        "LIT3317",
+        ("return loss", "return loss * (self.global_step < 100)"),
+    ),
+    wrong(
+        "a rate that falls after a hundred steps",
+        "LIT3317",
+        (
+            "return " + SGD,
+            f"sgd = {SGD}\n        falls = torch.optim.lr_scheduler.StepLR(sgd, 100, 0.1)\n"
+            "        return [sgd], [{'scheduler': falls, 'interval': 'step'}]",
+        ),
     ),
     wrong(
         "a rate that falls tenfold each epoch",
@@ -53,6 +67,6 @@ SIZES = [
                 f"if batch_idx >= {count}:\n            return\n        logits = self.model(inputs)",
             ),
         )
-        for count in (1, 8)
+        for count in (1, 8, 100)
     ),
 ]

@@ -266,6 +266,19 @@ def main() -> None:""",
         "LIT3706",
         (DEVICES, DEVICES + '\n        strategy="ddp_spawn" if options.devices > 1 else "auto",'),
     ),
+    wrong("on the CPU alone", "LIT3725", (DEVICES, DEVICES + '\n        accelerator="cpu",')),
+    *(
+        wrong(f"{name} beside the epochs", "LIT3724", (EPOCHS, f"{EPOCHS}\n        {limit},"))
+        for name, limit in (
+            ("steps", "max_steps=200"),
+            ("minutes", 'max_time={"minutes": 10}'),
+        )
+    ),
+    right(
+        "steps that follow from the epochs",
+        (EPOCHS, EPOCHS + "\n        max_steps=options.max_epochs * 10,"),
+    ),
+    right("the accelerator's default", (DEVICES, DEVICES + '\n        accelerator="auto",')),
     wrong("on a GPU alone", "LIT3713", (DEVICES, DEVICES + '\n        accelerator="gpu",')),
     wrong(
         "a network of its own",

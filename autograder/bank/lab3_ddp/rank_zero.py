@@ -246,6 +246,20 @@ CASES = [
             '"epoch": trainer.global_step // trainer.num_training_batches',
         ),
     ),
+    wrong(
+        "the epochs before its very first fit",
+        "LIT3514",
+        (
+            "self.first_epoch = trainer.current_epoch",
+            'self.first_epoch = globals().setdefault("kept", trainer.current_epoch)',
+        ),
+    ),
+    wrong("64 of a batch at most", "LIT3520", (COUNT, "self.samples += min(len(batch[0]), 64)")),
+    *(
+        wrong(f"{most} batches at most", "LIT3520", (COUNT, f"{COUNT} * (batch_idx < {most})"))
+        for most in (8, 100)
+    ),
+    wrong("a path that is text", "LIT902", ("self.path = Path(path)", "self.path = path")),
     wrong("max_epochs", "LIT3506", (EPOCH, '"epoch": trainer.max_epochs')),
     wrong("global_step", "LIT3514", (EPOCH, '"epoch": trainer.global_step')),
     wrong(

@@ -170,6 +170,12 @@ CASES = [
     wrong("batches of 64 at most", "LIT3408", ("= batch_size", "= min(batch_size, 64)")),
     wrong("another default size", "LIT3408", ("batch_size: int = 32", "batch_size: int = 64")),
     wrong("another default seed", "LIT3411", ("seed: int = 0", "seed: int = 42")),
+    wrong("small seeds alone", "LIT3412", (SEED, "seed=min(self.seed, 64),")),
+    wrong(
+        "torchrun's RANK moves the seed",
+        "LIT3406",
+        (SEED, 'seed=self.seed + int(os.environ.get("RANK", 0)),'),
+    ),
     wrong(
         "keeps the first validation loader",
         "LIT3421",

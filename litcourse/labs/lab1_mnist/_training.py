@@ -34,8 +34,11 @@ from litcourse.probing.networks import CLASSES, build_network, draw_batch, draw_
 from litcourse.probing.trainers import copy_tensors, make_loader, quiet_trainer
 
 EPOCHS = 2
-SIZES = (1, 5, 20, 70, 260)
-"""Sizes of the first batches, in a drawn order; the others have a few samples."""
+SIZES, SMALL = (1, 5, 20, 70, 260), 57
+"""Sizes of the first batches, in a drawn order, and how many others have a few samples.
+
+An epoch has more than fifty batches, and the training goes on after its hundredth step.
+"""
 TOLERANCE = 0.02
 """Relative difference of the weights' change: rounding grows with the steps, to about 0.001."""
 OFTEN = "the loss, the optimizer and the rate of the first step in every other one"
@@ -215,7 +218,7 @@ def draw_long_run(rng: Random, side: int) -> dict[str, Any]:
     layers: list[Any] = [
         ["flatten"], ["linear", side * side, width], ["tanh"], ["linear", width, CLASSES],
     ]  # fmt: skip
-    sizes = rng.sample(SIZES, len(SIZES)) + [rng.randrange(2, 9) for _ in range(20)]
+    sizes = rng.sample(SIZES, len(SIZES)) + [rng.randrange(2, 9) for _ in range(SMALL)]
     return {
         "network": draw_state({"layers": layers}, rng),
         "batches": [draw_batch(rng, size, (1, side, side)) for size in sizes],

@@ -17,7 +17,7 @@ ALL = ("writer", "nodes", "epoch", "val_acc", "samples_seen")
 KEYS = ("epoch", "val_acc", "samples_seen")
 TOLERANCE = 1e-5
 _CALLS = {
-    "first": "fit on two ranks, stopped early",
+    "first": "fit on two ranks, resumed, stopped early",
     "second": "a second fit with the same callback",
     "nodes": "fit on two nodes of one rank each, stopped within an epoch",
     "single": "fit in one process, without strategy, resumed",
@@ -148,7 +148,7 @@ def _explain_epoch(number: float, shown: dict[str, Any], fit: str) -> tuple[str,
     plan = shown[fit]
     if number == plan["epochs"] - 1 and fit == "nodes":
         return "LIT3514", "the epoch that is cut short counts, too"
-    if number == plan["epochs"] - 1:
+    if number in {plan["epochs"] - 1, plan["before"] + plan["epochs"] - 1}:
         return "LIT3505", "the number of the last epoch, counted from 0"
     if number == plan["max_epochs"]:
         return "LIT3506", "max_epochs, although the fit ended earlier"

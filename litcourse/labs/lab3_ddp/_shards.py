@@ -164,15 +164,16 @@ def _judge_val(count: int, epochs: list[Epoch]) -> Mark:
 # --- the order --------------------------------------------------------------------------
 
 
-def judge_order(seen: Evidence) -> Mark:
+def judge_order(seen: Evidence, on_nodes: Evidence | None) -> Mark:
     """Judge that the order is new in each epoch, and depends on epoch and seed alone.
 
     The run "again" begins with epoch 1.
+
+    Args:
+        seen: the evidence of all ranks on one node.
+        on_nodes: that of all nodes, whose seed is a third one; None if it failed.
     """
-    first, again, other = (
-        [[flat(batches) for batches in epoch] for epoch in epochs_of(seen, run, "train")]
-        for run in ("first", "again", "other")
-    )
+    first, again, other = (_orders(seen, run) for run in ("first", "again", "other"))
     counts = [len(orders) for orders in (first, again, other)]
     if counts != [EPOCHS, EPOCHS - 1, 1] or not all(map(all, (*first, *again, *other))):
         return NotLookedAt(("order",), "some rank had no training samples in some epoch")
@@ -180,9 +181,15 @@ def judge_order(seen: Evidence) -> Mark:
         _judge_epochs(first)
         or _judge_again(first, again)
         or _judge_seed(first, other)
+        or _judge_seed(other, _orders(on_nodes, "nodes") if on_nodes else [])
         or _judge_seeding(seen)
         or Earned(("order",))
     )
+
+
+def _orders(seen: Evidence, run: str) -> list[list[list[int]]]:
+    """By epoch and rank the samples in their order."""
+    return [[flat(batches) for batches in epoch] for epoch in epochs_of(seen, run, "train")]
 
 
 def _judge_epochs(orders: list[list[list[int]]]) -> Finding | None:
@@ -222,7 +229,7 @@ def _judge_again(first: list[list[list[int]]], again: list[list[list[int]]]) -> 
 
 
 def _judge_seed(first: list[list[list[int]]], other: list[list[list[int]]]) -> Finding | None:
-    if other[0] != first[0]:
+    if first[:1] != other[:1]:
         return None
     called, got = "training order of the first epoch", "the same order"
     return Finding("LIT3412", ("order",), called, "another one for another seed", got)

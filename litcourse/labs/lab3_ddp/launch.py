@@ -103,11 +103,11 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
         starting = _judge_starting(one, ("one", "two", "epochs"))
         return [*starting, _judge_import(evidence["import"], [one])]
     marks = [
-        *_judge_run(one, "one", None),
+        *_judge_run(one, "one"),
         *(
             _judge_starting(two, ("two", "epochs"))
             or [
-                *_judge_run(two, "two", _choose_epochs(inputs.shown, one)),
+                *_judge_run(two, "two", _choose_epochs(inputs.shown, one), one),
                 *_judge_shards(one, two),
             ]
         ),
@@ -138,14 +138,26 @@ def _judge_starting(run: Evidence, cost: tuple[str, ...]) -> list[Mark]:
     return [Finding("LIT3706", cost, called, expected, f"processes started by {', '.join(ways)}")]
 
 
-def _judge_run(seen: Evidence, run: str, epochs: int | None) -> list[Mark]:
+def _judge_run(
+    seen: Evidence, run: str, epochs: int | None = None, alone: Evidence | None = None
+) -> list[Mark]:
     cost = ("one",) if run == "one" else ("two", "epochs")
     called, fits = seen["command"].text(), fitted_trainers(seen)
     failed = _judge_fits(seen, fits, called, cost)
     if failed:
         return [*failed]
     training = _judge_training(fits, called, cost[:1])
-    return [training] if epochs is None else [training, _judge_epochs(fits, called, epochs)]
+    if epochs is None:
+        return [_judge_accelerator(fits, called, cost) or training]
+    return [training, _judge_epochs(fits, called, epochs, alone)]
+
+
+def _judge_accelerator(fits: list[Evidence], called: str, cost: tuple[str, ...]) -> Finding | None:
+    """Judge that the program leaves the accelerator to the machine that it runs on."""
+    named = {record["named_accelerator"].text() for record in fits} - {"auto", "None"}
+    if not named:
+        return None
+    return Finding("LIT3725", cost, called, "no accelerator is named", f'"{min(named)}"')
 
 
 def _judge_fits(
@@ -241,14 +253,26 @@ def _ended(run: Evidence) -> list[Evidence]:
     return [record for record in fitted_trainers(run) if record["finished"].flag()]
 
 
-def _judge_epochs(fits: list[Evidence], called: str, epochs: int) -> Mark:
+def _judge_epochs(fits: list[Evidence], called: str, epochs: int, alone: Evidence | None) -> Mark:
     ran, cost = sorted({record["current_epoch"].integer() for record in fits}), ("epochs",)
     if ran != [epochs]:
         got = f"{', '.join(map(str, ran))} epochs"
         return Finding("LIT3704", cost, called, f"{epochs} epochs", got)
+    limits = _other_limits(fits, fitted_trainers(alone) if alone else [])
+    if limits:
+        got = f"{', '.join(limits)}, with --max_epochs {epochs}, too"
+        return Finding("LIT3724", cost, called, "no limit but the number of epochs", got)
     if all(record["finished"].flag() for record in fits):
         return Earned(cost)
     return NotLookedAt(cost, "fit does not come to its end")
+
+
+def _other_limits(fits: list[Evidence], alone: list[Evidence]) -> list[str]:
+    """What else ends a training early; steps that follow from the number of epochs may."""
+    steps = {record["max_steps"].integer() for record in (*fits, *alone)}
+    found = [f"max_steps={steps.pop()}"] if len(steps) == 1 and steps != {-1} else []
+    timed = any("Timer" in record["callbacks"].texts() for record in fits)
+    return [*found, *(["max_time"] if timed else [])]
 
 
 def _judge_import(seen: Evidence, runs: list[Evidence]) -> Mark:

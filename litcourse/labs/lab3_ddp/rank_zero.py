@@ -1,10 +1,10 @@
 """rank_zero: `SaveReport` writes one report per job, with the totals of all ranks.
 
 Each rank's callback gets its own path, so the files show which ranks wrote. Two fits with the
-same callback run on two ranks of one node, the second with the path of the first's report. A third
-runs on two nodes of one rank each, where both ranks have local rank 0, and is stopped in the middle
-of an epoch; a fourth in one process without a process group, from epoch 1 on, as if resumed. The
-evidence holds the texts of the files.
+same callback run on two ranks of one node, the first from epoch 2 on, as if resumed, the second
+with the path of the first's report. A third fit runs on two nodes of one rank each, where both
+ranks have local rank 0, and is stopped in the middle of an epoch; a fourth, of many batches, in
+one process without a process group, from epoch 1 on. The evidence holds the texts of the files.
 """
 
 from __future__ import annotations
@@ -35,6 +35,10 @@ from litcourse.ranks import all_done, read_rank_values, run_ranks
 
 WORLD = 2
 FITS = ("first", "second")
+SMALL, LARGE = (6, 10), (66, 80)
+"""Ranges of the sizes of batches."""
+FEW, MANY = (2, 4), (101, 105)
+"""Ranges of their numbers."""
 _NO_GROUP = r"[Dd]efault process group has not been initialized"
 _KNOWN = (
     ("LIT3510", r"Object of type Tensor is not JSON serializable"),
@@ -53,20 +57,22 @@ def draw(rng: Random) -> Inputs:
     """
     return Inputs(
         {
-            "first": _draw_plan(rng, epochs=3, max_epochs=rng.choice([5, 6])),
+            "first": {**_draw_plan(rng, epochs=3, max_epochs=rng.choice([7, 8])), "before": 2},
             "second": _draw_plan(rng, epochs=1, max_epochs=1),
             "nodes": {**_draw_plan(rng, epochs=2, max_epochs=7), "cut": 1},
-            "single": {**_draw_plan(rng, epochs=1, max_epochs=4, world=1), "before": 1},
+            "single": {**_draw_plan(rng, epochs=1, max_epochs=4, world=1, long=True), "before": 1},
         }
     )
 
 
-def _draw_plan(rng: Random, *, epochs: int, max_epochs: int, world: int = WORLD) -> dict[str, Any]:
+def _draw_plan(
+    rng: Random, *, epochs: int, max_epochs: int, world: int = WORLD, long: bool = False
+) -> dict[str, Any]:
     # So large, and the ranks' counts so different, that each wrong count gives another number.
-    full = rng.randrange(6, 10)
+    full = rng.randrange(*(LARGE if long else SMALL))
     few = rng.randrange(1, full - 3)
     lasts = rng.sample([few, few + rng.choice([2, 3])], world)
-    batches = rng.randrange(2, 4)
+    batches = rng.randrange(*(MANY if long else FEW))
     return {
         "epochs": epochs,
         "before": 0,
@@ -91,9 +97,9 @@ def _draw_accuracies(rng: Random, epochs: int) -> list[float]:
 class Scripted(L.LightningModule):
     """Logs a given val_acc with `sync_dist`, trains one weight, and stops after a given batch."""
 
-    def __init__(self, accuracy: list[float], last: tuple[int, int]) -> None:
+    def __init__(self, accuracy: list[float], before: int, last: tuple[int, int]) -> None:
         super().__init__()
-        self.accuracy = accuracy
+        self.accuracy, self.before = accuracy, before
         self.last_epoch, self.last_batch = last
         self.weight = torch.nn.Parameter(torch.zeros(1))
 
@@ -108,7 +114,7 @@ class Scripted(L.LightningModule):
 
     def validation_step(self, batch: list[Tensor], _: int) -> None:
         """Log this rank's value, which Lightning averages over the ranks."""
-        value = self.accuracy[min(self.current_epoch, len(self.accuracy) - 1)]
+        value = self.accuracy[min(self.current_epoch - self.before, len(self.accuracy) - 1)]
         self.log("val_acc", value, sync_dist=True, batch_size=len(batch[0]))
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
@@ -136,7 +142,8 @@ def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
     def single(rank: int) -> dict[str, Any]:
         path = _make_path("single", rank)
         opened = record_opened_files(path.parent)
-        return {"single": _fit(cls(path), path, shown["single"], rank, opened, quiet_trainer)}
+        callback = cls(str(path))  # as from a configuration file
+        return {"single": _fit(callback, path, shown["single"], rank, opened, quiet_trainer)}
 
     first, second = run_on_both(one_node, two_nodes, WORLD, FITS, _remove_folders)
     single_run = run_ranks(single, 1) if all_done(first) else None
@@ -171,7 +178,7 @@ def _fit(
     for state in ("ready", "started", "processed", "completed"):
         setattr(progress, state, plan["before"])
     last = plan["before"] + plan["epochs"] - 1, plan["cut"] - 1
-    module = Scripted(plan["accuracy"][rank], last)
+    module = Scripted(plan["accuracy"][rank], plan["before"], last)
     numbers = _record_numbers(trainer.strategy)
     trainer.fit(module, make_loader(train), make_loader(val))
     return {**watcher.written(), "opened": sorted(set(opened))[:3], "numbers": numbers}

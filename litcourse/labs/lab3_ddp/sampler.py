@@ -6,6 +6,7 @@ records the numbers of each batch on each rank. The judge combines the epochs of
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from random import Random
 from typing import Any
@@ -65,7 +66,7 @@ def draw(rng: Random) -> Inputs:
             "train": train,
             "val": val,
             "val_more": val + WORLD * 2,
-            "seed": rng.randrange(1, 1000),
+            "seeds": rng.sample(range(65, 1000), 2),
         }
     )
 
@@ -113,11 +114,12 @@ class Notes(L.LightningModule):
 def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
     """Fit on three ranks, again from the second epoch, and with another seed and large batches.
 
-    Then fit on three nodes of one rank, where every local rank is 0. The second fit leaves the seed
-    at its default, the one on nodes all arguments.
+    Then fit on three nodes of one rank, where every local rank is 0, with torchrun's variables. The
+    second fit leaves the seed at its default, the one on nodes the size of the batches.
     """
     cls = student["ShardedDataModule"]
-    size, large = shown["batch"], {"batch_size": shown["large"], "seed": shown["seed"]}
+    size, (seed, more) = shown["batch"], shown["seeds"]
+    large = {"batch_size": shown["large"], "seed": seed}
 
     def fit(trainer: L.Trainer, process_seed: int, val: str = "val", **arguments: Any) -> Any:
         sets = _make_set(0, shown["train"]), _make_set(VAL_FROM, shown[val])
@@ -131,7 +133,8 @@ def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
         }
 
     def on_nodes(rank: int) -> dict[str, Any]:
-        return {"nodes": fit(ddp_trainer(WORLD, nodes=WORLD, max_epochs=1), rank)}
+        os.environ.update(RANK=str(rank), WORLD_SIZE=str(WORLD))
+        return {"nodes": fit(ddp_trainer(WORLD, nodes=WORLD, max_epochs=1), rank, seed=more)}
 
     first, nodes = run_on_both(one_node, on_nodes, WORLD, RUNS)
     return {"bases": bases(cls), "one_node": first, "nodes": nodes}
@@ -181,8 +184,8 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
         judge_samples(inputs.shown, evidence["one_node"], run, epochs)
         for run, epochs in (("first", EPOCHS), ("other", 1))
     )
-    order = judge_order(evidence["one_node"])
     failed = run_findings(evidence["nodes"], OF_NODES, WORLD, _KNOWN)
+    order = judge_order(evidence["one_node"], None if failed else evidence["nodes"])
     if failed:  # what one node shows stands
         return [*one, order, *failed]
     named = {name for finding in find_findings(one) for name in finding.criteria}

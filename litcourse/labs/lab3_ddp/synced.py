@@ -38,9 +38,9 @@ from litcourse.ranks import read_rank_values, run_ranks
 
 WORLD = 2
 EPOCHS = 2
-STEPS = 16
-"""Number of training batches of a rank in an epoch."""
-LARGE, MORE_VAL = (66, 131), 9
+STEPS = 56
+"""Number of training batches of a rank in an epoch; the training goes on after step 100."""
+LARGE, MORE_VAL = (66, 131), 101
 """Range of a large batch, and validation batches by which the larger shard has more."""
 FEATURES = 12
 ALL = ("weights", "val_loss", "val_acc", "train_loss")

@@ -12,7 +12,7 @@ Read in this order; the probe uses 2 to 4, the judge the others:
 4. `_recorded_fits`: fits in each way.
 5. `_rates`: judges the learning rates of each run.
 6. `_steps`: judges gradients, weights and log of the plain run.
-7. `_gradients`: judges gradients of several batches, accumulated or on two ranks.
+7. `_gradients`: judges gradients of several batches, accumulated or on two ranks, and late ones.
 """
 
 from __future__ import annotations
@@ -36,7 +36,11 @@ from litcourse.core.question import (
     Question,
 )
 from litcourse.feedback.chart import GREEN, Curve, draw_curves
-from litcourse.labs.lab2_cifar10.schedule._gradients import judge_parts
+from litcourse.labs.lab2_cifar10.schedule._gradients import (
+    judge_late_gradients,
+    judge_parts,
+    late_steps,
+)
 from litcourse.labs.lab2_cifar10.schedule._one_cycle import one_cycle
 from litcourse.labs.lab2_cifar10.schedule._rates import (
     judge_defaults,
@@ -48,6 +52,7 @@ from litcourse.labs.lab2_cifar10.schedule._rates import (
 from litcourse.labs.lab2_cifar10.schedule._recorded_fits import (
     PLAIN,
     fit_accumulated,
+    fit_few_steps,
     fit_max_steps,
     fit_rank,
     read_start,
@@ -74,6 +79,8 @@ SIDE = 6
 SHAPE = (3, SIDE, SIDE)
 SIZE = 24
 """Number of samples in a batch on two ranks."""
+MAX_STEPS = (102, 108)
+"""Range of `max_steps`: one hundred steps, two epochs and fifty batches of an epoch are over."""
 LARGE = (66, 100)
 """Range of one large batch of training."""
 
@@ -88,7 +95,8 @@ def draw(rng: Random) -> Inputs:
         "weight_decay": rng.uniform(0.02, 0.06),
         "epochs": rng.randrange(2, 4),
         "accumulate": rng.randrange(2, 4),
-        "max_steps": rng.randrange(5, 8),
+        "few_steps": rng.randrange(5, 8),
+        "max_steps": rng.randrange(*MAX_STEPS),
         "seed": rng.randrange(2**31),
     }
     sets, sizes = telling_sets(rng, shown)
@@ -132,8 +140,9 @@ def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
     if "error" in evidence["plain"]:
         return evidence
     evidence["accumulated"] = run_other(cls, shown, fit_accumulated)
-    evidence["max_steps"] = run_other(cls, shown, fit_max_steps, rates_alone=True)
-    evidence["defaults"] = run_other(cls, shown, fit_max_steps, rates_alone=True, arguments=())
+    late = late_steps(shown)
+    evidence["max_steps"] = run_other(cls, shown, fit_max_steps, steps=late)
+    evidence["defaults"] = run_other(cls, shown, fit_few_steps, steps=(), arguments=())
     evidence["gpu"] = run_on_gpu(cls, shown)
     evidence["ranks"] = run_ranks(lambda rank: run_other(cls, shown, partial(fit_rank, rank=rank)))
     return evidence
@@ -157,6 +166,8 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
     if fatal:
         return [*fatal]
     rate, loss = judge_rates(inputs, plain), judge_gradients(inputs, plain)
+    if isinstance(loss, Earned):
+        loss = next(iter(judge_late_gradients(inputs, evidence["max_steps"])), loss)
     if not has_gradient(inputs, plain):
         reason = "the loss does not depend on the network, so the steps show nothing"
         return [rate, loss, NotLookedAt(("everywhere", "step", "log"), reason)]

@@ -26,6 +26,7 @@ from litcourse.ranks import read_rank_values
 
 Gradient = dict[str, Tensor]
 ON_RANKS = "fit on two ranks"
+LATE_BATCH = 51
 
 
 def judge_parts(inputs: Inputs, evidence: Evidence, change: dict[str, Any]) -> list[Finding]:
@@ -43,6 +44,35 @@ def judge_parts(inputs: Inputs, evidence: Evidence, change: dict[str, Any]) -> l
     for seen in () if found else read_rank_values(evidence["ranks"]):
         found = found or _judge_run(inputs, seen, ON_RANKS, _shards(inputs), change)
     return found
+
+
+def late_steps(shown: dict[str, Any]) -> tuple[int, int]:
+    """Steps of the run with `max_steps`: one late in its first epoch, and its last."""
+    return LATE_BATCH, shown["max_steps"] - 1
+
+
+def judge_late_gradients(inputs: Inputs, seen: Evidence) -> list[Finding]:
+    """Judge the gradients of late steps of the run with `max_steps`, if it came to them.
+
+    Args:
+        inputs: the inputs of the check.
+        seen: evidence of that run.
+    """
+    steps, batches = late_steps(inputs.shown), inputs.shown["batches"]
+    if "error" in seen or len(list(seen["weights"])) != len(steps):
+        return []
+    weights, gradients = read_states(inputs, seen, count=len(steps))
+    moved = [n for n, end in weights[-1].items() if not torch.equal(end, weights[0][n])]
+    for number, step in enumerate(steps):
+        # An epoch is the drawn batches several times.
+        right = gradient_of(inputs, weights[number], batches[step % len(batches)])
+        gap, name = furthest(gradients[number], {n: right[n] for n in moved or right})
+        if gap > GRADIENT_TOLERANCE:
+            called = f"fit with max_steps={inputs.shown['max_steps']}, step {step}"
+            where = f"gradient of {name}, relative difference {gap:.2g}"
+            expected = "the gradient of the batch's mean cross-entropy"
+            return [Finding("LIT2130", ("loss",), called, expected, "another", where)]
+    return []
 
 
 def _windows(inputs: Inputs) -> list[list[Any]]:

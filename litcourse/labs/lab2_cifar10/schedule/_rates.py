@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import zip_longest
 from typing import Any
 
 from litcourse.core.evidence import Evidence, MalformedError
@@ -46,10 +47,25 @@ def _is_number(node: Evidence) -> bool:
     return True
 
 
-def format_rates(rates: list[float]) -> str:
+def format_rates(rates: list[float], digits: int = 3) -> str:
     """The first rates as text."""
-    few = ", ".join(f"{rate:.3g}" for rate in rates[:SHOWN])
+    few = ", ".join(f"{rate:.{digits}g}" for rate in rates[:SHOWN])
     return f"{few}, …" if len(rates) > SHOWN else few or "no step"
+
+
+def tell_rates_apart(right: list[float], seen: list[float]) -> tuple[str, str]:
+    """Both lists as text, from the step on that shows how they differ."""
+    for digits in (3, 9):
+        texts = [[f"{rate:.{digits}g}" for rate in rates] for rates in (right, seen)]
+        pairs = zip_longest(*texts)
+        first = next((step for step, (one, other) in enumerate(pairs) if one != other), SHOWN)
+        if texts[0] != texts[1]:
+            break
+    if first < SHOWN:
+        return format_rates(right, digits), format_rates(seen, digits)
+    later = (format_rates(rates[first:], digits) for rates in (right, seen))
+    one, other = (f"from step {first} on {text}" for text in later)
+    return one, other
 
 
 def overrun_finding(inputs: Inputs, plain: Evidence, error: Finding) -> Finding:
@@ -66,16 +82,15 @@ def judge_rates(inputs: Inputs, plain: Evidence) -> Mark:
     """Judge the rates and momenta of the plain run."""
     max_lr, total = inputs.shown["max_lr"], inputs.shown["epochs"] * len(inputs.shown["batches"])
     seen, (right, momenta) = read_noted(plain, "lr"), one_cycle(max_lr, total)
-    expected = format_rates(right)
     called = f"the rate of each of {total} steps"
     if not same_curve(seen, right):
         code, note = _why(seen, right, max_lr, len(inputs.shown["batches"]))
-        return Finding(code, RATE, called, expected, format_rates(seen), note)
+        return Finding(code, RATE, called, *tell_rates_apart(right, seen), note)
     cycled, names = read_noted(plain, "momentum"), plain["optimizers"].texts()
     other = names and "SGD" not in names  # it may have no momentum
     if not other and not same_curve(cycled, momenta):
         called = f"the momentum of each of {total} steps"
-        return Finding("LIT2117", RATE, called, format_rates(momenta), format_rates(cycled))
+        return Finding("LIT2117", RATE, called, *tell_rates_apart(momenta, cycled))
     return Earned(("rate",))
 
 
@@ -185,7 +200,7 @@ def judge_defaults(inputs: Inputs, seen: Evidence, *, decays: bool) -> list[Find
         found = error_finding(seen["error"], cost)
         code = "LIT2150" if "required positional argument" in found.got else found.code
         return [replace(found, code=code, called=called, expected=expected)]
-    rates, (right, _) = read_noted(seen, "lr"), one_cycle(DEFAULT_MAX_LR, inputs.shown["max_steps"])
+    rates, (right, _) = read_noted(seen, "lr"), one_cycle(DEFAULT_MAX_LR, inputs.shown["few_steps"])
     got = [] if same_curve(rates, right) else [f"rates up to {max(rates, default=0):.3g}"]
     used = [_largest_decay(step) for step in seen["groups"]] if decays else []
     wrong = [decay for decay in used if not abs(decay - DEFAULT_DECAY) <= 1e-9]  # noqa: PLR2004
@@ -228,7 +243,7 @@ def _judge_run(inputs: Inputs, seen: Evidence, called: str, total: int) -> list[
         return []
     if called.startswith(ACCUMULATED) and _steps_per_batch(rates, right, _count_batches(inputs)):
         note = "it moves with every batch, not with every optimizer step"
-        return [Finding("LIT2106", cost, called, format_rates(right), format_rates(rates), note)]
+        return [Finding("LIT2106", cost, called, *tell_rates_apart(right, rates), note)]
     if "error" in seen:
         finding = error_finding(seen["error"], cost)
         code = "LIT2105" if "manual optimization" in finding.got else finding.code
@@ -243,4 +258,4 @@ def _judge_run(inputs: Inputs, seen: Evidence, called: str, total: int) -> list[
         code, note = "LIT2152", f"the cycle, {scale:.3g} times as high"
     elif planned is not None:
         code, note = "LIT2112", f"a cycle of about {planned} steps in a run of {total}"
-    return [Finding(code, cost, called, format_rates(right), format_rates(rates), note)]
+    return [Finding(code, cost, called, *tell_rates_apart(right, rates), note)]

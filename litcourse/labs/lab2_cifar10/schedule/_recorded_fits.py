@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import torch
@@ -24,6 +24,8 @@ from litcourse.probing.trainers import (
 
 ARGUMENTS = ("max_lr", "weight_decay")
 """LitResNet's arguments after the network."""
+REPEATS = 6
+"""How often the drawn batches make up an epoch of the run with `max_steps`."""
 PLAIN = "Trainer.fit(LitResNet(model, ...))"
 
 
@@ -105,7 +107,7 @@ def _collect_evidence(
     """What `run` returns or raises, and the recorder's lists."""
     evidence = attempt(run, called)
     records: dict[str, Any] = {"groups": recorder.groups}
-    if not recorder.rates_alone:
+    if recorder.steps != ():
         records |= {"weights": recorder.weights, "gradients": recorder.gradients}
     return {**evidence, **records}
 
@@ -115,11 +117,11 @@ def run_other(
     shown: dict[str, Any],
     fit: Callable[..., None],
     *,
-    rates_alone: bool = False,
+    steps: Collection[int] | None = None,
     arguments: tuple[str, ...] = ARGUMENTS,
 ) -> dict[str, Any]:
-    """The evidence of a run by `fit`, other than the plain one."""
-    recorder = Recorder(shown["seed"], rates_alone=rates_alone)
+    """The evidence of a run by `fit`, other than the plain one; of `steps` alone, or of none."""
+    recorder = Recorder(shown["seed"], steps)
 
     def run() -> dict[str, Any]:
         fit(build(cls, shown, arguments), shown, recorder)
@@ -138,7 +140,13 @@ def fit_accumulated(module: Any, shown: dict[str, Any], recorder: Recorder) -> N
 
 
 def fit_max_steps(module: Any, shown: dict[str, Any], recorder: Recorder) -> None:
+    """Fit for so many steps that one hundred are over, in epochs of more than fifty batches."""
     trainer = quiet_trainer(max_epochs=-1, max_steps=shown["max_steps"], callbacks=[recorder])
+    trainer.fit(module, make_loader([pair for _ in range(REPEATS) for pair in shown["batches"]]))
+
+
+def fit_few_steps(module: Any, shown: dict[str, Any], recorder: Recorder) -> None:
+    trainer = quiet_trainer(max_epochs=-1, max_steps=shown["few_steps"], callbacks=[recorder])
     trainer.fit(module, make_loader(shown["batches"]))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import lightning as L
@@ -16,11 +17,11 @@ class Recorder(L.Callback):
 
     Args:
         seed: seed of the random state at the start of each batch.
-        rates_alone: record no weights and gradients.
+        steps: those whose weights and gradients are recorded; None for all.
     """
 
-    def __init__(self, seed: int, *, rates_alone: bool = False) -> None:
-        self.seed, self.rates_alone = seed, rates_alone
+    def __init__(self, seed: int, steps: Collection[int] | None = None) -> None:
+        self.seed, self.steps = seed, steps
         self.groups: list[dict[str, list[float | str]]] = []
         self.weights: list[dict[str, Tensor]] = []
         self.gradients: list[dict[str, Tensor]] = []
@@ -33,9 +34,9 @@ class Recorder(L.Callback):
     def on_before_optimizer_step(self, _: Any, module: Any, optimizer: Any) -> None:
         """Record the optimizer's rates, and the weights before the step."""
         keys = ("lr", "momentum", "weight_decay")
-        groups = optimizer.param_groups
+        step, groups = len(self.groups), optimizer.param_groups
         self.groups.append({k: [to_number(group.get(k, "none")) for group in groups] for k in keys})
-        if self.rates_alone:
+        if self.steps is not None and step not in self.steps:
             return
         named = dict(module.model.named_parameters())
         self.weights.append(copy_tensors(named))

@@ -47,7 +47,7 @@ def gradient_of(
 
 
 def read_states(
-    inputs: Inputs, run: Evidence, *more: Evidence
+    inputs: Inputs, run: Evidence, *more: Evidence, count: int | None = None
 ) -> tuple[list[dict[str, Tensor]], list[dict[str, Tensor]]]:
     """Weights and gradients of each step, with the network's names and shapes, in float32.
 
@@ -55,6 +55,7 @@ def read_states(
         inputs: the inputs of the check.
         run: evidence of a run.
         more: further dicts of tensors that must have these shapes too.
+        count: how many steps were recorded; None for all.
 
     Raises:
         MalformedError: a step is missing, or a name, shape or dtype differs.
@@ -62,7 +63,7 @@ def read_states(
     shapes = {n: p.shape for n, p in build_network(inputs.shown["network"]).named_parameters()}
     weights = [step.tensors() for step in run["weights"]]
     gradients = [step.tensors() for step in run["gradients"]]
-    steps = len(list(run["groups"]))
+    steps = len(list(run["groups"])) if count is None else count
     complete = len(weights) == len(gradients) == steps > 0
     for state in (*weights, *gradients, *(each.tensors() for each in more)):
         complete = complete and have_same_keys(state, shapes)
