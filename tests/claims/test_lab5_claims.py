@@ -32,6 +32,16 @@ ONE_FAILS = """#!/bin/bash
 srun OPTION bash -c '[ $SLURM_PROCID = 2 ] && exit 3; exec python train.py --devices 3'
 """
 
+LOCALHOST = """#!/bin/bash
+#SBATCH --nodes=2
+#SBATCH --ntasks-per-node=2
+#SBATCH --gpus-per-node=2
+#SBATCH --time=60
+
+export MASTER_ADDR=localhost
+srun python train.py --devices 2 --num_nodes 2
+"""
+
 
 def becomes_python(command: str) -> bool:
     """Whether the shell that runs `command` is the process in which python runs."""
@@ -85,6 +95,14 @@ def test_a_line_of_each_rank(
     met = pytest.raises(ConnectionError, match="GLOBAL_RANK: 4, MEMBER: 5/6")
     with only_variables(TASK | elsewhere | {"SLURM_PROCID": "4"}), met:
         _init_dist_connection(SLURMEnvironment(), "gloo")
+
+
+def test_the_port_of_a_job(tmp_path: Path) -> None:
+    """15000 + the last four digits of `SLURM_JOB_ID`."""
+    (tmp_path / "train.py").touch()
+    log = run_script(LOCALHOST, tmp_path, name="job.sbatch").outputs["slurm-4711.out"]
+    with only_variables(TASK | {"SLURM_JOB_ID": "4711"}):
+        assert f"to connect to (localhost, {SLURMEnvironment().main_port})" in log
 
 
 @pytest.mark.parametrize(
