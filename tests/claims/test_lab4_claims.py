@@ -17,7 +17,12 @@ from lightning.pytorch.strategies import (
 )
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import CPUOffload, FullyShardedDataParallel, fully_shard
+from torch.distributed.fsdp import (
+    CPUOffload,
+    FullyShardedDataParallel,
+    MixedPrecision,
+    fully_shard,
+)
 from torch.distributed.fsdp.wrap import CustomPolicy, size_based_auto_wrap_policy
 from torch.distributed.tensor import DTensor
 from torch.nn import functional as F
@@ -142,6 +147,21 @@ def test_arguments_of_fsdp1() -> None:
     with pytest.raises(RuntimeError, match="hybrid sharding strategy requires"):
         FSDPStrategy(sharding_strategy="HYBRID_SHARD")
     assert not CPUOffload().offload_params
+
+
+def test_two_opinions_on_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The strategy alone decides in which numbers weights are gathered and gradients averaged.
+    precision="bf16-mixed" of the Trainer then turns autocast on and no more.
+    """
+    whole = MixedPrecision(param_dtype=torch.float32, reduce_dtype=torch.float32)
+    strategy = FSDPStrategy(mixed_precision=whole, precision_plugin=FSDPPrecision("bf16-mixed"))
+    assert strategy.mixed_precision_config is whole
+    # As on a machine with a GPU: elsewhere torch leaves autocast on "cuda" off.
+    monkeypatch.setattr("torch.cuda.amp.common.amp_definitely_not_available", lambda: False)
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda: True)
+    with strategy.precision_plugin.train_step_context():
+        assert torch.is_autocast_enabled("cuda")
+        assert torch.get_autocast_dtype("cuda") == torch.bfloat16
 
 
 # --- FSDP2 --------------------------------------------------------------------------------------
@@ -293,6 +313,12 @@ def test_arguments_of_zero() -> None:
 
 
 # --- what sharding saves -------------------------------------------------------------------------
+
+
+def test_bytes_as_a_float() -> None:
+    """A division with / gives a float, which may hold a part of a byte."""
+    assert not (14 * 10**12 / 3).is_integer()
+    assert float(16 * 10**12 - 1) == 16 * 10**12 - 1  # of a whole number no digit is lost
 
 
 def whole_and_sharded() -> dict[str, str]:
