@@ -40,12 +40,16 @@ BEGIN, END = (
 LARGE = 7_500_000_000
 """Parameters of the example that the authors of ZeRO give."""
 INTRODUCTION = """\
-ResNet-18 for CIFAR10, {:,} parameters, float32. FSDP2 was measured on a fake process group; DDP and
-ZeRO are the published arithmetic ([costs.py](scaling/costs.py))."""
+ResNet-18 for CIFAR10, {:,} parameters, float32. FSDP2 was measured on a fake process group, where
+every unit is freed after its forward, the root too (`reshard_after_forward=True`); DDP and ZeRO are
+the published arithmetic ([costs.py](scaling/costs.py))."""
 BOUGHT = """\
-**What the wrapping policy buys.** It leaves alone what a rank holds and sends. It decides how many
-collectives a step takes, each with its latency, and how many parameters are whole at once. Both are
-the same for every world size above one:"""
+**What the wrapping policy buys.** It leaves alone what a rank holds and, here, what it sends. It
+decides how many collectives a step takes, each with its latency, and how many parameters the
+largest unit has, which are whole at once; the root's own and those of the unit that is fetched
+ahead come on top. Both numbers are the same for every world size above one. If it is not told
+otherwise, `fully_shard` keeps the root whole until backward: that is one gather less, and the root
+alone, which has all parameters, then takes 2 collectives and sends no more than `zero2`:"""
 STATES = """\
 **Gigabytes of weights, gradients and Adam's state on a rank**, in mixed precision, a model of 7.5
 billion parameters, by world size. The authors of ZeRO give 120, 31.4, 16.6 and 1.9 for 64 ranks:"""

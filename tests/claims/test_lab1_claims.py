@@ -288,6 +288,27 @@ def test_the_best_path_of_a_trial_run(tmp_path: Path) -> None:
     assert not checkpoint.best_model_path
 
 
+def test_what_a_checkpoint_holds(tmp_path: Path) -> None:
+    """A checkpoint holds weights, the state of the training (optimizer, loops, callbacks) and
+    simple arguments; the network itself you bring along.
+    """
+
+    class Wraps(Weight):
+        def __init__(self, network: nn.Module, lr: float = 0.5) -> None:  # noqa: ARG002  (kept)
+            super().__init__()
+            self.save_hyperparameters(ignore=["network"])
+            self.network = network
+
+    file = tmp_path / "a.ckpt"
+    fit(Wraps(nn.Linear(1, 1)), tmp_path, max_epochs=1).save_checkpoint(file)
+    held = torch.load(file, weights_only=True)
+    assert {"state_dict", "optimizer_states", "loops", "callbacks"} <= set(held)
+    assert held["hyper_parameters"] == {"lr": 0.5}
+    with pytest.raises(TypeError, match="network"):
+        Wraps.load_from_checkpoint(file)
+    assert Wraps.load_from_checkpoint(file, network=nn.Linear(1, 1)).hparams["lr"] == 0.5
+
+
 def test_the_mode_of_a_loaded_module(tmp_path: Path) -> None:
     """A module is in train mode after it has been built: dropout is active."""
     fit(Modes().eval(), tmp_path, max_epochs=1).save_checkpoint(tmp_path / "a.ckpt")

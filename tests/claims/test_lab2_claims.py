@@ -95,6 +95,23 @@ def test_one_cycle_overwrites_the_optimizer() -> None:
     assert (group["lr"], group["momentum"]) == (pytest.approx(0.004), pytest.approx(0.95))
 
 
+@pytest.mark.parametrize("given", [0.0, 0.5, 0.9])
+def test_the_momentum_that_sgd_is_given(given: float) -> None:
+    """Which momentum you give to SGD does not matter, be it none: the cycle sets it at every step …
+    torch wants a momentum above 0 beside it.
+    """
+    weight = nn.Parameter(torch.ones(1))
+    optimizer = torch.optim.SGD([weight], lr=0.1, momentum=given)
+    schedule = OneCycleLR(optimizer, max_lr=0.1, total_steps=10)
+    for _ in range(9):
+        weight.grad = 2 * weight.detach()
+        optimizer.step()
+        schedule.step()
+    assert weight.item() == pytest.approx(-0.6320, abs=2e-4)
+    with pytest.raises(ValueError, match="Nesterov momentum requires a momentum"):
+        torch.optim.SGD([weight], lr=0.1, nesterov=True)
+
+
 def test_the_figure_of_the_cycle() -> None:
     """Rises along half a cosine from 0.004 to 0.1 within the first 30 steps … The momentum does
     the opposite: from 0.95 down to 0.85 at step 29.

@@ -8,6 +8,8 @@ from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.strategies import DDPStrategy
+from lightning.pytorch.trainer.connectors import accelerator_connector
 
 from litcourse.clusters import resolved, simulated_cluster
 from litcourse.core.environment import only_variables
@@ -27,10 +29,18 @@ def test_one_gpu_for_each_task() -> None:
         L.Trainer(devices=4, accelerator="gpu", logger=False)
 
 
-def test_devices_that_are_left_out() -> None:
-    """`"auto"`: all GPUs of the node; on a CPU one process."""
+def test_devices_that_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`"auto"`: all GPUs of the node, in a notebook one of them; on a CPU one process … in a
+    notebook the strategy `"auto"` takes the one that forks if `devices` asks for several … typed
+    into a notebook or a Python prompt, `devices="auto"` is *one* GPU.
+    """
     with simulated_cluster(nodes=1, gpus=3, local_rank=0):
         assert resolved(L.Trainer(logger=False))["world_size"] == 3
+        monkeypatch.setattr(accelerator_connector, "_IS_INTERACTIVE", True)
+        assert resolved(L.Trainer(logger=False))["world_size"] == 1
+        forks = L.Trainer(logger=False, devices=3).strategy
+        assert isinstance(forks, DDPStrategy)
+        assert forks._start_method == "fork"
     assert quiet_trainer(devices="auto").world_size == 1
 
 

@@ -17,15 +17,21 @@ from lightning.pytorch.strategies import (
 )
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import CPUOffload, FullyShardedDataParallel, fully_shard
+from torch.distributed.fsdp import (
+    CPUOffload,
+    FullyShardedDataParallel,
+    MixedPrecision,
+    fully_shard,
+)
 from torch.distributed.fsdp.wrap import CustomPolicy, size_based_auto_wrap_policy
 from torch.distributed.tensor import DTensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
-from litcourse.models import BasicBlock, ResNet
+from litcourse.models import BasicBlock, ResNet, TransformerClassifier
 from litcourse.ranks import run_ranks
 from litcourse.sharding import (
+    KeptForBackward,
     fake_group,
     fsdp1_units,
     pretend_deepspeed,
@@ -142,6 +148,21 @@ def test_arguments_of_fsdp1() -> None:
     with pytest.raises(RuntimeError, match="hybrid sharding strategy requires"):
         FSDPStrategy(sharding_strategy="HYBRID_SHARD")
     assert not CPUOffload().offload_params
+
+
+def test_two_opinions_on_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The strategy alone decides in which numbers weights are gathered and gradients averaged.
+    precision="bf16-mixed" of the Trainer then turns autocast on and no more.
+    """
+    whole = MixedPrecision(param_dtype=torch.float32, reduce_dtype=torch.float32)
+    strategy = FSDPStrategy(mixed_precision=whole, precision_plugin=FSDPPrecision("bf16-mixed"))
+    assert strategy.mixed_precision_config is whole
+    # As on a machine with a GPU: elsewhere torch leaves autocast on "cuda" off.
+    monkeypatch.setattr("torch.cuda.amp.common.amp_definitely_not_available", lambda: False)
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda: True)
+    with strategy.precision_plugin.train_step_context():
+        assert torch.is_autocast_enabled("cuda")
+        assert torch.get_autocast_dtype("cuda") == torch.bfloat16
 
 
 # --- FSDP2 --------------------------------------------------------------------------------------
@@ -293,6 +314,63 @@ def test_arguments_of_zero() -> None:
 
 
 # --- what sharding saves -------------------------------------------------------------------------
+
+
+def shards_of_grad_op() -> dict[str, str]:
+    """Of SHARD_GRAD_OP under `bf16-mixed`: weights in forward, weights and gradients after it."""
+    seen: dict[str, str] = {}
+    network = two_layers()
+    network[0].register_forward_hook(lambda layer, *_: seen.update(whole=str(layer.weight.dtype)))
+    strategy = FSDPStrategy(auto_wrap_policy={nn.Linear}, sharding_strategy="SHARD_GRAD_OP")
+    strategy.precision_plugin = FSDPPrecision("bf16-mixed")
+    model = FullyShardedDataParallel(
+        network,
+        device_id=torch.device("cpu"),
+        mixed_precision=strategy.mixed_precision_config,
+        sharding_strategy=strategy.sharding_strategy,
+        **strategy.kwargs,
+    )
+    model(torch.ones(1, 8)).float().sum().backward()
+    gradient = next(p.grad for p in model.parameters() if p.grad is not None)
+    return {
+        **seen,
+        "shards": str(next(model.parameters()).dtype),
+        "gradients": str(gradient.dtype),
+    }
+
+
+def test_what_shard_grad_op_holds() -> None:
+    """FSDP1 keeps 32-bit shards of weights and gradients beside the whole 16-bit weights."""
+    assert as_rank_0(shards_of_grad_op) == {
+        "whole": "torch.bfloat16",
+        "shards": "torch.float32",
+        "gradients": "torch.float32",
+    }
+
+
+def kept_for_backward(device: str, tokens: int) -> int:
+    with torch.device(device):
+        network = TransformerClassifier(vocab=16, dim=64, heads=2, depth=1, classes=2)
+        text = torch.zeros(1, tokens, dtype=torch.int64)
+    with KeptForBackward(network) as kept:
+        network(text)
+    return kept.bytes
+
+
+def test_activations_on_meta() -> None:
+    """On "meta" torch computes attention step by step, and keeps a number for each pair of tokens.
+    The fused kernels of CPUs and GPUs keep none of these.
+    """
+    for tokens in (256, 512):
+        pairs = 2 * tokens**2 * 4  # of two heads, in 32 bits
+        assert kept_for_backward("meta", tokens) - kept_for_backward("cpu", tokens) >= 0.9 * pairs
+        assert kept_for_backward("cpu", 2 * tokens) < 2.1 * kept_for_backward("cpu", tokens)
+
+
+def test_bytes_as_a_float() -> None:
+    """A division with / gives a float, which may hold a part of a byte."""
+    assert not (14 * 10**12 / 3).is_integer()
+    assert float(16 * 10**12 - 1) == 16 * 10**12 - 1  # of a whole number no digit is lost
 
 
 def whole_and_sharded() -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
 import signal
@@ -10,7 +11,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.fabric.utilities.distributed import _init_dist_connection
 
 from litcourse.core.environment import only_variables
 from litcourse.pocket import run_script
@@ -27,6 +30,16 @@ ONE_FAILS = """#!/bin/bash
 #SBATCH --gpus-per-node=3
 
 srun OPTION bash -c '[ $SLURM_PROCID = 2 ] && exit 3; exec python train.py --devices 3'
+"""
+
+LOCALHOST = """#!/bin/bash
+#SBATCH --nodes=2
+#SBATCH --ntasks-per-node=2
+#SBATCH --gpus-per-node=2
+#SBATCH --time=60
+
+export MASTER_ADDR=localhost
+srun python train.py --devices 2 --num_nodes 2
 """
 
 
@@ -66,6 +79,30 @@ def test_a_rank_that_ends_early(option: str, state: str, tmp_path: Path) -> None
     (tmp_path / "train.py").touch()
     outcome = run_script(ONE_FAILS.replace("OPTION", option), tmp_path, name="job.sbatch")
     assert outcome.state == state
+
+
+def test_a_line_of_each_rank(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each rank writes a line `GLOBAL_RANK` before it looks for the others."""
+
+    def meet(*_: object, **__: object) -> None:
+        raise ConnectionError(caplog.text)
+
+    monkeypatch.setattr(torch.distributed, "init_process_group", meet)
+    elsewhere = {"MASTER_ADDR": "localhost", "SLURM_NTASKS": "6", "SLURM_NTASKS_PER_NODE": "3"}
+    caplog.set_level(logging.INFO, "lightning.fabric.utilities.distributed")
+    met = pytest.raises(ConnectionError, match="GLOBAL_RANK: 4, MEMBER: 5/6")
+    with only_variables(TASK | elsewhere | {"SLURM_PROCID": "4"}), met:
+        _init_dist_connection(SLURMEnvironment(), "gloo")
+
+
+def test_the_port_of_a_job(tmp_path: Path) -> None:
+    """15000 + the last four digits of `SLURM_JOB_ID`."""
+    (tmp_path / "train.py").touch()
+    log = run_script(LOCALHOST, tmp_path, name="job.sbatch").outputs["slurm-4711.out"]
+    with only_variables(TASK | {"SLURM_JOB_ID": "4711"}):
+        assert f"to connect to (localhost, {SLURMEnvironment().main_port})" in log
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
 
 from litcourse.core.exit_codes import ExitCode
 from litcourse.models import Block, TransformerClassifier
-from litcourse.sharding import KeptForBackward, ShardingError
+from litcourse.sharding import CollectiveCounter, KeptForBackward, ShardingError, fake_group
 from reference.policies import ByClass
 from reference.scaling import tables
 from reference.scaling.costs import fsdp2, published, state_bytes
@@ -62,6 +64,24 @@ def test_a_real_step_agrees_with_the_arithmetic(ranks: Ranks) -> None:
         assert held >= parameters / size
         assert sent == pytest.approx(expected.sent, rel=0.05)
         assert collectives == (3 if reshard else 2) * units
+
+
+def root_left_to_torch() -> list[int]:
+    """Collectives and bytes that a rank of 4 sends, where the network alone is sharded."""
+    network, world_size = make(), 4
+    with fake_group(world_size):
+        fully_shard(network, mesh=init_device_mesh("cpu", (world_size,)))
+        with CollectiveCounter() as counter:
+            network(torch.zeros(2, 8, dtype=torch.int64)).sum().backward()
+    moved = sum(call.bytes for call in counter.calls)
+    return [len(counter.calls), moved * (world_size - 1) // world_size]
+
+
+def test_a_root_that_is_left_to_torch_is_gathered_once(ranks: Ranks) -> None:
+    ((collectives, sent),) = ranks(root_left_to_torch, 1)
+    parameters = sum(p.numel() for p in make().parameters())
+    assert collectives == 2
+    assert sent == pytest.approx(published("zero2", parameters, 4).sent, rel=0.05)
 
 
 def test_ddp_holds_everything_and_its_activations() -> None:

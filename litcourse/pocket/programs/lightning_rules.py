@@ -80,6 +80,13 @@ def _place(  # noqa: PLR0911  (one return for each thing that Lightning says)
     )
 
 
+def port(environment: Mapping[str, str]) -> str:
+    """Where the ranks of a job meet, at the address of rank 0: `SLURMEnvironment.main_port`."""
+    digits = environment.get("SLURM_JOB_ID", "")[-4:]
+    made = 15000 + int(digits) if digits.isdecimal() else 12910
+    return environment.get("MASTER_PORT", str(made))
+
+
 def _first_host(nodes: str) -> str:
     """The first node of a list such as `n[5-6]`, as Lightning reads it; the list may be long."""
     first = re.sub(r"\[(\w+)[^\]]*\]", r"\1", nodes, count=1).partition(",")[0]

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from litcourse.pocket.job import Job
 from litcourse.pocket.machine import node_of
-from litcourse.pocket.programs.lightning_rules import Placement, lightning_under_slurm
+from litcourse.pocket.programs.lightning_rules import Placement, lightning_under_slurm, port
 from litcourse.pocket.running.launches import Rank
 
 SAVING = 100.0
@@ -144,8 +144,7 @@ class Training:
             self._begin(world, job)
         elif not world.timed:
             world.timed = True
-            port = rank.environment.get("MASTER_PORT", "29500")
-            lost = f"({place.address}, {port})"
+            lost = f"({place.address}, {port(rank.environment)})"
             job.after(RENDEZVOUS, lambda: self._lost(job, world, lost))
 
     @staticmethod
