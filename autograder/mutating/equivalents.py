@@ -167,7 +167,7 @@ def match(
         AuthorError: an entry is of no mutant any more.
     """
     known = {mutant.change for mutant in mutants}
-    reasons = {}
+    reasons: Reasons = {}
     for line in free:
         changes = [
             m.change for m in mutants if (m.question_id, m.before) == (line.question_id, line.line)

@@ -11,7 +11,7 @@ import torchmetrics  # noqa: F401  as above
 
 from autograder.course import AuthorError, Course
 from autograder.mutating import kept_mutants, mutate
-from autograder.mutating.equivalents import Equivalent, load_equivalents
+from autograder.mutating.equivalents import Equivalent, load_equivalents, load_free_lines
 from autograder.mutating.kept_mutants import digest_of_question
 from autograder.mutating.mutate import Options
 from autograder.verifying.verify import Trial, verdict_on
@@ -45,6 +45,12 @@ reason = "the judge lets it pass, and this is a test"
 """
 TWO_MORE = ENTRY.format(operator="number", after="return number + 2")
 SWAPPED = TWO_MORE.replace("number + 1", "1 + number").replace("number + 2", "2 + number")
+FREE = """
+[[free]]
+question = "add_one"
+lines = ["return number + 1", "return 1 + number"]
+reason = "the task leaves the line to the student"
+"""
 HOLES = (TWO_MORE, SWAPPED)
 """Entries for both right answers of the bank."""
 
@@ -123,6 +129,21 @@ def test_an_explained_survivor_is_no_fault(course: Course) -> None:
     assert (counts["equivalent"], counts["unexplained"]) == (len(HOLES), 0)
 
 
+def test_a_line_that_is_the_students_explains_its_survivors(course: Course) -> None:
+    judge(course, EARNS, HOLE)
+    explain(course, FREE)
+    assert mutated(course) == 0
+    counts = results(course)["questions"]["add_one"]  # type: ignore[index]
+    assert (counts["equivalent"], counts["unexplained"]) == (len(HOLES), 0)
+    assert counts["own"] + counts["general"] > 0, "what a judge kills is killed on such a line, too"
+
+
+def test_a_line_that_no_mutant_changes_is_an_error(course: Course) -> None:
+    explain(course, FREE.replace("return 1 + number", "return 2 + number"))
+    with pytest.raises(AuthorError, match="no mutant changes 'return 2"):
+        mutated(course)
+
+
 def test_an_entry_of_no_mutant_is_an_error(course: Course) -> None:
     explain(course, ENTRY.format(operator="number", after="return number + 7"))
     with pytest.raises(AuthorError, match="no mutant is changed like that any more"):
@@ -151,6 +172,20 @@ def test_entries_that_are_badly_made(course: Course, text: str, fault: str) -> N
     explain(course, text)
     with pytest.raises(AuthorError, match=fault):
         load_equivalents(course.lab(LAB))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ('lines = ["return number + 1", "return 1 + number"]\n', "", "free 1 is no entry"),
+        ('"return 1 + number"', "1", "free 1 is no entry"),
+        ("the task leaves the line to the student", "equal", "as its reason"),
+    ],
+)
+def test_lines_that_are_badly_given(course: Course, old: str, new: str, fault: str) -> None:
+    explain(course, FREE.replace(old, new))
+    with pytest.raises(AuthorError, match=fault):
+        load_free_lines(course.lab(LAB))
 
 
 def test_several_changes_share_a_reason(course: Course) -> None:
