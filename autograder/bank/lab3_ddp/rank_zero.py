@@ -123,7 +123,7 @@ CASES = [
     wrong(
         "counts the epochs of all fits",
         "LIT3523",
-        (EPOCH, '"epoch": self.epochs'),
+        (EPOCH + " - self.first_epoch", '"epoch": self.epochs'),
         (
             END,
             "epochs = 0\n\n    def on_train_epoch_end(self, trainer, pl_module):\n"
@@ -260,7 +260,7 @@ CASES = [
         for most in (8, 100)
     ),
     wrong("a path that is text", "LIT902", ("self.path = Path(path)", "self.path = path")),
-    wrong("max_epochs", "LIT3506", (EPOCH, '"epoch": trainer.max_epochs')),
+    wrong("max_epochs", "LIT3506", (EPOCH + " - self.first_epoch", '"epoch": trainer.max_epochs')),
     wrong("global_step", "LIT3514", (EPOCH, '"epoch": trainer.global_step')),
     wrong(
         "rank 0's own accuracy",

@@ -75,6 +75,8 @@ class TestJudges(JudgeContract):
             "plain/automatic": "",
             "plain/by_hand": "",
             "plain": "rate everywhere loss step log",
+            "max_steps/weights*": "loss",
+            "max_steps/gradients*": "loss",
             "ranks/ranks/*/at": "",
             "ranks/ranks/*/pid": "",
             "ranks/ranks/*/output": "",

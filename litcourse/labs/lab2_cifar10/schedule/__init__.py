@@ -167,7 +167,7 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
         return [*fatal]
     rate, loss = judge_rates(inputs, plain), judge_gradients(inputs, plain)
     if isinstance(loss, Earned):
-        loss = next(iter(judge_late_gradients(inputs, evidence["max_steps"])), loss)
+        loss = judge_late_gradients(inputs, evidence["max_steps"]) or loss
     if not has_gradient(inputs, plain):
         reason = "the loss does not depend on the network, so the steps show nothing"
         return [rate, loss, NotLookedAt(("everywhere", "step", "log"), reason)]

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from litcourse.core.evidence import Evidence
-from litcourse.core.question import Finding, Inputs
+from litcourse.core.question import Finding, Inputs, Mark, NotLookedAt
 from litcourse.labs.lab2_cifar10.schedule._rates import ACCUMULATED, RANKS
 from litcourse.labs.lab2_cifar10.schedule._steps import (
     GRADIENT_TOLERANCE,
@@ -51,16 +51,20 @@ def late_steps(shown: dict[str, Any]) -> tuple[int, int]:
     return LATE_BATCH, shown["max_steps"] - 1
 
 
-def judge_late_gradients(inputs: Inputs, seen: Evidence) -> list[Finding]:
-    """Judge the gradients of late steps of the run with `max_steps`, if it came to them.
+def judge_late_gradients(inputs: Inputs, seen: Evidence) -> Mark | None:
+    """Judge the gradients of late steps of the run with `max_steps`; None if they are right.
+
+    A run that raised costs another criterion.
 
     Args:
         inputs: the inputs of the check.
         seen: evidence of that run.
     """
     steps, batches = late_steps(inputs.shown), inputs.shown["batches"]
-    if "error" in seen or len(list(seen["weights"])) != len(steps):
-        return []
+    if "error" in seen:
+        return None
+    if not len(list(seen["weights"])) == len(list(seen["gradients"])) == len(steps):
+        return NotLookedAt(("loss",), f"fit with max_steps did not come to step {steps[-1]}")
     weights, gradients = read_states(inputs, seen, count=len(steps))
     moved = [n for n, end in weights[-1].items() if not torch.equal(end, weights[0][n])]
     for number, step in enumerate(steps):
@@ -71,8 +75,8 @@ def judge_late_gradients(inputs: Inputs, seen: Evidence) -> list[Finding]:
             called = f"fit with max_steps={inputs.shown['max_steps']}, step {step}"
             where = f"gradient of {name}, relative difference {gap:.2g}"
             expected = "the gradient of the batch's mean cross-entropy"
-            return [Finding("LIT2130", ("loss",), called, expected, "another", where)]
-    return []
+            return Finding("LIT2130", ("loss",), called, expected, "another", where)
+    return None
 
 
 def _windows(inputs: Inputs) -> list[list[Any]]:
