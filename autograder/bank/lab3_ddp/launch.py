@@ -221,7 +221,7 @@ def main() -> None:""",
     wrong("guard mistyped", "LIT942", ('"__main__"', '"main"')),
     wrong("devices ignored", "LIT943", (DEVICES, "devices=1,")),
     wrong("always two", "LIT943", (DEVICES, "devices=2,")),
-    wrong("all devices there are", "LIT943", (DEVICES, 'accelerator="cpu",')),
+    wrong("all devices there are", "LIT943", (DEVICES, 'devices="auto",')),
     wrong("epochs ignored", "LIT3704", (EPOCHS, "max_epochs=1,")),
     *(
         wrong(f"always {epochs} epochs", "LIT3704", (EPOCHS, f"max_epochs={epochs},"))

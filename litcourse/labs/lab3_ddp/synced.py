@@ -40,8 +40,10 @@ WORLD = 2
 EPOCHS = 2
 STEPS = 56
 """Number of training batches of a rank in an epoch; the training goes on after step 100."""
-LARGE, MORE_VAL = (66, 131), 101
-"""Range of a large batch, and validation batches by which the larger shard has more."""
+LARGE, LARGER = (66, 131), (140, 260)
+"""Range of a large batch, and of the one that the rank with few validation batches has."""
+MORE_VAL = 101
+"""Validation batches by which the other rank has more."""
 FEATURES = 12
 ALL = ("weights", "val_loss", "val_acc", "train_loss")
 _NO_GROUP = r"[Dd]efault process group has not been initialized"
@@ -94,9 +96,9 @@ def _draw_sizes(rng: Random) -> list[list[int]]:
 
     The total is a multiple of the ranks, and each shard ends in a smaller batch.
     """
-    size = rng.choice([4, 8])
+    size = rng.choice([2, 3])
     many = [rng.randrange(*LARGE), *[size] * MORE_VAL, rng.randrange(1, size)]
-    few = [size, rng.randrange(1, size)]
+    few = [rng.randrange(*LARGER), rng.randrange(1, size)]
     few[-1] += (sum(many) + sum(few)) % WORLD
     return [few, many] if rng.random() < 0.5 else [many, few]  # noqa: PLR2004 (either rank)
 
