@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from types import TracebackType
 from typing import Any
 
@@ -62,6 +62,21 @@ def lines_that_set(cls: object, name: str) -> str:
         return any(isinstance(each, ast.Attribute) and each.attr == name for each in targets)
 
     return "; ".join(line for method in methods for line in _lines(method, sets))
+
+
+def lines_that_name_a_device(cls: object, names: Collection[str]) -> str:
+    """Lines of a class's own methods that call one of `names` with a text first, or ""."""
+    methods = vars(cls).values() if isinstance(cls, type) else ()
+
+    def is_named(node: ast.AST) -> bool:
+        if not isinstance(node, ast.Call):
+            return False
+        called = getattr(node.func, "id", getattr(node.func, "attr", ""))
+        given = [*node.args[:1], *(k.value for k in node.keywords if k.arg == "device_type")]
+        texts = (part.value for part in given if isinstance(part, ast.Constant))
+        return called in names and any(isinstance(text, str) for text in texts)
+
+    return "; ".join(line for method in methods for line in _lines(method, is_named))
 
 
 def _is_by_hand(node: ast.AST) -> bool:

@@ -8,6 +8,7 @@ import io
 import re
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import lightning as L
@@ -15,7 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from litcourse.probing.trainers import quiet_trainer
 from litcourse.ranks import run_ranks
+from litcourse.sharding import fake_group
 from tests.course import LABS, ROOT
 
 Batch = list[Tensor]
@@ -107,3 +110,73 @@ def on_two_ranks(work: Callable[[int], dict[str, Any]]) -> list[dict[str, Any]]:
     ranks = run_ranks(work, 2)["ranks"]
     assert all("value" in rank for rank in ranks), ranks
     return [rank["value"] for rank in ranks]
+
+
+class Validated(Weight):
+    """Logs the numbers of a curve as `val_acc`, one in each epoch."""
+
+    def __init__(self, *curve: float) -> None:
+        super().__init__()
+        self.curve = curve
+
+    def validation_step(self, _: Batch, __: int) -> None:
+        self.log("val_acc", self.curve[self.current_epoch])
+
+
+def fit(module: L.LightningModule, folder: Path, *callbacks: Any, **arguments: Any) -> L.Trainer:
+    """A fit with validation that may write to a folder."""
+    trainer = quiet_trainer(
+        callbacks=list(callbacks),
+        default_root_dir=folder,
+        enable_checkpointing=True,
+        **({"max_epochs": 4} | arguments),
+    )
+    trainer.fit(module, numbers(2), numbers(1))
+    return trainer
+
+
+class Modes(Weight):
+    """Notes modes and gradients in training and in validation; a part of it is in eval mode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.part = nn.Dropout().eval()
+        self.noted: list[tuple[str, bool, bool, bool]] = []
+
+    def note(self, where: str) -> None:
+        self.noted.append((where, self.training, self.part.training, torch.is_grad_enabled()))
+
+    def training_step(self, batch: Batch, index: int) -> Any:
+        self.note("train")
+        return super().training_step(batch, index)
+
+    def validation_step(self, _: Batch, __: int) -> None:
+        self.note("val")
+
+
+class Trained(Weight):
+    """Logs the mean of each training batch."""
+
+    def __init__(self, **how: Any) -> None:
+        super().__init__()
+        self.how = how
+
+    def training_step(self, batch: Batch, index: int) -> Any:
+        self.log("train_mae", batch[0].mean(), **self.how)
+        return super().training_step(batch, index)
+
+
+def as_rank_0(work: Callable[[], dict[str, str]], world_size: int = 8) -> dict[str, str]:
+    """What `work` gives on rank 0 of ranks that do not exist, in a process of its own."""
+
+    def of_many(_: int) -> dict[str, str]:
+        with fake_group(world_size):
+            return work()
+
+    (rank,) = run_ranks(of_many, 1)["ranks"]
+    assert "value" in rank, rank
+    return dict(rank["value"])
+
+
+def two_layers() -> nn.Sequential:
+    return nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 8))

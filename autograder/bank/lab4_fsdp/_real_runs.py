@@ -12,6 +12,11 @@ CHECK = "if flag not in makers:"
 
 FSDP2 = [
     wrong("a mesh of another name", "LIT902", (MESH, 'mesh = self.device_mesh["data"]')),
+    wrong(
+        "a mesh of processors",
+        "LIT4532",
+        (MESH, 'mesh = init_device_mesh("cpu", (self.trainer.world_size,))'),
+    ),
     wrong("each block twice", "LIT4506", (LOOP, LOOP + LOOP)),
     wrong("eight blocks", "LIT4502", ("in self.model.blocks:", "in self.model.blocks[:8]:")),
     wrong(

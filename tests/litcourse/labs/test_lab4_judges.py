@@ -60,6 +60,7 @@ class TestJudges(JudgeContract):
             "run*": TRAINED,
         },
         "fsdp2": {
+            "named": "",
             **RANKS,
             "run/*/torch": "",
             "run/*/parameters": "",

@@ -38,6 +38,7 @@ from litcourse.labs.lab4_fsdp.fsdp2._reading import groups, refined
 from litcourse.models import TransformerClassifier
 from litcourse.probing.attempts import attempt
 from litcourse.probing.class_bases import derives_from, first_base
+from litcourse.probing.step_lines import lines_that_name_a_device
 from litcourse.ranks import rank_findings, read_rank_values, run_ranks
 from litcourse.sharding import measure_fsdp2_gap, measured
 from litcourse.sharding.fsdp2_exactness import EXACT
@@ -72,7 +73,9 @@ def probe(shown: dict[str, Any], student: Student) -> dict[str, Any]:
     def mesh(_: int) -> dict[str, Any]:
         return attempt(lambda: train_on_mesh(cls, shown["mesh"]["size"]), _CALL.format(RANKS))
 
-    return {"run": measured(run_ranks(work, WORLD)), "mesh": measured(run_ranks(mesh, 1))}
+    named = lines_that_name_a_device(cls, ("init_device_mesh", "DeviceMesh"))
+    runs = {"run": measured(run_ranks(work, WORLD)), "mesh": measured(run_ranks(mesh, 1))}
+    return runs | {"named": named}
 
 
 # --- judge ------------------------------------------------------------------------------
@@ -100,6 +103,7 @@ def judge(inputs: Inputs, evidence: Evidence) -> list[Mark]:
         halved = not isinstance(mesh, Finding) and gathers_half(inputs, mesh)
         weights, again = judge_trainings(inputs, runs, halved=halved)
         other = None if isinstance(mesh, Finding) else judge_default(mesh)
+        other = other or _judge_device(evidence["named"].text())
         return [*found, (isinstance(weights, Earned) and other) or weights, again]
     version = ranks[0]["torch"].text()
     reason = f"FSDP2 is not exact on CPU ranks with torch {version}, as it is from 2.9.1 on"
@@ -120,6 +124,14 @@ def _judge_form(inputs: Inputs, name: str, ranks: list[Evidence]) -> Finding | N
         if len(list(rank["fits"])) != RUNS[name]:
             raise MalformedError(rank["fits"].path, f"{RUNS[name]} fits")
     return None
+
+
+def _judge_device(named: str) -> Finding | None:
+    """Judge that no mesh is of a device that is written down: the check's ranks have CPUs alone."""
+    if not named:
+        return None
+    expected, got = "a mesh of the device that the strategy uses", "one of a device by name"
+    return Finding("LIT4532", ("weights",), "configure_model", expected, got, named)
 
 
 # --- units
