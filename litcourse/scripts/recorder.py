@@ -91,13 +91,7 @@ def _wrap(module: Any, folder: Path) -> None:
     """Have a Trainer write its record when it is made, starts a stage, and starts or ends a fit."""
     trainer_class, setup = module.Trainer, module.setup
     originals = setup._init_debugging_flags, trainer_class._run_stage, trainer_class._fit_impl  # noqa: SLF001 (no public hooks)
-    connector_class = module._AcceleratorConnector  # noqa: SLF001 (as above)
-    connect = connector_class.__init__
-
-    @functools.wraps(connect)
-    def init_connector(connector: Any, *arguments: Any, **keywords: Any) -> None:
-        connector.litcourse_named = str(keywords.get("accelerator", "auto"))
-        connect(connector, *arguments, **keywords)
+    _note_accelerator(module._AcceleratorConnector)  # noqa: SLF001 (as above)
 
     @functools.wraps(originals[0])
     def init_debugging_flags(trainer: Any, *arguments: Any, **keywords: Any) -> None:
@@ -126,10 +120,21 @@ def _wrap(module: Any, folder: Path) -> None:
         _write_record(trainer, folder, finished=True, **_read_end(trainer))
         return done
 
-    connector_class.__init__ = init_connector
     setup._init_debugging_flags = init_debugging_flags  # noqa: SLF001 (as above)
     trainer_class._run_stage = run_stage  # noqa: SLF001 (as above)
     trainer_class._fit_impl = fit_impl  # noqa: SLF001 (as above)
+
+
+def _note_accelerator(connector_class: Any) -> None:
+    """Have a Trainer's connector keep the accelerator that was named; it resolves "auto"."""
+    original = connector_class.__init__
+
+    @functools.wraps(original)
+    def init(connector: Any, *arguments: Any, **keywords: Any) -> None:
+        connector.litcourse_named = str(keywords.get("accelerator", "auto"))
+        original(connector, *arguments, **keywords)
+
+    connector_class.__init__ = init
 
 
 def _make_counter() -> Any:
@@ -194,7 +199,7 @@ def _describe_trainer(trainer: Any) -> dict[str, Tree]:
 
     strategy = trainer.strategy
     return resolved(trainer) | {
-        "named_accelerator": trainer._accelerator_connector.litcourse_named,  # noqa: SLF001 (as above)
+        "named_accelerator": getattr(trainer._accelerator_connector, "litcourse_named", "auto"),  # noqa: SLF001 (no public view)
         "started_by": str(getattr(strategy, "_start_method", None) or "program"),
         "current_epoch": trainer.current_epoch,
         "global_step": trainer.global_step,
