@@ -63,19 +63,19 @@ def watch(course: Course, names: Sequence[str], *, jobs: int = 0, once: bool = F
 def _run(watcher: Watcher, evidence: Path, seconds: float, *, once: bool) -> None:
     quiet = 0
     while not (once and quiet > 1):  # two looks find a hand-in complete
-        pause = seconds
         try:
             done = watcher.round()
         except AuthorError as error:
             if once:
                 raise
             _say(f"this round could not be done: {error}")
-            pause, done = _AFTER_A_FAULT, []
+            time.sleep(_AFTER_A_FAULT)  # also if hand-ins are due: else it does nothing but say so
+            continue
         quiet = 0 if done or watcher.queue.due else quiet + 1
         with contextlib.suppress(OSError):  # a full disk: the next round says so
             _note(watcher, evidence, len(done))
         if not watcher.queue.due:
-            time.sleep(pause)
+            time.sleep(seconds)
 
 
 def _note(watcher: Watcher, evidence: Path, done: int) -> None:

@@ -94,6 +94,31 @@ def test_a_full_disk_stops_a_round_and_nothing_is_lost(
     assert group.students() == {"ada": 5}
 
 
+def test_a_watcher_waits_while_the_disk_is_full(
+    group: Class, exchange: Exchange, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Also where hand-ins are due: else its log fills what room there is."""
+    exchange.submit("ada", RIGHT)
+    slept: list[float] = []
+
+    def no_room(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if slept.count(watch_command._AFTER_A_FAULT) > 1:
+            raise StopIteration
+
+    monkeypatch.setattr(watcher, "take", no_room)
+    monkeypatch.setattr(time, "sleep", sleep)
+    watching = Watcher(group.course, [LAB], print)
+    with pytest.raises(StopIteration):
+        watch_command._run(watching, group.root / "evidence", 0, once=False)
+    assert slept == [0, *[watch_command._AFTER_A_FAULT] * 2]
+    assert capsys.readouterr().out.count("make room") == 2
+
+
 def test_what_a_fault_left_is_graded_in_the_next_round(
     group: Class, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
