@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from lightning.pytorch.callbacks import (
     ProgressBar,
 )
 from lightning.pytorch.trainer.connectors.logger_connector import logger_connector
+from lightning.pytorch.utilities.model_helpers import is_overridden
 from torch.optim.optimizer import register_optimizer_step_post_hook
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -21,6 +23,9 @@ from litcourse.core.tree import Tree
 
 if TYPE_CHECKING:
     import torch
+
+LATE = 72_072_000
+"""Added to numbers of batches: "every n batches" stays for n up to 16, and for 100 and 1000."""
 
 
 def quiet_trainer(cls: type[L.Trainer] = L.Trainer, /, **arguments: Any) -> L.Trainer:
@@ -45,6 +50,36 @@ def make_loader(batches: list[list[Tree]]) -> DataLoader[Any]:
 def make_sample_loader(images: torch.Tensor, labels: torch.Tensor, size: int) -> DataLoader[Any]:
     """A loader over `images` and `labels` in batches of `size`, in order."""
     return DataLoader(TensorDataset(images, labels), batch_size=size)
+
+
+@contextlib.contextmanager
+def late_batches(module: Any, hook: str, count: int) -> Iterator[None]:
+    """Have a step of `module` see the middle batches of an epoch as those of a very long one.
+
+    What ends after so many batches shows in a few. The first and the last batch keep their
+    numbers, by which code may tell them.
+
+    Args:
+        module: the module.
+        hook: "training_step", "validation_step" or "test_step".
+        count: batches of the epoch.
+    """
+    if not is_overridden(hook, module):
+        yield
+        return
+    step = getattr(module, hook)
+
+    @functools.wraps(step)
+    def late_step(batch: Any, *others: Any) -> Any:
+        number, rest = others[:1], others[1:]
+        late = number and 0 < number[0] < count - 1
+        return step(batch, *((number[0] + LATE,) if late else number), *rest)
+
+    setattr(module, hook, late_step)
+    try:
+        yield
+    finally:
+        delattr(module, hook)
 
 
 @contextlib.contextmanager

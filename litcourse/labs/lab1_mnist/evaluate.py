@@ -31,7 +31,12 @@ from litcourse.probing.networks import (
     draw_networks,
     make_generator,
 )
-from litcourse.probing.trainers import logged_values, make_sample_loader, quiet_trainer
+from litcourse.probing.trainers import (
+    late_batches,
+    logged_values,
+    make_sample_loader,
+    quiet_trainer,
+)
 
 SIDE = 6
 METHODS = {"val": "validation_step", "test": "test_step"}
@@ -40,11 +45,9 @@ TOLERANCE = 1e-5
 SHAPES = {
     "dropout": ((9, 11, 13), range(4, 7)),
     "conv": ((131, 137, 139), (2, 3)),
-    "deep": ((5,), range(101, 106)),
+    "deep": ((5,), range(20, 26)),
 }
 """Sizes and numbers of whole batches: of few, large and many ones. No mean is a round decimal."""
-FEW = (2, 3, 5)
-"""Numbers of whole batches where a module validates again: that it forgets, a few show."""
 
 
 def draw(rng: Random) -> Inputs:
@@ -53,10 +56,7 @@ def draw(rng: Random) -> Inputs:
     cases = {}
     for kind, (sizes, counts) in SHAPES.items():
         size = rng.choice(sizes)
-        sets = {
-            n: _draw_set(rng, networks[kind], size, rng.choice(FEW if n == "second" else counts))
-            for _, n in RUNS
-        }
+        sets = {n: _draw_set(rng, networks[kind], size, rng.choice(counts)) for _, n in RUNS}
         cases[kind] = {"network": networks[kind], "sets": sets, "batch_size": size}
     return Inputs({"cases": cases})
 
@@ -137,7 +137,8 @@ def _probe_run(
         modes.clear()
         trainer = quiet_trainer()
         entry = trainer.validate if step == "val" else trainer.test
-        with _record_keys(module) as keys:
+        late = late_batches(module, METHODS[step], len(batches))
+        with late, _record_keys(module) as keys:
             entry(module, batches, verbose=False)
         return {
             "logits": logits if isinstance(logits, Tensor) else None,

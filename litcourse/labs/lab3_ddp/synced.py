@@ -33,7 +33,7 @@ from litcourse.probing.networks import (
     make_generator,
 )
 from litcourse.probing.step_lines import lines_that_set
-from litcourse.probing.trainers import copy_tensors, logged_values, make_loader
+from litcourse.probing.trainers import copy_tensors, late_batches, logged_values, make_loader
 from litcourse.ranks import read_rank_values, run_ranks
 
 WORLD = 2
@@ -42,7 +42,7 @@ STEPS = 56
 """Number of training batches of a rank in an epoch; the training goes on after step 100."""
 LARGE, LARGER = (66, 131), (140, 260)
 """Range of a large batch, and of the one that the rank with few validation batches has."""
-MORE_VAL = 101
+MORE_VAL = 9
 """Validation batches by which the other rank has more."""
 FEATURES = 12
 ALL = ("weights", "val_loss", "val_acc", "train_loss")
@@ -96,7 +96,7 @@ def _draw_sizes(rng: Random) -> list[list[int]]:
 
     The total is a multiple of the ranks, and each shard ends in a smaller batch.
     """
-    size = rng.choice([2, 3])
+    size = rng.choice([4, 8])
     many = [rng.randrange(*LARGE), *[size] * MORE_VAL, rng.randrange(1, size)]
     few = [rng.randrange(*LARGER), rng.randrange(1, size)]
     few[-1] += (sum(many) + sum(few)) % WORLD
@@ -153,7 +153,8 @@ def _train(cls: Any, shown: dict[str, Any], rank: int) -> dict[str, Any]:
     inputs, labels = shown["val"][rank]
     sizes = shown["val_sizes"][rank]
     shard = [list(pair) for pair in zip(inputs.split(sizes), labels.split(sizes), strict=True)]
-    trainer.fit(module, make_loader(shown["train"][rank]), make_loader(shard))
+    with late_batches(module, "validation_step", len(shard)):
+        trainer.fit(module, make_loader(shown["train"][rank]), make_loader(shard))
     return {
         "kept_as": type(module.model).__name__,
         "is_given": module.model is network,

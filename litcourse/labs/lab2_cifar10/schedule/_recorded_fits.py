@@ -17,6 +17,7 @@ from litcourse.probing.networks import build_network
 from litcourse.probing.step_lines import steps_by_hand
 from litcourse.probing.trainers import (
     copy_tensors,
+    late_batches,
     logged_values,
     make_loader,
     quiet_trainer,
@@ -57,7 +58,8 @@ def _fit_plainly(cls: Any, shown: dict[str, Any], *, validates: bool) -> dict[st
         module = build(cls, shown)
         sets = {name: _make_loader(shown, name) for name in ("val", "test")}
         trainer = quiet_trainer(max_epochs=shown["epochs"], callbacks=[recorder])
-        trainer.fit(module, make_loader(shown["batches"]), sets["val"] if validates else None)
+        with late_batches(module, "validation_step", len(shown["sizes"]["val"])):
+            trainer.fit(module, make_loader(shown["batches"]), sets["val"] if validates else None)
         evidence = {
             "final": copy_tensors(dict(module.model.named_parameters())),
             "optimizers": [type(optimizer).__name__ for optimizer in trainer.optimizers],
@@ -68,7 +70,8 @@ def _fit_plainly(cls: Any, shown: dict[str, Any], *, validates: bool) -> dict[st
         }
 
         def test() -> dict[str, Any]:
-            trainer.test(module, sets["test"], verbose=False)
+            with late_batches(module, "test_step", len(shown["sizes"]["test"])):
+                trainer.test(module, sets["test"], verbose=False)
             return logged_values(trainer)
 
         tested = attempt(test, "Trainer.test(LitResNet(model, ...))")

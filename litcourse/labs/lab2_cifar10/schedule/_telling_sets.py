@@ -16,7 +16,7 @@ from litcourse.probing.networks import CLASSES, build_network, draw_batch, make_
 LEAST = 0.01
 """Accuracies of different kinds differ by more than this."""
 TRIES = 200
-LARGE, SMALL, MANY = (66, 90), 2, 101
+LARGE, SMALL, MANY = (66, 90), 7, 9
 """Sizes of a large batch and of a small one, and the least number of small ones."""
 
 
@@ -37,7 +37,7 @@ def telling_sets(
     sets, sizes = {}, {}
     for name in ("val", "test"):
         sizes[name] = [rng.randrange(*LARGE), *[SMALL] * rng.randrange(MANY, MANY + 3)]
-        sizes[name].append(1)
+        sizes[name].append(rng.randrange(1, 4))
         sets[name] = _draw_set(rng, model, sizes[name], shape)
     return sets, sizes
 
