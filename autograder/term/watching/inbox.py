@@ -17,7 +17,13 @@ Seen = tuple[tuple[str, int, int, int], ...]
 
 @dataclass
 class Inbox:
-    """The inbound folder of the exchange, over all looks at it."""
+    """The inbound folder of the exchange, over all looks at it.
+
+    Args:
+        unsettled: whether the last look saw a complete hand-in for the first time, or changed.
+    """
+
+    unsettled: bool = False
 
     _seen: dict[Path, Seen] = field(default_factory=dict)
     _doubts: dict[str, str] = field(default_factory=dict)
@@ -40,6 +46,8 @@ class Inbox:
                 self._doubts[one.folder.name] = one.doubt
             elif one.complete and self._is_settled(one.folder):
                 found.append(one)
+            elif one.complete:
+                self.unsettled = True
         return found
 
     def news(self) -> list[str]:

@@ -75,7 +75,7 @@ def _run(watcher: Watcher, evidence: Path, seconds: float, *, once: bool) -> Non
         with contextlib.suppress(OSError):  # a full disk: the next round says so
             _note(watcher, evidence, len(done))
         if not watcher.queue.due:
-            time.sleep(seconds)
+            time.sleep(seconds / 4 if watcher.unsettled else seconds)
 
 
 def _note(watcher: Watcher, evidence: Path, done: int) -> None:

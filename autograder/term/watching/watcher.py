@@ -99,12 +99,18 @@ class Watcher:
         self._again |= dict.fromkeys(self._open(counting, todo), time_of_now() + _AGAIN)
         return todo
 
+    @property
+    def unsettled(self) -> bool:
+        """Whether the last look saw a complete hand-in for the first time, or changed."""
+        return self._inbox.unsettled
+
     def _open(self, counting: dict[str, Counting], todo: Sequence[Who]) -> set[Try]:
         """The tries of `todo` that could not be graded, though the round went to its end."""
         return {one for lab, who in todo for one in counting[lab].store.of(lab, who)} - self._graded
 
     def _look(self, settings: CourseSettings, counting: dict[str, Counting]) -> Queue:
         rules = watch_settings(settings)
+        self._inbox.unsettled = False
         complete = [
             one
             for lab in self.labs
