@@ -7,12 +7,17 @@ from typing import Any
 
 import lightning as L
 import pytest
+import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.trainer.connectors.logger_connector import logger_connector
 
 from litcourse.probing.fakes import NumberedDataModule, ScriptedMetricModule
 from litcourse.probing.trainers import (
+    LATE,
+    late_batches,
+    make_loader,
+    quiet_trainer,
     record_default_loggers,
     record_trainers,
     stand_in_metrics,
@@ -61,3 +66,37 @@ def test_a_metric_that_nobody_logs_has_a_stand_in(tmp_path: Path) -> None:
     assert metrics.missed == {"val_los"}
     assert trainer.current_epoch == 2
     assert checkpoint.best_model_score == -1.0, "it falls in each epoch: the last one is the best"
+
+
+class Numbered(L.LightningModule):
+    """Notes the numbers of its validation batches."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.numbers: list[int] = []
+
+    def validation_step(self, _: Any, number: int) -> None:
+        self.numbers.append(number)
+
+
+def test_the_middle_batches_count_as_late_ones() -> None:
+    module, batches = Numbered(), make_loader([[torch.ones(1, 1)]] * 5)
+    for count in (5, 5):
+        with late_batches(module, "validation_step", count):
+            quiet_trainer().validate(module, batches, verbose=False)
+    assert module.numbers == [0, LATE + 1, LATE + 2, LATE + 3, 4] * 2
+    assert not any(LATE % every for every in (*range(1, 17), 50, 100, 1000))
+    quiet_trainer().validate(module, batches, verbose=False)
+    assert module.numbers[-5:] == [0, 1, 2, 3, 4]
+
+
+def test_a_step_without_numbers_and_one_that_is_not_there_stay() -> None:
+    class Unnumbered(L.LightningModule):
+        def validation_step(self, batch: Any) -> None:
+            assert batch[0].shape == (1, 1)
+
+    with late_batches(Unnumbered(), "test_step", 3):
+        pass
+    module = Unnumbered()
+    with late_batches(module, "validation_step", 3):
+        quiet_trainer().validate(module, make_loader([[torch.ones(1, 1)]] * 3), verbose=False)
