@@ -41,11 +41,11 @@ test: setup  ## all tests that this machine can run, and a list of those it can'
 .PHONY: check
 check: format lint types test  ## format, lint, types, test: what CI runs
 
-# Hours on two cores. Each part can be run by itself; a verify that was stopped goes on with RESUME=1.
+# Hours on two cores. Each part can be run by itself; a verify that was stopped goes on where it was.
 .PHONY: check-release
 check-release: check  ## before a release: the long tests, five draws of every bank, other versions of torch (hours)
 	@$(PY) -m pytest -n $(WORKERS) --dist loadfile -m release $(PYTEST_ARGS) $(TESTS)
-	@$(AUTOGRADER) verify --seeds 5 --resume
+	@$(AUTOGRADER) verify --seeds 5
 	@for version in $(TORCHES); do tools/try_torch.sh $$version || exit; done
 
 .PHONY: format
@@ -92,8 +92,8 @@ site-links: site  ## look at every external link of the site (needs a network)
 	@$(SPHINX) -b linkcheck $(SITE)/content $(SITE)/links || { cat $(SITE)/links/output.txt; exit 1; }
 
 .PHONY: verify
-verify: setup  ## hold every question against its bank of right and wrong answers (LAB=... Q=... SEEDS=... RESUME=1)
-	@$(AUTOGRADER) verify $(LAB) $(if $(Q),--question $(Q)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(RESUME),--resume)
+verify: setup  ## hold every question against its bank of right and wrong answers (LAB=... Q=... SEEDS=... FRESH=1)
+	@$(AUTOGRADER) verify $(LAB) $(if $(Q),--question $(Q)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FRESH),--fresh)
 
 .PHONY: mutate
 mutate: setup  ## change right answers a little, and list the changes that no judge notices (LAB=... Q=... MINUTES=...)

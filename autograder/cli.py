@@ -127,8 +127,9 @@ def verify(
     as_json: Json = False,
     question: Annotated[str, typer.Option(help="Only this question.")] = "",
     jobs: Annotated[int, typer.Option(min=0, help="Processes; 0: one per core.")] = 0,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Keep each result; go on where it was stopped.")
+    fresh: Annotated[
+        bool,
+        typer.Option("--fresh/--resume", help="Run all; or only what has changed since it ran."),
     ] = False,
 ) -> None:
     """Hold every question against its bank of right and wrong answers."""
@@ -143,7 +144,7 @@ def verify(
         json=as_json,
         question=question or None,
         jobs=jobs or None,
-        resume=resume,
+        fresh=fresh,
     )
     raise typer.Exit(code)
 

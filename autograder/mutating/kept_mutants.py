@@ -10,23 +10,17 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import platform
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 from io import TextIOWrapper
-from pathlib import Path
 
-import litcourse
 from autograder.course import Course, Lab, unwritable_error
-from autograder.verifying.kept_trials import FOLDER, PACKAGES, lock
+from autograder.verifying.dependencies import digest_of_question
+from autograder.verifying.kept_trials import FOLDER, lock
 from autograder.verifying.solutions import solved_cells
-from litcourse import labs
 
 OWN, GENERAL, SURVIVED, UNDECIDED = "own", "general", "survived", "undecided"
 """Fates: killed by a finding of the question; by one of any question; not killed; no score."""
-_WORDS = "feedback"
-"""The room of litcourse that holds words alone, which decide on no score."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +92,7 @@ def keep_mutants(course: Course, lab: Lab) -> Iterator[KeptMutants]:
         raise unwritable_error(path, error) from error
     with file:
         lock(path, file)
-        yield KeptMutants(file, {name: digest_of_question(lab, name) for name in lab.questions})
+        yield KeptMutants(file, {name: _decided_by(lab, name) for name in lab.questions})
 
 
 def _parse(line: str) -> Fate | None:
@@ -108,27 +102,7 @@ def _parse(line: str) -> Fate | None:
         return None
 
 
-def digest_of_question(lab: Lab, question_id: str) -> str:
+def _decided_by(lab: Lab, question_id: str) -> str:
     """SHA-256, hex, of all that decides on a question's mutants: probe, judge, cells, libraries."""
-    root = Path(litcourse.__file__).parent
-    found = hashlib.sha256()
-    for place in [root, *(Path(place) / lab.id for place in labs.__path__)]:
-        for path in sorted(p for p in place.rglob("*") if p.is_file()):
-            parts = path.relative_to(place).parts
-            if (place == root and parts[0] in {"labs", _WORDS}) or "__pycache__" in parts:
-                continue
-            if place == root or _belongs(parts, question_id, lab):
-                digest = hashlib.sha256(path.read_bytes()).hexdigest()
-                found.update(f"{'/'.join(parts)} {digest}\n".encode())
-    found.update("\n".join(solved_cells(lab, question_id)).encode())
-    for name in PACKAGES:
-        with contextlib.suppress(PackageNotFoundError):
-            found.update(f"{name} {version(name)}\n".encode())
-    found.update(f"{platform.python_version()} {platform.machine()}".encode())
-    return found.hexdigest()
-
-
-def _belongs(parts: tuple[str, ...], question_id: str, lab: Lab) -> bool:
-    """Whether a file of a lab may decide on a question: it is no other question's own."""
-    owner = parts[0].partition(".")[0]
-    return owner == question_id or owner not in lab.questions
+    parts = (digest_of_question(lab, question_id), *solved_cells(lab, question_id))
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -40,15 +40,8 @@ from autograder.mutating.kept_mutants import (
 from autograder.mutating.mutants import Mutant, mutants_of
 from autograder.mutating.mutation_report import Report, print_report, write_results
 from autograder.mutating.sandboxed import check_sandbox, work_in_sandbox
-from autograder.verifying.verify import (
-    Trial,
-    cells_of,
-    draw,
-    labs_with,
-    look_ahead,
-    unsolved_cells,
-    verdict_on,
-)
+from autograder.verifying.trials import Trial, cells_of, draw, unsolved_cells
+from autograder.verifying.verify import labs_with, look_ahead, verdict_on
 from autograder.verifying.warm_runner import Run, run_all, warm_up, work_in_folder
 from litcourse.core.exit_codes import ExitCode
 from litcourse.core.verdict import Verdict

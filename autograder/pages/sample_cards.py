@@ -16,7 +16,8 @@ from typing import Any, TypedDict
 from autograder.bank import SOLUTION, Case, load
 from autograder.course import AuthorError, Lab
 from autograder.pages.kept_outputs import KEPT, NEXT_STEP, digest_of, write_json
-from autograder.verifying.verify import Trial, cells_of, draw, fault_of, unsolved_cells, verdict_on
+from autograder.verifying.trials import Trial, cells_of, draw, unsolved_cells
+from autograder.verifying.verify import fault_of, verdict_on
 from autograder.verifying.warm_runner import Run, run_all, warm_up
 from litcourse.core.question import Earned, Finding, Mark, NotLookedAt
 from litcourse.core.verdict import Verdict

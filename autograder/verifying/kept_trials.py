@@ -1,32 +1,28 @@
-"""Keeps what `autograder verify --resume` has found, so that many draws can be done in pieces.
+"""Keeps what `autograder verify` has found, so that it runs what has changed since, and that alone.
 
-One file a lab in the course, `.verify/<lab>.jsonl`: first the digest of the code by which its
-results were made, then a line for each trial, written when it ends. With another digest it starts
-anew.
+One file a lab in the course, `.verify/<lab>.jsonl`, with a line for each trial, written when it
+ends. A line counts as long as the digest of all that decides on its result is the same.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import json
-import platform
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
-from io import TextIOWrapper
 from pathlib import Path
+from typing import TextIO
 
-import litcourse
-from autograder import bank
-from autograder.course import AuthorError, Course, Lab, unwritable_error
-from litcourse import labs
+from autograder.course import AuthorError, Course, Lab
 
 FOLDER = ".verify"
 """Folder in the course; git ignores it."""
-PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "numpy")
-"""Libraries whose versions decide on results, too."""
+
+
+Key = tuple[str, str, str, int]
+"""A trial: lab, question, case and seed."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +48,7 @@ class Result:
     cpu_seconds: float
 
     @property
-    def key(self) -> tuple[str, str, str, int]:
+    def key(self) -> Key:
         """The trial that it belongs to."""
         return self.lab, self.question_id, self.case, self.seed
 
@@ -61,49 +57,53 @@ class KeptTrials:
     """The results of labs, in their files.
 
     Args:
-        results: those of earlier runs.
-        notes: a line for each lab, of what was found there.
-        files: the open file of each lab.
+        files: the open file of each lab, by its id.
     """
 
-    def __init__(
-        self, results: Sequence[Result], notes: list[str], files: dict[str, TextIOWrapper]
-    ) -> None:
-        self.results = {result.key: result for result in results}
-        self.notes, self._files = notes, files
+    def __init__(self, files: Mapping[str, TextIO]) -> None:
+        self._files = files
+        self._results: dict[Key, tuple[str, Result]] = {}
+        for file in files.values():
+            self._results |= _load(file)
 
-    def keep(self, result: Result) -> None:
+    def find(self, key: Key, decided_by: str) -> Result | None:
+        """The result of a trial if all that decides on it is what it was.
+
+        Args:
+            key: the trial.
+            decided_by: digest of all that decides on its result.
+        """
+        digest, result = self._results.get(key, ("", None))
+        return result if digest == decided_by else None
+
+    def keep(self, result: Result, decided_by: str) -> None:
         """Write a result at once: the run may be stopped at any moment."""
-        file = self._files[result.lab]
-        file.write(json.dumps(asdict(result)) + "\n")
-        file.flush()
+        file = self._files.get(result.lab)
+        if file is not None:
+            file.write(_line_of(decided_by, result))
+            file.flush()
 
 
 @contextlib.contextmanager
 def keep_trials(course: Course, chosen: Sequence[Lab]) -> Iterator[KeptTrials]:
-    """Open the results of `chosen`.
-
-    Raises:
-        AuthorError: another run holds them, or they can't be written.
-    """
+    """Open the results of `chosen`; a lab whose file can't be had has none, and is told of."""
     folder = course.root / FOLDER
     with contextlib.ExitStack() as stack:
-        kept = KeptTrials([], [], {})
+        files: dict[str, TextIO] = {}
         for lab in chosen:
             path = folder / f"{lab.id}.jsonl"
             try:
                 folder.mkdir(exist_ok=True, mode=0o700)  # who may read a file may lock it
                 file = stack.enter_context(path.open("a+", encoding="utf-8"))
-            except OSError as error:
-                raise unwritable_error(path, error) from error
-            lock(path, file)
-            found = _load(file, path, digest_of(lab), kept.notes)
-            kept.results |= {result.key: result for result in found}
-            kept._files[lab.id] = file  # noqa: SLF001 (of this module)
-        yield kept
+                lock(path, file)
+            except (OSError, AuthorError) as error:
+                print(f"results of {lab.id} are not kept: {error}", file=sys.stderr)  # noqa: T201 (the command's own words)
+            else:
+                files[lab.id] = file
+        yield KeptTrials(files)
 
 
-def lock(path: Path, file: TextIOWrapper) -> None:
+def lock(path: Path, file: TextIO) -> None:
     """Hold a file until it is closed.
 
     Raises:
@@ -112,45 +112,31 @@ def lock(path: Path, file: TextIOWrapper) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        fault, step = "another run writes it", "wait for its end, or run without --resume"
-        raise AuthorError(path, "", fault, step) from None
+        raise AuthorError(path, "", "another run writes it", "wait for its end") from None
 
 
-def _load(file: TextIOWrapper, path: Path, digest: str, notes: list[str]) -> list[Result]:
-    """The results in a file; it is emptied if they were made by other code."""
+def _load(file: TextIO) -> dict[Key, tuple[str, Result]]:
+    """The last result of each trial in a file; what is older than these is taken out of it."""
     file.seek(0)
-    head, *lines = file.read().split("\n")
-    if head == digest:
-        found = [result for result in map(_parse, lines) if result]
-        file.write("\n" if lines and lines[-1] else "")  # a line that was cut by a kill
-        notes.append(f"{path}: {len(found)} trials are done")
-        return found
-    if head:
-        notes.append(f"{path}: the code has changed since, so it starts anew")
-    file.seek(0)
-    file.truncate()
-    file.write(f"{digest}\n")
+    lines = file.read().split("\n")
+    found = {entry[1].key: entry for entry in map(_parse, lines) if entry}
+    if len(lines) > 2 * len(found) + 1:
+        file.seek(0)
+        file.truncate()
+        file.writelines(_line_of(*entry) for entry in found.values())
+    elif lines[-1]:
+        file.write("\n")  # a line that was cut by a kill
     file.flush()
-    return []
+    return found
 
 
-def _parse(line: str) -> Result | None:
+def _line_of(decided_by: str, result: Result) -> str:
+    return json.dumps({"decided_by": decided_by, **asdict(result)}) + "\n"
+
+
+def _parse(line: str) -> tuple[str, Result] | None:
     try:
-        return Result(**json.loads(line))
-    except (ValueError, TypeError):
+        fields = json.loads(line)
+        return fields.pop("decided_by"), Result(**fields)
+    except (ValueError, TypeError, KeyError, AttributeError):
         return None
-
-
-def digest_of(lab: Lab) -> str:
-    """SHA-256, hex, of all that decides on a lab's results, with the versions of its libraries."""
-    places = [Path(litcourse.__file__).parent, Path(__file__).parent]
-    places += [Path(place) / lab.id for place in (*labs.__path__, *bank.__path__)]
-    paths = sorted(p for place in places for p in place.rglob("*") if p.is_file())
-    found = hashlib.sha256()
-    for path in [lab.path, *(p for p in paths if "__pycache__" not in p.parts)]:
-        found.update(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
-    for name in PACKAGES:
-        with contextlib.suppress(PackageNotFoundError):
-            found.update(f"{name} {version(name)}\n".encode())
-    found.update(f"{platform.python_version()} {platform.machine()}".encode())
-    return found.hexdigest()

@@ -14,56 +14,33 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass
-from random import Random
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from autograder.bank import FRESH, SOLUTION, STUB, Case, load, without_markers
+from autograder.bank import STUB, Case, load
 from autograder.course import (
-    CHECK,
     AuthorError,
     Course,
     Lab,
-    grade_id,
-    is_demo,
     question_file,
     where_raised,
 )
-from autograder.stubs import clear_answers
 from autograder.verifying.bank_faults import again, check_bank, nearest_first
-from autograder.verifying.kept_trials import KeptTrials, Result, keep_trials
-from autograder.verifying.solutions import draw_inputs
+from autograder.verifying.dependencies import digest_of_question
+from autograder.verifying.kept_trials import KeptTrials, Key, Result, keep_trials
 from autograder.verifying.source_faults import check_source
+from autograder.verifying.trials import Plan, Trial, make_plans, make_runs
 from autograder.verifying.verify_summary import Tally, print_json, print_table
-from autograder.verifying.warm_runner import Outcome, Run, run_all, warm_up
+from autograder.verifying.warm_runner import Outcome, run_all, warm_up
 from litcourse.core.exit_codes import ExitCode
 from litcourse.core.names import UnknownNameError
-from litcourse.core.question import Earned, Inputs, JudgeError, NotLookedAt
+from litcourse.core.question import Earned, JudgeError, NotLookedAt
 from litcourse.core.scoring import fail_question, grade
-from litcourse.core.serialization import decode, encode
+from litcourse.core.serialization import decode
 from litcourse.core.verdict import Verdict
 from litcourse.feedback.catalogue import catalogue
-from litcourse.frontends.notebook import PUBLIC_SEED
-from litcourse.scripts import script_runner
-
-LIMIT = 120.0
-"""Seconds that one answer may take; on an idle machine a check takes less than ten."""
-FRESH_LIMIT = 600.0
-"""Seconds for a script as fresh programs; each imports for ten seconds or more."""
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One case with one draw of inputs."""
-
-    lab: Lab
-    question_id: str
-    case: Case
-    seed: int
-    inputs: Inputs
 
 
 def _result(trial: Trial, verdict: Verdict, cpu_seconds: float) -> Result:
@@ -117,9 +94,9 @@ def run(
     json: bool = False,
     question: str | None = None,
     jobs: int | None = None,
-    resume: bool = False,
+    fresh: bool = True,
 ) -> int:
-    """Verify `labs` and print the result; the exit code is 0 if nothing is wrong.
+    """Verify `labs`, keep what is found, and print it; the exit code is 0 if nothing is wrong.
 
     Args:
         course: the course.
@@ -128,7 +105,7 @@ def run(
         json: print one JSON object in place of a table.
         question: id of the only question to verify, or None.
         jobs: number of child processes; one per core unless given.
-        resume: keep each result in the course, and go on where an earlier run was stopped.
+        fresh: run all trials, those too whose results are kept and still hold.
 
     Raises:
         AuthorError: a part of a question is missing or at fault, or a case does not fit its
@@ -139,18 +116,15 @@ def run(
     chosen = labs_with(labs, question)
     for lab in chosen:
         look_ahead(lab)
-    with keep_trials(course, chosen) if resume else contextlib.nullcontext() as kept:
-        for note in kept.notes if kept else ():
-            print(note, file=sys.stderr)  # noqa: T201 (the command's own words)
-        warm_up()
-        plans = [plan for lab in chosen for plan in _plans(lab, question)]
-        tallies: dict[tuple[str, str], Tally] = {}
+    plans = [plan for lab in chosen for plan in make_plans(lab, question)]
+    tallies: dict[tuple[str, str], Tally] = {}
+    with keep_trials(course, chosen) as kept:
         try:
-            for result in _results(plans, seeds, jobs or os.cpu_count() or 1, kept):
-                tallies.setdefault((result.lab, result.question_id), Tally()).add(result)
+            for result, is_kept in _results(plans, seeds, jobs or os.cpu_count() or 1, kept, fresh):
+                name = (result.lab, result.question_id)
+                tallies.setdefault(name, Tally()).add(result, kept=is_kept)
         except KeyboardInterrupt:
-            if kept:
-                print("stopped; what is done is kept. Next: the same again", file=sys.stderr)  # noqa: T201
+            print("stopped; what is done is kept. Next: the same again", file=sys.stderr)  # noqa: T201
             raise
     seconds = time.perf_counter() - started
     print_json(tallies, seeds, seconds) if json else print_table(tallies, seeds, seconds)
@@ -159,25 +133,36 @@ def run(
 
 
 def _results(
-    plans: Sequence[Plan], seeds: int, workers: int, kept: KeptTrials | None
-) -> Iterator[Result]:
-    """The results of all trials, those of earlier runs first."""
-    known = kept.results if kept else {}
+    plans: Sequence[Plan], seeds: int, workers: int, kept: KeptTrials, fresh: bool
+) -> Iterator[tuple[Result, bool]]:
+    """The results of all trials, those that are kept first, and whether they are."""
+    digests = _digests_of(plans)
     keys = [key for plan in plans for key in plan.keys(seeds)]
-    found = [known[key] for key in keys if key in known]
-    outcomes = run_all(_runs(plans, seeds, known), workers)
+    found: dict[Key, Result] = {}
+    for key in () if fresh else keys:
+        result = kept.find(key, digests[key[:3]])
+        found |= {key: result} if result else {}
+    if len(found) < len(keys):
+        warm_up()
+    outcomes = run_all(make_runs(plans, seeds, found), workers)
     with contextlib.closing(outcomes), _progress() as progress:
-        wrong = len([result for result in found if result.fault])
+        wrong = len([result for result in found.values() if result.fault])
         task = progress.add_task("verify", total=len(keys), completed=len(found), wrong=wrong)
-        yield from found
+        yield from ((result, True) for result in found.values())
         for outcome in outcomes:
             trial: Trial = outcome.run.key
             result = _result(trial, verdict_on(trial, outcome), outcome.cpu_seconds)
-            if kept:
-                kept.keep(result)
+            kept.keep(result, digests[result.key[:3]])
             wrong += bool(result.fault)
             progress.update(task, advance=1, wrong=wrong)
-            yield result
+            yield result, False
+
+
+def _digests_of(plans: Sequence[Plan]) -> dict[tuple[str, str, str], str]:
+    """Digest of all that decides on each case, but the seed: question, cells and what is due."""
+    questions = {(plan.lab.id, plan.question_id): plan.lab for plan in plans}
+    deciding = {name: digest_of_question(lab, name[1]) for name, lab in questions.items()}
+    return {plan.name: plan.digest(deciding[plan.name[:2]]) for plan in plans}
 
 
 def labs_with(labs: Sequence[Lab], question: str | None) -> list[Lab]:
@@ -208,97 +193,6 @@ def _progress() -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     more = (TimeRemainingColumn(), TextColumn("{task.fields[wrong]} wrong"))
     return Progress(*columns, *more, console=Console(stderr=True))
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A case, and the sources of the cells up to its question."""
-
-    lab: Lab
-    question_id: str
-    case: Case
-    cells: list[str]
-
-    def keys(self, seeds: int) -> list[tuple[str, str, str, int]]:
-        """The trials of the case, as `Result.key` names them; fresh programs run once."""
-        draws = range(1 if self.case.id == FRESH else seeds)
-        return [(self.lab.id, self.question_id, self.case.id, seed) for seed in draws]
-
-
-def _plans(lab: Lab, question: str | None) -> list[Plan]:
-    """Every case of `lab`, or of one question; those of `verify` itself come first."""
-    bank = load(lab)
-    stubs = unsolved_cells(lab)
-    own = (Case(SOLUTION), Case(STUB, expects="LIT900"))
-    return [
-        Plan(lab, name, case, cells_of(lab, name, case, bank, stubs))
-        for name, cases in bank.items()
-        if question in {None, name}
-        for case in (*own, *cases, *([Case(FRESH)] if lab.find_question(name).files else []))
-    ]
-
-
-def _runs(plans: Sequence[Plan], seeds: int, known: Container[object] = ()) -> Iterator[Run]:
-    """The runs of all plans but `known` ones; inputs are drawn when a run's turn comes."""
-    for plan in plans:
-        lab, name, case = plan.lab, plan.question_id, plan.case
-        fresh = case.id == FRESH
-        variables = {script_runner.FRESH: "1"} if fresh else {}
-        for seed in (key[-1] for key in plan.keys(seeds) if key not in known):
-            text = f"{seed} {lab.id} {name} {case.id}" if seed else PUBLIC_SEED
-            inputs, shown = draw(lab, name, Random(text))
-            trial = Trial(lab, name, case, seed, inputs)
-            limit = FRESH_LIMIT if fresh else LIMIT
-            yield Run(trial, plan.cells, lab.id, name, shown, limit, variables)
-
-
-def draw(lab: Lab, question_id: str, rng: Random) -> tuple[Inputs, bytes]:
-    """Draw inputs; also returns the shown ones, encoded."""
-    try:
-        inputs = draw_inputs(lab, question_id, rng)
-        return inputs, encode(inputs.shown)
-    except AuthorError:
-        raise
-    except Exception as error:
-        fault = f"its draw fails: {where_raised(error)}"
-        step = again(lab.id, question_id, "mend draw")
-        raise AuthorError(question_file(lab.id, question_id), question_id, fault, step) from error
-
-
-def unsolved_cells(lab: Lab) -> dict[str, str]:
-    """The unsolved cells by question id, as nbgrader makes them."""
-    return {grade_id(cell): cell.source for cell in clear_answers(lab.notebook).cells}
-
-
-def cells_of(
-    lab: Lab, question_id: str, case: Case, bank: dict[str, list[Case]], stubs: dict[str, str]
-) -> list[str]:
-    """Sources of the code cells up to the question, with the case's answers in them."""
-    answers = {question_id: case, **_earlier(case, bank)}
-    sources = []
-    for cell in lab.notebook.cells:
-        name = grade_id(cell)
-        if cell.cell_type != "code" or is_demo(cell) or name.endswith(CHECK):
-            continue
-        chosen = answers.get(name, Case(SOLUTION))
-        sources.append(_answer(lab, name, chosen, cell.source, stubs))
-        if name == question_id:
-            break
-    return sources
-
-
-def _answer(lab: Lab, name: str, case: Case, source: str, stubs: dict[str, str]) -> str:
-    if case.id == STUB:
-        return stubs[name]
-    return case.answer(source) if name in lab.questions else without_markers(source)
-
-
-def _earlier(case: Case, bank: dict[str, list[Case]]) -> dict[str, Case]:
-    found = {}
-    for question_id, case_id in case.after:
-        known = {other.id: other for other in (Case(STUB), *bank[question_id])}
-        found[question_id] = known[case_id]
-    return found
 
 
 def verdict_on(trial: Trial, outcome: Outcome) -> Verdict:

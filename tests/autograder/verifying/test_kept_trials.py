@@ -1,8 +1,9 @@
-"""`autograder verify --resume`: what is kept, what is done again, and when it starts anew."""
+"""`autograder verify`: what is kept of it, what is run again, and why."""
 
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,8 @@ import lightning  # noqa: F401, ICN001  sets environment variables when it is fi
 import pytest
 import torchmetrics  # noqa: F401  as above
 
-from autograder.course import AuthorError, Course
-from autograder.verifying import kept_trials, verify
+from autograder.course import Course
+from autograder.verifying import dependencies, trials, verify
 from autograder.verifying.kept_trials import FOLDER, keep_trials
 
 pytestmark = pytest.mark.usefixtures("torch_threads")
@@ -36,43 +37,36 @@ def kept(course: Course) -> Path:
 
 
 def resumed(
-    course: Course, capsys: pytest.CaptureFixture[str], seeds: int = 2
-) -> tuple[dict[str, Any], str]:
-    """What a run finds, and what it says on standard error."""
-    verify.run(course, [course.lab(LAB)], seeds=seeds, json=True, jobs=2, resume=True)
-    out, told = capsys.readouterr()
-    found: dict[str, Any] = json.loads(out)
+    course: Course, capsys: pytest.CaptureFixture[str], seeds: int = 2, *, fresh: bool = False
+) -> dict[str, Any]:
+    """What a run finds."""
+    verify.run(course, [course.lab(LAB)], seeds=seeds, json=True, jobs=2, fresh=fresh)
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
     del found["seconds"]
-    return found, told
-
-
-def test_nothing_is_kept_unless_asked(course: Course, capsys: pytest.CaptureFixture[str]) -> None:
-    verify.run(course, [course.lab(LAB)], json=True, jobs=2)
-    assert capsys.readouterr().out
-    assert not kept(course).parent.exists()
+    return found
 
 
 def test_what_is_done_is_not_done_again_and_more_seeds_are_added(
     course: Course, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first, told = resumed(course, capsys)
-    assert (first["trials"], first["false_passes"]) == (10, [f"{LAB}/add_one/is right"])
-    assert "trials are done" not in told
+    first = resumed(course, capsys)
+    assert (first["trials"], first["kept"]) == (10, 0)
+    assert first["false_passes"] == [f"{LAB}/add_one/is right"]
     ran: list[int] = []
-    honest = verify.draw
+    honest = trials.draw
 
     def drawn(*of: Any) -> Any:
         ran.append(1)
         return honest(*of)
 
-    monkeypatch.setattr(verify, "draw", drawn)
-    again, told = resumed(course, capsys)
-    assert (again, ran) == (first, [])
-    assert f"{kept(course)}: 10 trials are done" in told
-    more, _ = resumed(course, capsys, seeds=3)
-    assert (more["trials"], len(ran)) == (15, 5)
-    fewer, _ = resumed(course, capsys, seeds=1)
-    assert fewer["trials"] == 5
+    monkeypatch.setattr(trials, "draw", drawn)
+    assert (resumed(course, capsys), ran) == (first | {"kept": 10}, [])
+    more = resumed(course, capsys, seeds=3)
+    assert (more["trials"], more["kept"], len(ran)) == (15, 10, 5)
+    fewer = resumed(course, capsys, seeds=1)
+    assert (fewer["trials"], fewer["kept"]) == (5, 5)
+    assert resumed(course, capsys, seeds=1, fresh=True) == fewer | {"kept": 0}
+    assert len(ran) == 10
 
 
 def test_interrupted_it_keeps_what_is_done(
@@ -93,40 +87,77 @@ def test_interrupted_it_keeps_what_is_done(
     assert "what is done is kept" in capsys.readouterr().err
     with kept(course).open("a", encoding="utf-8") as file:
         file.write('{"lab": "lab0_')  # as a kill in the middle of a line leaves it
-    found, told = resumed(course, capsys)
-    assert "3 trials are done" in told
-    assert found["trials"] == 10
+    found = resumed(course, capsys)
+    assert (found["trials"], found["kept"]) == (10, 3)
     monkeypatch.setattr(verify, "verdict_on", None)
-    assert resumed(course, capsys)[0] == found
+    assert resumed(course, capsys) == found | {"kept": 10}
 
 
-@pytest.mark.parametrize("changed", ["bank", "question", "notebook", "version"])
-def test_other_code_starts_anew_and_says_so(
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text("utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("changed", "still"),
+    [("answer", 4), ("expected", 4), ("question", 0), ("solution", 2), ("version", 0)],
+)
+def test_what_has_changed_is_run_again_and_that_alone(
     course: Course,
     changed: str,
+    still: int,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """Where the solution has changed, the stub and an answer in its place are what they were."""
     resumed(course, capsys, seeds=1)
-    files = {
-        "bank": course.root / f"autograder/bank/{LAB}/add_one.py",
-        "question": course.root / f"litcourse/labs/{LAB}/add_one.py",
-        "notebook": course.root / f"source/{LAB}/{LAB}.ipynb",
-    }
-    if changed in files:
-        files[changed].write_text(files[changed].read_text("utf-8") + "\n", encoding="utf-8")
-    else:
-        monkeypatch.setattr(kept_trials, "version", lambda _: "9.9")
-    found, told = resumed(course, capsys, seeds=1)
-    assert "the code has changed since, so it starts anew" in told
-    assert found["trials"] == len(kept(course).read_text("utf-8").splitlines()) - 1 == 5
+    bank = course.root / f"autograder/bank/{LAB}/add_one.py"
+    match changed:
+        case "answer":
+            edit(bank, '"+ 2"', '"+ 3"')
+        case "expected":
+            edit(bank, '"two more", "LIT900"', '"two more", "LIT901"')
+        case "question":
+            edit(course.root / f"litcourse/labs/{LAB}/add_one.py", "QUESTION =", "\nQUESTION =")
+        case "solution":
+            edit(course.root / f"source/{LAB}/{LAB}.ipynb", "number + 1", "number + 1 ")
+            edit(bank, "number + 1", "number + 1 ")
+        case _:
+            monkeypatch.setattr(dependencies, "version", lambda _: "9.9")
+    for name in [name for name in sys.modules if name.startswith(f"autograder.bank.{LAB}")]:
+        monkeypatch.delitem(sys.modules, name)  # as a new process, which has not imported it
+    found = resumed(course, capsys, seeds=1)
+    assert (found["trials"], found["kept"]) == (5, still)
+    assert resumed(course, capsys, seeds=1)["kept"] == 5
 
 
-def test_two_runs_do_not_write_one_file(course: Course) -> None:
-    lab = course.lab(LAB)
-    with (
-        keep_trials(course, [lab]),
-        pytest.raises(AuthorError, match="another run writes it"),
-        keep_trials(course, [lab]),
-    ):
-        pass
+def test_lines_that_no_longer_count_are_taken_out(
+    course: Course, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(4):
+        resumed(course, capsys, seeds=1, fresh=True)
+    assert len(kept(course).read_text("utf-8").splitlines()) <= 3 * 5
+    assert resumed(course, capsys, seeds=1)["kept"] == 5
+
+
+def test_of_two_runs_one_keeps_what_it_finds_and_the_other_runs_all_the_same(
+    course: Course, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with keep_trials(course, [course.lab(LAB)]):
+        verify.run(course, [course.lab(LAB)], json=True, jobs=2)
+    found = capsys.readouterr()
+    assert json.loads(found.out)["trials"] == 5
+    assert "results of lab0_tiny are not kept: " in found.err
+    assert "another run writes it" in found.err
+    assert kept(course).read_text("utf-8") == ""
+
+
+def test_where_nothing_can_be_written_it_runs_all_the_same(
+    course: Course, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (course.root / FOLDER).write_text("in the way", encoding="utf-8")
+    verify.run(course, [course.lab(LAB)], json=True, jobs=2)
+    found = capsys.readouterr()
+    assert json.loads(found.out)["trials"] == 5
+    assert "are not kept" in found.err

@@ -17,7 +17,7 @@ import torchmetrics  # noqa: F401  as above
 from autograder.bank import FRESH, Case, right, wrong
 from autograder.building.scaffold import scaffold
 from autograder.course import AuthorError, Course, Lab
-from autograder.verifying import verify
+from autograder.verifying import trials, verify
 from autograder.verifying.verify_summary import FAULTS
 from autograder.verifying.warm_runner import Run, run_all, warm_up
 from litcourse.core.names import UnknownNameError
@@ -214,13 +214,13 @@ def test_a_script_runs_as_fresh_programs_once(
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace("defines=", 'files=("say.py",), defines='), encoding="utf-8")
     monkeypatch.setattr(verify, "cells_of", lambda *_: [])
-    plans = verify._plans(lab, None)
-    fresh = [run for run in verify._runs(plans, 3) if run.variables]
+    plans = trials.make_plans(lab, None)
+    fresh = [run for run in trials.make_runs(plans, 3) if run.variables]
     assert [(run.key.case.id, run.key.seed, run.key.case.right) for run in fresh] == [
         (FRESH, 0, True)
     ]
     assert fresh[0].variables == {script_runner.FRESH: "1"}
-    assert fresh[0].limit > verify.LIMIT
+    assert fresh[0].limit > trials.LIMIT
 
 
 # --- the labs themselves --------------------------------------------------------------------
@@ -230,7 +230,7 @@ def test_a_script_runs_as_fresh_programs_once(
 @pytest.mark.parametrize("name", LABS)
 def test_a_lab_holds_against_its_bank(root: Path, name: str) -> None:
     program = Path(sys.executable).with_name("autograder")
-    command = [str(program), "verify", name, "--json"]
+    command = [str(program), "verify", name, "--json", "--fresh"]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     found = json.loads(done.stdout)
     assert done.returncode == 0, found["details"]
