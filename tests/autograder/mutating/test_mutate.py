@@ -10,14 +10,14 @@ import pytest
 import torchmetrics  # noqa: F401  as above
 
 from autograder.course import AuthorError, Course
-from autograder.mutating import kept_mutants, mutate
+from autograder.mutating import mutate
 from autograder.mutating.equivalents import Equivalent, load_equivalents, load_free_lines
-from autograder.mutating.kept_mutants import digest_of_question
 from autograder.mutating.mutate import Options
-from autograder.verifying.verify import Trial, verdict_on
+from autograder.verifying.dependencies import digest_of_question
+from autograder.verifying.trials import Trial
+from autograder.verifying.verify import verdict_on
 from autograder.verifying.warm_runner import Outcome
 from litcourse.core.verdict import Verdict
-from tests.course import EVERY_QUESTION, LABS, ROOT
 
 pytestmark = pytest.mark.usefixtures("torch_threads")
 LAB = "lab0_tiny"
@@ -228,25 +228,6 @@ def test_a_mended_judge_sends_its_mutants_through_again(course: Course) -> None:
     assert digest_of_question(course.lab(LAB), "add_one") != before
     (course.root / f"litcourse/labs/{LAB}/other.py").write_text("", encoding="utf-8")
     assert digest_of_question(course.lab(LAB), "add_one") != before
-
-
-def test_other_questions_do_not_decide(monkeypatch: pytest.MonkeyPatch) -> None:
-    lab = LABS["lab1_mnist"]
-    before = {name: digest_of_question(lab, name) for name in lab.questions}
-    assert len(set(before.values())) == len(before)
-    monkeypatch.setattr(kept_mutants, "version", lambda _: "9.9")
-    assert not set(before.values()) & {digest_of_question(lab, name) for name in lab.questions}
-
-
-@pytest.mark.parametrize(("lab_id", "question_id"), EVERY_QUESTION)
-def test_no_question_uses_what_is_another_ones_own(lab_id: str, question_id: str) -> None:
-    """Else a change there would decide on mutants that are not sent through again."""
-    place = ROOT / "litcourse/labs" / lab_id
-    files = [place / f"{question_id}.py", *(place / question_id).glob("*.py")]
-    text = "".join(path.read_text(encoding="utf-8") for path in files if path.exists())
-    others = [name for name in LABS[lab_id].questions if name != question_id]
-    assert text
-    assert not [n for n in others if f"litcourse.labs.{lab_id}.{n}" in text]
 
 
 def test_a_solution_that_fails_in_the_sandbox_stops_the_run(course: Course) -> None:

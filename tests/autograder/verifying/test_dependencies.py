@@ -10,6 +10,7 @@ import pytest
 
 import litcourse
 from autograder.course import Course
+from autograder.verifying import dependencies
 from autograder.verifying.dependencies import digest_of_question, find_files
 
 OURS = Path(litcourse.__file__).parent
@@ -69,3 +70,13 @@ def test_a_change_of_any_of_these_is_seen(tiny: Course, what: str) -> None:
     with (package / names.get(what, "__init__.py")).open("a", encoding="utf-8") as file:
         file.write("# changed\n")
     assert digest_of_question(lab, QUESTION) != before
+
+
+def test_versions_decide_and_other_questions_do_not(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = Course(root).lab("lab1_mnist")
+    before = {name: digest_of_question(lab, name) for name in lab.questions}
+    assert len(set(before.values())) == len(before)
+    monkeypatch.setattr(dependencies, "version", lambda _: "9.9")
+    assert not set(before.values()) & {digest_of_question(lab, name) for name in lab.questions}
