@@ -36,6 +36,22 @@ def test_a_checkpoint_without_monitor(tmp_path: Path) -> None:
     assert kept(checkpoint) == 3
 
 
+def test_a_monitor_that_nobody_logs(tmp_path: Path) -> None:
+    """If nobody does, training stops with an error. (In a run that never validates a
+    `ModelCheckpoint` warns, once, and writes no file.)
+    """
+    for callback in (ModelCheckpoint(monitor="val_f1"), EarlyStopping("val_f1")):
+        with pytest.raises(Exception, match="val_f1"):
+            fit(Validated(0.5, 0.9, 0.1, 0.6), tmp_path, callback)
+    alone = ModelCheckpoint(tmp_path, monitor="val_f1")
+    trainer = quiet_trainer(max_epochs=2, callbacks=[alone], enable_checkpointing=True)
+    with pytest.warns(UserWarning, match="val_f1") as warned:
+        trainer.fit(Weight(), numbers(4))
+    assert len([each for each in warned if "val_f1" in str(each.message)]) == 1
+    assert (trainer.global_step, alone.best_model_path) == (8, "")
+    assert not list(tmp_path.glob("*.ckpt"))
+
+
 def test_patience(tmp_path: Path) -> None:
     """`patience` counts validations without improvement, one after another."""
     stop = EarlyStopping("val_acc", mode="max", patience=2)
