@@ -1,10 +1,11 @@
 """Draws job scripts, and holds the pocket and a real Slurm together.
 
-    .venv/bin/python tools/fuzz_pocket.py [--minutes 10] [--submit 0.3] [--out FILE]
+    .venv/bin/python tools/fuzz_pocket.py [--minutes 10] [--submit 0.3] [--out FILE] [--every]
 
 Not run in CI. Needs slurm-wlm, no root. Every script is held against `sbatch --test-only`; a share
 is submitted: then allocation, environment of every task, state and exit code have to agree. What
-disagrees is written to FILE, a case a line, in the form of the corpus of the tests.
+disagrees is written to FILE, a case a line, in the form of the corpus of the tests; with --every
+what agrees is, too.
 """
 
 from __future__ import annotations
@@ -106,6 +107,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--submit", type=float, default=0.3)
     parser.add_argument("--out", type=Path, default=Path("fuzz_pocket.jsonl"))
+    parser.add_argument("--every", action="store_true", help="write what agrees, too")
     parsed = parser.parse_args()
     if refusal():
         raise SystemExit(refusal())
@@ -136,6 +138,7 @@ def _fuzz(cluster: RootlessSlurm, parsed: argparse.Namespace) -> None:
         if found:
             seen["differ"] += 1
             print(f"{job}\n    " + "\n    ".join(line[:300] for line in found[:3]), flush=True)
+        if found or parsed.every:
             with parsed.out.open("a") as file:
                 file.write(json.dumps(made | {"differs": found}) + "\n")
 

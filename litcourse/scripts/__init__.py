@@ -7,7 +7,8 @@ Read in this order:
 3. `script_process`: executes the script in the forked process.
 4. `import_effects`: records what importing a script does.
 5. `recorder`: records what each Trainer of a script does.
-6. `interruption`: a callback that interrupts training.
+6. `program_defaults`: reads what a LightningCLI program does without flags.
+7. `interruption`: a callback that interrupts training.
 """
 
 from litcourse.scripts.script_outcomes import (

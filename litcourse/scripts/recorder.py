@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from litcourse.core.atomic_write import write_atomically
 from litcourse.core.tree import Tree
+from litcourse.scripts.program_defaults import read_shortening_defaults
 
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
@@ -97,7 +98,8 @@ def _wrap(module: Any, folder: Path) -> None:
     def init_debugging_flags(trainer: Any, *arguments: Any, **keywords: Any) -> None:
         originals[0](trainer, *arguments, **keywords)
         trainer.litcourse_record = {"number": next(_numbers), "pid": os.getpid()}
-        _write_record(trainer, folder, fitted=False, finished=False)
+        early = read_shortening_defaults()
+        _write_record(trainer, folder, fitted=False, finished=False, shortening=early)
 
     @functools.wraps(originals[1])
     def run_stage(trainer: Any, *arguments: Any, **keywords: Any) -> Any:

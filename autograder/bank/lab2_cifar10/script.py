@@ -46,6 +46,14 @@ CASES = [
             "def main():\n    Program(LitCNN, Photos)",
         ),
     ),
+    right(
+        "defaults that Lightning has, too",
+        (
+            CLI,
+            "LightningCLI(LitCNN, Photos, "
+            'trainer_defaults={"max_epochs": 3, "limit_val_batches": 1.0, "max_steps": -1})',
+        ),
+    ),
     # --- the command line
     wrong(
         "the older package throughout",
@@ -54,6 +62,40 @@ CASES = [
         ("from lightning.pytorch.cli", "from pytorch_lightning.cli"),
     ),
     wrong("runs no subcommand", "LIT2505", (CLI, "LightningCLI(LitCNN, Photos, run=False)")),
+    wrong(
+        "fifty batches unless told",
+        "LIT2511",
+        (CLI, 'LightningCLI(LitCNN, Photos, trainer_defaults={"limit_train_batches": 50})'),
+        costs=("one",),
+    ),
+    wrong(
+        "two hundred steps unless told",
+        "LIT2511",
+        (CLI, 'LightningCLI(LitCNN, Photos, trainer_defaults={"max_steps": 200})'),
+    ),
+    wrong(
+        "ten batches to validate with, by set_defaults",
+        "LIT2511",
+        (
+            f"def main():\n    {CLI}",
+            "class Program(LightningCLI):\n    def add_arguments_to_parser(self, parser):\n"
+            '        parser.set_defaults({"trainer.limit_val_batches": 10})\n\n\n'
+            "def main():\n    Program(LitCNN, Photos)",
+        ),
+        costs=("one",),
+    ),
+    wrong(
+        "a Trainer of its own that takes fifty batches",
+        "LIT2511",
+        (
+            f"def main():\n    {CLI}",
+            "class Short(L.Trainer):\n"
+            "    def __init__(self, *args, limit_train_batches=50, **kwargs):\n"
+            "        super().__init__(*args, limit_train_batches=limit_train_batches, **kwargs)\n\n\n"
+            "def main():\n    LightningCLI(LitCNN, Photos, trainer_class=Short)",
+        ),
+        costs=("one",),
+    ),
     wrong("a model without a default", "LIT941", ("width: int = 32", "width: int")),
     wrong("data without a default", "LIT941", ("data_dir: str | None = None", "data_dir: str")),
     wrong("no data module", "LIT940", (CLI, "LightningCLI(LitCNN)")),

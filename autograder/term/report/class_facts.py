@@ -11,7 +11,7 @@ class Attendance:
 
     Args:
         on_roster: number of students on the roster; None without one.
-        handed_in: who has a submission in the gradebook.
+        handed_in: who has a submission, be it graded or not, strangers aside.
         late: who handed in after the due date, extension included.
         extended: who has an extension.
         strangers: who is not on the roster, so that the submission is held back.

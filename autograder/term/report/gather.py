@@ -98,7 +98,7 @@ def _attendance(
     counting: Counting,
 ) -> Attendance:
     sent = submission_files.discover(settings.course, lab)
-    there = {one.student for one in sent}
+    there = {one.student for one in sent} | set(counting.store.students(lab)) | set(rows)
     named = set(roster.named()) if roster.is_kept else set()
     with Gradebook(settings.course.db_url, settings.course.course_id) as gradebook:
         shown = read_shown(gradebook, lab)
@@ -106,11 +106,11 @@ def _attendance(
     students = named | set(rows)
     return Attendance(
         on_roster=len(roster.students) if roster.is_kept else None,
-        handed_in=sorted(rows),
+        handed_in=sorted(who for who in there if who in rows or not roster.is_stranger(who)),
         late=sorted(student for student, row in rows.items() if row.late_seconds > 0),
         extended=sorted(who for who in students if counting.extension(who)),
         strangers=sorted(filter(roster.is_stranger, there)),
-        no_shows=sorted(named - there - set(rows)),
+        no_shows=sorted(named - there),
         ungraded=sorted(
             who for who, record in complete.items()
             if record is None and not roster.is_stranger(who)

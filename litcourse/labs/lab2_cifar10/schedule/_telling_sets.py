@@ -69,7 +69,8 @@ def _draw_set(
         with torch.no_grad():
             guesses = model(images).argmax(1)
         easy = torch.rand(count, generator=make_generator(rng)) < rng.uniform(0.4, 0.6)
-        other = (guesses + rng.randrange(1, CLASSES)) % CLASSES
+        shifts = torch.randint(1, CLASSES, (count,), generator=make_generator(rng))
+        other = (guesses + shifts) % CLASSES  # any class but the one that is guessed
         labels = torch.where(easy, guesses, other)
         hits = easy.float()
         means = float(torch.stack([part.mean() for part in hits.split(sizes)]).mean())

@@ -49,6 +49,8 @@ def judge_program(
     for record in fits:
         right = {"max_epochs": str(epochs), **wanted}
         found = found or _judge_record(record, called, criteria, right, epochs * batches)
+    if cost == "one":  # the same program, whose fault costs once
+        found = found or _judge_defaults(fits, called, criteria)
     if found:
         return found[0]
     digests = [(_digest(record["start_weights"]), _digest(record["weights"])) for record in fits]
@@ -76,6 +78,15 @@ def _judge_ranks(
         return [Finding("LIT3712", criteria, called, "one fit per rank", got)]
     expected = count_noun(ranks, "rank")
     return [Finding("LIT943", criteria, called, expected, f"world sizes {sizes}")]
+
+
+def _judge_defaults(fits: list[Evidence], called: str, criteria: tuple[str, ...]) -> list[Finding]:
+    """Judge that a run without flags would train as long as it is told, on all data."""
+    early = [text for record in fits for text in record["shortening"].texts()]
+    if not early:
+        return []
+    where = "what a run gets whose command does not give it"
+    return [Finding("LIT2511", criteria, called, "the Trainer's own defaults", early[0], where)]
 
 
 def _judge_endless(run: Evidence, criteria: tuple[str, ...], epochs: int) -> list[Finding]:

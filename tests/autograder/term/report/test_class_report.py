@@ -152,6 +152,7 @@ def test_what_a_person_has_to_do(late: Class, exchange: Exchange, call: Call) ->
     (lab,) = read(call)["labs"]
     there, (question,) = lab["attendance"], lab["questions"]
     assert there["ungraded"] == ["cleo"], "handed in, not graded"
+    assert there["handed_in"] == ["ada", "ben", "cleo"]
     assert (there["open"], there["stale_pages"]) == (["ada"], ["ada"])
     assert (question["by_hand"], question["mean"]) == (1, 4.5)
     assert lab["totals"] == {"ada": 4, "ben": 5}
