@@ -40,7 +40,7 @@ class Allocation:
         shares: one for each node, in the order of the nodes.
         tasks: how many tasks were asked for; None where nothing was said of tasks.
         minutes: the time limit.
-        partition: the partition as it was asked for.
+        partition: the partition in which the job runs.
         warnings: lines that sbatch printed on the way.
     """
 
@@ -106,8 +106,8 @@ def _allocate(submitted: Submitted, request: Request, machine: Machine, first: s
     total = request.tasks
     if request.tasks_per_node and "ntasks" not in request.options:
         total = request.tasks_per_node * count
-    shown = ",".join(request.partitions)
-    return Allocation(tuple(shares), total, minutes, shown, request, request.warnings)
+    where = machine.first_partition(request.partitions, names, minutes)
+    return Allocation(tuple(shares), total, minutes, where, request, request.warnings)
 
 
 def _refused(reason: str, before: str = "") -> RefusedError:
@@ -139,7 +139,8 @@ def _refuse_unknown(submitted: Submitted, request: Request, machine: Machine) ->
         if given.get(name):
             raise _refused(reason)
     known = set(machine.node_names())
-    if not {*request.wanted, *request.unwanted} <= known:
+    both = {*request.wanted} & {*request.unwanted}
+    if both or not {*request.wanted, *request.unwanted} <= known:
         raise _refused("Invalid node name specified")
     if given.get("tmp", "0") != "0":
         raise _refused(_NOT_AVAILABLE, "Temporary disk specification can not be satisfied")
@@ -212,10 +213,14 @@ def _node_count(request: Request, machine: Machine, partition: Partition) -> int
     least, most_nodes = request.nodes or (needed, needed)
     if request.nodes and least > partition.most_nodes:
         raise _refused("Node count specification invalid")
-    if request.nodes and request.tasks is not None:
+    if request.gpus or request.gpus_per_task:  # of a range the fewest that have so many GPUs
+        most_nodes = min(most_nodes, max(least, needed))
+    elif request.nodes and request.tasks is not None:
         most_nodes = min(most_nodes, max(request.tasks, least))
     count = min(most_nodes, partition.most_nodes)
-    if needed > count:
+    # A trial takes no node beside those that are named if the job asks for GPUs.
+    trial = "test-only" in request.options and request.names_gpus
+    if needed > count or (trial and request.wanted and count > len(request.wanted)):
         raise _refused(_NOT_AVAILABLE)
     return count
 

@@ -47,6 +47,15 @@ class Machine:
         """The partition of that name."""
         return next((part for part in self.partitions if part.name == name), None)
 
+    def first_partition(self, asked: Sequence[str], nodes: Sequence[str], minutes: int) -> str:
+        """The partition in which a job runs: the first of those asked for that allows it."""
+        for name in asked:
+            part = self.partition(name)
+            few = part and len(nodes) <= part.most_nodes and minutes <= part.most_minutes
+            if part and few and set(nodes) <= set(self.node_names()[: part.nodes]):
+                return name
+        return asked[0]
+
     def node_names(self) -> list[str]:
         """All nodes, in order."""
         return [f"n{number}" for number in range(1, self.nodes + 1)]

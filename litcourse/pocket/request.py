@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from litcourse.pocket.machine import Machine, expand
 from litcourse.pocket.options import Submitted
 from litcourse.pocket.reading import values
-from litcourse.pocket.reading.getopt import RefusedError
+from litcourse.pocket.reading.getopt import BeyondError, RefusedError
 
 _NO_GRES = "sbatch: error: Invalid generic resource (gres) specification"
 _MEMORY = ("mem", "mem-per-cpu", "mem-per-gpu")
@@ -43,6 +44,17 @@ class Request:
     options: Mapping[str, str]
     warnings: tuple[str, ...] = ()
 
+    @property
+    def names_gpus(self) -> bool:
+        """Whether any option names GPUs, be it none of them."""
+        return "gres" in self.options or any(name.startswith("gpus") for name in self.options)
+
+    @property
+    def asks_for_gpus(self) -> bool:
+        """Whether any option asks for GPUs."""
+        counts = (self.gpus, self.gpus_per_node, self.gpus_per_task, self.tasks_per_gpu)
+        return any(counts)
+
 
 def read_request(submitted: Submitted, machine: Machine) -> Request:
     """The request of a job.
@@ -56,7 +68,6 @@ def read_request(submitted: Submitted, machine: Machine) -> Request:
         what = "--mem, --mem-per-cpu, and --mem-per-gpu are mutually exclusive."
         raise RefusedError(f"sbatch: fatal: {what}")
     _refuse_pairs(given)
-    _refuse_types(given)
     gpus = {name: values.gpus(given[name]).number
             for name in ("gpus", "gpus-per-node", "gpus-per-task") if given.get(name)}  # fmt: skip
     per_node = values.gres(given["gres"]).number if given.get("gres") else None
@@ -67,7 +78,8 @@ def read_request(submitted: Submitted, machine: Machine) -> Request:
         tasks_per_gpu=_number(given, "ntasks-per-gpu"),
         cores=_number(given, "cpus-per-task") or 1,
         gpus=gpus.get("gpus") or None,
-        gpus_per_node=per_node or gpus.get("gpus-per-node", per_node),
+        gpus_per_node=(per_node or gpus.get("gpus-per-node", per_node))
+        or (None if gpus.get("gpus") else per_node),
         gpus_per_task=gpus.get("gpus-per-task") or None,
         cores_per_gpu=_number(given, "cpus-per-gpu"),
         memory=sizes[0] if sizes else None,
@@ -79,7 +91,11 @@ def read_request(submitted: Submitted, machine: Machine) -> Request:
         options=given,
     )
     request = _with_tasks(_with_nodes(request))
+    _refuse_mixed_kinds(request)
     _refuse_gpus(request)
+    asked, least = request.gpus or request.gpus_per_node, request.tasks_per_gpu
+    if least and not asked and (request.tasks or 0) < least:  # no GPUs, and a line of an error
+        raise BeyondError("--ntasks-per-gpu with fewer tasks than that")
     return request
 
 
@@ -105,14 +121,35 @@ def _refuse_pairs(given: Mapping[str, str]) -> None:
                 raise RefusedError(f"sbatch: fatal: {what}SLURM_NTASKS_PER_GPU")
 
 
-def _refuse_types(given: Mapping[str, str]) -> None:
-    """GPUs with a type beside GPUs without."""
-    names = ("gpus", "gpus-per-node")
-    found = [values.gpus(given[name]).kind for name in names if given.get(name)]
-    found += [values.gres(given["gres"]).kind] if given.get("gres") else []
-    if "" in found and any(found):
-        what = "Invalid GRES specification (with and without type identification)"
-        raise RefusedError(f"sbatch: error: {what}")
+_GPU_OPTIONS = {
+    "gpus": ("gpus", values.gpus),
+    "gpus-per-task": ("gpus_per_task", values.gpus),
+    "gpus-per-node": ("gpus_per_node", values.gpus),
+    "gres": ("gpus_per_node", values.gres),  # in the place of the former, if both are given
+}
+
+
+def _gpus_by_kind(given: Mapping[str, str]) -> dict[str, dict[str, int]]:
+    """What is asked for of each type of GPU, "" for any, by the names of `Request`."""
+    found: dict[str, dict[str, int]] = {}
+    for option, (name, read) in _GPU_OPTIONS.items():
+        gpus = read(given[option]) if given.get(option) else None
+        if gpus and gpus.number:
+            found.setdefault(gpus.kind, {})[name] = gpus.number
+    return found
+
+
+def _refuse_mixed_kinds(request: Request) -> None:
+    """GPUs with a type beside GPUs without: Slurm looks at each kind by itself, then refuses."""
+    kinds = _gpus_by_kind(request.options)
+    if len(kinds) < 2 or "" not in kinds:  # noqa: PLR2004  (two kinds)
+        return
+    none = replace(request, gpus=None, gpus_per_node=None, gpus_per_task=None)
+    for asked in kinds.values():
+        one: dict[str, Any] = {**asked}
+        _refuse_gpus(replace(none, **one))
+    what = "Invalid GRES specification (with and without type identification)"
+    raise RefusedError(f"sbatch: error: {what}")
 
 
 # --- what follows from what was said -------------------------------------------------------------
@@ -147,7 +184,7 @@ def _with_tasks(request: Request) -> Request:
     tasks = None
     if per_gpu:
         gpus = request.gpus or (request.gpus_per_node or 0) * least
-        tasks = (gpus or (nodes[0] if nodes else 0)) * per_gpu
+        tasks = (gpus or _nodes_said(request)) * per_gpu
     elif request.tasks_per_node:
         tasks = request.tasks_per_node * least
     elif request.gpus and request.gpus_per_task:
@@ -155,6 +192,12 @@ def _with_tasks(request: Request) -> Request:
     elif request.gpus_per_task and nodes and _one_task_a_node(request):
         tasks = nodes[0]
     return replace(request, tasks=tasks or None)
+
+
+def _nodes_said(request: Request) -> int:
+    """The number of nodes if --nodes gives one number, else 0."""
+    nodes = request.nodes
+    return nodes[0] if nodes and nodes[0] == nodes[1] and "nodes" in request.options else 0
 
 
 def _one_task_a_node(request: Request) -> bool:
@@ -185,7 +228,7 @@ def _of_all_gpus(request: Request) -> list[tuple[object, str]]:
     exclusive = "--cpus-per-gpu is mutually exclusive with --cpus-per-task"
     return [
         (request.cores_per_gpu and "cpus-per-task" in request.options, exclusive),
-        (kind == "mem-per-gpu" and not _asks_for_gpus(request),
+        (kind == "mem-per-gpu" and not request.asks_for_gpus,
          f"Requested mem_per_tres=gres:gpu:{size} but did not request any GPU."),
         (per_gpu and not tasks,
          ("gres_job_state_validate: --ntasks-per-tres needs either a GRES GPU specification or a "
@@ -194,10 +237,10 @@ def _of_all_gpus(request: Request) -> list[tuple[object, str]]:
          f"{_JOB}, -n/--ntasks has to be a multiple of --ntasks-per-gpu."),
         (gpus and per_node and gpus < per_node, _ORDER),
         (gpus and per_node and gpus % per_node, f"{_JOB}, --gpus is not multiple of {_PER_NODE}"),
-        (gpus and gpus < nodes[0], f"{_JOB}, --gpus < -N"),
         (needed and not nodes[0] <= needed <= nodes[1],
          (f"{_JOB}. Based on --gpu and {_PER_NODE} required nodes ({needed}) doesn't fall between "
          f"{between}")),
+        (gpus and gpus < nodes[0], f"{_JOB}, --gpus < -N"),
     ]  # fmt: skip
 
 
@@ -218,13 +261,8 @@ def _of_gpus_per_task(request: Request) -> list[tuple[object, str]]:
         (gpus and gpus != each * (tasks or 0),
          (f"{_JOB}. Based on --gpus and --gpus-per-task number of requested tasks differ from "
          "-n/--ntasks.")),
-        (per_node and per_node % each, f"{_JOB}, {_PER_NODE} not multiple of --gpus-per-task"),
+        (per_node and per_node % each, f"{_JOB}, {_PER_NODE} not multiple of --gpus-per-task."),
         (per_node and per and per_node // each != per,
          (f"{_JOB}. Based on {_PER_NODE} and --gpus-per-task requested number of tasks per node "
          "differ from --ntasks-per-node.")),
     ]  # fmt: skip
-
-
-def _asks_for_gpus(request: Request) -> bool:
-    counts = (request.gpus, request.gpus_per_node, request.gpus_per_task, request.tasks_per_gpu)
-    return any(counts)

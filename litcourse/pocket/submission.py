@@ -153,10 +153,9 @@ def _answer(
     warnings = "".join(line + "\n" for line in allocation.warnings)
     if "test-only" in submitted.options:
         when = datetime.now(tz=UTC).strftime("%Y-%m-%dT%H:%M:%S")
-        partition = allocation.partition.split(",")[0]
         text = (
             f"sbatch: Job {job_id} to start at {when} using {allocation.cores} processors on nodes "
-            f"{compress(allocation.nodes)} in partition {partition}\n"
+            f"{compress(allocation.nodes)} in partition {allocation.partition}\n"
         )
         return Answer(command, 0, "", warnings + text)
     if "parsable" in submitted.options:

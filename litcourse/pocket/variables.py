@@ -162,6 +162,12 @@ def _of_gpus(allocation: Allocation) -> dict[str, str]:
     return {"CUDA_VISIBLE_DEVICES": ids, "SLURM_JOB_GPUS": ids, "SLURM_GPUS_ON_NODE": str(held)}
 
 
+def _partitions(allocation: Allocation) -> str:
+    """All partitions that the job named, that in which it runs in front."""
+    asked = allocation.request.partitions
+    return ",".join(sorted(asked, key=lambda name: name != allocation.partition))
+
+
 # --- tasks ---------------------------------------------------------------------------------------
 
 _OF_ONE = ("SLURM_GTIDS", "SLURM_PROCID", "SLURM_LOCALID", "SLURM_NODEID", "SLURM_STEP_GPUS",
@@ -184,6 +190,7 @@ def step_variables(
     for name in _OF_ONE:
         found.pop(name, None)
     found |= {
+        "SLURM_JOB_PARTITION": _partitions(allocation),
         "SLURM_JOB_NAME": step.name or shell.get("SLURM_JOB_NAME", facts.submitted.job_name),
         "SLURM_NTASKS": str(step.total),
         "SLURM_NPROCS": str(step.total),

@@ -14,7 +14,7 @@ DRAWN = [
     json.loads(line)
     for line in Path(__file__).with_name("fuzz_cases.jsonl").read_text("utf-8").splitlines()
 ]
-"""Cases of fuzz runs, which the pocket had wrong once."""
+"""Cases of fuzz runs: most of them the pocket had wrong once, the others it had right."""
 
 
 @pytest.mark.parametrize("name", cases())
