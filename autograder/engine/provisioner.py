@@ -62,6 +62,8 @@ class WarmProvisioner(KernelProvisionerBase):
         manager: Any = self.parent
         manager.transport, manager.ip = "ipc", str(self.channel / "k")
         manager.cache_ports = False
+        # Jupyter would write it, with the key of its sockets, where nobody sweeps after a kill.
+        manager.connection_file = str(Path(self.folder) / "connection.json")
         manager.write_connection_file()
         self.connection_info = manager.get_connection_info()
         return await super().pre_launch(cmd=[], **kwargs)
