@@ -218,9 +218,9 @@ def _node_count(request: Request, machine: Machine, partition: Partition) -> int
     elif request.nodes and request.tasks is not None:
         most_nodes = min(most_nodes, max(request.tasks, least))
     count = min(most_nodes, partition.most_nodes)
-    # A trial takes no node beside those that are named if the job asks for GPUs.
-    trial = "test-only" in request.options and request.names_gpus
-    if needed > count or (trial and request.wanted and count > len(request.wanted)):
+    if "test-only" in request.options and request.wanted:  # a trial takes no node beside these
+        needed, count = max(needed, least), min(count, len(request.wanted))
+    if needed > count:
         raise _refused(_NOT_AVAILABLE)
     return count
 

@@ -45,11 +45,6 @@ class Request:
     warnings: tuple[str, ...] = ()
 
     @property
-    def names_gpus(self) -> bool:
-        """Whether any option names GPUs, be it none of them."""
-        return "gres" in self.options or any(name.startswith("gpus") for name in self.options)
-
-    @property
     def asks_for_gpus(self) -> bool:
         """Whether any option asks for GPUs."""
         counts = (self.gpus, self.gpus_per_node, self.gpus_per_task, self.tasks_per_gpu)
