@@ -22,5 +22,6 @@ def test_a_temporary_folder_of_the_host_is_none_inside(
         with kernel(tmp_path / "kernel") as run:  # out of a warm process that has the variable
             made = run("import tempfile; print(tempfile.mkdtemp())")
             assert made.startswith("/tmp/")  # noqa: S108 (the sandbox's own)
+            assert [*job.iterdir()] == [], "nobody would sweep it after a kill"
     finally:
         client.stop()

@@ -44,6 +44,15 @@ def test_everybody_stands_in_the_table() -> None:
     assert facts.again_and_again == {}, "of one lab the lab's own table tells"
 
 
+@pytest.mark.parametrize(("count", "folded"), [(20, False), (21, True)])
+def test_a_long_list_of_names_is_folded(count: int, folded: bool) -> None:
+    lab = lab_of("lab1", BEFORE)
+    lab.attendance.extended = [f"s{number:02}" for number in range(count)]
+    page = render(class_of(lab))
+    assert (f"<details><summary>{count} students</summary>" in page) == folded
+    assert f"s{count - 1:02}" in page
+
+
 def test_pseudonyms_also_on_top() -> None:
     page = render(hide_names(class_of(lab_of("lab1", BEFORE), lab_of("lab2", BEFORE)), 1))
     assert "In two labs or more" in page
