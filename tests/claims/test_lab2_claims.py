@@ -156,6 +156,15 @@ def test_the_last_window_of_an_epoch() -> None:
     assert notes.before == [(0 + 1 + 2 + 3) / 4, (4 + 5) / 4]
 
 
+def test_the_number_of_accumulated_steps() -> None:
+    """Next to batches of 128 that each make a step, the steps are a quarter as many."""
+    runs = {(512, 1): 4, (128, 4): 4, (128, 1): 16}
+    for (size, window), steps in runs.items():
+        trainer = quiet_trainer(max_epochs=1, accumulate_grad_batches=window)
+        trainer.fit(Weight(), numbers(2048, size))
+        assert trainer.global_step == steps
+
+
 def test_gradients_stay_until_the_next_backward() -> None:
     """Lightning sets gradients back before the first backward of each optimizer step; until
     then those of the last step can be read.

@@ -135,3 +135,47 @@ def test_a_note_of_the_imports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert not module.seen
     assert (tmp_path / "scontrol.txt").read_text() == f"requeue {TASK['SLURM_JOB_ID']}\n"
     assert (tmp_path / "hpc_ckpt_1.ckpt").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux")
+def test_loaders_of_a_rank_with_one_core() -> None:
+    """Where Slurm binds tasks to their cores torch warns, in the log: `Our suggested max number of
+    worker in current system is 1`.
+    """
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        with pytest.warns(UserWarning, match="suggested max number of worker .* is 1"):
+            numbers(8, num_workers=8)
+    finally:
+        os.sched_setaffinity(0, cores)
+
+
+@pytest.mark.parametrize(("last", "ends"), [("false", 1), ("false | cat", 1), ("false || true", 0)])
+def test_where_a_script_ends(last: str, ends: int) -> None:
+    """A script ends at the first command that fails, also at the head of a pipe; `|| true` it lets
+    through.
+    """
+    done = subprocess.run(["bash", "-c", f"set -eo pipefail\n{last}\nexit 0"], check=False)
+    assert done.returncode == ends
+
+
+NO_EXPORT = """#!/bin/bash
+#SBATCH --export=NONE
+#SBATCH --time=60
+
+export NCCL_SOCKET_IFNAME=ib0
+ALL
+srun python train.py
+"""
+
+
+@pytest.mark.parametrize(("line", "found"), [("export SLURM_EXPORT_ENV=ALL", True), ("", False)])
+def test_a_site_that_exports_nothing(line: str, found: bool, tmp_path: Path) -> None:
+    """Write `export SLURM_EXPORT_ENV=ALL` above `srun`: else it hands nothing of the batch shell
+    on, and the ranks find no python.
+    """
+    (tmp_path / "train.py").touch()
+    outcome = run_script(NO_EXPORT.replace("ALL", line, 1), tmp_path, name="job.sbatch")
+    assert outcome.state == ("COMPLETED" if found else "FAILED")
+    assert ("execve(): python" in outcome.outputs["slurm-4711.out"]) != found
