@@ -162,6 +162,7 @@ def test_where_a_script_ends(last: str, ends: int) -> None:
 
 NO_EXPORT = """#!/bin/bash
 #SBATCH --export=NONE
+#SBATCH --gpus-per-node=1
 #SBATCH --time=60
 
 export NCCL_SOCKET_IFNAME=ib0
