@@ -52,6 +52,8 @@ NEEDS = (
 
 def pytest_configure(config: pytest.Config) -> None:
     """Keep a person's Jupyter and IPython settings out of the tests, and ours out of their home."""
+    # `make test &` in a script ignores SIGINT, and so would all programs that tests interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(config, "workerinput"):
         return  # a worker of xdist inherits the variables
     # Short, because kernels put Unix sockets there, whose paths have at most 107 characters.
