@@ -42,8 +42,8 @@ def test_what_drop_last_makes_equal(samples: int, batches: tuple[int, int]) -> N
 
 
 def test_a_sampler_that_weighs() -> None:
-    """(A sampler of another kind, such as `WeightedRandomSampler`, it wraps: the weights stay,
-    and what the sampler draws is dealt out, in training in a shuffled order.)
+    """(A sampler of another kind, such as `WeightedRandomSampler`, it wraps: the weights stay, each
+    rank draws with it from its own random state, and takes its share of that draw.
     """
 
     def work(_: int) -> dict[str, Any]:
@@ -60,6 +60,28 @@ def test_a_sampler_that_weighs() -> None:
     assert {*first["weighed"], *second["weighed"]} == {3, 7}
     assert len(first["weighed"]) == len(second["weighed"]) == 10
     assert sorted(first["own"] + second["own"]) == list(range(20))
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_the_generator_of_a_sampler(own: bool) -> None:
+    """So give it a `generator=` that is seeded alike on all ranks: else a sampler without
+    replacement, such as `SubsetRandomSampler`, gives shards that overlap.)
+    """
+
+    class Anew(Weight):
+        def setup(self, stage: str) -> None:  # noqa: ARG002 (Lightning names it)
+            torch.manual_seed(3 + self.global_rank)
+
+    def work(_: int) -> dict[str, Any]:
+        L.seed_everything(3, verbose=False)
+        chance = torch.Generator().manual_seed(5) if own else None
+        module = Anew()
+        loader = numbers(20, sampler=SubsetRandomSampler(range(20), generator=chance))
+        two_ranks_trainer(max_epochs=1).fit(module, loader)
+        return {"trained": module.order()[0]}
+
+    first, second = on_two_ranks(work)
+    assert (set(first["trained"]) & set(second["trained"]) == set()) == own
 
 
 class InOrder(RandomSampler):

@@ -87,6 +87,40 @@ def test_whose_running_statistics() -> None:
         assert abs(first - second) > 0.1
 
 
+def first_weights(strategy: str) -> list[tuple[bool, bool]]:
+    """Whether each of two ranks begins with its part of rank 0's draw, and of its own."""
+
+    def work(rank: int) -> dict[str, Any]:
+        seen: dict[str, Any] = {}
+        drawn = []
+        for seed in (0, rank):  # the last network is the one that is trained
+            torch.manual_seed(seed)
+            module = Normed(fsdp2=strategy != "ddp")
+            drawn.append(next(module.parameters()).detach().clone())
+
+        def note(*_: Any) -> None:
+            weight: Any = next(module.parameters())
+            held = weight.to_local() if hasattr(weight, "to_local") else weight
+            rows = slice(2 * rank, 2 * rank + 2) if strategy != "ddp" else slice(None)
+            seen.update(alike=[torch.equal(held, each[rows]) for each in drawn])
+
+        callback = L.pytorch.callbacks.LambdaCallback(on_train_start=note)
+        given: Any = "ddp" if strategy == "ddp" else ModelParallelStrategy(2, 1)
+        loader = DataLoader(TensorDataset(torch.ones(4, 4)), batch_size=2)
+        two_ranks_trainer(strategy=given, max_epochs=1, callbacks=[callback]).fit(module, loader)
+        return seen
+
+    return [tuple(rank["alike"]) for rank in on_two_ranks(work)]
+
+
+def test_whose_first_weights() -> None:
+    """Under DDP all ranks begin with rank 0's weights; here each rank shards those that it has
+    drawn itself.
+    """
+    assert first_weights("ddp") == [(True, True), (True, False)]
+    assert first_weights("fsdp2") == [(True, True), (False, True)]
+
+
 class Split(L.LightningModule):
     """An MLP whose first two layers are split over the ranks of the tensor mesh.
 

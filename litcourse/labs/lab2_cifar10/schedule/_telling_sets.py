@@ -16,6 +16,8 @@ from litcourse.probing.networks import CLASSES, build_network, draw_batch, make_
 LEAST = 0.01
 """Accuracies of different kinds differ by more than this."""
 TRIES = 200
+MARGIN = 0.5
+"""Between the logits of a pushed image: no rounding may turn its class."""
 PUSHES, PUSH = 12, 4.0
 """Steps in which an image is pushed into a class, and their length; its own is about 14."""
 LARGE, SMALL, MANY = (66, 90), 7, 9
@@ -94,7 +96,8 @@ def _push_to_each_class(model: torch.nn.Module, images: Tensor) -> Tensor:
     for _ in range(PUSHES):
         images = images.detach().requires_grad_()
         logits = model(images)
-        if bool((logits.argmax(1) == wanted).all()):
+        first, second = logits.topk(2).values.T
+        if bool(((logits.argmax(1) == wanted) & (first - second > MARGIN)).all()):
             break
         (slope,) = torch.autograd.grad(F.cross_entropy(logits, wanted), images)
         images = images - PUSH * slope / slope.flatten(1).norm(dim=1)[:, None, None, None].clamp(
