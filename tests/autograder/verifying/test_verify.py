@@ -120,7 +120,7 @@ def test_faults_are_named_and_fail_the_command(
 def test_answers_that_die_or_hang_are_counted_and_leave_nothing(
     tiny: Course, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(verify, "LIMIT", 4.0)
+    monkeypatch.setattr(trials, "LIMIT", 4.0)
     sleeper = "import subprocess; subprocess.Popen(['sleep', '1000']).wait()"
     cases = f"""
     wrong("dies", "LIT902", ("{RETURN}", "import os; os._exit(3)")),
@@ -213,7 +213,7 @@ def test_a_script_runs_as_fresh_programs_once(
     path = tiny.root / f"litcourse/labs/{lab.id}/add_one.py"
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace("defines=", 'files=("say.py",), defines='), encoding="utf-8")
-    monkeypatch.setattr(verify, "cells_of", lambda *_: [])
+    monkeypatch.setattr(trials, "cells_of", lambda *_: [])
     plans = trials.make_plans(lab, None)
     fresh = [run for run in trials.make_runs(plans, 3) if run.variables]
     assert [(run.key.case.id, run.key.seed, run.key.case.right) for run in fresh] == [
