@@ -12,11 +12,12 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from io import TextIOWrapper
+from io import FileIO
+from pathlib import Path
 
 from autograder.course import Course, Lab, unwritable_error
 from autograder.verifying.dependencies import digest_of_question
-from autograder.verifying.kept_trials import FOLDER, lock
+from autograder.verifying.kept_trials import FOLDER, append, open_kept, read_lines
 from autograder.verifying.solutions import solved_cells
 
 OWN, GENERAL, SURVIVED, UNDECIDED = "own", "general", "survived", "undecided"
@@ -56,10 +57,9 @@ class KeptMutants:
         digests: what decides on each question.
     """
 
-    def __init__(self, file: TextIOWrapper, digests: dict[str, str]) -> None:
+    def __init__(self, file: FileIO, digests: dict[str, str]) -> None:
         self._file, self._digests = file, digests
-        file.seek(0)
-        found = [fate for line in file.read().split("\n") if (fate := _parse(line))]
+        found = [fate for line in read_lines(file) if (fate := _parse(line))]
         self.fates = {
             (fate.question_id, fate.digest): fate
             for fate in found
@@ -71,10 +71,16 @@ class KeptMutants:
         return self._digests[question_id]
 
     def keep(self, fate: Fate) -> None:
-        """Write a fate at once: the run may be stopped at any moment."""
+        """Write a fate at once: the run may be stopped at any moment.
+
+        Raises:
+            AuthorError: it can't be written, as on a full disk.
+        """
         self.fates[fate.question_id, fate.digest] = fate
-        self._file.write("\n" + json.dumps(asdict(fate)))  # in front: a line may have been cut
-        self._file.flush()
+        try:  # the end of a line in front: one may have been cut
+            append(self._file, "\n" + json.dumps(asdict(fate)))
+        except OSError as error:
+            raise unwritable_error(Path(str(self._file.name)), error) from error
 
 
 @contextlib.contextmanager
@@ -87,11 +93,10 @@ def keep_mutants(course: Course, lab: Lab) -> Iterator[KeptMutants]:
     path = course.root / FOLDER / f"mutants_{lab.id}.jsonl"
     try:
         path.parent.mkdir(exist_ok=True)
-        file = path.open("a+", encoding="utf-8")
+        file = open_kept(path)
     except OSError as error:
         raise unwritable_error(path, error) from error
     with file:
-        lock(path, file)
         yield KeptMutants(file, {name: _decided_by(lab, name) for name in lab.questions})
 
 

@@ -24,7 +24,8 @@ def read_shortening_defaults() -> list[str]:
     """Arguments and defaults, as "max_steps 200"; [] unless a LightningCLI makes the Trainer.
 
     Looks for the LightningCLI among the callers; its parser has the defaults of `trainer_defaults`,
-    of `set_defaults`, of a Trainer class of its own and of a configuration file.
+    of `set_defaults`, of a Trainer class of its own and of a configuration file. A program may make
+    a Trainer before its parser is whole; then there is nothing to read.
     """
     parser = _find_parser()
     found = {} if parser is None else {name: _default_of(parser, name) for name in _WHOLE}
@@ -37,7 +38,9 @@ def _find_parser() -> Any:
     while frame is not None and cli is not None:
         caller = frame.f_locals.get("self")
         if isinstance(caller, cli.LightningCLI):
-            return caller._parser(caller.subcommand)  # noqa: SLF001 (no public view)
+            known = vars(caller)  # of which some may not be there yet
+            parsers = known.get("_subcommand_parsers", {})
+            return parsers.get(known.get("subcommand"), known.get("parser"))
         frame = frame.f_back
     return None
 

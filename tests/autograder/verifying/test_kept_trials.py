@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sys
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,7 @@ import pytest
 import torchmetrics  # noqa: F401  as above
 
 from autograder.course import Course
-from autograder.verifying import dependencies, trials, verify
+from autograder.verifying import dependencies, kept_trials, trials, verify
 from autograder.verifying.kept_trials import FOLDER, keep_trials
 
 pytestmark = pytest.mark.usefixtures("torch_threads")
@@ -161,3 +164,30 @@ def test_where_nothing_can_be_written_it_runs_all_the_same(
     found = capsys.readouterr()
     assert json.loads(found.out)["trials"] == 5
     assert "are not kept" in found.err
+
+
+class Full(FileIO):
+    """A file on a full disk."""
+
+    def write(self, _: Any) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_on_a_full_disk_it_runs_to_its_end_and_says_so_once(
+    course: Course, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resumed(course, capsys, seeds=1)
+    monkeypatch.setattr(kept_trials, "open_kept", lambda path: Full(path, "a+"))
+    verify.run(course, [course.lab(LAB)], seeds=2, json=True, jobs=2, fresh=False)
+    found = capsys.readouterr()
+    assert (json.loads(found.out)["trials"], json.loads(found.out)["kept"]) == (10, 5)
+    assert found.err.count("results of lab0_tiny are not kept: [Errno 28] No space left") == 1
+
+
+def test_a_file_that_holds_other_bytes_is_no_hindrance(
+    course: Course, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept(course).parent.mkdir()
+    kept(course).write_bytes(b"\xff\xfe\n{]\n")
+    assert resumed(course, capsys, seeds=1)["kept"] == 0
+    assert resumed(course, capsys, seeds=1)["kept"] == 5

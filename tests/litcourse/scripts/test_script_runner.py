@@ -312,29 +312,3 @@ def test_a_fresh_program_that_does_not_end() -> None:
     assert (found.code, found.got) == ("LIT931", "not done after 1 s")
     (found,) = judged(run_fresh("import sys\nsys.exit('bye')", "a.py", []))
     assert (found.code, found.got, found.where) == ("LIT941", "exit code 1", "bye")
-
-
-SHORT = """
-import lightning as L
-from lightning.pytorch.cli import LightningCLI
-from lightning.pytorch.demos.boring_classes import BoringDataModule, DemoModel
-
-class Own(LightningCLI):
-    def add_arguments_to_parser(self, parser):
-        parser.set_defaults({"trainer.limit_val_batches": 7})
-
-quiet = {"logger": False, "enable_checkpointing": False}
-given = {"limit_train_batches": 50, "limit_test_batches": 1.0, "max_epochs": 9}
-Own(DemoModel, BoringDataModule, trainer_defaults=quiet | given, save_config_callback=None)
-"""
-
-
-def test_defaults_that_cut_a_run_are_recorded(tmp_path: Path) -> None:
-    """The command line gives other numbers, so that the run itself does not show them."""
-    few = ["--trainer.limit_train_batches=2", "--trainer.limit_val_batches=2"]
-    run: Any = run_script(
-        SHORT, "short.py", ["fit", "--trainer.max_epochs=1", *few], folder=tmp_path
-    )
-    (record,) = run["ranks"][0]["trainers"]
-    assert record["shortening"] == ["limit_train_batches 50", "limit_val_batches 7"]
-    assert (record["finished"], record["train_batches"]) == (True, 2)
