@@ -73,8 +73,7 @@ def read_request(submitted: Submitted, machine: Machine) -> Request:
         tasks_per_gpu=_number(given, "ntasks-per-gpu"),
         cores=_number(given, "cpus-per-task") or 1,
         gpus=gpus.get("gpus") or None,
-        gpus_per_node=(per_node or gpus.get("gpus-per-node", per_node))
-        or (None if gpus.get("gpus") else per_node),
+        gpus_per_node=per_node or gpus.get("gpus-per-node") or None,
         gpus_per_task=gpus.get("gpus-per-task") or None,
         cores_per_gpu=_number(given, "cpus-per-gpu"),
         memory=sizes[0] if sizes else None,
