@@ -85,8 +85,8 @@ def _judge_defaults(fits: list[Evidence], called: str, criteria: tuple[str, ...]
     early = [text for record in fits for text in record["shortening"].texts()]
     if not early:
         return []
-    where = "what a run gets whose command does not give it"
-    return [Finding("LIT2511", criteria, called, "the Trainer's own defaults", early[0], where)]
+    plain = called.partition(" --")[0]  # the command of whoever gives no flags
+    return [Finding("LIT2511", criteria, plain, "the Trainer's own defaults", early[0])]
 
 
 def _judge_endless(run: Evidence, criteria: tuple[str, ...], epochs: int) -> list[Finding]:
