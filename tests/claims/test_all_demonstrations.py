@@ -56,7 +56,9 @@ PRINTS = {
         "demo-announce": r"output of rank 1: \[\]",
         "demo-unused": r"not used in producing the loss",
         "demo-greet": r"Writing greet_ranks\.py",
-        "demo-greet-run": r"imported: notebook here.*\nas a program: program here, local rank 0",
+        "demo-greet-run":
+            r"imported: notebook here, process (\d+)\n"
+            r"as a program: program here, process (?!\1\n)\d",
     },
     "lab4_fsdp": {
         "demo-by-hand": r"row 3 of the gradient: (\[.*\]); one process: \1",

@@ -92,10 +92,10 @@ def test_noise() -> None:
 def test_flags() -> None:
     printed = twice(LAB2, "demo-warmup", "demo-flags")
     sentence(
-        "Clipped to a norm of 1, each step of SGD is as long as the rate says, 0.01, whatever the "
-        "gradient; without a limit it is as long as 0.01 times the gradient. With four batches to "
-        "a step there are three steps in place of ten, and the last of them, of two batches, is a "
-        "short one."
+        "Clipped to a norm of 1, each step of SGD is as long as the rate says, 0.01, since each "
+        "gradient here is longer than 1; without a limit it is as long as 0.01 times the gradient. "
+        "With four batches to a step there are three steps in place of ten, and the last of them, "
+        "of two batches, is a short one."
     )
     runs = re.findall(
         r"accumulate (\d), clip (\S+): (\d+) steps\n.*last: (.*)\n.*last: (.*)\n", printed
